@@ -1,0 +1,195 @@
+@0xb1c7d3f6a2e84c95;
+# The wire between the supervisor and one worker process.
+#
+# Every worker process has one control connection, owned by the supervisor's fleet, and one event connection for each
+# supervisor shard. On each the worker process is the server of a bootstrap capability; the supervisor offers nothing
+# but the capabilities that it passes as parameters. No message carries a name that the supervisor looks up.
+#
+# Data moves by being asked for: whoever wants bytes pulls them and says how many it takes (`ByteSource`), so that
+# neither side can be made to hold more than it asked for.
+
+interface WorkerControl {
+  # Bootstrap capability of the control connection.
+
+  bind @0 (bundle :WorkerBundle, host :Host) -> (outcome :BindOutcome);
+  # Turns the blank process into the worker that the bundle describes: compiles the modules and evaluates them. At most
+  # once in the life of a process; a second call is an error.
+
+  drain @1 () -> ();
+  # Returns as soon as no event is active: every response was sent and every `waitUntil` promise has settled.
+}
+
+interface Host {
+  # What the supervisor offers to a bound worker process. Its identity is the connection.
+
+  log @0 (entries :List(LogEntry)) -> ();
+  # The worker keeps at most one call open, so the supervisor sets the pace by when it returns.
+}
+
+struct LogEntry {
+  level @0 :Level;
+  message @1 :Text;
+  source @2 :Source;
+
+  enum Level {
+    debug @0;
+    info @1;
+    warn @2;
+    error @3;
+    log @4;
+  }
+
+  enum Source {
+    console @0;
+    # Tenant output: `console.*`.
+    runtime @1;
+    # The runtime's word about the tenant's code: an uncaught exception with its stack, an unhandled rejection.
+  }
+}
+
+interface EventPort {
+  # Bootstrap capability of an event connection.
+
+  entrypoint @0 (name :Text, propsJson :Text) -> (dispatcher :EventDispatcher);
+  # The handler table of one exported entrypoint; an empty name is the default one. Waits until `bind` has ended.
+}
+
+interface EventDispatcher {
+  # One method per kind of event. Dropping a call cancels the event.
+
+  fetch @0 (request :HttpRequest) -> (outcome :FetchOutcome);
+}
+
+struct FetchOutcome {
+  union {
+    response @0 :HttpResponse;
+    failure @1 :EventFailure;
+  }
+}
+
+struct EventFailure {
+  kind @0 :Kind;
+  message @1 :Text;
+  # For the supervisor's log only; never sent to a client.
+
+  enum Kind {
+    exception @0;
+    # The handler threw or its promise was rejected: the client gets the reference's 500.
+    noHandler @1;
+    # The entrypoint exports no handler for this kind of event.
+    hung @2;
+    # The handler can never produce a response: its promise is pending and nothing is left that could settle it.
+  }
+}
+
+struct Header {
+  name @0 :Text;
+  # As received or as the script wrote it; ASCII.
+  value @1 :Data;
+}
+
+struct HttpRequest {
+  method @0 :Text;
+  url @1 :Text;
+  # Absolute.
+  headers @2 :List(Header);
+  cfJson @3 :Text;
+  # JSON for `request.cf`; empty for none.
+  body :union {
+    none @4 :Void;
+    bytes @5 :Data;
+    stream @6 :ByteSource;
+  }
+  bodyLength @7 :UInt64 = 0xffffffffffffffff;
+  # Length of a streamed body in bytes where it is known; all ones where it is not.
+}
+
+struct HttpResponse {
+  status @0 :UInt16;
+  statusText @1 :Text;
+  # Empty: the standard reason phrase.
+  headers @2 :List(Header);
+  body :union {
+    none @3 :Void;
+    bytes @4 :Data;
+    stream @5 :ByteSource;
+  }
+  bodyLength @6 :UInt64 = 0xffffffffffffffff;
+}
+
+interface ByteSource {
+  # Half of a body, at the side that has the bytes. Dropping the capability before `done` cancels the stream.
+
+  pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool);
+  # Waits for at least one byte or the end; returns at most `maxBytes`. `done` may come with the last bytes. At most one
+  # call may be open. A call that fails says that the stream broke.
+}
+
+struct WorkerBundle {
+  service @0 :Text;
+  # For stack traces and log lines.
+  compatibilityDate @1 :Text;
+  compatibilityFlags @2 :List(Text);
+  experimental @3 :Bool;
+  # Whether the operator allows experimental features.
+  source :union {
+    modules @4 :List(Module);
+    # The first one is the main module.
+    serviceWorkerScript @5 :Text;
+  }
+  bindings @6 :List(Binding);
+  limits @7 :Limits;
+}
+
+struct Module {
+  name @0 :Text;
+  union {
+    esModule @1 :Text;
+    commonJsModule @2 :Text;
+    text @3 :Text;
+    data @4 :Data;
+    wasm @5 :Data;
+    json @6 :Text;
+  }
+  namedExports @7 :List(Text);
+  # Of a CommonJS module.
+}
+
+struct Binding {
+  name @0 :Text;
+  union {
+    text @1 :Text;
+    data @2 :Data;
+    json @3 :Text;
+    wasmModule @4 :Data;
+    # Service-worker syntax only.
+  }
+}
+
+struct Limits {
+  heapBytes @0 :UInt64;
+  # V8 heap; 0 leaves V8's own default.
+  inlineBodyBytes @1 :UInt32;
+  # A response body that is complete and at most this long travels in the reply.
+  logBufferBytes @2 :UInt32;
+  # Log text kept in the worker while a `log` call is open; what exceeds it is dropped and counted.
+}
+
+struct BindOutcome {
+  union {
+    ready @0 :List(Entrypoint);
+    error @1 :StartupError;
+  }
+}
+
+struct Entrypoint {
+  name @0 :Text;
+  # Empty for the default export.
+  handlers @1 :List(Text);
+}
+
+struct StartupError {
+  message @0 :Text;
+  # One line, in the reference's words where it has some: `Uncaught SyntaxError: …`.
+  stack @1 :Text;
+}

@@ -1,0 +1,102 @@
+//! The one body type that travels between sockets and services.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+/// A body that broke off. The text is for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("the body broke off: {0}")]
+pub struct BodyError(pub String);
+
+/// Something that yields bytes when asked; it holds no more than one chunk at a time.
+pub trait PullSource {
+    /// The next chunk, or `None` at the end. A chunk is never empty.
+    fn poll_pull(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>>;
+
+    /// How many bytes are still to come, where that is known.
+    fn remaining(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A request or response body: whole and small, or pulled chunk by chunk.
+pub enum Body {
+    /// No body.
+    Empty,
+    /// All of it.
+    Bytes(Bytes),
+    /// The body of an HTTP/1 message that is still being received.
+    Incoming(hyper::body::Incoming),
+    /// Anything else that is pulled.
+    Pull(Pin<Box<dyn PullSource>>),
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Body::Empty => f.write_str("Empty"),
+            Body::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Body::Incoming(_) => f.write_str("Incoming"),
+            Body::Pull(_) => f.write_str("Pull"),
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        match this {
+            Body::Empty => Poll::Ready(None),
+            Body::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *this = Body::Empty;
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Body::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(|error| BodyError(error.to_string())),
+            Body::Pull(source) => source.as_mut().poll_pull(cx).map(|next| next.map(|chunk| chunk.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Empty => true,
+            Body::Bytes(bytes) => bytes.is_empty(),
+            Body::Incoming(incoming) => incoming.is_end_stream(),
+            Body::Pull(source) => source.remaining() == Some(0),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Empty => SizeHint::with_exact(0),
+            Body::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::Incoming(incoming) => incoming.size_hint(),
+            Body::Pull(source) => source.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+}
+
+/// Waits for the next chunk of a body, skipping trailers and empty frames.
+pub fn next_chunk(body: &mut Body) -> impl Future<Output = Option<Result<Bytes, BodyError>>> + '_ {
+    std::future::poll_fn(move |cx| {
+        loop {
+            match std::task::ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
+                    _ => continue,
+                },
+            }
+        }
+    })
+}

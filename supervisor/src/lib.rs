@@ -1,0 +1,12 @@
+//! The trusted process: it owns sockets, configuration, network, disk and TLS, and holds the worker processes.
+//!
+//! It never links V8, never interprets tenant code, and contains no unsafe code.
+#![forbid(unsafe_code)]
+
+pub mod body;
+pub mod cli;
+pub mod config;
+pub mod fleet;
+pub mod rpc;
+pub mod service;
+pub mod socket;

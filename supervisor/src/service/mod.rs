@@ -1,0 +1,46 @@
+//! What a socket, a binding or another service can send a request to.
+//!
+//! [`Service`] is one trait for every kind, so that a socket, a binding and a service in front of another are the same
+//! thing. A service value belongs to one shard: it is neither `Send` nor `Sync`, and a request stays on the shard that
+//! accepted it.
+
+use std::{future::Future, pin::Pin};
+
+use crate::body::Body;
+
+/// A future that stays on its shard.
+pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A request on its way to a service.
+///
+/// The URI is absolute. Hop-by-hop headers have been removed and header injection has been applied by the socket.
+#[derive(Debug)]
+pub struct ServiceRequest {
+    /// Method, absolute URI, headers, body.
+    pub http: http::Request<Body>,
+    /// JSON for `request.cf`, if there is any.
+    pub cf_json: Option<String>,
+}
+
+/// Why a service gave no response.
+///
+/// The display text is for the log. What a client sees is decided by the socket from the variant alone, so that no
+/// internals leak.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The handler threw: the client gets `500 Internal Server Error`.
+    #[error("the handler failed: {0}")]
+    Exception(String),
+    /// The worker process died, is being restarted or could not be started: the client gets `503 Service Unavailable`.
+    #[error("the worker is unavailable: {0}")]
+    Unavailable(String),
+    /// The client's request cannot be carried: the client gets the status.
+    #[error("the request was refused: {1}")]
+    Refused(http::StatusCode, String),
+}
+
+/// Something that answers requests, on one shard.
+pub trait Service {
+    /// Answers one request. Dropping the future, or later the response's body, cancels the work for it.
+    fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>>;
+}
