@@ -1,0 +1,193 @@
+//! What a configuration means, after everything about it has been checked.
+//!
+//! These are plain values that belong to the supervisor: no reader of a message, no position in a file. A value of type
+//! [`Config`] has passed every rule that can be checked without running tenant code, so whoever takes one needs no check
+//! of its own: names are unique, designators point at services that exist, and nothing in the configuration was left out
+//! because it is not built yet.
+
+use std::{path::PathBuf, sync::Arc};
+
+use bulkhead_ipc::compatibility::CompatibilityFlags;
+use bytes::Bytes;
+
+/// A whole configuration: what is served, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// In the order of the configuration; their names are unique. [`Designator::service`] is an index into this list.
+    pub services: Vec<Service>,
+    /// In the order of the configuration; their names are unique.
+    pub sockets: Vec<Socket>,
+    /// Flags for V8 itself, such as `--expose-gc`, handed to every worker process as they are.
+    pub v8_flags: Vec<String>,
+}
+
+impl Config {
+    /// The index of the service with this name.
+    pub fn find_service(&self, name: &str) -> Option<usize> {
+        self.services.iter().position(|service| service.name == name)
+    }
+}
+
+/// A named service. Sockets and bindings refer to it; it is reachable in no other way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Unique in the configuration, never empty.
+    pub name: String,
+    /// What answers.
+    pub kind: ServiceKind,
+}
+
+/// The kinds of service that exist.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ServiceKind {
+    /// JavaScript or WebAssembly in a worker process.
+    Worker(Arc<Worker>),
+}
+
+/// A worker: code, the compatibility behaviour it was written for, and what it may reach.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Worker {
+    /// The code.
+    pub source: WorkerSource,
+    /// `YYYY-MM-DD`; a day that exists, not in the future, and within what this release supports.
+    pub compatibility_date: String,
+    /// As written: every one is a known flag, none contradicts another.
+    pub compatibility_flags: Vec<String>,
+    /// What the date and the flags together switch on.
+    pub compatibility: CompatibilityFlags,
+    /// Their names are unique.
+    pub bindings: Vec<Binding>,
+}
+
+/// The two ways to write a worker.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WorkerSource {
+    /// ES-module syntax. Never empty; the first one is the main module and is an [`ModuleKind::EsModule`]; names are
+    /// unique.
+    Modules(Vec<Module>),
+    /// Service-worker syntax: one script that calls `addEventListener`.
+    ServiceWorker(String),
+}
+
+/// One module of a worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Module {
+    /// What other modules import it by; also the file name in stack traces.
+    pub name: String,
+    /// What it is.
+    pub kind: ModuleKind,
+}
+
+/// The kinds of module.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModuleKind {
+    /// An ECMAScript module.
+    EsModule(String),
+    /// A module that assigns to `module.exports` or `exports`.
+    CommonJs {
+        /// The script.
+        source: String,
+        /// Names that ES modules can import beside the default export; unique.
+        named_exports: Vec<String>,
+    },
+    /// The default export is this string.
+    Text(String),
+    /// The default export is an `ArrayBuffer` with these bytes.
+    Data(Bytes),
+    /// The default export is a `WebAssembly.Module` compiled from these bytes.
+    Wasm(Bytes),
+    /// The default export is what this JSON text says. The text has not been parsed.
+    Json(String),
+}
+
+/// A value that a worker finds in `env`, or among its globals in service-worker syntax.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Binding {
+    /// The property's name.
+    pub name: String,
+    /// Its value.
+    pub value: BindingValue,
+}
+
+/// The kinds of binding that exist.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BindingValue {
+    /// A string.
+    Text(String),
+    /// An `ArrayBuffer`.
+    Data(Bytes),
+    /// What this JSON text says. The text has not been parsed: the worker parses it.
+    Json(String),
+    /// A `WebAssembly.Module`; in service-worker syntax only.
+    WasmModule(Bytes),
+}
+
+/// A listener.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Socket {
+    /// Unique in the configuration. Command-line options refer to it.
+    pub name: String,
+    /// Where to listen, as written, such as `*:8080` or `unix:/run/x.sock`; not parsed yet. `None`: the command line
+    /// must say.
+    pub address: Option<String>,
+    /// What is spoken there.
+    pub http: HttpOptions,
+    /// Who answers.
+    pub service: Designator,
+}
+
+/// Which service, and which part of it with which parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Designator {
+    /// An index into [`Config::services`].
+    pub service: usize,
+    /// The named export that takes the events; `None` is the default export. Whether a worker exports it is known only
+    /// once it runs.
+    pub entrypoint: Option<String>,
+    /// JSON text for `ctx.props`; `None` is an empty object. Valid JSON.
+    pub props_json: Option<String>,
+}
+
+/// How HTTP is spoken on a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HttpOptions {
+    /// What stands in the request line.
+    pub style: HttpStyle,
+    /// The header that carries the scheme the client used (often `X-Forwarded-Proto`): read and removed from requests.
+    pub forwarded_proto_header: Option<http::HeaderName>,
+    /// The header that carries JSON for `request.cf`: read and removed from requests.
+    pub cf_blob_header: Option<http::HeaderName>,
+    /// Applied to every request, in order.
+    pub inject_request_headers: Vec<HeaderInjection>,
+    /// Applied to every response, in order.
+    pub inject_response_headers: Vec<HeaderInjection>,
+}
+
+/// What a request line holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HttpStyle {
+    /// A path; the `Host` header says the rest. What browsers send to servers.
+    #[default]
+    Host,
+    /// A whole URL. What browsers send to proxies.
+    Proxy,
+}
+
+/// A header to set or to take away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderInjection {
+    /// Which one.
+    pub name: http::HeaderName,
+    /// Replaces all values of that header; `None` takes the header away.
+    pub value: Option<http::HeaderValue>,
+}
+
+/// A configuration and where it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What was configured.
+    pub config: Config,
+    /// Every file that was read: the configuration, its imports and its embeds, in the order of first use, without
+    /// repeats. Whoever wants to reload on a change watches these.
+    pub files: Vec<PathBuf>,
+}
