@@ -1,0 +1,435 @@
+//! `#[jsg::class]`.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::{
+    Attribute, Error, FnArg, Ident, ImplItem, ItemImpl, LitCStr, LitStr, Pat, Path, Result, Type, parse::Parser,
+    spanned::Spanned,
+};
+
+/// `get_set_cookie` → `getSetCookie`.
+pub(crate) fn camel_case(name: &str) -> String {
+    let mut out = String::new();
+    let mut upper = false;
+    for character in name.trim_start_matches("r#").chars() {
+        if character == '_' {
+            upper = !out.is_empty();
+        } else if upper {
+            out.extend(character.to_uppercase());
+            upper = false;
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+#[derive(Default)]
+struct Options {
+    name: Option<String>,
+    extends: Option<Path>,
+    iterable: bool,
+    iterator: bool,
+}
+
+fn options(tokens: TokenStream) -> Result<Options> {
+    let mut options = Options::default();
+    let parser = syn::meta::parser(|meta| {
+        if meta.path.is_ident("name") {
+            options.name = Some(meta.value()?.parse::<LitStr>()?.value());
+        } else if meta.path.is_ident("extends") {
+            options.extends = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("iterable") {
+            options.iterable = true;
+        } else if meta.path.is_ident("iterator") {
+            options.iterator = true;
+        } else {
+            return Err(meta.error("unknown option of jsg::class"));
+        }
+        Ok(())
+    });
+    parser.parse2(tokens)?;
+    Ok(options)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Constructor,
+    Method,
+    Static,
+    Getter,
+    Setter,
+}
+
+struct Member {
+    kind: Kind,
+    name: Option<String>,
+    promise: bool,
+}
+
+/// Reads and removes the member attribute of an item.
+fn take_member(attributes: &mut Vec<Attribute>) -> Result<Option<Member>> {
+    let mut found = None;
+    let mut failure = None;
+    attributes.retain(|attribute| {
+        let kind = match attribute.path().get_ident().map(ToString::to_string).as_deref() {
+            Some("constructor") => Kind::Constructor,
+            Some("method") => Kind::Method,
+            Some("static_method") => Kind::Static,
+            Some("getter") => Kind::Getter,
+            Some("setter") => Kind::Setter,
+            _ => return true,
+        };
+        let mut member = Member { kind, name: None, promise: false };
+        if !matches!(attribute.meta, syn::Meta::Path(_)) {
+            let parsed = attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("name") {
+                    member.name = Some(meta.value()?.parse::<LitStr>()?.value());
+                    Ok(())
+                } else if meta.path.is_ident("promise") {
+                    member.promise = true;
+                    Ok(())
+                } else {
+                    Err(meta.error("expected `name = \"…\"` or `promise`"))
+                }
+            });
+            failure = failure.take().or(parsed.err());
+        }
+        found = Some(member);
+        false
+    });
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(found),
+    }
+}
+
+/// The last segment of a type's path.
+fn last_segment(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        _ => None,
+    }
+}
+
+pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let options = options(attribute)?;
+    let mut item: ItemImpl = syn::parse2(item)?;
+    let ty = item.self_ty.clone();
+    let Some(type_name) = last_segment(&ty) else {
+        return Err(Error::new(ty.span(), "jsg::class needs a type with a name"));
+    };
+    let class_name = options.name.clone().unwrap_or(type_name);
+    let krate: Path = syn::parse_quote!(::jsg);
+
+    let mut functions = Vec::new();
+    let mut definitions = Vec::new();
+    let mut accessors: BTreeMap<usize, (String, Option<Ident>, Option<Ident>)> = BTreeMap::new();
+    let mut constructor = None;
+
+    for entry in &mut item.items {
+        if let ImplItem::Const(constant) = entry {
+            let before = constant.attrs.len();
+            constant.attrs.retain(|attribute| !attribute.path().is_ident("constant"));
+            if constant.attrs.len() != before {
+                let ident = &constant.ident;
+                let name = ident.to_string();
+                definitions.push(quote!(builder.constant(#name, f64::from(<#ty>::#ident));));
+            }
+            continue;
+        }
+        let ImplItem::Fn(function) = entry else { continue };
+        let Some(member) = take_member(&mut function.attrs)? else { continue };
+        let rust_name = function.sig.ident.clone();
+        let plain = rust_name.to_string();
+        let default_name = match member.kind {
+            Kind::Setter => camel_case(plain.strip_prefix("set_").unwrap_or(&plain)),
+            _ => camel_case(&plain),
+        };
+        let name = member.name.unwrap_or(default_name);
+
+        let mut has_self = false;
+        let mut prepare = Vec::new();
+        let mut pass = Vec::new();
+        let mut index = 0usize;
+        for input in &function.sig.inputs {
+            let typed = match input {
+                FnArg::Receiver(_) => {
+                    has_self = true;
+                    continue;
+                }
+                FnArg::Typed(typed) => typed,
+            };
+            let argument_name = match &*typed.pat {
+                Pat::Ident(ident) => ident.ident.to_string(),
+                _ => String::new(),
+            };
+            if argument_name == "scope" || argument_name == "_scope" {
+                pass.push(quote!(scope));
+                continue;
+            }
+            let argument_type = &typed.ty;
+            match last_segment(argument_type).as_deref() {
+                Some("Receiver") => {
+                    pass.push(quote!(#krate::glue::Receiver(arguments.this())));
+                    continue;
+                }
+                Some("Rest") => {
+                    let binding = format_ident!("argument{index}");
+                    prepare.push(quote! {
+                        let #binding: #argument_type = #krate::glue::rest(scope, arguments, #index as i32, |index| {
+                            #krate::Place::Argument(#class_name, #name, index)
+                        })?;
+                    });
+                    pass.push(quote!(#binding));
+                    continue;
+                }
+                _ => {}
+            }
+            let binding = format_ident!("argument{index}");
+            let place = match member.kind {
+                Kind::Constructor => quote!(#krate::Place::Constructor(#class_name, #index)),
+                Kind::Setter => quote!(#krate::Place::Attribute(#class_name, #name)),
+                _ => quote!(#krate::Place::Argument(#class_name, #name, #index)),
+            };
+            prepare.push(quote! {
+                let #binding: #argument_type =
+                    #krate::glue::argument(scope, arguments, #index as i32, #place)?;
+            });
+            pass.push(quote!(#binding));
+            index += 1;
+        }
+        let body = format_ident!("jsg_body_{}", rust_name);
+        let callback = format_ident!("jsg_callback_{}", rust_name);
+
+        if member.kind == Kind::Constructor {
+            let fallible = match &function.sig.output {
+                syn::ReturnType::Type(_, ty) => last_segment(ty).is_some_and(|name| name == "Result"),
+                syn::ReturnType::Default => false,
+            };
+            let call = if fallible {
+                quote!(<#ty>::#rust_name(#(#pass),*))
+            } else {
+                quote!(Ok(<#ty>::#rust_name(#(#pass),*)))
+            };
+            constructor = Some(quote! {
+                #[allow(unused_variables, clippy::needless_question_mark)]
+                fn #body<'s>(
+                    scope: &mut ::v8::PinScope<'s, '_>,
+                    arguments: &::v8::FunctionCallbackArguments<'s>,
+                ) -> #krate::Result<#ty> {
+                    #(#prepare)*
+                    #call
+                }
+                let made = #body(scope, &arguments);
+                #krate::glue::construct::<#ty>(scope, &arguments, made);
+            });
+            continue;
+        }
+
+        let call =
+            if has_self { quote!(<#ty>::#rust_name(this, #(#pass),*)) } else { quote!(<#ty>::#rust_name(#(#pass),*)) };
+        let this = has_self.then(|| quote!(let this = #krate::glue::this::<#ty>(scope, arguments)?;));
+        let finish = if member.promise {
+            quote!(#krate::glue::finish_promise(scope, &arguments, rv, #body);)
+        } else {
+            quote! {
+                let result = #body(scope, &arguments);
+                #krate::glue::finish(scope, rv, result);
+            }
+        };
+        functions.push(quote! {
+            #[allow(non_snake_case, unused_variables, clippy::let_unit_value, clippy::unit_arg, clippy::too_many_arguments)]
+            fn #body<'s>(
+                scope: &mut ::v8::PinScope<'s, '_>,
+                arguments: &::v8::FunctionCallbackArguments<'s>,
+            ) -> #krate::Result<::v8::Local<'s, ::v8::Value>> {
+                #this
+                #(#prepare)*
+                let result = #call;
+                #krate::ToJs::to_js(result, scope)
+            }
+
+            #[allow(non_snake_case)]
+            fn #callback<'s>(
+                scope: &mut ::v8::PinScope<'s, '_>,
+                arguments: ::v8::FunctionCallbackArguments<'s>,
+                rv: ::v8::ReturnValue<'s, ::v8::Value>,
+            ) {
+                #finish
+            }
+        });
+        match member.kind {
+            Kind::Method => definitions.push(quote!(builder.method(#name, ::v8::MapFnTo::map_fn_to(#callback));)),
+            Kind::Static => {
+                definitions.push(quote!(builder.static_method(#name, ::v8::MapFnTo::map_fn_to(#callback));));
+            }
+            Kind::Getter | Kind::Setter => {
+                let slot = accessors
+                    .iter()
+                    .find(|(_, (known, ..))| *known == name)
+                    .map_or(definitions.len(), |(slot, _)| *slot);
+                if slot == definitions.len() {
+                    definitions.push(TokenStream::new());
+                }
+                let accessor = accessors.entry(slot).or_insert_with(|| (name.clone(), None, None));
+                match member.kind {
+                    Kind::Getter => accessor.1 = Some(callback),
+                    _ => accessor.2 = Some(callback),
+                }
+            }
+            Kind::Constructor => {}
+        }
+    }
+    for (slot, (name, getter, setter)) in accessors {
+        let raw = |callback: Option<Ident>| match callback {
+            Some(callback) => quote!(Some(::v8::MapFnTo::map_fn_to(#callback))),
+            None => quote!(None),
+        };
+        let (getter, setter) = (raw(getter), raw(setter));
+        definitions[slot] = quote!(builder.accessor(#name, #getter, #setter););
+    }
+    if options.iterable {
+        let (kinds, names) = (["Entries", "Keys", "Values"], ["entries", "keys", "values"]);
+        for (kind, name) in kinds.into_iter().zip(names) {
+            let kind = Ident::new(kind, Span::call_site());
+            let callback = format_ident!("jsg_iterator_{name}");
+            functions.push(quote! {
+                fn #callback<'s>(
+                    scope: &mut ::v8::PinScope<'s, '_>,
+                    arguments: ::v8::FunctionCallbackArguments<'s>,
+                    rv: ::v8::ReturnValue<'s, ::v8::Value>,
+                ) {
+                    let result = #krate::glue::this::<#ty>(scope, &arguments).and_then(|_| {
+                        #krate::iterator::<#ty>(scope, arguments.this(), #krate::glue::Kind::#kind)
+                    });
+                    #krate::glue::finish(scope, rv, result);
+                }
+            });
+            definitions.push(if name == "entries" {
+                quote! {
+                    let symbol = ::v8::Symbol::get_iterator(builder.scope);
+                    builder.symbol_method(symbol, Some("entries"), "entries", ::v8::MapFnTo::map_fn_to(#callback));
+                }
+            } else {
+                quote!(builder.method(#name, ::v8::MapFnTo::map_fn_to(#callback));)
+            });
+        }
+        functions.push(quote! {
+            fn jsg_for_each<'s>(
+                scope: &mut ::v8::PinScope<'s, '_>,
+                arguments: ::v8::FunctionCallbackArguments<'s>,
+                rv: ::v8::ReturnValue<'s, ::v8::Value>,
+            ) {
+                let result = #krate::glue::for_each::<#ty>(scope, &arguments);
+                #krate::glue::finish(scope, rv, result);
+            }
+        });
+        definitions.push(quote!(builder.method("forEach", ::v8::MapFnTo::map_fn_to(jsg_for_each));));
+    }
+    if options.iterator {
+        functions.push(quote! {
+            fn jsg_self<'s>(
+                scope: &mut ::v8::PinScope<'s, '_>,
+                arguments: ::v8::FunctionCallbackArguments<'s>,
+                mut rv: ::v8::ReturnValue<'s, ::v8::Value>,
+            ) {
+                rv.set(arguments.this().into());
+            }
+        });
+        definitions.push(quote! {
+            let symbol = ::v8::Symbol::get_iterator(builder.scope);
+            builder.symbol_method(symbol, None, "[Symbol.iterator]", ::v8::MapFnTo::map_fn_to(jsg_self));
+        });
+    }
+
+    let construct =
+        constructor.unwrap_or_else(|| quote!(#krate::Error::type_error("Illegal constructor").throw(scope);));
+    let parent = match &options.extends {
+        Some(base) => quote! {
+            Some((
+                <#base as #krate::Class>::info,
+                {
+                    // SAFETY of the callers: the pointer is at a live value of this class.
+                    unsafe fn upcast(value: *const ()) -> *const () {
+                        // SAFETY: see above; the offset is that of a field.
+                        unsafe { ::std::ptr::from_ref(&(*value.cast::<#ty>()).base).cast() }
+                    }
+                    upcast
+                },
+            ))
+        },
+        None => quote!(None),
+    };
+    let c_name = LitCStr::new(
+        &std::ffi::CString::new(class_name.clone()).map_err(|error| Error::new(ty.span(), error))?,
+        Span::call_site(),
+    );
+    Ok(quote! {
+        #item
+
+        #[allow(clippy::missing_docs_in_private_items)]
+        const _: () = {
+            fn jsg_construct<'s>(
+                scope: &mut ::v8::PinScope<'s, '_>,
+                arguments: ::v8::FunctionCallbackArguments<'s>,
+                rv: ::v8::ReturnValue<'s, ::v8::Value>,
+            ) {
+                let _ = rv;
+                if !arguments.is_construct_call() {
+                    #krate::glue::without_new(#class_name).throw(scope);
+                    return;
+                }
+                #construct
+            }
+
+            #(#functions)*
+
+            impl #krate::Class for #ty {
+                const NAME: &'static str = #class_name;
+
+                fn info() -> &'static #krate::ClassInfo {
+                    static INFO: ::std::sync::LazyLock<#krate::ClassInfo> =
+                        ::std::sync::LazyLock::new(|| #krate::ClassInfo {
+                            name: #class_name,
+                            c_name: #c_name,
+                            parent: #parent,
+                            callback: ::v8::MapFnTo::map_fn_to(jsg_construct),
+                            define: |builder: &mut #krate::TemplateBuilder<'_, '_, '_>| {
+                                let _ = &builder;
+                                #(#definitions)*
+                            },
+                            index: ::std::sync::atomic::AtomicUsize::new(0),
+                        });
+                    &INFO
+                }
+            }
+
+            impl<'s> #krate::ToJs<'s> for #ty {
+                fn to_js(self, scope: &mut ::v8::PinScope<'s, '_>) -> #krate::Result<::v8::Local<'s, ::v8::Value>> {
+                    #krate::instantiate(scope, self).map(Into::into)
+                }
+            }
+
+            impl<'s> #krate::FromJs<'s> for &'s #ty {
+                fn expected() -> ::std::borrow::Cow<'static, str> {
+                    #class_name.into()
+                }
+
+                fn matches(scope: &mut ::v8::PinScope<'s, '_>, value: ::v8::Local<'s, ::v8::Value>) -> bool {
+                    #krate::unwrap_value::<#ty>(scope, value).is_some()
+                }
+
+                fn from_js(
+                    scope: &mut ::v8::PinScope<'s, '_>,
+                    value: ::v8::Local<'s, ::v8::Value>,
+                    place: #krate::Place<'_>,
+                ) -> #krate::Result<Self> {
+                    #krate::unwrap_value::<#ty>(scope, value).ok_or_else(|| place.mismatch(#class_name))
+                }
+            }
+        };
+    })
+}

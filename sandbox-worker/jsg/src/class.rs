@@ -1,0 +1,410 @@
+//! Rust types as JavaScript classes: templates, wrapping, unwrapping.
+
+use std::{
+    ffi::CStr,
+    marker::PhantomData,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use v8::cppgc::{GarbageCollected, Visitor};
+
+use crate::{Error, JsRef, Result, Trace};
+
+/// The one tag under which this crate wraps objects. What kind of object it is stands in [`Holder::info`].
+const TAG: u16 = 1;
+
+/// A Rust type that scripts see as a class. Implemented by [`macro@crate::class`].
+pub trait Class: Trace + Sized + 'static {
+    /// The name of the class as scripts see it.
+    const NAME: &'static str;
+
+    /// The one description of this class; its address is the identity of the class.
+    fn info() -> &'static ClassInfo;
+}
+
+/// What the glue knows of a class.
+pub struct ClassInfo {
+    /// As scripts see it.
+    pub name: &'static str,
+    /// The same, for heap snapshots.
+    pub c_name: &'static CStr,
+    /// The class that this one extends: its description, and the way from a value of this type to the one of that type
+    /// that it contains.
+    pub parent: Option<(fn() -> &'static ClassInfo, unsafe fn(*const ()) -> *const ())>,
+    /// Called for `new` and for calls without `new`.
+    pub callback: v8::FunctionCallback,
+    /// Adds the members.
+    pub define: fn(&mut TemplateBuilder<'_, '_, '_>),
+    /// Where the class's template sits in the [`Registry`]; assigned at first use, 0 before.
+    pub index: AtomicUsize,
+}
+
+impl std::fmt::Debug for ClassInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ClassInfo({})", self.name)
+    }
+}
+
+impl ClassInfo {
+    fn index(&self) -> usize {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        match self.index.load(Ordering::Relaxed) {
+            0 => {
+                let index = NEXT.fetch_add(1, Ordering::Relaxed);
+                match self.index.compare_exchange(0, index, Ordering::Relaxed, Ordering::Relaxed) {
+                    Ok(_) => index,
+                    Err(other) => other,
+                }
+            }
+            index => index,
+        }
+    }
+}
+
+/// The templates of one isolate; lives in an isolate slot.
+#[derive(Debug, Default)]
+pub struct Registry {
+    templates: Vec<Option<Templates>>,
+}
+
+#[derive(Debug, Clone)]
+struct Templates {
+    class: v8::Global<v8::FunctionTemplate>,
+    instance: v8::Global<v8::ObjectTemplate>,
+}
+
+impl Registry {
+    /// Prepares a fresh isolate for classes. Call once, before anything else of this crate.
+    pub fn install(isolate: &mut v8::Isolate) {
+        isolate.set_slot(Registry::default());
+        isolate.set_slot(crate::Hooks::default());
+    }
+
+    /// The parameters of the C++ heap that wrapped objects need: atomic marking and sweeping, so that `Trace` and `Drop`
+    /// only ever run on the isolate's thread.
+    pub fn heap_params() -> v8::cppgc::HeapCreateParams {
+        v8::cppgc::HeapCreateParams {
+            marking_support: v8::cppgc::MarkingType::Atomic,
+            sweeping_support: v8::cppgc::SweepingType::Atomic,
+        }
+    }
+
+    /// The constructor template of a class, made at first use.
+    pub fn template<'s>(
+        scope: &mut v8::PinScope<'s, '_, ()>,
+        info: &'static ClassInfo,
+    ) -> v8::Local<'s, v8::FunctionTemplate> {
+        let templates = Self::templates(scope, info);
+        v8::Local::new(scope, templates.class)
+    }
+
+    /// The template of a class's instances, made at first use.
+    pub fn instance_template<'s>(
+        scope: &mut v8::PinScope<'s, '_, ()>,
+        info: &'static ClassInfo,
+    ) -> v8::Local<'s, v8::ObjectTemplate> {
+        let index = info.index();
+        if let Some(Some(templates)) = Self::get(scope).templates.get(index) {
+            return v8::Local::new(scope, &templates.instance);
+        }
+        let templates = Self::templates(scope, info);
+        v8::Local::new(scope, templates.instance)
+    }
+
+    /// Puts the constructor of class `T` on `target` as the web platform does: writable, configurable, not enumerable.
+    pub fn expose<T: Class>(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
+        let template = Self::template(scope, T::info());
+        let function = template.get_function(scope).expect("the class template is complete");
+        let name = crate::string(scope, T::NAME);
+        target.define_own_property(scope, name.into(), function.into(), v8::PropertyAttribute::DONT_ENUM);
+    }
+
+    fn get<'a>(scope: &'a v8::PinScope<'_, '_, ()>) -> &'a Registry {
+        scope.get_slot::<Registry>().expect("Registry::install was called on this isolate")
+    }
+
+    fn templates(scope: &mut v8::PinScope<'_, '_, ()>, info: &'static ClassInfo) -> Templates {
+        let index = info.index();
+        if let Some(Some(templates)) = Self::get(scope).templates.get(index) {
+            return templates.clone();
+        }
+        let class = v8::FunctionTemplate::builder_raw(info.callback).build(scope);
+        class.set_class_name(crate::string(scope, info.name));
+        if let Some((parent, _)) = info.parent {
+            let parent = Self::template(scope, parent());
+            class.inherit(parent);
+        }
+        let prototype = class.prototype_template(scope);
+        let tag = v8::Symbol::get_to_string_tag(scope);
+        let name = crate::string(scope, info.name);
+        prototype.set_with_attr(tag.into(), name.into(), v8::PropertyAttribute::DONT_ENUM);
+        let instance = class.instance_template(scope);
+        (info.define)(&mut TemplateBuilder { scope, class, prototype });
+        let templates = Templates { class: v8::Global::new(scope, class), instance: v8::Global::new(scope, instance) };
+        let registry = scope.get_slot_mut::<Registry>().expect("Registry::install was called on this isolate");
+        if registry.templates.len() <= index {
+            registry.templates.resize_with(index + 1, || None);
+        }
+        registry.templates[index] = Some(templates.clone());
+        templates
+    }
+}
+
+/// Where a class's members are defined.
+pub struct TemplateBuilder<'b, 's, 'i> {
+    /// For making templates.
+    pub scope: &'b mut v8::PinScope<'s, 'i, ()>,
+    /// The constructor.
+    pub class: v8::Local<'s, v8::FunctionTemplate>,
+    /// The prototype object.
+    pub prototype: v8::Local<'s, v8::ObjectTemplate>,
+}
+
+impl std::fmt::Debug for TemplateBuilder<'_, '_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TemplateBuilder")
+    }
+}
+
+impl<'s> TemplateBuilder<'_, 's, '_> {
+    fn function(&mut self, name: &str, callback: v8::FunctionCallback) -> v8::Local<'s, v8::FunctionTemplate> {
+        let function = v8::FunctionTemplate::builder_raw(callback)
+            .constructor_behavior(v8::ConstructorBehavior::Throw)
+            .build(self.scope);
+        function.set_class_name(crate::string(self.scope, name));
+        function
+    }
+
+    /// A method on the prototype.
+    pub fn method(&mut self, name: &str, callback: v8::FunctionCallback) {
+        let function = self.function(name, callback);
+        self.prototype.set(crate::string(self.scope, name).into(), function.into());
+    }
+
+    /// A method on the prototype under a well-known symbol and, where `name` is given, under that name too: the same
+    /// function object.
+    pub fn symbol_method(
+        &mut self,
+        symbol: v8::Local<'s, v8::Symbol>,
+        name: Option<&str>,
+        shown: &str,
+        callback: v8::FunctionCallback,
+    ) {
+        let function = self.function(shown, callback);
+        if let Some(name) = name {
+            self.prototype.set(crate::string(self.scope, name).into(), function.into());
+        }
+        self.prototype.set_with_attr(symbol.into(), function.into(), v8::PropertyAttribute::DONT_ENUM);
+    }
+
+    /// A method of the constructor.
+    pub fn static_method(&mut self, name: &str, callback: v8::FunctionCallback) {
+        let function = self.function(name, callback);
+        self.class.set(crate::string(self.scope, name).into(), function.into());
+    }
+
+    /// An accessor on the prototype.
+    pub fn accessor(&mut self, name: &str, getter: Option<v8::FunctionCallback>, setter: Option<v8::FunctionCallback>) {
+        let make = |callback: v8::FunctionCallback| {
+            v8::FunctionTemplate::builder_raw(callback)
+                .constructor_behavior(v8::ConstructorBehavior::Throw)
+                .build(self.scope)
+        };
+        let getter = getter.map(make);
+        let setter = setter.map(make);
+        self.prototype.set_accessor_property(
+            crate::string(self.scope, name).into(),
+            getter,
+            setter,
+            v8::PropertyAttribute::NONE,
+        );
+    }
+
+    /// A number on the constructor and on the prototype, as Web IDL constants are.
+    pub fn constant(&mut self, name: &str, value: f64) {
+        let key = crate::string(self.scope, name);
+        let value = v8::Number::new(self.scope, value);
+        let attributes = || v8::PropertyAttribute::READ_ONLY | v8::PropertyAttribute::DONT_DELETE;
+        self.class.set_with_attr(key.into(), value.into(), attributes());
+        self.prototype.set_with_attr(key.into(), value.into(), attributes());
+    }
+}
+
+/// What is really allocated on the C++ heap: the value behind a word that says what it is.
+#[repr(C)]
+struct Holder<T> {
+    info: &'static ClassInfo,
+    value: T,
+}
+
+// SAFETY: `trace` visits everything that the value's own `Trace` knows of, and derived or reviewed `Trace`
+// implementations cover every traced reference: `JsRef` can only be reached through them.
+unsafe impl<T: Class> GarbageCollected for Holder<T> {
+    fn trace(&self, visitor: &mut Visitor) {
+        self.value.trace(visitor);
+    }
+
+    fn get_name(&self) -> &'static CStr {
+        self.info.c_name
+    }
+}
+
+/// The part of every [`Holder`] that does not depend on its type.
+#[repr(C)]
+struct AnyHolder {
+    info: &'static ClassInfo,
+}
+
+// SAFETY: never allocated; it only names the common head of holders that are.
+unsafe impl GarbageCollected for AnyHolder {
+    fn trace(&self, _: &mut Visitor) {}
+
+    fn get_name(&self) -> &'static CStr {
+        c"AnyHolder"
+    }
+}
+
+/// Makes `value` what stands behind the JavaScript object `wrapper`.
+pub(crate) fn wrap<T: Class>(scope: &mut v8::PinScope<'_, '_>, wrapper: v8::Local<'_, v8::Object>, value: T) {
+    const {
+        // `AnyHolder` is read where a `Holder<T>` was written: the value must not move the head to another offset.
+        assert!(align_of::<Holder<T>>() == align_of::<AnyHolder>());
+    }
+    let heap = scope.get_cpp_heap().expect("an isolate has a C++ heap");
+    // SAFETY: the pointer stays on the stack until `wrap` hands it to the wrapper, which keeps it alive from then on.
+    let pointer = unsafe { v8::cppgc::make_garbage_collected(heap, Holder { info: T::info(), value }) };
+    // SAFETY: all objects in this heap are wrapped by this function, with this tag, around a `Holder`.
+    unsafe { v8::Object::wrap::<TAG, Holder<T>>(scope, wrapper, &pointer) };
+}
+
+/// A new JavaScript object of class `T` around `value`. The class's JavaScript constructor does not run.
+pub fn instantiate<'s, T: Class>(scope: &mut v8::PinScope<'s, '_>, value: T) -> Result<v8::Local<'s, v8::Object>> {
+    let template = Registry::instance_template(scope, T::info());
+    let object = template.new_instance(scope).ok_or(Error::Pending)?;
+    wrap(scope, object, value);
+    Ok(object)
+}
+
+/// The `T` behind a JavaScript object, if it is one (or a subclass of it). This is the brand check.
+///
+/// The reference lives as long as the handles of the scope: the object is reachable from the handle, and the collector
+/// scans the stack.
+pub fn unwrap<'s, T: Class>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<&'s T> {
+    if !object.is_api_wrapper() {
+        return None;
+    }
+    // SAFETY: everything wrapped under TAG in this heap is a `Holder<_>`, whose head is an `AnyHolder` (`wrap` checks
+    // the layout). The pointer does not leave the stack.
+    let any = unsafe { v8::Object::unwrap::<TAG, AnyHolder>(scope, object) }?;
+    // SAFETY: as above; the object is kept alive by the handle.
+    let any: *const AnyHolder = unsafe { any.as_ref() };
+    // SAFETY: `any` points at a live holder.
+    let mut info = unsafe { (*any).info };
+    let wanted = T::info();
+    // The value stands behind the head, at the same place for every type of the same alignment.
+    let mut value: *const () = any.wrapping_byte_add(std::mem::offset_of!(Holder<T>, value)).cast();
+    loop {
+        if std::ptr::eq(info, wanted) {
+            // SAFETY: the description says that a `T` was written here, or that the upcasts below led to one. The
+            // handle keeps it alive for 's.
+            return Some(unsafe { &*value.cast::<T>() });
+        }
+        let (parent, upcast) = info.parent?;
+        info = parent();
+        // SAFETY: `upcast` was generated for the type that `value` points at.
+        value = unsafe { upcast(value) };
+    }
+}
+
+/// [`unwrap`] for any value.
+pub fn unwrap_value<'s, T: Class>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Option<&'s T> {
+    let object = v8::Local::<v8::Object>::try_from(value).ok()?;
+    unwrap(scope, object)
+}
+
+/// A reference from one wrapped object to another, through its JavaScript object, so that identity is kept.
+pub struct Ref<T>(JsRef<v8::Object>, PhantomData<T>);
+
+impl<T: Class> Ref<T> {
+    /// Refers to an object of class `T`; `None` if it is not one.
+    pub fn new<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<Self> {
+        unwrap::<T>(scope, object)?;
+        Some(Ref(JsRef::new(scope, object), PhantomData))
+    }
+
+    /// Wraps `value` in a new JavaScript object and refers to it.
+    pub fn instantiate(scope: &mut v8::PinScope<'_, '_>, value: T) -> Result<Self> {
+        let object = instantiate(scope, value)?;
+        Ok(Ref(JsRef::new(scope, object), PhantomData))
+    }
+
+    /// The JavaScript object.
+    pub fn object<'s>(&self, scope: &v8::PinScope<'s, '_, ()>) -> v8::Local<'s, v8::Object> {
+        self.0.get(scope)
+    }
+
+    /// The Rust value.
+    pub fn get<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> &'s T {
+        let object = self.0.get(scope);
+        unwrap(scope, object).expect("a Ref is made around an object of its class")
+    }
+}
+
+impl<T> Trace for Ref<T> {
+    fn trace(&self, visitor: &mut Visitor) {
+        self.0.trace(visitor);
+    }
+}
+
+impl<T> std::fmt::Debug for Ref<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ref")
+    }
+}
+
+/// A reference from Rust code outside the heap (a task, a queue) to a wrapped object: a root, to be dropped soon.
+pub struct Global<T>(v8::Global<v8::Object>, PhantomData<T>);
+
+impl<T: Class> Global<T> {
+    /// Refers to an object of class `T`; `None` if it is not one.
+    pub fn new<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<Self> {
+        unwrap::<T>(scope, object)?;
+        Some(Global(v8::Global::new(scope, object), PhantomData))
+    }
+
+    /// The JavaScript object.
+    pub fn object<'s>(&self, scope: &v8::PinScope<'s, '_, ()>) -> v8::Local<'s, v8::Object> {
+        v8::Local::new(scope, &self.0)
+    }
+
+    /// The Rust value.
+    pub fn get<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> &'s T {
+        let object = v8::Local::new(scope, &self.0);
+        unwrap(scope, object).expect("a Global is made around an object of its class")
+    }
+}
+
+impl<T> Clone for Global<T> {
+    fn clone(&self) -> Self {
+        Global(self.0.clone(), PhantomData)
+    }
+}
+
+impl<T> std::fmt::Debug for Global<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Global")
+    }
+}
+
+/// The text of the exception for a receiver of the wrong class, in the reference's words.
+#[derive(Debug)]
+pub struct Illegal;
+
+impl From<Illegal> for Error {
+    fn from(_: Illegal) -> Self {
+        Error::type_error(
+            "Illegal invocation: function called with incorrect `this` reference. See \
+             https://developers.cloudflare.com/workers/observability/errors/#illegal-invocation-errors for details.",
+        )
+    }
+}

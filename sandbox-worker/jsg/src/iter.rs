@@ -1,0 +1,133 @@
+//! Web IDL iterables.
+
+use std::cell::Cell;
+
+use crate::{Class, Error, JsRef, Result, Trace, class};
+
+/// A class with pairs: `#[jsg::class(iterable)]` gives it `entries`, `keys`, `values`, `forEach` and `@@iterator`.
+pub trait PairIterable: Class {
+    /// The pair at this index of the live list, or `None` at the end.
+    fn pair_at<'s>(&self, scope: &mut v8::PinScope<'s, '_>, index: usize) -> Result<Option<Pair<'s>>>;
+}
+
+/// A key and its value.
+pub type Pair<'s> = (v8::Local<'s, v8::Value>, v8::Local<'s, v8::Value>);
+
+/// What an iterator yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Kind {
+    Entries,
+    Keys,
+    Values,
+}
+
+/// A new iterator over the pairs of `object`.
+pub fn iterator<'s, T: PairIterable>(
+    scope: &mut v8::PinScope<'s, '_>,
+    object: v8::Local<'s, v8::Object>,
+    kind: Kind,
+) -> Result<v8::Local<'s, v8::Value>> {
+    fn pair_at<'s, T: PairIterable>(
+        scope: &mut v8::PinScope<'s, '_>,
+        object: v8::Local<'s, v8::Object>,
+        index: usize,
+    ) -> Result<Option<Pair<'s>>> {
+        class::unwrap::<T>(scope, object).ok_or(class::Illegal)?.pair_at(scope, index)
+    }
+    let state = State { object: JsRef::new(scope, object), pair_at: pair_at::<T>, index: Cell::new(Some(0)) };
+    let object = match kind {
+        Kind::Entries => class::instantiate(scope, EntryIterator(state))?,
+        Kind::Keys => class::instantiate(scope, KeyIterator(state))?,
+        Kind::Values => class::instantiate(scope, ValueIterator(state))?,
+    };
+    Ok(object.into())
+}
+
+/// `forEach` of a pair iterable.
+pub(crate) fn for_each<'s, T: PairIterable>(
+    scope: &mut v8::PinScope<'s, '_>,
+    object: v8::Local<'s, v8::Object>,
+    callback: v8::Local<'s, v8::Function>,
+    this_arg: Option<v8::Local<'s, v8::Value>>,
+) -> Result<()> {
+    let receiver = this_arg.unwrap_or_else(|| v8::undefined(scope).into());
+    let mut index = 0;
+    loop {
+        let this = class::unwrap::<T>(scope, object).ok_or(class::Illegal)?;
+        let Some((key, value)) = this.pair_at(scope, index)? else { return Ok(()) };
+        callback.call(scope, receiver, &[value, key, object.into()]).ok_or(Error::Pending)?;
+        index += 1;
+    }
+}
+
+type PairAt =
+    for<'s, 'i, 'b> fn(&'b mut v8::PinScope<'s, 'i>, v8::Local<'s, v8::Object>, usize) -> Result<Option<Pair<'s>>>;
+
+struct State {
+    object: JsRef<v8::Object>,
+    pair_at: PairAt,
+    /// `None` once the end was seen: an iterator that has ended stays ended.
+    index: Cell<Option<usize>>,
+}
+
+impl Trace for State {
+    fn trace(&self, visitor: &mut v8::cppgc::Visitor) {
+        self.object.trace(visitor);
+    }
+}
+
+impl State {
+    fn next<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        pick: impl FnOnce(&mut v8::PinScope<'s, '_>, Pair<'s>) -> v8::Local<'s, v8::Value>,
+    ) -> Result<v8::Local<'s, v8::Object>> {
+        let pair = match self.index.get() {
+            Some(index) => {
+                let object = self.object.get(scope);
+                let pair = (self.pair_at)(scope, object, index)?;
+                self.index.set(pair.is_some().then_some(index + 1));
+                pair
+            }
+            None => None,
+        };
+        let done = pair.is_none();
+        let value = match pair {
+            Some(pair) => pick(scope, pair),
+            None => v8::undefined(scope).into(),
+        };
+        let result = v8::Object::new(scope);
+        let done_key = crate::string(scope, "done");
+        let done = v8::Boolean::new(scope, done);
+        result.set(scope, done_key.into(), done.into());
+        let value_key = crate::string(scope, "value");
+        result.set(scope, value_key.into(), value);
+        Ok(result)
+    }
+}
+
+macro_rules! iterators {
+    ($($name:ident => $pick:expr),*) => { $(
+        struct $name(State);
+
+        impl Trace for $name {
+            fn trace(&self, visitor: &mut v8::cppgc::Visitor) {
+                self.0.trace(visitor);
+            }
+        }
+
+        #[crate::class(iterator)]
+        impl $name {
+            #[method]
+            fn next<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+                self.0.next(scope, $pick)
+            }
+        }
+    )* };
+}
+iterators!(
+    EntryIterator => |scope, (key, value)| v8::Array::new_with_elements(scope, &[key, value]).into(),
+    KeyIterator => |_, (key, _)| key,
+    ValueIterator => |_, (_, value)| value
+);
