@@ -1,0 +1,229 @@
+// Copies of the built-ins that the other files use, taken before tenant code can replace them, and the Web IDL
+// conversions they share. A method M of class C becomes the function CPrototypeM(receiver, …).
+(function (internal) {
+  "use strict";
+  const { bind, call, apply } = Function.prototype;
+  const uncurryThis = bind.bind(call);
+  const FunctionPrototypeApply = uncurryThis(apply);
+  const getter = (object, key) => uncurryThis(Reflect.getOwnPropertyDescriptor(object, key).get);
+
+  const { defineProperty, getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf, ownKeys } = Reflect;
+  const TypedArray = getPrototypeOf(Uint8Array);
+  const TypedArrayPrototype = TypedArray.prototype;
+  const PromisePrototypeThen = uncurryThis(Promise.prototype.then);
+  const PromiseConstructor = Promise;
+  const PromiseResolve = Promise.resolve.bind(Promise);
+  const PromiseReject = Promise.reject.bind(Promise);
+  const ArrayIsArray = Array.isArray;
+  const StringConstructor = String;
+  const StringPrototypeIsWellFormed = String.prototype.isWellFormed && uncurryThis(String.prototype.isWellFormed);
+  const StringPrototypeToWellFormed = String.prototype.toWellFormed && uncurryThis(String.prototype.toWellFormed);
+  const NumberConstructor = Number;
+  const MathTrunc = Math.trunc;
+  const isView = ArrayBuffer.isView;
+  const Bytes = Uint8Array;
+
+  const withResolvers =
+    typeof Promise.withResolvers === "function"
+      ? Promise.withResolvers.bind(Promise)
+      : () => {
+          let resolve;
+          let reject;
+          const promise = new PromiseConstructor((res, rej) => {
+            resolve = res;
+            reject = rej;
+          });
+          return { promise, resolve, reject };
+        };
+
+  const typedArrayTag = getter(TypedArrayPrototype, Symbol.toStringTag);
+  const typedArrayBuffer = getter(TypedArrayPrototype, "buffer");
+  const typedArrayByteLength = getter(TypedArrayPrototype, "byteLength");
+  const typedArrayByteOffset = getter(TypedArrayPrototype, "byteOffset");
+  const dataViewBuffer = getter(DataView.prototype, "buffer");
+  const dataViewByteLength = getter(DataView.prototype, "byteLength");
+  const dataViewByteOffset = getter(DataView.prototype, "byteOffset");
+  const arrayBufferByteLength = getter(ArrayBuffer.prototype, "byteLength");
+  const arrayBufferSlice = uncurryThis(ArrayBuffer.prototype.slice);
+  const sharedByteLength = typeof SharedArrayBuffer === "function" ? getter(SharedArrayBuffer.prototype, "byteLength") : null;
+  const typedArraySet = uncurryThis(TypedArrayPrototype.set);
+
+  // `subarray` and `slice` consult `constructor[Symbol.species]`, which tenant code can replace; these do not.
+  const subarray = (bytes, start, end) =>
+    new Bytes(typedArrayBuffer(bytes), typedArrayByteOffset(bytes) + start, end - start);
+  const copyBytes = (bytes) => {
+    const copy = new Bytes(typedArrayByteLength(bytes));
+    typedArraySet(copy, bytes);
+    return copy;
+  };
+
+  // ArrayBuffer.prototype.transfer exists in every V8 that runs isolates; the fallbacks serve older test hosts.
+  const clone = typeof structuredClone === "function" ? structuredClone : undefined;
+  const transferBuffer =
+    typeof ArrayBuffer.prototype.transfer === "function"
+      ? uncurryThis(ArrayBuffer.prototype.transfer)
+      : (buffer) => {
+          if (isDetached(buffer)) throw new TypeError("Cannot transfer a detached ArrayBuffer");
+          return clone(buffer, { transfer: [buffer] });
+        };
+  const detachedDescriptor = getOwnPropertyDescriptor(ArrayBuffer.prototype, "detached");
+  const isDetached =
+    detachedDescriptor !== undefined
+      ? uncurryThis(detachedDescriptor.get)
+      : (buffer) => {
+          try {
+            new Bytes(buffer);
+            return false;
+          } catch {
+            return true;
+          }
+        };
+
+  const isArrayBuffer = (value) => {
+    if (typeof value !== "object" || value === null) return false;
+    try {
+      arrayBufferByteLength(value);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const isSharedArrayBuffer = (value) => {
+    if (sharedByteLength === null || typeof value !== "object" || value === null) return false;
+    try {
+      sharedByteLength(value);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const isDataView = (view) => isView(view) && typedArrayTag(view) === undefined;
+  const isUint8Array = (value) => isView(value) && typedArrayTag(value) === "Uint8Array";
+  const viewBuffer = (view) => (typedArrayTag(view) === undefined ? dataViewBuffer(view) : typedArrayBuffer(view));
+  const viewByteLength = (view) =>
+    typedArrayTag(view) === undefined ? dataViewByteLength(view) : typedArrayByteLength(view);
+  const viewByteOffset = (view) =>
+    typedArrayTag(view) === undefined ? dataViewByteOffset(view) : typedArrayByteOffset(view);
+
+  /** A Uint8Array over the memory of a BufferSource that is not shared, or undefined when `value` is none. */
+  const bytesOf = (value) => {
+    if (isView(value)) {
+      if (typedArrayTag(value) === "Uint8Array") return isSharedArrayBuffer(typedArrayBuffer(value)) ? undefined : value;
+      const buffer = viewBuffer(value);
+      if (isSharedArrayBuffer(buffer)) return undefined;
+      return new Bytes(buffer, viewByteOffset(value), viewByteLength(value));
+    }
+    return isArrayBuffer(value) ? new Bytes(value) : undefined;
+  };
+
+  // Promise helpers.
+  const resolvedPromise = PromiseResolve(undefined);
+  const noop = () => {};
+  const upon = (promise, onFulfilled, onRejected) => {
+    PromisePrototypeThen(PromisePrototypeThen(promise, onFulfilled, onRejected), undefined, rethrowLater);
+  };
+  const rethrowLater = (error) => {
+    // Only a fault of these files gets here.
+    if (internal.reportError !== undefined) internal.reportError(error);
+    else throw error;
+  };
+  const markHandled = (promise) => {
+    PromisePrototypeThen(promise, undefined, noop);
+    return promise;
+  };
+  const microtask = (callback) => {
+    PromisePrototypeThen(resolvedPromise, callback);
+  };
+
+  // Web IDL.
+  const illegalConstructor = () => new TypeError("Illegal constructor");
+  const illegalInvocation = () =>
+    new TypeError(
+      "Illegal invocation: function called with incorrect `this` reference. See " +
+        "https://developers.cloudflare.com/workers/observability/errors/#illegal-invocation-errors for details.",
+    );
+  const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
+  const notOfType = (method, name, index, type) =>
+    new TypeError(`Failed to execute '${method}' on '${name}': parameter ${index} is not of type '${type}'.`);
+  const constructorNotOfType = (name, index, type) =>
+    new TypeError(`Failed to construct '${name}': constructor parameter ${index} is not of type '${type}'.`);
+  const fieldNotOfType = (field, dictionary, type) =>
+    new TypeError(`Incorrect type for the '${field}' field on '${dictionary}': the provided value is not of type '${type}'.`);
+  const toDOMString = (value) => {
+    if (typeof value === "string") return value;
+    if (typeof value === "symbol") throw new TypeError("Cannot convert a Symbol value to a string");
+    return `${value}`;
+  };
+  const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  const RegExpPrototypeReplace = uncurryThis(RegExp.prototype[Symbol.replace]);
+  const toUSVString = (value) => {
+    const string = toDOMString(value);
+    if (StringPrototypeToWellFormed !== undefined) {
+      return StringPrototypeIsWellFormed(string) ? string : StringPrototypeToWellFormed(string);
+    }
+    return RegExpPrototypeReplace(loneSurrogate, string, "\ufffd");
+  };
+  /** [EnforceRange] unsigned long long. */
+  const toEnforcedUnsigned = (value, what) => {
+    const number = MathTrunc(+value);
+    if (!(number >= 0 && number <= 9007199254740991)) {
+      throw new TypeError(`${what} must be an integer between 0 and 2^53 - 1.`);
+    }
+    return number + 0;
+  };
+  /** Web IDL `long long` with wrapping, clamped to the safe integers. */
+  const toClampedInteger = (value) => {
+    const number = MathTrunc(+value);
+    if (number !== number) return 0;
+    if (number > 9007199254740991) return 9007199254740991;
+    if (number < -9007199254740991) return -9007199254740991;
+    return number + 0;
+  };
+
+  /**
+   * Gives a class the outward shape of a Web IDL interface object: enumerable members, a toStringTag and the parameter
+   * count that the standard gives its constructor.
+   */
+  const shape = (Class, name, length = 0) => {
+    const prototype = Class.prototype;
+    enumerate(prototype);
+    enumerate(Class);
+    defineProperty(prototype, Symbol.toStringTag, { __proto__: null, value: name, configurable: true });
+    defineProperty(Class, "length", { __proto__: null, value: length, configurable: true });
+    defineProperty(Class, "name", { __proto__: null, value: name, configurable: true });
+    return Class;
+  };
+  const enumerate = (object) => {
+    const keys = ownKeys(object);
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i];
+      if (typeof key !== "string" || key === "constructor" || key === "prototype" || key === "length" || key === "name") {
+        if (!(key === "name" || key === "length") || typeof object === "function") continue;
+      }
+      defineProperty(object, key, { __proto__: null, enumerable: true });
+    }
+  };
+  const defineConstants = (Class, constants) => {
+    for (const key in constants) {
+      const descriptor = { __proto__: null, value: constants[key], enumerable: true };
+      defineProperty(Class, key, descriptor);
+      defineProperty(Class.prototype, key, descriptor);
+    }
+  };
+
+  return {
+    globals: { __proto__: null },
+    native: internal.native ?? { __proto__: null },
+    primordials: {
+      __proto__: null,
+      uncurryThis, getter, FunctionPrototypeApply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf,
+      ownKeys, TypedArray, TypedArrayPrototype, PromisePrototypeThen, PromiseConstructor, PromiseResolve, PromiseReject,
+      ArrayIsArray, StringConstructor, NumberConstructor, isView, Bytes, withResolvers, typedArrayTag, typedArrayBuffer,
+      typedArrayByteLength, typedArrayByteOffset, arrayBufferByteLength, arrayBufferSlice, typedArraySet, subarray,
+      copyBytes, transferBuffer, isDetached, isArrayBuffer, isSharedArrayBuffer, isDataView, isUint8Array, viewBuffer,
+      viewByteLength, viewByteOffset, bytesOf, resolvedPromise, noop, upon, markHandled, microtask, illegalConstructor,
+      illegalInvocation, isObject, notOfType, constructorNotOfType, fieldNotOfType, toDOMString, toUSVString,
+      toEnforcedUnsigned, toClampedInteger, shape, defineConstants,
+    },
+  };
+})

@@ -1,0 +1,236 @@
+//! The context of one event.
+
+use std::{
+    any::Any,
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::Pin,
+    rc::{Rc, Weak},
+    task::{Context, Poll, Waker},
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use jsg::Error;
+use slab::Slab;
+
+use super::{promise, timers::Timers};
+use crate::isolate::Isolate;
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// One event: an HTTP request, later an alarm, a queue batch …
+///
+/// Held by the future that answers the event; everything else refers to it weakly or by its number. Dropping it ends
+/// all tasks, timers and owned objects of the event.
+pub struct IoContext {
+    id: u32,
+    isolate: Rc<Isolate>,
+    tasks: RefCell<FuturesUnordered<Task>>,
+    /// Tasks that were added while the set was being polled.
+    added: RefCell<Vec<Task>>,
+    waker: RefCell<Option<Waker>>,
+    pub(super) timers: Timers,
+    pub(super) owned: RefCell<Slab<Box<dyn Any>>>,
+    /// `waitUntil` promises that have not settled.
+    waiting: Cell<usize>,
+    settled: RefCell<Option<Waker>>,
+    pass_through_on_exception: Cell<bool>,
+}
+
+/// A weak reference to a context, for objects that may outlive the event.
+#[derive(Clone, Debug)]
+pub struct IoContextHandle(Weak<IoContext>);
+
+impl IoContextHandle {
+    /// The context, unless its event is over.
+    pub fn get(&self) -> Option<Rc<IoContext>> {
+        self.0.upgrade()
+    }
+}
+
+impl std::fmt::Debug for IoContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IoContext({})", self.id)
+    }
+}
+
+/// The live contexts of an isolate, by number.
+#[derive(Default, Debug)]
+pub(crate) struct Contexts {
+    live: RefCell<Slab<Weak<IoContext>>>,
+}
+
+impl IoContext {
+    /// A context for a new event.
+    pub(crate) fn new(isolate: Rc<Isolate>) -> Rc<Self> {
+        let contexts = isolate.contexts.clone();
+        let mut live = contexts.live.borrow_mut();
+        let entry = live.vacant_entry();
+        let id = u32::try_from(entry.key()).expect("fewer than 2^32 events are active");
+        let context = Rc::new(IoContext {
+            id,
+            isolate,
+            tasks: RefCell::default(),
+            added: RefCell::default(),
+            waker: RefCell::default(),
+            timers: Timers::default(),
+            owned: RefCell::default(),
+            waiting: Cell::new(0),
+            settled: RefCell::default(),
+            pass_through_on_exception: Cell::new(false),
+        });
+        entry.insert(Rc::downgrade(&context));
+        context
+    }
+
+    /// The context of the event whose script is running; `None` while modules are evaluated.
+    pub fn current(scope: &v8::PinScope<'_, '_>) -> Option<Rc<IoContext>> {
+        let data = scope.get_continuation_preserved_embedder_data();
+        let id = v8::Local::<v8::Integer>::try_from(data).ok()?.value();
+        let isolate = Isolate::of(scope);
+        let live = isolate.contexts.live.borrow();
+        live.get(usize::try_from(id).ok()?)?.upgrade()
+    }
+
+    /// The current context, or the reference's exception for I/O in the global scope.
+    pub fn require(scope: &v8::PinScope<'_, '_>) -> Result<Rc<IoContext>, Error> {
+        Self::current(scope).ok_or_else(|| {
+            Error::error(
+                "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or connect()), setting a \
+                 timeout, and generating random values are not allowed within global scope. To fix this error, perform \
+                 this operation within a handler. \
+                 https://developers.cloudflare.com/workers/runtime-apis/handlers/",
+            )
+        })
+    }
+
+    /// A weak reference, for objects that scripts keep.
+    pub fn handle(self: &Rc<Self>) -> IoContextHandle {
+        IoContextHandle(Rc::downgrade(self))
+    }
+
+    /// The isolate that the event runs in.
+    pub fn isolate(&self) -> &Rc<Isolate> {
+        &self.isolate
+    }
+
+    /// Runs a task until it ends or the event is over.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.added.borrow_mut().push(Box::pin(task));
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// A promise for the outcome of `future`, which runs as a task of this event.
+    ///
+    /// The result is converted, and the promise settled, with this context current. If the event ends first, the promise
+    /// stays pending.
+    pub fn promise<'s, T, F>(
+        self: &Rc<Self>,
+        scope: &mut v8::PinScope<'s, '_>,
+        future: F,
+    ) -> Result<v8::Local<'s, v8::Promise>, Error>
+    where
+        F: Future<Output = Result<T, Error>> + 'static,
+        T: for<'a> jsg::ToJs<'a> + 'static,
+    {
+        let resolver = v8::PromiseResolver::new(scope).ok_or(Error::Pending)?;
+        let promise = resolver.get_promise(scope);
+        let resolver = v8::Global::new(scope, resolver);
+        let handle = self.handle();
+        self.spawn(async move {
+            let outcome = future.await;
+            let Some(context) = handle.get() else { return };
+            context.enter(|scope| promise::settle(scope, &resolver, outcome));
+        });
+        Ok(promise)
+    }
+
+    /// Runs `body` with the isolate entered and this context current, then the microtasks that it caused.
+    ///
+    /// This is the one way from a task into script. Must not be called while script is running.
+    pub fn enter<R>(self: &Rc<Self>, body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {
+        self.isolate.enter(|scope| {
+            let id = v8::Integer::new_from_unsigned(scope, self.id);
+            scope.set_continuation_preserved_embedder_data(id.into());
+            let result = body(scope);
+            scope.perform_microtask_checkpoint();
+            self.isolate.after_microtasks(scope);
+            let undefined = v8::undefined(scope);
+            scope.set_continuation_preserved_embedder_data(undefined.into());
+            result
+        })
+    }
+
+    /// `ctx.waitUntil`: keeps the event alive until the promise settles; a rejection is logged.
+    pub fn wait_until<'s>(self: &Rc<Self>, scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8::Promise>) {
+        self.waiting.set(self.waiting.get() + 1);
+        let future = promise::js_future(scope, promise);
+        let handle = self.handle();
+        self.spawn(async move {
+            let outcome = future.await;
+            let Some(context) = handle.get() else { return };
+            if let Err(reason) = outcome {
+                context.enter(|scope| {
+                    let reason = v8::Local::new(scope, &reason);
+                    crate::isolate::report_exception(scope, reason);
+                });
+            }
+            context.waiting.set(context.waiting.get() - 1);
+            if context.waiting.get() == 0
+                && let Some(waker) = context.settled.borrow_mut().take()
+            {
+                waker.wake();
+            }
+        });
+    }
+
+    /// `ctx.passThroughOnException`.
+    pub fn pass_through_on_exception(&self) {
+        self.pass_through_on_exception.set(true);
+    }
+
+    /// Whether every promise given to [`IoContext::wait_until`] has settled.
+    pub fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waiting.get() == 0 {
+            return Poll::Ready(());
+        }
+        *self.settled.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Runs the event's tasks and timers. Never ready: whoever answers the event polls it beside what it waits for.
+    pub fn poll_tasks(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<std::convert::Infallible> {
+        match &mut *self.waker.borrow_mut() {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            slot => *slot = Some(cx.waker().clone()),
+        }
+        loop {
+            let added = std::mem::take(&mut *self.added.borrow_mut());
+            // The set is taken out so that a task may look at the context while it runs.
+            let mut tasks = self.tasks.take();
+            tasks.extend(added);
+            let mut progressed = false;
+            while let Poll::Ready(Some(())) = tasks.poll_next_unpin(cx) {
+                progressed = true;
+            }
+            self.tasks.replace(tasks);
+            progressed |= self.timers.poll(self, cx);
+            if !progressed && self.added.borrow().is_empty() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Whether nothing is left that could ever run script of this event again.
+    pub fn is_idle(&self) -> bool {
+        self.tasks.borrow().is_empty() && self.added.borrow().is_empty() && self.timers.is_empty()
+    }
+}
+
+impl Drop for IoContext {
+    fn drop(&mut self) {
+        self.isolate.contexts.live.borrow_mut().remove(self.id as usize);
+    }
+}

@@ -1,0 +1,14 @@
+//! Events: what runs, on whose behalf, and what ends with it.
+//!
+//! Every event has an [`IoContext`]. It owns all that the event started: timers, tasks, half-read bodies. While script
+//! of the event runs, its context is current; V8's continuation-preserved embedder data carries that through promises.
+//! When the context is dropped, everything that it owns goes with it.
+
+mod context;
+mod own;
+mod promise;
+mod timers;
+
+pub use context::{IoContext, IoContextHandle};
+pub use own::IoOwn;
+pub use promise::{JsFuture, js_future};

@@ -1,0 +1,65 @@
+//! Objects that belong to one event.
+
+use std::{any::Any, cell::RefCell, marker::PhantomData, rc::Rc};
+
+use jsg::Error;
+
+use super::{IoContext, IoContextHandle};
+
+/// A value that performs I/O on behalf of one event, held by an object that scripts may keep for longer.
+///
+/// It is unusable from another event, and is freed when its event ends, whatever JavaScript still holds.
+pub struct IoOwn<T> {
+    context: IoContextHandle,
+    key: usize,
+    value: PhantomData<T>,
+}
+
+impl<T: 'static> IoOwn<T> {
+    /// Gives `value` to the context.
+    pub fn new(context: &Rc<IoContext>, value: T) -> Self {
+        let key = context.owned.borrow_mut().insert(Box::new(Rc::new(value)) as Box<dyn Any>);
+        IoOwn { context: context.handle(), key, value: PhantomData }
+    }
+
+    /// The value, if its event is the current one; else the reference's exception.
+    pub fn get(&self, scope: &v8::PinScope<'_, '_>) -> Result<Rc<T>, Error> {
+        let owner = self.context.get();
+        match (&owner, IoContext::current(scope)) {
+            (Some(owner), Some(current)) if Rc::ptr_eq(owner, &current) => {}
+            _ => {
+                return Err(Error::error(
+                    "Cannot perform I/O on behalf of a different request. I/O objects (such as streams, request/response \
+                     bodies, and others) created in the context of one request handler cannot be accessed from a \
+                     different request's handler. This is a limitation of Cloudflare Workers which allows us to improve \
+                     overall performance.",
+                ));
+            }
+        }
+        let owner = owner.ok_or(Error::Pending)?;
+        let owned = owner.owned.borrow();
+        let value = owned.get(self.key).and_then(|value| value.downcast_ref::<Rc<T>>());
+        value.cloned().ok_or_else(|| Error::error("This object belongs to a request that has ended."))
+    }
+}
+
+impl<T> Drop for IoOwn<T> {
+    fn drop(&mut self) {
+        // The value goes with the object or with the event, whichever ends first.
+        let removed = self.context.get().and_then(|context| {
+            let owned: &RefCell<slab::Slab<Box<dyn Any>>> = &context.owned;
+            owned.try_borrow_mut().ok().and_then(|mut owned| owned.try_remove(self.key))
+        });
+        drop(removed);
+    }
+}
+
+impl<T> std::fmt::Debug for IoOwn<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IoOwn")
+    }
+}
+
+impl<T> jsg::Trace for IoOwn<T> {
+    fn trace(&self, _: &mut v8::cppgc::Visitor) {}
+}
