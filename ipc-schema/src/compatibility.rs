@@ -45,9 +45,9 @@ impl Date {
             return None;
         }
         let number = |range: std::ops::Range<usize>| {
-            bytes[range].iter().try_fold(0u16, |value, byte| {
-                byte.is_ascii_digit().then(|| value * 10 + u16::from(byte - b'0'))
-            })
+            bytes[range]
+                .iter()
+                .try_fold(0u16, |value, byte| byte.is_ascii_digit().then(|| value * 10 + u16::from(byte - b'0')))
         };
         let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
         ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some(Self {
@@ -250,8 +250,7 @@ pub fn resolve<S: AsRef<str>>(
             continue;
         };
         let (flag, row) = (Flag(place as u16), &TABLE[place]);
-        let (own, other) =
-            if row.on == name { (&mut named_on, &named_off) } else { (&mut named_off, &named_on) };
+        let (own, other) = if row.on == name { (&mut named_on, &named_off) } else { (&mut named_off, &named_on) };
         if own.is_on(flag) {
             errors.push(CompatibilityError::Repeated { index, name: name.to_owned() });
         } else if other.is_on(flag) {
@@ -275,7 +274,8 @@ pub fn resolve<S: AsRef<str>>(
         for (index, row) in TABLE.iter().enumerate() {
             let flag = Flag(index as u16);
             let Some((by, from)) = &row.implied else { continue };
-            if !result.is_on(flag) && !named_off.is_on(flag) && date >= *from && by.iter().any(|name| result.has(name)) {
+            if !result.is_on(flag) && !named_off.is_on(flag) && date >= *from && by.iter().any(|name| result.has(name))
+            {
                 result.set(flag, true);
                 changed = true;
             }
@@ -572,12 +572,9 @@ mod tests {
 
     #[test]
     fn wrong_flags_are_all_reported_with_their_place() {
-        let errors = resolve(
-            "2024-13-01",
-            &["nope", "url_standard", "url_standard", "url_original", "experimental"],
-            false,
-        )
-        .unwrap_err();
+        let errors =
+            resolve("2024-13-01", &["nope", "url_standard", "url_standard", "url_original", "experimental"], false)
+                .unwrap_err();
         assert_eq!(
             errors,
             [

@@ -1,1 +1,26 @@
-//! placeholder
+//! The wire between the supervisor and a worker process.
+//!
+//! - [`worker_capnp`]: the interfaces, generated from `schema/worker.capnp`. The code is committed so that a build needs
+//!   no `capnp` tool; `tests/generated.rs` says when it is stale, and `cargo run -p bulkhead-ipc --example generate`
+//!   makes it anew.
+//! - [`transport`]: Cap'n Proto RPC over a Unix stream socket, batched and bounded.
+//! - [`head`]: request and response heads, written and read with bounds.
+//! - [`process`]: what both sides must agree on before the first message: descriptors and arguments.
+#![forbid(unsafe_code)]
+
+pub mod compatibility;
+pub mod head;
+pub mod process;
+pub mod transport;
+
+/// Code made by `capnpc`. Its documentation is the schema.
+pub mod generated {
+    #[rustfmt::skip]
+    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unimplemented)]
+    pub mod worker_capnp;
+    #[rustfmt::skip]
+    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unimplemented)]
+    pub mod workerd_capnp;
+}
+
+pub use generated::{worker_capnp, workerd_capnp};

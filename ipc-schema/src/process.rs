@@ -1,0 +1,99 @@
+//! What the supervisor and a worker process agree on before the first message: descriptors and arguments.
+//!
+//! | descriptor | what it is |
+//! |---|---|
+//! | 0, 1 | `/dev/null` |
+//! | 2 | write end of the diagnostic pipe: panic and fatal-error texts, read by the supervisor with bounds |
+//! | 3 | control connection: the process serves `WorkerControl` |
+//! | 4 … 3 + shards | one event connection for each supervisor shard: the process serves `EventPort` |
+
+use std::ffi::OsString;
+
+/// The control connection.
+pub const CONTROL_FD: i32 = 3;
+
+/// The event connection of shard 0; shard `n` has `FIRST_EVENT_FD + n`.
+pub const FIRST_EVENT_FD: i32 = 4;
+
+/// Most shards that a supervisor may have.
+pub const MAX_SHARDS: u32 = 64;
+
+/// File name of the worker's executable, beside the supervisor's own.
+pub const WORKER_EXECUTABLE: &str = "sandbox-worker";
+
+/// The arguments of a worker process, without its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerArgs {
+    /// Number of event connections, 1 … [`MAX_SHARDS`].
+    pub shards: u32,
+    /// Options for V8, each as V8 spells it (`--max-lazy`).
+    pub v8_flags: Vec<String>,
+}
+
+/// Why the arguments of a worker process were refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArgsError {
+    /// Not an option that a worker process knows.
+    #[error("unknown argument {0:?}: this program is started by `supervisor`, not by hand")]
+    Unknown(OsString),
+    /// `--shards` is absent.
+    #[error("--shards=N is missing: this program is started by `supervisor`, not by hand")]
+    NoShards,
+    /// `--shards` is not a number in range.
+    #[error("--shards={0}: expected a number from 1 to {MAX_SHARDS}")]
+    BadShards(String),
+}
+
+impl WorkerArgs {
+    /// The arguments to start a process with.
+    pub fn to_argv(&self) -> Vec<OsString> {
+        let mut argv = vec![OsString::from(format!("--shards={}", self.shards))];
+        argv.extend(self.v8_flags.iter().map(|flag| OsString::from(format!("--v8-flag={flag}"))));
+        argv
+    }
+
+    /// Reads what [`Self::to_argv`] wrote; `argv` is without the program's name.
+    ///
+    /// # Errors
+    /// An argument is unknown, or the number of shards is missing or out of range.
+    pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Self, ArgsError> {
+        let mut shards = None;
+        let mut v8_flags = Vec::new();
+        for argument in argv {
+            let Some(text) = argument.to_str() else { return Err(ArgsError::Unknown(argument)) };
+            if let Some(number) = text.strip_prefix("--shards=") {
+                let count = number.parse().ok().filter(|count| (1..=MAX_SHARDS).contains(count));
+                shards = Some(count.ok_or_else(|| ArgsError::BadShards(number.to_owned()))?);
+            } else if let Some(flag) = text.strip_prefix("--v8-flag=") {
+                v8_flags.push(flag.to_owned());
+            } else {
+                return Err(ArgsError::Unknown(argument));
+            }
+        }
+        Ok(Self { shards: shards.ok_or(ArgsError::NoShards)?, v8_flags })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
+            let args = WorkerArgs { shards, v8_flags };
+            prop_assert_eq!(WorkerArgs::parse(args.to_argv()), Ok(args));
+        }
+    }
+
+    #[test]
+    fn faulty_arguments_are_refused() {
+        let parse = |argv: &[&str]| WorkerArgs::parse(argv.iter().map(OsString::from));
+        assert_eq!(parse(&[]), Err(ArgsError::NoShards));
+        for bad in ["0", "65", "-1", "x", "", "99999999999"] {
+            assert_eq!(parse(&[&format!("--shards={bad}")]), Err(ArgsError::BadShards(bad.to_owned())));
+        }
+        assert_eq!(parse(&["--shards=1", "--shard"]), Err(ArgsError::Unknown("--shard".into())));
+    }
+}

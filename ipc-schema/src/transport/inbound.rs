@@ -1,0 +1,219 @@
+//! From bytes to messages.
+
+use std::rc::Rc;
+
+use capnp::{
+    Word,
+    message::{Reader, ReaderSegments},
+};
+
+use super::{Limits, Peer, Shared, check, reader_options};
+
+/// Size of the buffer that one `read` fills.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Where the segments of a message are, in words.
+enum Table {
+    One(usize),
+    Many(Vec<(usize, usize)>),
+}
+
+impl Table {
+    fn words(&self) -> usize {
+        match self {
+            Table::One(words) => *words,
+            Table::Many(segments) => segments.last().map_or(0, |(start, length)| start + length),
+        }
+    }
+}
+
+/// The segments of a message, in one allocation of their own: a message that is kept for long keeps nothing else.
+pub(super) struct Segments {
+    words: Vec<Word>,
+    table: Table,
+}
+
+impl ReaderSegments for Segments {
+    fn get_segment(&self, index: u32) -> Option<&[u8]> {
+        let words = match &self.table {
+            Table::One(length) => (index == 0).then(|| &self.words[..*length])?,
+            Table::Many(segments) => {
+                let (start, length) = *segments.get(index as usize)?;
+                &self.words[start..start + length]
+            }
+        };
+        Some(Word::words_to_bytes(words))
+    }
+
+    fn len(&self) -> usize {
+        match &self.table {
+            Table::One(_) => 1,
+            Table::Many(segments) => segments.len(),
+        }
+    }
+}
+
+/// A message that was received.
+pub(super) struct Incoming {
+    reader: Reader<Segments>,
+    bytes: usize,
+    shared: Rc<Shared>,
+}
+
+impl capnp_rpc::IncomingMessage for Incoming {
+    fn get_body(&self) -> capnp::Result<capnp::any_pointer::Reader<'_>> {
+        self.reader.get_root()
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        self.shared.held_bytes.set(self.shared.held_bytes.get() - self.bytes);
+    }
+}
+
+/// What is read at the moment.
+pub(super) struct Inbound {
+    buffer: Box<[u8]>,
+    /// Bytes in the buffer that belong to no message yet.
+    start: usize,
+    end: usize,
+    /// A message longer than the buffer, and how many of its bytes are there.
+    long: Option<(Vec<Word>, Table, usize)>,
+}
+
+impl Inbound {
+    pub(super) fn new() -> Self {
+        Self { buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), start: 0, end: 0, long: None }
+    }
+
+    pub(super) fn is_inside_message(&self) -> bool {
+        self.long.is_some() || self.start < self.end
+    }
+
+    /// Where the next bytes go; never empty.
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        match &mut self.long {
+            Some((words, _, filled)) => &mut Word::words_to_bytes_mut(words)[*filled..],
+            None => {
+                if self.start == self.end {
+                    self.start = 0;
+                    self.end = 0;
+                } else if self.start > 0 {
+                    // Less than one message: what is longer than the buffer goes to memory of its own.
+                    self.buffer.copy_within(self.start..self.end, 0);
+                    self.end -= self.start;
+                    self.start = 0;
+                }
+                &mut self.buffer[self.end..]
+            }
+        }
+    }
+
+    /// Takes note of `count` bytes that were read into [`Self::space`], and puts complete messages into the inbox.
+    pub(super) fn advance(&mut self, count: usize, shared: &Rc<Shared>) -> Result<(), String> {
+        match &mut self.long {
+            Some((words, _, filled)) => {
+                *filled += count;
+                if *filled == words.len() * 8 {
+                    let (words, table, _) = self.long.take().expect("it is there");
+                    deliver(Segments { words, table }, shared)?;
+                }
+            }
+            None => {
+                self.end += count;
+                while let Some((table_bytes, table)) = parse_table(&self.buffer[self.start..self.end], &shared.limits)?
+                {
+                    let total = table.words() * 8;
+                    let body = self.start + table_bytes;
+                    let available = (self.end - body).min(total);
+                    let mut words = Word::allocate_zeroed_vec(table.words());
+                    if available == total {
+                        Word::words_to_bytes_mut(&mut words).copy_from_slice(&self.buffer[body..body + total]);
+                        self.start = body + total;
+                        deliver(Segments { words, table }, shared)?;
+                    } else if table_bytes + total <= BUFFER_BYTES {
+                        break;
+                    } else {
+                        Word::words_to_bytes_mut(&mut words)[..available]
+                            .copy_from_slice(&self.buffer[body..body + available]);
+                        self.start = 0;
+                        self.end = 0;
+                        self.long = Some((words, table, available));
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a segment table (Cap'n Proto encoding, "Serialization over a stream"): its length in bytes and where the
+/// segments are, or `None` when it is not complete.
+fn parse_table(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, Table)>, String> {
+    let number = |at: usize| -> Option<usize> {
+        let bytes = bytes.get(at..at + 4)?;
+        Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
+    };
+    let Some(last) = number(0) else { return Ok(None) };
+    // `max_segments` also keeps the table within the buffer.
+    if last >= limits.max_segments.min(BUFFER_BYTES / 8) {
+        return Err(format!("a message has more than {} segments", limits.max_segments));
+    }
+    let table_bytes = (4 + 4 * (last + 1)).next_multiple_of(8);
+    if bytes.len() < table_bytes {
+        return Ok(None);
+    }
+    let mut total = 0;
+    let mut many = Vec::with_capacity(if last == 0 { 0 } else { last + 1 });
+    for index in 0..=last {
+        let length = number(4 + 4 * index).unwrap_or_default();
+        if last > 0 {
+            many.push((total, length));
+        }
+        total += length;
+        if total > limits.max_message_words {
+            return Err(format!("a message is longer than {} words", limits.max_message_words));
+        }
+    }
+    if total == 0 {
+        return Err("a message is empty".into());
+    }
+    Ok(Some((table_bytes, if last == 0 { Table::One(total) } else { Table::Many(many) })))
+}
+
+fn deliver(segments: Segments, shared: &Rc<Shared>) -> Result<(), String> {
+    let bytes = segments.words.len() * 8;
+    let reader = Reader::new(segments, reader_options(&shared.limits));
+    if shared.limits.peer == Peer::Hostile {
+        let message = reader.get_root().map_err(|error| format!("a message cannot be read: {error}"))?;
+        check::message(message, bytes / 8, &shared.limits)?;
+    }
+    let held = shared.held_bytes.get() + bytes;
+    shared.held_bytes.set(held);
+    shared.received.set(shared.received.get() + 1);
+    shared.inbox.borrow_mut().push_back(Incoming { reader, bytes, shared: shared.clone() });
+    if held > shared.limits.max_held_bytes {
+        return Err(format!("its open calls and results hold more than {} bytes", shared.limits.max_held_bytes));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_segment_table_never_makes_the_parser_exceed_its_limits(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let limits = Limits::for_worker();
+            if let Ok(Some((table_bytes, table))) = parse_table(&bytes, &limits) {
+                prop_assert!(table_bytes <= bytes.len());
+                prop_assert!(table.words() <= limits.max_message_words);
+                prop_assert!(table.words() > 0);
+            }
+        }
+    }
+}

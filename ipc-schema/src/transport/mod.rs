@@ -1,0 +1,536 @@
+//! Cap'n Proto RPC over a Unix stream socket: batched, and bounded on every axis that a peer controls.
+//!
+//! The protocol is Cap'n Proto's own ([RPC protocol], level 1) in the standard stream framing; what is ours is when
+//! system calls are made and what is refused.
+//!
+//! - **Batching.** [`Connection`] drives the RPC system itself. In one turn it hands over every message that one `read`
+//!   brought, up to [`BATCH_MESSAGES`], and what was queued for sending meanwhile leaves in one vectored write at the
+//!   end of the turn.
+//! - **Bounds.** [`Limits`] holds one number for each thing that the peer could make us keep. Exceeding one ends the
+//!   connection with [`TransportError::Violation`]; nothing else is affected.
+//! - **Back-pressure.** Sending never blocks, so a queue that grows beyond [`Limits::max_queued_bytes`] is a violation.
+//!   Before sending something long, wait for [`Handle::writable`], which resolves only while the queue is shorter than
+//!   [`Limits::writable_below_bytes`]; then a slow peer delays its own data and a peer that never reads costs a fixed
+//!   amount.
+//! - **Hostile peers.** With [`Peer::Hostile`] each message is checked before `capnp-rpc` sees it (`check`): only the
+//!   kinds of message that our interfaces need pass. That keeps table sizes bounded, because both published
+//!   implementations number questions and exports from the lowest free number, and it keeps the parts of `capnp-rpc`
+//!   that can panic or copy without bound on crafted input out of reach.
+//!
+//! A connection stays on the thread where it was made. If the [`Connection`] is dropped, the calls in flight fail, as
+//! they do when the peer goes away.
+//!
+//! [RPC protocol]: https://capnproto.org/rpc.html
+
+mod check;
+mod inbound;
+mod outbound;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker, ready},
+};
+
+use capnp::{
+    capability::{FromClientHook, Promise},
+    message,
+};
+use capnp_rpc::RpcSystem;
+use futures::task::AtomicWaker;
+use tokio::{io::AsyncRead, net::UnixStream, sync::Notify};
+
+use inbound::{Inbound, Incoming};
+use outbound::{Outbound, Outgoing};
+
+/// Most messages that one turn of a [`Connection`] hands over before it sends what is queued and lets others run.
+pub const BATCH_MESSAGES: usize = 32;
+
+/// Bounds of one connection. What exceeds one ends the connection with [`TransportError::Violation`].
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Whether messages are checked before they are interpreted.
+    pub peer: Peer,
+    /// Bytes that may wait for the peer to read them.
+    pub max_queued_bytes: usize,
+    /// Messages that may wait for the peer to read them.
+    pub max_queued_messages: usize,
+    /// [`Handle::writable`] resolves while fewer bytes than this wait.
+    pub writable_below_bytes: usize,
+    /// Size of one incoming message, all segments together, in words of 8 bytes.
+    pub max_message_words: usize,
+    /// Segments of one incoming message.
+    pub max_segments: usize,
+    /// Depth of pointers in an incoming message.
+    pub max_nesting: i32,
+    /// Bytes of incoming messages that are alive at the same time: the parameters of open calls and the results that
+    /// the program still holds.
+    pub max_held_bytes: usize,
+    /// Calls by the peer that are open at the same time, counted from the call to its finish. Enforced as the largest
+    /// question number that the peer may use.
+    pub max_open_calls: u32,
+    /// Capabilities of the peer that we hold at the same time. Enforced as the largest export number it may use.
+    pub max_imports: u32,
+    /// Capabilities in one message.
+    pub max_capabilities: u32,
+}
+
+/// Whom a connection leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// The supervisor, as seen by a worker. Only sizes are bounded.
+    Trusted,
+    /// A worker, as seen by the supervisor.
+    Hostile,
+}
+
+impl Limits {
+    /// What the supervisor grants a worker on one connection.
+    pub const fn for_worker() -> Self {
+        Self {
+            peer: Peer::Hostile,
+            max_queued_bytes: 64 << 20,
+            max_queued_messages: 16_384,
+            writable_below_bytes: 1 << 20,
+            max_message_words: (512 << 10) / 8,
+            max_segments: 64,
+            max_nesting: 32,
+            max_held_bytes: 64 << 20,
+            max_open_calls: 1024,
+            max_imports: 8192,
+            max_capabilities: 8,
+        }
+    }
+
+    /// What a worker grants the supervisor, whom it trusts: room for a bundle with all its modules.
+    pub const fn for_supervisor() -> Self {
+        Self {
+            peer: Peer::Trusted,
+            max_queued_bytes: 64 << 20,
+            max_queued_messages: 65_536,
+            writable_below_bytes: 1 << 20,
+            max_message_words: (256 << 20) / 8,
+            max_segments: 512,
+            max_nesting: 64,
+            max_held_bytes: 1 << 30,
+            max_open_calls: u32::MAX,
+            max_imports: u32::MAX,
+            max_capabilities: u32::MAX,
+        }
+    }
+}
+
+/// Why a connection ended, other than by the peer closing it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TransportError {
+    /// The socket failed.
+    #[error("the connection failed: {0}")]
+    Io(String),
+    /// The peer broke a bound or sent what no correct peer sends.
+    #[error("the peer broke the protocol: {0}")]
+    Violation(String),
+    /// The RPC layer gave up, or the peer said that it did.
+    #[error("the RPC session was aborted: {0}")]
+    Aborted(String),
+}
+
+impl From<TransportError> for capnp::Error {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Io(_) => capnp::Error::disconnected(error.to_string()),
+            _ => capnp::Error::failed(error.to_string()),
+        }
+    }
+}
+
+/// How a connection ended.
+type End = Result<(), TransportError>;
+
+/// State shared by the driver, the RPC system's view of the connection, its messages, and handles.
+struct Shared {
+    limits: Limits,
+    outbound: RefCell<Outbound>,
+    inbox: RefCell<VecDeque<Incoming>>,
+    /// The RPC system's wish for the next message.
+    receiver: RefCell<Option<Waker>>,
+    /// The peer closed its side, after the messages in `inbox`.
+    end_of_stream: Cell<bool>,
+    /// Set once; nothing is received or queued afterwards.
+    end: RefCell<Option<End>>,
+    /// Bytes of incoming messages that are alive.
+    held_bytes: Cell<usize>,
+    /// Messages received so far.
+    received: Cell<u64>,
+    /// Told when the queue of outgoing bytes became short, or the connection ended.
+    drained: Notify,
+    signal: Arc<Signal>,
+}
+
+/// The RPC system's waker. Wakes that happen while the driver polls only set the flag, because the driver looks at it
+/// before it returns.
+struct Signal {
+    woken: AtomicBool,
+    polling: AtomicBool,
+    driver: AtomicWaker,
+}
+
+impl Signal {
+    fn rouse(&self) {
+        if !self.polling.load(Ordering::Acquire) {
+            self.driver.wake();
+        }
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            self.rouse();
+        }
+    }
+}
+
+impl Shared {
+    /// Ends the connection; the first reason counts.
+    fn finish(&self, end: End) {
+        let mut slot = self.end.borrow_mut();
+        if slot.is_none() {
+            *slot = Some(end);
+            drop(slot);
+            self.drained.notify_waiters();
+            self.signal.rouse();
+            if let Some(receiver) = self.receiver.borrow_mut().take() {
+                receiver.wake();
+            }
+        }
+    }
+
+    fn violation(&self, what: impl Into<String>) {
+        self.finish(Err(TransportError::Violation(what.into())));
+    }
+
+    fn is_ended(&self) -> bool {
+        self.end.borrow().is_some()
+    }
+
+    /// The error that calls in flight get.
+    fn end_as_error(&self) -> capnp::Error {
+        match &*self.end.borrow() {
+            Some(Err(error)) => error.clone().into(),
+            _ => capnp::Error::disconnected("the connection was closed".to_owned()),
+        }
+    }
+}
+
+/// Drives one connection. It is a future that must be polled (`tokio::task::spawn_local`); it resolves when the
+/// connection has ended, with the reason if there was one.
+#[must_use = "a connection does nothing unless polled"]
+pub struct Connection {
+    shared: Rc<Shared>,
+    stream: UnixStream,
+    inbound: Inbound,
+    rpc: RpcSystem<()>,
+    rpc_waker: Waker,
+    disconnector: Option<capnp_rpc::Disconnector<()>>,
+}
+
+/// A connection as seen by the code that uses it.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Rc<Shared>,
+}
+
+/// Connects to the capability that the peer offers.
+///
+/// Must be called within a tokio runtime that the returned connection then runs on.
+pub fn client<C: FromClientHook>(stream: UnixStream, limits: Limits) -> (C, Handle, Connection) {
+    let mut connection = Connection::new(stream, limits, None);
+    let bootstrap = connection.rpc.bootstrap(());
+    (bootstrap, connection.handle(), connection)
+}
+
+/// Offers `bootstrap` to the peer.
+pub fn server(stream: UnixStream, limits: Limits, bootstrap: capnp::capability::Client) -> (Handle, Connection) {
+    let connection = Connection::new(stream, limits, Some(bootstrap));
+    (connection.handle(), connection)
+}
+
+impl Connection {
+    fn new(stream: UnixStream, limits: Limits, bootstrap: Option<capnp::capability::Client>) -> Self {
+        let signal = Arc::new(Signal {
+            woken: AtomicBool::new(true),
+            polling: AtomicBool::new(false),
+            driver: AtomicWaker::new(),
+        });
+        let shared = Rc::new(Shared {
+            limits,
+            outbound: RefCell::new(Outbound::default()),
+            inbox: RefCell::new(VecDeque::new()),
+            receiver: RefCell::new(None),
+            end_of_stream: Cell::new(false),
+            end: RefCell::new(None),
+            held_bytes: Cell::new(0),
+            received: Cell::new(0),
+            drained: Notify::new(),
+            signal: signal.clone(),
+        });
+        let network = Network { shared: shared.clone(), accept: bootstrap.is_some() };
+        let rpc = RpcSystem::new(Box::new(network), bootstrap);
+        let disconnector = Some(rpc.get_disconnector());
+        Self { shared, stream, inbound: Inbound::new(), rpc, rpc_waker: Waker::from(signal), disconnector }
+    }
+
+    fn handle(&self) -> Handle {
+        Handle { shared: self.shared.clone() }
+    }
+
+    /// Reads until a message is complete, the socket is empty or has ended.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.shared.end_of_stream.get() || self.shared.is_ended() {
+                return Poll::Ready(());
+            }
+            let mut space = tokio::io::ReadBuf::new(self.inbound.space());
+            let before = space.filled().len();
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space)) {
+                Ok(()) => {
+                    let count = space.filled().len() - before;
+                    if count == 0 {
+                        self.shared.end_of_stream.set(true);
+                        if self.inbound.is_inside_message() {
+                            self.shared.finish(Err(TransportError::Io("it ended inside a message".into())));
+                        }
+                    } else if let Err(what) = self.inbound.advance(count, &self.shared) {
+                        self.shared.violation(what);
+                    }
+                }
+                Err(error) => self.shared.finish(Err(TransportError::Io(error.to_string()))),
+            }
+            let waiting = !self.shared.inbox.borrow().is_empty();
+            if waiting || self.shared.end_of_stream.get() || self.shared.is_ended() {
+                if let Some(receiver) = self.shared.receiver.borrow_mut().take() {
+                    receiver.wake();
+                }
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        let mut outbound = self.shared.outbound.borrow_mut();
+        if outbound.is_empty() {
+            return;
+        }
+        let was_long = outbound.bytes() >= self.shared.limits.writable_below_bytes;
+        let result = outbound.write(Pin::new(&mut self.stream), cx);
+        let is_short = outbound.bytes() < self.shared.limits.writable_below_bytes;
+        drop(outbound);
+        if was_long && is_short {
+            self.shared.drained.notify_waiters();
+        }
+        if let Err(error) = result {
+            self.shared.finish(Err(TransportError::Io(error.to_string())));
+        }
+    }
+
+    /// Fails the calls in flight and tells the peer, if it still listens.
+    fn disconnect(&mut self) {
+        self.shared.finish(Ok(()));
+        if let Some(mut disconnector) = self.disconnector.take() {
+            // The first poll does all the work; what it then waits for is our own `shutdown`, which is immediate.
+            let _ = Pin::new(&mut disconnector).poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+impl Future for Connection {
+    type Output = End;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
+        let this = self.get_mut();
+        let signal = this.shared.signal.clone();
+        signal.driver.register(cx.waker());
+        signal.polling.store(true, Ordering::Release);
+        let rpc_waker = this.rpc_waker.clone();
+        let mut rpc_cx = Context::from_waker(&rpc_waker);
+        let until = this.shared.received.get() + BATCH_MESSAGES as u64;
+        let mut again = false;
+        while !this.shared.is_ended() {
+            if this.shared.inbox.borrow().is_empty() {
+                let _ = this.fill(cx);
+            }
+            if !signal.woken.swap(false, Ordering::AcqRel) {
+                break;
+            }
+            if Pin::new(&mut this.rpc).poll(&mut rpc_cx).is_ready() {
+                this.shared.finish(Ok(()));
+                break;
+            }
+            if this.shared.received.get() >= until {
+                again = true;
+                break;
+            }
+        }
+        if this.shared.is_ended() {
+            // Settles the calls in flight. The peer is told why when it still reads: nothing waits for that.
+            this.disconnect();
+            let _ = Pin::new(&mut this.rpc).poll(&mut rpc_cx);
+        }
+        this.flush(cx);
+        signal.polling.store(false, Ordering::Release);
+        if let Some(end) = &*this.shared.end.borrow() {
+            return Poll::Ready(end.clone());
+        }
+        if again || signal.woken.load(Ordering::Acquire) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.disconnect();
+    }
+}
+
+impl Handle {
+    /// Resolves when fewer bytes than [`Limits::writable_below_bytes`] wait to be sent, or the connection has ended.
+    pub async fn writable(&self) {
+        loop {
+            let notified = self.shared.drained.notified();
+            if self.shared.is_ended() || self.shared.outbound.borrow().bytes() < self.shared.limits.writable_below_bytes
+            {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Ends the connection because the peer broke a rule that only the code above the transport knows.
+    pub fn violation(&self, what: impl Into<String>) {
+        self.shared.violation(what);
+    }
+
+    /// Ends the connection in peace.
+    pub fn close(&self) {
+        self.shared.finish(Ok(()));
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_ended()
+    }
+
+    /// Why the connection ended, if it ended by a fault.
+    pub fn fault(&self) -> Option<TransportError> {
+        self.shared.end.borrow().as_ref().and_then(|end| end.clone().err())
+    }
+
+    /// Bytes that wait for the peer to read them.
+    pub fn queued_bytes(&self) -> usize {
+        self.shared.outbound.borrow().bytes()
+    }
+
+    /// Bytes of incoming messages that are alive.
+    pub fn held_bytes(&self) -> usize {
+        self.shared.held_bytes.get()
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle")
+            .field("queued_bytes", &self.queued_bytes())
+            .field("held_bytes", &self.held_bytes())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
+
+/// The network of two that `capnp-rpc` sees. The socket says who the peer is, so that an address says nothing.
+struct Network {
+    shared: Rc<Shared>,
+    accept: bool,
+}
+
+impl capnp_rpc::VatNetwork<()> for Network {
+    fn connect(&mut self, (): ()) -> Option<Box<dyn capnp_rpc::Connection<()>>> {
+        Some(Box::new(Link { shared: self.shared.clone() }))
+    }
+
+    fn accept(&mut self) -> Promise<Box<dyn capnp_rpc::Connection<()>>, capnp::Error> {
+        if std::mem::take(&mut self.accept) {
+            Promise::ok(Box::new(Link { shared: self.shared.clone() }))
+        } else {
+            Promise::from_future(std::future::pending())
+        }
+    }
+
+    fn drive_until_shutdown(&mut self) -> Promise<(), capnp::Error> {
+        // `Connection` does the driving.
+        Promise::from_future(std::future::pending())
+    }
+}
+
+/// The connection as `capnp-rpc` sees it.
+struct Link {
+    shared: Rc<Shared>,
+}
+
+impl capnp_rpc::Connection<()> for Link {
+    fn get_peer_vat_id(&self) {}
+
+    fn new_outgoing_message(&mut self, first_segment_words: u32) -> Box<dyn capnp_rpc::OutgoingMessage> {
+        Box::new(Outgoing::new(self.shared.clone(), first_segment_words))
+    }
+
+    fn receive_incoming_message(
+        &mut self,
+    ) -> Promise<Option<Box<dyn capnp_rpc::IncomingMessage + 'static>>, capnp::Error> {
+        let shared = self.shared.clone();
+        Promise::from_future(std::future::poll_fn(move |cx| {
+            if let Some(message) = shared.inbox.borrow_mut().pop_front() {
+                let message: Box<dyn capnp_rpc::IncomingMessage> = Box::new(message);
+                return Poll::Ready(Ok(Some(message)));
+            }
+            if shared.is_ended() {
+                return Poll::Ready(Err(shared.end_as_error()));
+            }
+            if shared.end_of_stream.get() {
+                return Poll::Ready(Ok(None));
+            }
+            *shared.receiver.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        }))
+    }
+
+    fn shutdown(&mut self, result: capnp::Result<()>) -> Promise<(), capnp::Error> {
+        let end = match result {
+            Err(error) if error.kind != capnp::ErrorKind::Disconnected => Err(TransportError::Aborted(error.extra)),
+            _ => Ok(()),
+        };
+        self.shared.finish(end);
+        Promise::ok(())
+    }
+}
+
+/// Options for reading messages whose size was bounded before.
+///
+/// There is no traversal limit: `capnp-rpc` reads a message again for each use of a result and takes it for granted that
+/// what could be read once can be read again, so that a message made to use the limit up would make it panic. Reading
+/// code must bound what it takes out of a message instead: list lengths first, and sums of lengths.
+fn reader_options(limits: &Limits) -> message::ReaderOptions {
+    message::ReaderOptions { traversal_limit_in_words: None, nesting_limit: limits.max_nesting }
+}

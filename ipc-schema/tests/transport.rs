@@ -1,0 +1,331 @@
+//! The transport with well-behaved and with hostile peers.
+
+use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
+
+use bulkhead_ipc::{
+    transport::{self, Limits, TransportError},
+    worker_capnp::{byte_source, event_port},
+};
+use capnp_rpc::rpc_capnp;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+
+/// Yields blocks of the size asked for and counts calls that are open.
+#[derive(Default)]
+struct Source {
+    never: bool,
+    open: Rc<Cell<u32>>,
+}
+
+struct Open(Rc<Cell<u32>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl byte_source::Server for Source {
+    async fn pull(
+        self: Rc<Self>,
+        params: byte_source::PullParams,
+        mut results: byte_source::PullResults,
+    ) -> Result<(), capnp::Error> {
+        self.open.set(self.open.get() + 1);
+        let _open = Open(self.open.clone());
+        if self.never {
+            std::future::pending::<()>().await;
+        }
+        let length = params.get()?.get_max_bytes();
+        results.get().init_bytes(length).fill(7);
+        Ok(())
+    }
+}
+
+fn local<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, future)
+}
+
+/// Fails a test that would hang.
+async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("no answer")
+}
+
+fn serve(stream: UnixStream, source: Source) -> tokio::task::JoinHandle<Result<(), TransportError>> {
+    let client: byte_source::Client = capnp_rpc::new_client(source);
+    let (_, connection) = transport::server(stream, Limits::for_supervisor(), client.client);
+    tokio::task::spawn_local(connection)
+}
+
+async fn pull(client: &byte_source::Client, length: u32) -> Result<usize, capnp::Error> {
+    let mut request = client.pull_request();
+    request.get().set_max_bytes(length);
+    let response = request.send().promise.await?;
+    Ok(response.get()?.get_bytes()?.len())
+}
+
+#[test]
+fn messages_of_every_size_come_through() {
+    local(async {
+        let (a, b) = UnixStream::pair().expect("a socketpair");
+        let server = serve(b, Source::default());
+        let (client, handle, connection) = transport::client::<byte_source::Client>(a, Limits::for_worker());
+        let driver = tokio::task::spawn_local(connection);
+        for length in [0, 1, 7, 8, 1000, 8191, 8192, 65_000, 65_536, 131_072, 500_000] {
+            assert_eq!(soon(pull(&client, length)).await.expect("bytes"), length as usize);
+        }
+        let all: Vec<_> = (0..200).map(|n| pull(&client, n * 1000)).collect();
+        for (n, length) in soon(futures::future::join_all(all)).await.into_iter().enumerate() {
+            assert_eq!(length.expect("bytes"), n * 1000);
+        }
+        assert_eq!(handle.held_bytes(), 0, "every message was given back");
+        handle.close();
+        assert!(soon(driver).await.expect("the task").is_ok());
+        drop(client);
+        assert!(soon(server).await.expect("the task").is_ok());
+    });
+}
+
+#[test]
+fn dropping_a_call_cancels_it_and_dropping_the_connection_fails_it() {
+    local(async {
+        let (a, b) = UnixStream::pair().expect("a socketpair");
+        let open = Rc::new(Cell::new(0));
+        let _server = serve(b, Source { never: true, open: open.clone() });
+        let (client, handle, connection) = transport::client::<byte_source::Client>(a, Limits::for_worker());
+        let driver = tokio::task::spawn_local(connection);
+        let calls: Vec<_> = (0..10)
+            .map(|_| {
+                let client = client.clone();
+                tokio::task::spawn_local(async move { pull(&client, 1).await })
+            })
+            .collect();
+        soon(async {
+            while open.get() < 10 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        calls[0].abort();
+        soon(async {
+            while open.get() != 9 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        driver.abort();
+        for call in calls.into_iter().skip(1) {
+            assert!(soon(call).await.expect("the task").is_err());
+        }
+        assert!(handle.is_closed());
+        soon(async {
+            while open.get() != 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_read_costs_a_fixed_amount() {
+    local(async {
+        let (a, _b) = UnixStream::pair().expect("a socketpair");
+        let limits = Limits { max_queued_bytes: 1 << 20, writable_below_bytes: 100_000, ..Limits::for_worker() };
+        let (client, handle, connection) = transport::client::<event_port::Client>(a, limits);
+        let driver = tokio::task::spawn_local(connection);
+        let mut calls = Vec::new();
+        while !handle.is_closed() {
+            let mut request = client.entrypoint_request();
+            request.get().set_name("x".repeat(10_000).as_str());
+            calls.push(request.send());
+            assert!(handle.queued_bytes() < limits.max_queued_bytes + 20_000);
+            if calls.len() == 50 {
+                // More than half a million bytes wait: whoever is polite waits too.
+                assert!(tokio::time::timeout(Duration::from_millis(20), handle.writable()).await.is_err());
+            }
+        }
+        assert!(matches!(soon(driver).await.expect("the task"), Err(TransportError::Violation(_))));
+        soon(handle.writable()).await;
+        for call in calls {
+            assert!(soon(call.promise).await.is_err());
+        }
+    });
+}
+
+#[test]
+fn writable_resolves_when_the_peer_reads_again() {
+    local(async {
+        let (a, mut b) = UnixStream::pair().expect("a socketpair");
+        let limits = Limits { writable_below_bytes: 100_000, ..Limits::for_worker() };
+        let (client, handle, connection) = transport::client::<event_port::Client>(a, limits);
+        let _driver = tokio::task::spawn_local(connection);
+        let _calls: Vec<_> = (0..200)
+            .map(|_| {
+                let mut request = client.entrypoint_request();
+                request.get().set_name("x".repeat(10_000).as_str());
+                request.send()
+            })
+            .collect();
+        assert!(tokio::time::timeout(Duration::from_millis(20), handle.writable()).await.is_err());
+        let reader = tokio::task::spawn_local(async move {
+            let mut buffer = vec![0; 1 << 16];
+            while b.read(&mut buffer).await.unwrap_or(0) > 0 {}
+        });
+        soon(handle.writable()).await;
+        reader.abort();
+    });
+}
+
+fn framed(build: impl FnOnce(rpc_capnp::message::Builder<'_>)) -> Vec<u8> {
+    let mut message = capnp::message::Builder::new_default();
+    build(message.init_root());
+    capnp::serialize::write_message_to_words(&message)
+}
+
+/// Sends `bytes` to a supervisor's side that waits for the peer's bootstrap capability, and says how that ended.
+fn hostile(bytes: Vec<u8>) -> String {
+    local(async {
+        let (a, mut b) = UnixStream::pair().expect("a socketpair");
+        let (client, _handle, connection) = transport::client::<event_port::Client>(a, Limits::for_worker());
+        let call = client.entrypoint_request().send().promise;
+        let driver = tokio::task::spawn_local(connection);
+        let writer = tokio::task::spawn_local(async move {
+            // The other side may hang up before all is written.
+            let _ = b.write_all(&bytes).await;
+            let mut buffer = vec![0; 1 << 16];
+            while b.read(&mut buffer).await.unwrap_or(0) > 0 {}
+        });
+        let end = soon(driver).await.expect("the task");
+        assert!(soon(call).await.is_err(), "the call in flight fails");
+        writer.abort();
+        match end {
+            Err(TransportError::Violation(what)) => what,
+            other => panic!("not a violation: {other:?}"),
+        }
+    })
+}
+
+#[test]
+fn what_no_worker_needs_is_a_violation() {
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("more than 64 segments", [0xff; 64].to_vec()),
+        ("longer than 65536 words", [[0, 0, 0, 0], 65_537u32.to_le_bytes()].concat()),
+        ("longer than 65536 words", [[0, 0, 0, 0], [0xff; 4]].concat()),
+        ("empty", vec![0; 8]),
+        (
+            "cannot be read",
+            [&1u64.to_le_bytes().map(|b| b)[..], &[]].concat().into_iter().map(|_| 0).chain([]).collect::<Vec<u8>>(),
+        ),
+    ];
+    for (expected, bytes) in cases.into_iter().take(4) {
+        let what = hostile(bytes);
+        assert!(what.contains(expected), "{what:?} instead of {expected:?}");
+    }
+    let not_used = "of a kind that is not used here";
+    for (expected, bytes) in [
+        (not_used, framed(|message| drop(message.init_bootstrap()))),
+        (not_used, framed(|message| drop(message.init_unimplemented()))),
+        (not_used, framed(|message| drop(message.init_resolve()))),
+        (not_used, framed(|message| drop(message.init_disembargo()))),
+        (not_used, framed(|message| drop(message.init_provide()))),
+        (not_used, framed(|message| drop(message.init_accept()))),
+        (not_used, framed(|message| drop(message.init_join()))),
+        (not_used, framed(|message| message.init_return().set_results_sent_elsewhere(()))),
+        (not_used, framed(|message| message.init_return().set_take_from_other_question(0))),
+        ("more than 1024 calls", framed(|message| message.init_call().set_question_id(1024))),
+        (
+            "something else than a capability",
+            framed(|message| drop(message.init_call().init_target().init_promised_answer())),
+        ),
+        (
+            "results go elsewhere",
+            framed(|message| {
+                let mut call = message.init_call();
+                call.reborrow().init_target().set_imported_cap(0);
+                call.get_send_results_to().set_yourself(());
+            }),
+        ),
+        ("more than 8 capabilities", framed(|message| drop(message.init_return().init_results().init_cap_table(9)))),
+        (
+            "exports more than",
+            framed(|message| message.init_return().init_results().init_cap_table(1).get(0).set_sender_hosted(8192)),
+        ),
+        (
+            not_used,
+            framed(|message| message.init_return().init_results().init_cap_table(1).get(0).set_sender_promise(0)),
+        ),
+    ] {
+        let what = hostile(bytes);
+        assert!(what.contains(expected), "{what:?} instead of {expected:?}");
+    }
+}
+
+#[test]
+fn a_list_of_nothing_of_any_length_is_refused_by_its_length() {
+    // A `Return` whose capability table says that it has half a milliard elements of no size, in two words.
+    let mut bytes = framed(|message| drop(message.init_return().init_results().init_cap_table(1)));
+    let tag = bytes
+        .chunks_exact(8)
+        .position(|word| word == [4, 0, 0, 0, 2, 0, 1, 0] || word == [4, 0, 0, 0, 1, 0, 1, 0])
+        .expect("the tag of the list");
+    // The element count is in the tag; sizes become zero.
+    bytes[tag * 8..tag * 8 + 8].copy_from_slice(&[0xfc, 0xff, 0xff, 0x7f, 0, 0, 0, 0]);
+    assert!(hostile(bytes).contains("capabilities"));
+}
+
+#[test]
+fn held_messages_are_bounded() {
+    local(async {
+        let (a, b) = UnixStream::pair().expect("a socketpair");
+        let limits = Limits { max_held_bytes: 100_000, ..Limits::for_worker() };
+        let _server = serve(b, Source::default());
+        let (client, handle, connection) = transport::client::<byte_source::Client>(a, limits);
+        let driver = tokio::task::spawn_local(connection);
+        let mut held = Vec::new();
+        loop {
+            let mut request = client.pull_request();
+            request.get().set_max_bytes(10_000);
+            match soon(request.send().promise).await {
+                Ok(response) => held.push(response),
+                Err(_) => break,
+            }
+            assert!(handle.held_bytes() < 111_000);
+        }
+        assert!(held.len() >= 9);
+        assert!(matches!(soon(driver).await.expect("the task"), Err(TransportError::Violation(_))));
+    });
+}
+
+mod garbage {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        /// Whatever comes, the supervisor's side neither panics nor hangs.
+        #[test]
+        fn any_bytes_end_in_an_orderly_way(bytes in proptest::collection::vec(any::<u8>(), 0..400), words in any::<bool>()) {
+            let mut bytes = bytes;
+            if words {
+                // A frame of the right length, so that what is inside gets looked at.
+                bytes.truncate(bytes.len() / 8 * 8);
+                let length = (bytes.len() / 8) as u32;
+                bytes.splice(0..0, [[0; 4], length.to_le_bytes()].concat());
+            }
+            local(async {
+                let (a, mut b) = UnixStream::pair().expect("a socketpair");
+                let (client, _, connection) = transport::client::<event_port::Client>(a, Limits::for_worker());
+                let call = client.entrypoint_request().send().promise;
+                let driver = tokio::task::spawn_local(connection);
+                let _ = b.write_all(&bytes).await;
+                drop(b);
+                let _ = soon(driver).await.expect("the task");
+                assert!(soon(call).await.is_err());
+            });
+        }
+    }
+}
