@@ -53,6 +53,9 @@ use outbound::{Outbound, Outgoing};
 /// Most messages that one turn of a [`Connection`] hands over before it sends what is queued and lets others run.
 pub const BATCH_MESSAGES: usize = 32;
 
+/// How often the RPC system is polled at most after its connection has ended.
+const FAREWELL_POLLS: usize = 16;
+
 /// Bounds of one connection. What exceeds one ends the connection with [`TransportError::Violation`].
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -350,6 +353,16 @@ impl Connection {
         if let Some(mut disconnector) = self.disconnector.take() {
             // The first poll does all the work; what it then waits for is our own `shutdown`, which is immediate.
             let _ = Pin::new(&mut disconnector).poll(&mut Context::from_waker(Waker::noop()));
+            // Lets the RPC system pass the error on: a call in flight can wait for more than one of its tasks.
+            let rpc_waker = self.rpc_waker.clone();
+            let mut rpc_cx = Context::from_waker(&rpc_waker);
+            for _ in 0..FAREWELL_POLLS {
+                if Pin::new(&mut self.rpc).poll(&mut rpc_cx).is_ready()
+                    || !self.shared.signal.woken.swap(false, Ordering::AcqRel)
+                {
+                    break;
+                }
+            }
         }
     }
 }
@@ -385,7 +398,6 @@ impl Future for Connection {
         if this.shared.is_ended() {
             // Settles the calls in flight. The peer is told why when it still reads: nothing waits for that.
             this.disconnect();
-            let _ = Pin::new(&mut this.rpc).poll(&mut rpc_cx);
         }
         this.flush(cx);
         signal.polling.store(false, Ordering::Release);
