@@ -1,0 +1,268 @@
+//! What this machine can enforce: the self-test behind `supervisor check-sandbox`.
+//!
+//! It does not ask the kernel what it claims. It starts the real worker executable the way the supervisor starts workers,
+//! with [`SELF_TEST_ARG`]; that process shuts itself in as far as it gets and sends its
+//! [`Report`](crate::report::Report) through the one descriptor it was handed. While it waits, the supervisor looks at it
+//! from outside; then it tries a forbidden call, and the supervisor looks at how it died.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::{
+        fd::{FromRawFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    path::Path,
+    time::Duration,
+};
+
+use crate::{
+    enter::{self, Mode, Options, Refusal},
+    report::{Layer, Report, Status, parse_violation},
+    spawn::{Exit, SpawnError, WorkerCommand, WorkerProcess},
+    table::Profile,
+};
+
+/// The only argument of a worker that is started for the self-test. `sandbox-worker` must call [`self_test_child`] when it
+/// sees it, before anything else.
+pub const SELF_TEST_ARG: &str = "--sandbox-self-test";
+
+/// How long the child may take for each step before it is killed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most that is read from the child.
+const MAX_REPORT: u64 = 64 * 1024;
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The worker could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// Talking to the child failed.
+    #[error("the self-test failed at {step}: {source}")]
+    Io {
+        /// What was being done.
+        step: &'static str,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+    /// The child ended without a report.
+    #[error("the self-test's process ended early ({exit}) and said: {said}")]
+    Died {
+        /// How it ended.
+        exit: Exit,
+        /// What it wrote to its diagnostics, at most 4096 bytes.
+        said: String,
+    },
+}
+
+/// Runs the self-test with the worker executable `exe`. Every layer has a status in the result.
+///
+/// Takes a few milliseconds; ends within about half a minute whatever the child does.
+///
+/// # Errors
+/// See [`CheckError`].
+pub fn run(exe: &Path) -> Result<Report, CheckError> {
+    let io = |step| move |source| CheckError::Io { step, source };
+    let (mut ours, theirs) = UnixStream::pair().map_err(io("making a socket pair"))?;
+    let (mut said, diagnostics) = io::pipe().map_err(io("making a pipe"))?;
+    ours.set_read_timeout(Some(PATIENCE)).map_err(io("setting a timeout"))?;
+    let mut command = WorkerCommand::new(exe, diagnostics.into());
+    command.args.push(SELF_TEST_ARG.into());
+    command.fds.push(theirs.into());
+    let mut worker = command.spawn()?;
+
+    let text = match read_report(&mut ours) {
+        Ok(text) => text,
+        Err(error) => {
+            let _ = worker.kill();
+            let exit = worker.wait().map_err(io("waiting for the child"))?;
+            let mut text = Vec::new();
+            let _ = (&mut said).take(4096).read_to_end(&mut text);
+            let text = String::from_utf8_lossy(&text).trim().replace('\n', "; ");
+            let said = if text.is_empty() { format!("nothing ({error})") } else { text };
+            return Err(CheckError::Died { exit, said });
+        }
+    };
+    let mut report = Report::parse(&text);
+    verify_from_outside(&worker, &mut report);
+
+    // Now it may try the forbidden call.
+    let _ = ours.write_all(b"g");
+    let mut rest = [0];
+    let silent = ours.read(&mut rest);
+    if silent.is_err() {
+        let _ = worker.kill();
+    }
+    let exit = worker.wait().map_err(io("waiting for the child"))?;
+    let mut line = String::new();
+    let _ = said.take(4096).read_to_string(&mut line);
+    let named = line.lines().any(|line| parse_violation(line).is_some_and(|v| v.name() == Some("ptrace")));
+    if report.get(Layer::Seccomp) == Some(&Status::Enforced) {
+        match exit {
+            Exit::Signal { signal: libc::SIGSYS, .. } if named => {}
+            Exit::Signal { signal: libc::SIGSYS, .. } => {
+                report.set(Layer::Seccomp, Status::Partial("a refused call kills but is not reported".into()));
+            }
+            other => report.set(Layer::Seccomp, Status::Missing(format!("a forbidden call ended in {other}"))),
+        }
+    }
+    report.set(Layer::Cgroup, cgroup());
+    for layer in Layer::ALL {
+        if report.get(layer).is_none() {
+            report.set(layer, Status::Missing("the worker did not report it".into()));
+        }
+    }
+    Ok(report)
+}
+
+fn read_report(from: &mut UnixStream) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let mut limited = from.take(MAX_REPORT);
+    let mut chunk = [0; 4096];
+    while !bytes.ends_with(b"\n.\n") {
+        match limited.read(&mut chunk)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => bytes.extend_from_slice(&chunk[..n]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Does not believe what the child says where `/proc` can tell.
+fn verify_from_outside(worker: &WorkerProcess, report: &mut Report) {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", worker.pid())) else { return };
+    let field = |name: &str| {
+        status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim()
+    };
+    let facts = [
+        (Layer::NoNewPrivs, "NoNewPrivs", field("NoNewPrivs") == "1"),
+        (Layer::Seccomp, "Seccomp", field("Seccomp") == "2"),
+        (Layer::Capabilities, "CapEff", field("CapEff").bytes().all(|b| b == b'0')),
+        (Layer::Capabilities, "CapPrm", field("CapPrm").bytes().all(|b| b == b'0')),
+        (Layer::Capabilities, "CapBnd", field("CapBnd").bytes().all(|b| b == b'0')),
+        (Layer::Capabilities, "CapAmb", field("CapAmb").bytes().all(|b| b == b'0')),
+    ];
+    for (layer, name, holds) in facts {
+        if !holds && report.get(layer) == Some(&Status::Enforced) {
+            report.set(layer, Status::Missing(format!("/proc says {name} {}", field(name))));
+        }
+    }
+}
+
+/// Whether the supervisor's own cgroup is one in which it could limit its workers.
+fn cgroup() -> Status {
+    match std::fs::read_to_string("/proc/self/cgroup") {
+        Ok(text) => {
+            let controllers = text
+                .lines()
+                .find_map(|line| line.strip_prefix("0::"))
+                .map(|path| format!("/sys/fs/cgroup{}/cgroup.controllers", path.trim_end_matches('/')))
+                .and_then(|path| std::fs::read_to_string(path).ok());
+            cgroup_status(&text, controllers.as_deref())
+        }
+        Err(error) => Status::Missing(format!("/proc/self/cgroup: {error}")),
+    }
+}
+
+/// Judges the text of `/proc/self/cgroup` and, for version 2, of `cgroup.controllers`.
+fn cgroup_status(own: &str, controllers: Option<&str>) -> Status {
+    if !own.lines().any(|line| line.starts_with("0::")) {
+        return Status::Missing("this machine uses cgroup v1; limits are rlimits and supervision".into());
+    }
+    let Some(controllers) = controllers else {
+        return Status::Missing("cgroup v2 is mounted without controllers for us; limits are rlimits".into());
+    };
+    let absent: Vec<_> =
+        ["memory", "pids", "cpu"].into_iter().filter(|name| !controllers.split_whitespace().any(|c| c == *name)).collect();
+    if absent.is_empty() {
+        // Honest until the supervisor makes use of it.
+        Status::Partial("memory, pids and cpu are available; the supervisor does not use them yet, rlimits apply".into())
+    } else {
+        Status::Missing(format!("controllers not delegated: {}; limits are rlimits", absent.join(", ")))
+    }
+}
+
+/// The child's side of [`run`]: shuts the sandbox as far as it gets, reports on descriptor 3, waits for a byte, then makes
+/// a forbidden call, which it should not survive.
+pub fn self_test_child() -> ! {
+    let code = match child() {
+        Ok(()) => 0,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            1
+        }
+    };
+    std::process::exit(code)
+}
+
+fn child() -> Result<(), Box<dyn std::error::Error>> {
+    let options = Options { fds: 1, mode: Mode::BestEffort, ..Options::default() };
+    let report = enter::prepare(&options)?.seal(Profile::Stateless, Refusal::Kill)?;
+    // SAFETY: prepare has verified that 3 is open, and nobody else in this process uses it.
+    let mut channel = File::from(unsafe { OwnedFd::from_raw_fd(3) });
+    channel.write_all(report.to_lines().as_bytes())?;
+    channel.write_all(b".\n")?;
+    channel.read_exact(&mut [0])?;
+    // SAFETY: PTRACE_TRACEME takes no pointers. With the filter in force it is never made.
+    unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_TRACEME, 0, 0, 0) };
+    Ok(())
+}
+
+/// The result for people, one line a layer and one more for each that is not complete.
+pub fn to_text(report: &Report) -> String {
+    let mut out = String::new();
+    for (layer, status) in report.iter() {
+        let required = if layer.required() { "required" } else { "" };
+        out.push_str(format!("{:<16} {:<9} {required}", layer.name(), status.word()).trim_end());
+        out.push('\n');
+        if *status != Status::Enforced {
+            out.push_str(&format!("    why: {}\n    get it: {}\n", status.detail(), layer.how_to_get()));
+        }
+    }
+    out.push_str(if sufficient(report) {
+        "\nThis machine can run workers with --sandbox=required.\n"
+    } else {
+        "\nThis machine cannot run workers with --sandbox=required.\n"
+    });
+    out
+}
+
+/// Whether every required layer is there, so that workers start in [`Mode::Required`].
+pub fn sufficient(report: &Report) -> bool {
+    Layer::ALL
+        .into_iter()
+        .filter(|layer| layer.required())
+        .all(|layer| !matches!(report.get(layer), None | Some(Status::Missing(_))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cgroups_are_judged() {
+        assert!(matches!(cgroup_status("4:memory:/\n", None), Status::Missing(_)));
+        assert!(matches!(cgroup_status("0::/x\n", None), Status::Missing(_)));
+        let status = cgroup_status("0::/x\n", Some("cpu memory"));
+        assert_eq!(status, Status::Missing("controllers not delegated: pids; limits are rlimits".into()));
+        assert!(matches!(cgroup_status("0::/x\n", Some("cpu io memory pids")), Status::Partial(_)));
+    }
+
+    #[test]
+    fn a_missing_required_layer_is_not_sufficient() {
+        let mut report = Report::default();
+        assert!(!sufficient(&report));
+        for layer in Layer::ALL.into_iter().filter(|layer| layer.required()) {
+            report.set(layer, Status::Enforced);
+        }
+        assert!(sufficient(&report));
+        report.set(Layer::Landlock, Status::Partial("old".into()));
+        assert!(sufficient(&report));
+        report.set(Layer::Landlock, Status::Missing("none".into()));
+        assert!(!sufficient(&report));
+        assert!(to_text(&report).contains("lsm="));
+    }
+}

@@ -1,0 +1,528 @@
+//! How a worker shuts itself in: [`prepare`] first, then V8, then [`Prepared::seal`].
+//!
+//! # What the caller must do, and when
+//!
+//! 1. Call [`prepare`] as the first thing in `main`, while the process has one thread. Landlock before its ABI 8 covers
+//!    the calling thread and threads made later, so it must be in force before there is a second one: it is part of
+//!    `prepare`, which a worker that opens no path can afford.
+//! 2. Then initialise V8 on the main thread, before any other thread exists (memory protection keys are inherited when a
+//!    thread is made), with `v8::V8::set_entropy_source`, an explicit number of platform threads and an explicit stack
+//!    limit: `/dev/urandom`, `/sys/devices/system/cpu` and `/proc/self/maps` no longer exist for it. There is no
+//!    `/etc/localtime` and no `TZ`, so that the time zone is UTC, as the platform promises.
+//! 3. Build the async runtime (tokio's signal driver wants a socket pair, which the filter refuses).
+//! 4. Call [`Prepared::seal`], which puts the system call filter on all threads. Only then read what a tenant wrote.
+//!
+//! Threads that V8 or the runtime start after that inherit everything.
+
+use std::{
+    ffi::CStr,
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::{
+        fd::{AsRawFd, OwnedFd, RawFd},
+        unix::fs::OpenOptionsExt,
+    },
+};
+
+use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
+
+use crate::{
+    filter,
+    report::{Layer, Report, Status},
+    spawn::ABORTED_AS_INIT,
+    sys::{self, check},
+    table::Profile,
+};
+
+/// What to do when a layer cannot be put up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Fail unless every layer that [`Layer::required`] names is there. The default.
+    #[default]
+    Required,
+    /// Go on with what there is and say so in the [`Report`].
+    BestEffort,
+}
+
+/// Where the user ids of workers lie when the supervisor is root.
+///
+/// A worker takes `base` plus its process id as the supervisor's namespace numbers it: no two live processes share it,
+/// nothing has to be allocated or given back, and two supervisors on one machine do not collide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UidRange {
+    /// The first id. The range is as long as the kernel's largest process id, 2^22.
+    pub base: u32,
+}
+
+impl Default for UidRange {
+    /// From 1,879,048,192, which systemd's table of user ids lists as unused.
+    fn default() -> Self {
+        Self { base: 0x7000_0000 }
+    }
+}
+
+/// Resource limits, soft and hard alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open descriptors, beyond the ones handed over.
+    pub extra_fds: u64,
+    /// Threads and processes of the worker's user id. Meaningful when it has a user id or user namespace of its own.
+    pub threads: u64,
+    /// Bytes of private writable memory (`RLIMIT_DATA`), or `None` for no limit. The address space is not limited: V8
+    /// reserves much more of it than it uses.
+    pub data: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { extra_fds: 32, threads: 64, data: None }
+    }
+}
+
+/// What [`prepare`] is to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// How many descriptors the process was handed, from 3 up.
+    pub fds: usize,
+    /// What to do when a layer is not to be had.
+    pub mode: Mode,
+    /// Where to take a user id from when started as root.
+    pub uids: UidRange,
+    /// Resource limits.
+    pub limits: Limits,
+}
+
+/// What the filter does with a call that no row of the table permits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refusal {
+    /// Write one line that names the call to descriptor 2 and die by `SIGSYS`.
+    #[default]
+    Kill,
+    /// Let it pass and have the kernel log it (`SECCOMP_RET_LOG`, seen in `dmesg` or the audit log as type 1326). For
+    /// finding rows that are missing. It protects nothing.
+    Log,
+}
+
+/// Why the sandbox could not be shut. A worker that gets one must exit.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnterError {
+    /// The environment holds something: somebody else than the supervisor started this process.
+    #[error("the sandbox was not shut: the environment has {0} variables; start workers through `supervisor`")]
+    EnvironmentNotEmpty(usize),
+    /// A descriptor that should have been handed over is not open.
+    #[error("the sandbox was not shut: descriptor {0} is not open; start workers through `supervisor`")]
+    MissingDescriptor(RawFd),
+    /// There is already a second thread, which landlock would not cover.
+    #[error("the sandbox was not shut: the process already has {0} threads; prepare must come first in main")]
+    Threads(usize),
+    /// A required layer is not to be had.
+    #[error("the sandbox was not shut: {layer} is required and missing ({detail}); {}", layer.how_to_get())]
+    Required {
+        /// The layer.
+        layer: Layer,
+        /// Why it is missing.
+        detail: String,
+    },
+    /// The process would be left half in and half out.
+    #[error("the sandbox was not shut: {step} failed: {source}")]
+    Step {
+        /// What was being done.
+        step: &'static str,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+    /// The filter could not be built or installed.
+    #[error("the sandbox was not shut: seccomp: {source}; {}", Layer::Seccomp.how_to_get())]
+    Seccomp {
+        /// What failed.
+        #[from]
+        source: filter::FilterError,
+    },
+}
+
+/// A process that has gone through [`prepare`] and must still [`seal`](Prepared::seal).
+#[must_use = "a process that was prepared and not sealed has no system call filter"]
+#[derive(Debug)]
+pub struct Prepared {
+    mode: Mode,
+    report: Report,
+}
+
+impl Prepared {
+    /// The layers so far.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Puts the system call filter of `profile` on every thread of the process.
+    ///
+    /// # Errors
+    /// [`EnterError::Seccomp`] in [`Mode::Required`]. In [`Mode::BestEffort`] the report says that it is missing.
+    pub fn seal(mut self, profile: Profile, refusal: Refusal) -> Result<Report, EnterError> {
+        let status = match filter::install(profile, refusal) {
+            Ok(()) if refusal == Refusal::Log => Status::Partial("log mode: calls are logged, not refused".into()),
+            Ok(()) => Status::Enforced,
+            Err(error) if self.mode == Mode::Required => return Err(error.into()),
+            Err(error) => Status::Missing(error.to_string()),
+        };
+        self.report.set(Layer::Seccomp, status);
+        Ok(self.report)
+    }
+}
+
+/// Shuts every layer but the system call filter. See the [module](self) for when to call it.
+///
+/// # Errors
+/// See [`EnterError`]. After an error the process is in an undefined state between open and shut: exit.
+pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
+    let mut report = Report::default();
+
+    descriptors(options.fds, &mut report)?;
+
+    let variables = std::env::vars_os().count();
+    if variables != 0 {
+        return Err(EnterError::EnvironmentNotEmpty(variables));
+    }
+    report.set(Layer::Environment, Status::Enforced);
+
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads != 1 {
+        return Err(EnterError::Threads(threads));
+    }
+
+    report.set(Layer::NoNewPrivs, from(sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)));
+
+    // Taken now, because there is no /proc later: the id maps, and our process id as the supervisor sees it.
+    let proc_self = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
+        .open("/proc/self")
+        .map(OwnedFd::from);
+    let outer_pid: Option<u32> =
+        std::fs::read_link("/proc/self").ok().and_then(|target| target.to_str()?.parse().ok());
+
+    report.set(Layer::Rlimits, rlimits(options));
+    pid_namespace(&mut report)?;
+    namespaces(proc_self.as_ref().ok(), &mut report);
+    // SAFETY: both only change attributes of the process. setsid fails in a process that already leads its group.
+    unsafe {
+        libc::umask(0o077);
+        libc::setsid();
+    }
+
+    // While we may still be root: afterwards the permission to drop from the bounding set is gone.
+    let _ = drop_bounding_set();
+    report.set(Layer::Uid, own_uid(options.uids, outer_pid)?);
+    report.set(
+        Layer::UserNamespace,
+        from(match &proc_self {
+            Ok(dir) => user_namespace(dir),
+            Err(error) => Err(io::Error::new(error.kind(), "there is no /proc")),
+        }),
+    );
+    drop(proc_self);
+    report.set(Layer::Capabilities, capabilities());
+    report.set(Layer::Process, from(process_attributes()));
+    report.set(Layer::Landlock, landlock_everything());
+
+    if options.mode == Mode::Required {
+        for (layer, status) in report.iter() {
+            if let Status::Missing(detail) = status
+                && layer.required()
+            {
+                return Err(EnterError::Required { layer, detail: detail.clone() });
+            }
+        }
+    }
+    Ok(Prepared { mode: options.mode, report })
+}
+
+fn from(result: io::Result<()>) -> Status {
+    match result {
+        Ok(()) => Status::Enforced,
+        Err(error) => Status::Missing(error.to_string()),
+    }
+}
+
+fn descriptors(handed: usize, report: &mut Report) -> Result<(), EnterError> {
+    let end = 3 + handed as RawFd;
+    for fd in 0..end {
+        // SAFETY: asks about a number, open or not.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+            return Err(EnterError::MissingDescriptor(fd));
+        }
+    }
+    report.set(Layer::Descriptors, from(sys::close_range(end, 0)));
+    Ok(())
+}
+
+fn rlimits(options: &Options) -> Status {
+    let limits = options.limits;
+    let mut wanted = vec![
+        ("NOFILE", libc::RLIMIT_NOFILE, 3 + options.fds as u64 + limits.extra_fds),
+        ("NPROC", libc::RLIMIT_NPROC, limits.threads),
+        ("CORE", libc::RLIMIT_CORE, 0),
+        ("FSIZE", libc::RLIMIT_FSIZE, 0),
+        ("MEMLOCK", libc::RLIMIT_MEMLOCK, 0),
+        ("MSGQUEUE", libc::RLIMIT_MSGQUEUE, 0),
+        ("LOCKS", libc::RLIMIT_LOCKS, 0),
+        ("RTPRIO", libc::RLIMIT_RTPRIO, 0),
+        ("NICE", libc::RLIMIT_NICE, 0),
+        ("SIGPENDING", libc::RLIMIT_SIGPENDING, 64),
+    ];
+    if let Some(data) = limits.data {
+        wanted.push(("DATA", libc::RLIMIT_DATA, data));
+    }
+    let failed: Vec<_> = wanted
+        .iter()
+        .filter_map(|(name, resource, value)| Some(format!("{name}: {}", sys::setrlimit(*resource, *value).err()?)))
+        .collect();
+    if failed.is_empty() {
+        Status::Enforced
+    } else if failed.len() == wanted.len() {
+        Status::Missing(failed.join(", "))
+    } else {
+        Status::Partial(failed.join(", "))
+    }
+}
+
+fn pid_namespace(report: &mut Report) -> Result<(), EnterError> {
+    if std::process::id() != 1 {
+        report.set(
+            Layer::PidNamespace,
+            Status::Missing("the supervisor was not permitted to make a pid namespace".into()),
+        );
+        return Ok(());
+    }
+    // The kernel drops a SIGABRT that the init of a pid namespace sends itself and has no handler for.
+    // SAFETY: an all-zero sigaction is valid; the handler is async-signal-safe.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_abort as extern "C" fn(libc::c_int) as usize;
+        action.sa_flags = libc::SA_ONSTACK;
+        check(libc::sigaction(libc::SIGABRT, &action, std::ptr::null_mut()))
+            .map_err(|source| EnterError::Step { step: "installing the SIGABRT handler", source })?;
+    }
+    report.set(Layer::PidNamespace, Status::Enforced);
+    Ok(())
+}
+
+extern "C" fn on_abort(_: libc::c_int) {
+    // SAFETY: async-signal-safe, does not return.
+    unsafe { libc::_exit(ABORTED_AS_INIT) }
+}
+
+/// Mount, network, IPC and host name namespaces, and the empty root.
+fn namespaces(proc_self: Option<&OwnedFd>, report: &mut Report) {
+    let unshare = |flag| {
+        // SAFETY: the process has one thread and no memory is involved.
+        check(unsafe { libc::unshare(flag) }).map(drop)
+    };
+    // SAFETY: these cannot fail.
+    let ids = unsafe { (libc::geteuid(), libc::getegid()) };
+    let mut mounts = unshare(libc::CLONE_NEWNS);
+    if mounts.is_err()
+        && let Some(dir) = proc_self
+        && unshare(libc::CLONE_NEWUSER).is_ok()
+    {
+        // Not root and not in a user namespace yet: in one of our own we may.
+        mounts = map_ids(dir, 0, ids.0, ids.1).and_then(|()| unshare(libc::CLONE_NEWNS));
+    }
+    report.set(Layer::EmptyRoot, from(mounts.and_then(|()| empty_root())));
+    report.set(Layer::NetNamespace, from(unshare(libc::CLONE_NEWNET)));
+    report.set(Layer::IpcNamespace, from(unshare(libc::CLONE_NEWIPC)));
+    report.set(Layer::UtsNamespace, from(unshare(libc::CLONE_NEWUTS)));
+}
+
+/// Makes an empty read-only file system the root and lets go of everything else.
+fn empty_root() -> io::Result<()> {
+    const HARDENED: libc::c_ulong = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    // Nothing we mount or unmount may reach the namespace we came from.
+    sys::mount(None, c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)?;
+    // /proc is a directory that is there on every machine; what it holds is not needed any more.
+    let target = c"/proc";
+    sys::mount(Some(c"none"), target, Some(c"tmpfs"), HARDENED, Some(c"size=4k,nr_inodes=2,mode=0555"))?;
+    let chdir = |path: &CStr| {
+        // SAFETY: a NUL-terminated string.
+        check(unsafe { libc::chdir(path.as_ptr()) }).map(drop)
+    };
+    chdir(target)?;
+    // With both arguments ".", the old root ends up on top of the new one, from where it is detached: see pivot_root(2).
+    // SAFETY: NUL-terminated strings.
+    unsafe {
+        check(libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()))?;
+        check(libc::umount2(c".".as_ptr(), libc::MNT_DETACH))?;
+    }
+    chdir(c"/")?;
+    sys::mount(None, c"/", None, libc::MS_REMOUNT | libc::MS_RDONLY | HARDENED, None)?;
+    match std::fs::read_dir("/")?.next() {
+        None => Ok(()),
+        Some(_) => Err(io::Error::other("the new root is not empty")),
+    }
+}
+
+/// Gives up root for a user id that no other process has.
+fn own_uid(uids: UidRange, outer_pid: Option<u32>) -> Result<Status, EnterError> {
+    // SAFETY: cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        return Ok(Status::Missing("the supervisor is not root: the worker has its user".into()));
+    }
+    let Some(id) = outer_pid.and_then(|pid| uids.base.checked_add(pid)) else {
+        return Ok(Status::Missing("the process id is not to be had from /proc/self".into()));
+    };
+    let step = |step| move |source| EnterError::Step { step, source };
+    // SAFETY: a null list of length zero, and plain integers. Groups go first: afterwards we may not.
+    unsafe {
+        if let Err(error) = check(libc::setresgid(id, id, id)) {
+            // EINVAL: root only inside a user namespace that maps nobody else.
+            return Ok(Status::Missing(format!("the supervisor is not root ({error})")));
+        }
+        check(libc::setgroups(0, std::ptr::null())).map_err(step("setgroups"))?;
+        check(libc::setresuid(id, id, id)).map_err(step("setresuid"))?;
+        let (mut real, mut effective, mut saved) = (0, 0, 0);
+        check(libc::getresuid(&mut real, &mut effective, &mut saved)).map_err(step("getresuid"))?;
+        if [real, effective, saved] != [id; 3] || libc::setuid(0) == 0 {
+            return Err(step("giving up root")(io::Error::from_raw_os_error(libc::EPERM)));
+        }
+    }
+    Ok(Status::Enforced)
+}
+
+/// A user namespace that knows no user but ours and owns none of the other namespaces.
+fn user_namespace(proc_self: &OwnedFd) -> io::Result<()> {
+    // Changing the user made our /proc entries root's, and we are about to write to them.
+    sys::prctl(libc::PR_SET_DUMPABLE, 1, 0)?;
+    // SAFETY: cannot fail.
+    let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
+    // SAFETY: the process has one thread and no memory is involved.
+    check(unsafe { libc::unshare(libc::CLONE_NEWUSER) })?;
+    map_ids(proc_self, uid, uid, gid)
+}
+
+fn map_ids(proc_self: &OwnedFd, inside: u32, uid: u32, gid: u32) -> io::Result<()> {
+    let write = |name: &CStr, text: String| {
+        // SAFETY: a NUL-terminated name relative to an open directory; the new descriptor is ours alone.
+        let fd = unsafe {
+            check(libc::openat(proc_self.as_raw_fd(), name.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC))
+                .map(|fd| <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd))
+        }?;
+        File::from(fd).write_all(text.as_bytes())
+    };
+    write(c"setgroups", "deny".into())?;
+    write(c"uid_map", format!("{inside} {uid} 1\n"))?;
+    write(c"gid_map", format!("{inside} {gid} 1\n"))
+}
+
+fn drop_bounding_set() -> io::Result<()> {
+    for capability in 0..64 {
+        match sys::prctl(libc::PR_CAPBSET_READ, capability, 0) {
+            Ok(1) => drop(sys::prctl(libc::PR_CAPBSET_DROP, capability, 0)?),
+            Ok(_) => {}
+            // The first number that the kernel does not know.
+            Err(_) => break,
+        }
+    }
+    Ok(())
+}
+
+#[repr(C)]
+struct CapHeader {
+    version: u32,
+    pid: libc::c_int,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct CapData {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+
+fn capabilities() -> Status {
+    let bounding = drop_bounding_set();
+    // Being user 0 means nothing any more, and none of this can be taken back.
+    let locked = libc::SECBIT_NOROOT
+        | libc::SECBIT_NOROOT_LOCKED
+        | libc::SECBIT_NO_SETUID_FIXUP
+        | libc::SECBIT_NO_SETUID_FIXUP_LOCKED
+        | libc::SECBIT_KEEP_CAPS_LOCKED
+        | libc::SECBIT_NO_CAP_AMBIENT_RAISE
+        | libc::SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+    let bits = sys::prctl(libc::PR_SET_SECUREBITS, locked as u64, 0);
+    let _ = sys::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0);
+    let header = CapHeader { version: CAPABILITY_VERSION_3, pid: 0 };
+    let mut data = [CapData::default(); 2];
+    // SAFETY: the structures have the layout that version 3 demands and live for the calls.
+    let cleared = unsafe {
+        check(libc::syscall(libc::SYS_capset, &header, data.as_ptr())).and_then(|_| {
+            data = [CapData { effective: 1, permitted: 1, inheritable: 1 }; 2];
+            check(libc::syscall(libc::SYS_capget, &header, data.as_mut_ptr()))
+        })
+    };
+    match cleared {
+        Err(error) => return Status::Missing(error.to_string()),
+        Ok(_) if data != [CapData::default(); 2] => return Status::Missing("capset left some".into()),
+        Ok(_) => {}
+    }
+    match (bounding, bits) {
+        (Ok(()), Ok(_)) => Status::Enforced,
+        _ => Status::Partial("the bounding set and securebits remain; no_new_privs keeps them out of reach".into()),
+    }
+}
+
+fn process_attributes() -> io::Result<()> {
+    sys::prctl(libc::PR_SET_DUMPABLE, 0, 0)?;
+    // Each change of user or capabilities cleared it. If the supervisor has died in between, its end of the control
+    // socket is closed, and the worker ends with that.
+    sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64, 0)?;
+    Ok(())
+}
+
+/// The landlock ABI of the running kernel; 0 when landlock is not there or not enabled.
+pub fn landlock_abi() -> u32 {
+    const VERSION: libc::c_uint = 1;
+    // SAFETY: with the version flag the kernel takes no structure.
+    let abi = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0usize, VERSION)
+    };
+    u32::try_from(abi).unwrap_or(0)
+}
+
+/// Every right that the kernel's landlock knows is handled and none is granted.
+fn landlock_everything() -> Status {
+    let version = landlock_abi();
+    let abi = match version {
+        0 => return Status::Missing("the kernel has no landlock or it is not enabled at boot".into()),
+        1 => ABI::V1,
+        2 => ABI::V2,
+        3 => ABI::V3,
+        4 => ABI::V4,
+        5 => ABI::V5,
+        6 => ABI::V6,
+        7 => ABI::V7,
+        8 => ABI::V8,
+        _ => ABI::V9,
+    };
+    let restrict = || {
+        let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi))?;
+        if version >= 4 {
+            ruleset = ruleset.handle_access(AccessNet::from_all(abi))?;
+        }
+        if version >= 6 {
+            ruleset = ruleset.scope(Scope::from_all(abi))?;
+        }
+        ruleset.create()?.restrict_self()
+    };
+    match restrict() {
+        Ok(status) if status.ruleset == RulesetStatus::NotEnforced => Status::Missing("not enforced".into()),
+        Ok(status) if status.ruleset == RulesetStatus::FullyEnforced && version >= 6 => Status::Enforced,
+        Ok(_) if version < 4 => Status::Partial(format!("ABI {version}: files only, no TCP, no scopes")),
+        Ok(_) if version < 6 => Status::Partial(format!("ABI {version}: files and TCP, no scopes")),
+        Ok(_) => Status::Partial(format!("ABI {version}: the kernel enforces a part")),
+        Err(error) => Status::Missing(error.to_string()),
+    }
+}

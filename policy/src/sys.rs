@@ -1,0 +1,40 @@
+//! Thin safe wrappers around the few raw calls that `nix` and `libc` have no safe form for.
+
+use std::{ffi::CStr, io, os::fd::RawFd};
+
+/// Turns the C convention (`-1` and `errno`) into a `Result`.
+pub(crate) fn check<T: Copy + PartialOrd + From<i8>>(value: T) -> io::Result<T> {
+    if value < T::from(0) { Err(io::Error::last_os_error()) } else { Ok(value) }
+}
+
+/// `prctl` with integer arguments only, so that no memory is touched.
+pub(crate) fn prctl(option: libc::c_int, arg2: u64, arg3: u64) -> io::Result<libc::c_int> {
+    // SAFETY: callers pass options whose arguments are plain integers; unused ones are zero as the kernel demands.
+    check(unsafe { libc::prctl(option, arg2, arg3, 0u64, 0u64) })
+}
+
+/// Closes every descriptor from `first` up, or sets close-on-exec on them.
+pub(crate) fn close_range(first: RawFd, flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: plain integers. The callers own the process's descriptor table at this point.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, flags) }).map(drop)
+}
+
+/// Sets soft and hard limit of one resource.
+pub(crate) fn setrlimit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
+    // SAFETY: `limit` lives for the call.
+    check(unsafe { libc::setrlimit(resource, &limit) }).map(drop)
+}
+
+/// `mount(2)` with optional strings.
+pub(crate) fn mount(
+    source: Option<&CStr>,
+    target: &CStr,
+    kind: Option<&CStr>,
+    flags: libc::c_ulong,
+    data: Option<&CStr>,
+) -> io::Result<()> {
+    let ptr = |s: Option<&CStr>| s.map_or(std::ptr::null(), CStr::as_ptr);
+    // SAFETY: all pointers are null or point at NUL-terminated strings that live for the call.
+    check(unsafe { libc::mount(ptr(source), target.as_ptr(), ptr(kind), flags, ptr(data).cast()) }).map(drop)
+}
