@@ -1,5 +1,5 @@
 // Copies of the built-ins that the other files use, taken before tenant code can replace them, and the Web IDL
-// conversions they share. A method M of class C becomes the function CPrototypeM(receiver, …).
+// conversions they share. A method M of class C becomes the function CPrototypeM(receiver, ...).
 (function (internal) {
   "use strict";
   const { bind, call, apply } = Function.prototype;
@@ -119,13 +119,9 @@
   // Promise helpers.
   const resolvedPromise = PromiseResolve(undefined);
   const noop = () => {};
+  // A throw from a reaction is a fault of these files and surfaces as an unhandled rejection.
   const upon = (promise, onFulfilled, onRejected) => {
-    PromisePrototypeThen(PromisePrototypeThen(promise, onFulfilled, onRejected), undefined, rethrowLater);
-  };
-  const rethrowLater = (error) => {
-    // Only a fault of these files gets here.
-    if (internal.reportError !== undefined) internal.reportError(error);
-    else throw error;
+    PromisePrototypeThen(promise, onFulfilled, onRejected);
   };
   const markHandled = (promise) => {
     PromisePrototypeThen(promise, undefined, noop);
@@ -195,11 +191,11 @@
   };
   const enumerate = (object) => {
     const keys = ownKeys(object);
+    const isFunction = typeof object === "function";
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
-      if (typeof key !== "string" || key === "constructor" || key === "prototype" || key === "length" || key === "name") {
-        if (!(key === "name" || key === "length") || typeof object === "function") continue;
-      }
+      if (typeof key !== "string" || key === "constructor") continue;
+      if (isFunction && (key === "prototype" || key === "length" || key === "name")) continue;
       defineProperty(object, key, { __proto__: null, enumerable: true });
     }
   };
@@ -211,7 +207,18 @@
     }
   };
 
+  // UTF-8 through the Encoding Standard's classes, which native code provides before this file runs.
+  const { TextEncoder, TextDecoder } = internal;
+  const encode = uncurryThis(TextEncoder.prototype.encode);
+  const decode = uncurryThis(TextDecoder.prototype.decode);
+  let encoder;
+  let decoder;
+
   return {
+    encodeUtf8: internal.encodeUtf8 ?? ((text) => encode((encoder ??= new TextEncoder()), text)),
+    decodeUtf8: internal.decodeUtf8 ?? ((bytes) => decode((decoder ??= new TextDecoder()), bytes)),
+    newTextDecoder: (label, options) => new TextDecoder(label, options),
+    decodeText: (textDecoder, chunk, stream) => decode(textDecoder, chunk, { __proto__: null, stream }),
     globals: { __proto__: null },
     native: internal.native ?? { __proto__: null },
     primordials: {
