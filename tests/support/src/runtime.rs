@@ -29,9 +29,18 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Our runtime at `program`; tests use the macro [`supervisor!`](crate::supervisor).
+    /// Our runtime at `program`; tests use the macro [`supervisor!`](crate::supervisor). `BULKHEAD_RUNTIME=workerd`
+    /// puts the reference in its place, which shows what a test says about the reference itself.
+    ///
+    /// # Panics
+    ///
+    /// When the variable names anything else.
     pub fn supervisor(program: impl Into<PathBuf>) -> Runtime {
-        Runtime { name: "supervisor", program: program.into() }
+        match std::env::var("BULKHEAD_RUNTIME").as_deref() {
+            Err(_) | Ok("supervisor") => Runtime { name: "supervisor", program: program.into() },
+            Ok("workerd") => Runtime::workerd(),
+            Ok(other) => panic!("BULKHEAD_RUNTIME is {other:?}: it has to be supervisor or workerd"),
+        }
     }
 
     /// The npm `workerd` binary.

@@ -1,0 +1,11 @@
+//! The same bytes through the npm `workerd` binary and through ours. What differs is listed with a reason in
+//! `tests/differential/expected-differences.json`; an entry that no longer differs fails the test too.
+
+mod differential {
+    mod applications;
+    mod console;
+    mod expectations;
+    mod probes;
+    mod start_up;
+    mod wire;
+}

@@ -1,0 +1,164 @@
+//! The samples as a user runs them, on both runtimes, byte for byte where headers allow.
+
+use std::path::Path;
+
+use bulkhead_test_support::http::{Connection, Response};
+use bulkhead_test_support::{Runtime, Server, Setup, tools};
+
+use super::expectations::{Observation, check};
+
+type Request = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+
+#[test]
+fn hello_world_in_both_syntaxes() {
+    for sample in ["hello", "hello-service-worker"] {
+        let requests: &[Request] = &[
+            ("GET", "/", &[], ""),
+            ("GET", "/any/path?query", &[], ""),
+            ("HEAD", "/", &[], ""),
+            ("POST", "/", &[], "body"),
+        ];
+        compare(sample, || Setup::sample(sample), requests);
+    }
+}
+
+#[test]
+fn webassembly() {
+    let requests: &[Request] = &[
+        ("GET", "/", &[], ""),
+        ("GET", "/?a=12&b=18", &[], ""),
+        ("GET", "/?a=0&b=7", &[], ""),
+        ("GET", "/?a=-1&b=7", &[], ""),
+    ];
+    compare("wasm", || Setup::sample("wasm"), requests);
+}
+
+#[test]
+fn streaming() {
+    let requests: &[Request] = &[
+        ("POST", "/echo", &[], "echo this"),
+        ("GET", "/echo", &[], ""),
+        ("POST", "/upper", &[], "make this loud"),
+        ("GET", "/zeroes?bytes=0", &[], ""),
+        ("GET", "/zeroes?bytes=200000", &[], ""),
+        ("POST", "/count", &[], "12345"),
+        ("GET", "/nope", &[], ""),
+    ];
+    compare("streaming", || Setup::sample("streaming"), requests);
+}
+
+#[test]
+fn router_written_with_hono() {
+    let json: &[(&str, &str)] = &[("Content-Type", "application/json")];
+    let requests: &[Request] = &[
+        ("GET", "/", &[], ""),
+        ("HEAD", "/", &[], ""),
+        ("POST", "/", &[], "x"),
+        ("GET", "/html", &[], ""),
+        ("GET", "/redirect", &[], ""),
+        ("GET", "/empty", &[], ""),
+        ("GET", "/status/201", &[], ""),
+        ("GET", "/status/404", &[], ""),
+        ("GET", "/status/abc", &[], ""),
+        ("GET", "/wild/a/b%20c/%C3%BC", &[], ""),
+        ("GET", "/optional/a", &[], ""),
+        ("GET", "/optional/a/b", &[], ""),
+        ("GET", "/query?q=1&tag=a&tag=b%20c&empty=", &[], ""),
+        ("GET", "/query", &[], ""),
+        ("GET", "/headers", &[("User-Agent", "test"), ("Accept", "text/html")], ""),
+        ("GET", "/secure/page", &[], ""),
+        ("GET", "/etag/page", &[], ""),
+        ("GET", "/etag/page", &[("If-None-Match", "\"d6da6b1f\"")], ""),
+        ("GET", "/admin/page", &[], ""),
+        ("GET", "/admin/page", &[("Authorization", "Basic YWRtaW46c2VjcmV0")], ""),
+        ("GET", "/admin/page", &[("Authorization", "Basic d3Jvbmc6d3Jvbmc=")], ""),
+        ("GET", "/id/page", &[], ""),
+        ("GET", "/cookies", &[("Cookie", "a=1; b=two%20words")], ""),
+        ("GET", "/api/books", &[], ""),
+        ("GET", "/api/books?pretty", &[], ""),
+        ("GET", "/api/books/1", &[("Origin", "https://example.com")], ""),
+        ("GET", "/api/books/9", &[], ""),
+        ("OPTIONS", "/api/books", &[("Origin", "https://example.com"), ("Access-Control-Request-Method", "POST")], ""),
+        ("POST", "/api/books", json, r#"{"title":"Roadside Picnic","tags":["é"]}"#),
+        ("POST", "/api/books", json, r#"{"name":1}"#),
+        ("POST", "/api/books", json, "{broken"),
+        ("PUT", "/api/books/2", json, r#"{"title":"Eden"}"#),
+        ("DELETE", "/api/books/2", &[], ""),
+        ("PATCH", "/api/books/2", &[], "x"),
+        ("POST", "/echo", &[], "bytes \u{0} and é"),
+        ("POST", "/text", &[], "loud"),
+        ("POST", "/limited", &[], "short"),
+        ("POST", "/limited", &[], "this is longer than the limit"),
+        ("GET", "/any", &[], ""),
+        ("DELETE", "/any", &[], ""),
+        ("PURGE", "/cache", &[], ""),
+        ("GET", "/stream", &[], ""),
+        ("GET", "/stream-text", &[], ""),
+        ("GET", "/events", &[], ""),
+        ("GET", "/throw", &[], ""),
+        ("GET", "/throw/http", &[], ""),
+        ("GET", "/background", &[], ""),
+        ("GET", "/not/there", &[], ""),
+        ("GET", "//double", &[], ""),
+    ];
+    let bundle = tempfile::tempdir().expect("make a temporary directory");
+    let bundle = bundle.path().join("bundle.js");
+    tools::bundle(&tools::repository().join("samples/router-hono/app.js"), &bundle);
+    compare("router-hono", || router(&bundle), requests);
+}
+
+fn router(bundle: &Path) -> Setup {
+    Setup::sample("router-hono").file("bundle.js", std::fs::read(bundle).expect("read the bundle"))
+}
+
+fn compare(name: &str, setup: impl Fn() -> Setup, requests: &[Request]) {
+    let reference = Runtime::workerd().serve(setup());
+    let ours = bulkhead_test_support::supervisor!().serve(setup());
+    let observations: Vec<Observation> = requests
+        .iter()
+        .enumerate()
+        .map(|(index, request)| Observation {
+            key: format!("{name}/{} {} #{index}", request.0, request.1),
+            reference: ask(&reference, request),
+            ours: ask(&ours, request),
+        })
+        .collect();
+    check(name, &observations);
+    for server in [reference, ours] {
+        let name = server.name();
+        let exit = server.stop();
+        assert_eq!(exit.code, Some(0), "exit code of {name} after SIGTERM; standard error:\n{}", exit.stderr);
+    }
+}
+
+fn ask(server: &Server, (method, target, headers, body): &Request) -> String {
+    let response = Connection::open(server.port()).request(method, target, headers, body.as_bytes());
+    match response {
+        Ok(response) => describe(&response),
+        Err(error) => format!("no response: {error}"),
+    }
+}
+
+/// Everything that a client can see, headers sorted by name. What the runtime may choose is left out: `Date`, and the
+/// ways to say how long a connection lives.
+pub(crate) fn describe(response: &Response) -> String {
+    let mut headers: Vec<String> = response
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, _)| !matches!(name.as_str(), "date" | "connection" | "keep-alive"))
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    // Stable: the order of lines with the same name is part of what the client sees.
+    headers.sort_by(|left, right| left.split(':').next().cmp(&right.split(':').next()));
+    let body = match std::str::from_utf8(&response.body) {
+        Ok(text) if text.len() < 4096 => format!("{text:?}"),
+        _ => format!("{} bytes, sum {}", response.body.len(), checksum(&response.body)),
+    };
+    let then = if response.keep_alive { "keep-alive" } else { "close" };
+    format!("{} | {} | {body} | {then}", response.status_line, headers.join(" | "))
+}
+
+fn checksum(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |sum: u32, byte| sum.rotate_left(5) ^ u32::from(*byte))
+}

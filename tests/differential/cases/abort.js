@@ -1,0 +1,23 @@
+const tick = (ms = 1) => new Promise((r) => setTimeout(r, ms));
+export default {
+  "fresh controller": () => { const c = new AbortController(); return [c.signal.aborted, c.signal.reason, c.signal === c.signal]; },
+  "abort": () => { const c = new AbortController(); c.abort(); return [c.signal.aborted, c.signal.reason]; },
+  "abort with a reason": () => { const c = new AbortController(); c.abort("why"); return c.signal.reason; },
+  "abort with null": () => { const c = new AbortController(); c.abort(null); return c.signal.reason; },
+  "abort twice keeps the first reason": () => { const c = new AbortController(); c.abort(1); c.abort(2); return c.signal.reason; },
+  "event": () => { const c = new AbortController(); const log = []; c.signal.addEventListener("abort", (e) => log.push(e.type, e.isTrusted, e.target === c.signal)); c.signal.onabort = () => log.push("on"); c.abort(); c.abort(); return log; },
+  "listener added too late": () => { const c = new AbortController(); c.abort(); let called = false; c.signal.addEventListener("abort", () => { called = true; }); return called; },
+  "throwIfAborted": () => { const c = new AbortController(); c.signal.throwIfAborted(); c.abort(new RangeError("stop")); c.signal.throwIfAborted(); },
+  "static abort": () => { const s = AbortSignal.abort("x"); return [s.aborted, s.reason]; },
+  "static abort without a reason": () => AbortSignal.abort().reason,
+  "static timeout": async () => { const s = AbortSignal.timeout(5); const before = s.aborted; await tick(40); return [before, s.aborted, s.reason]; },
+  "static timeout of a negative time": () => AbortSignal.timeout(-1),
+  "static any": () => { const a = new AbortController(); const b = new AbortController(); const s = AbortSignal.any([a.signal, b.signal]); b.abort("b"); a.abort("a"); return [s.aborted, s.reason]; },
+  "static any of an aborted one": () => AbortSignal.any([AbortSignal.abort("x")]).reason,
+  "static any of nothing": () => AbortSignal.any([]).aborted,
+  "static any of a wrong type": () => AbortSignal.any([{}]),
+  "signal is not constructible": () => new AbortSignal(),
+  "members": () => [Object.getOwnPropertyNames(AbortController.prototype).sort(), Object.getOwnPropertyNames(AbortSignal.prototype).sort(), Object.getOwnPropertyNames(AbortSignal).sort()],
+  "tags": () => [Object.prototype.toString.call(new AbortController()), Object.prototype.toString.call(new AbortController().signal)],
+  "signal is an event target": () => new AbortController().signal instanceof EventTarget,
+};

@@ -1,0 +1,15 @@
+export default {
+  "btoa": () => [btoa(""), btoa("a"), btoa("ab"), btoa("abc"), btoa("\xff\x00")],
+  "btoa of other types": () => [btoa(null), btoa(undefined), btoa(12), btoa({})],
+  "btoa beyond latin-1": () => btoa("☃"),
+  "btoa without an argument": () => btoa(),
+  "atob": () => [atob(""), atob("YQ=="), atob("YQ"), atob(" Y\tW\nJ\fj\r"), atob("/+8=")],
+  "atob of other types": () => [atob(null), atob("undefined".slice(0, 8))],
+  "atob of one character": () => atob("a"),
+  "atob with bad padding": () => atob("YQ="),
+  "atob with padding inside": () => atob("YQ==YQ=="),
+  "atob with a foreign character": () => atob("Y-_="),
+  "atob beyond latin-1": () => atob("☃"),
+  "atob without an argument": () => atob(),
+  "names and lengths": () => [atob.name, atob.length, btoa.name, btoa.length],
+};

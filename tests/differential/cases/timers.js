@@ -1,0 +1,23 @@
+const tick = (ms = 1) => new Promise((r) => setTimeout(r, ms));
+export default {
+  "order": async () => { const log = []; setTimeout(() => log.push("20"), 20); setTimeout(() => log.push("5"), 5); setTimeout(() => log.push("0"), 0); queueMicrotask(() => log.push("micro")); Promise.resolve().then(() => log.push("promise")); log.push("sync"); await tick(60); return log; },
+  "arguments": async () => new Promise((r) => setTimeout((...a) => r(a), 1, 1, "b")),
+  "clear": async () => { let called = false; const id = setTimeout(() => { called = true; }, 2); clearTimeout(id); await tick(20); return called; },
+  "clear of nonsense": () => [clearTimeout(), clearTimeout(null), clearTimeout(99999), clearTimeout("x"), clearTimeout({})],
+  "clear through the other function": async () => { let n = 0; const id = setInterval(() => n++, 1); clearTimeout(id); await tick(20); return n; },
+  "interval": async () => { let n = 0; await new Promise((r) => { const id = setInterval(() => { if (++n === 3) { clearInterval(id); r(); } }, 1); }); await tick(10); return n; },
+  "type of the id": () => { const id = setTimeout(() => {}, 0); return typeof id; },
+  "this in a callback": async () => new Promise((r) => setTimeout(function () { r(this === globalThis || this === undefined); }, 0)),
+  "string as a callback": () => setTimeout("1", 0),
+  "no callback": () => setTimeout(),
+  "negative and nonsense delays": async () => { const log = []; setTimeout(() => log.push("negative"), -5); setTimeout(() => log.push("nan"), NaN); setTimeout(() => log.push("string"), "1"); setTimeout(() => log.push("object"), {}); await tick(30); return log.sort(); },
+  "same delay keeps the order": async () => { const log = []; for (let i = 0; i < 5; i++) setTimeout(() => log.push(i), 3); await tick(30); return log; },
+  "timer from a timer": async () => { const log = []; await new Promise((r) => setTimeout(() => { log.push(1); setTimeout(() => { log.push(2); r(); }, 0); }, 0)); return log; },
+  "microtasks run between timers": async () => { const log = []; setTimeout(() => { log.push("t1"); Promise.resolve().then(() => log.push("m1")); }, 1); setTimeout(() => log.push("t2"), 1); await tick(30); return log; },
+  "queueMicrotask of a wrong type": () => queueMicrotask(5),
+  "scheduler.wait": async () => scheduler.wait(1),
+  "scheduler.wait aborted": async () => { const c = new AbortController(); const p = scheduler.wait(1000, { signal: c.signal }); c.abort(new RangeError("stop")); return p; },
+  "setImmediate": () => typeof setImmediate,
+  "performance.now is a number that grows": async () => { const a = performance.now(); await tick(3); return performance.now() >= a; },
+  "Date.now is a time": () => Date.now() > 1_700_000_000_000,
+};

@@ -1,0 +1,101 @@
+//! What `console` writes, and what an exception does to the log.
+
+use bulkhead_test_support::{Runtime, Server, Setup, http, runtime};
+
+use super::expectations::{Observation, check};
+
+const WORKER: &str = r#"
+const says = {
+  text: () => console.log("text"),
+  several: () => console.log("a", 1, true, null, undefined, 10n, -0, Symbol("s")),
+  nothing: () => console.log(),
+  info: () => console.info("info"),
+  debug: () => console.debug("debug"),
+  warn: () => console.warn("warn"),
+  error: () => console.error("error"),
+  lines: () => console.log("one\ntwo"),
+  unicode: () => console.log("é☃😀"),
+  format: () => console.log("%s|%d|%i|%f|%j|%o|%O|%c|%%|%x", "s", 1.5, 1.5, 1.5, { a: 1 }, [1], { b: 2 }, "css", "rest"),
+  object: () => console.log({ a: [1, { b: { c: { d: 1 } } }], "b-c": 'it\'s', d: undefined }),
+  array: () => console.log([1, , 3], [], ["x"], Array(200).fill(0)),
+  collections: () => console.log(new Map([[1, { a: 2 }]]), new Set([1]), new Uint8Array(3), new ArrayBuffer(2)),
+  functions: () => console.log(function f() {}, () => {}, class A {}, class B extends Map {}),
+  errors: () => console.log(new RangeError("message").message),
+  dates: () => console.log(new Date(0), /x/g),
+  nested: () => console.log([[[[[1]]]]], { a: { b: { c: {} } } }),
+  instance: () => console.log(new (class Point { x = 1; y = 2; })(), Object.create(null)),
+  promise: () => console.log(Promise.resolve(1), Promise.reject(2).catch(() => {}), new Promise(() => {})),
+  api: () => console.log(new Headers({ a: "b" }), new URL("http://h/p?q")),
+  long: () => console.log("x".repeat(200), { long: "y".repeat(200) }),
+  cycle: () => { const a = {}; a.a = a; console.log(a); },
+  symbols: () => console.log({ [Symbol("k")]: 1 }, Object(1), Object("s")),
+  getters: () => console.log({ get a() { return 1; }, set b(x) {} }),
+  throws: () => console.log({ get [Symbol.toStringTag]() { throw new Error("x"); } }),
+  others: () => { console.trace("t"); console.table([1]); console.group("g"); console.groupEnd(); console.count(); console.assert(false, "a"); console.dir({}); console.time("t"); console.timeEnd("t"); },
+};
+export default {
+  async fetch(request) {
+    const name = new URL(request.url).pathname.slice(1);
+    console.log(`<${name}`); console.warn(`<${name}`);
+    try { says[name](); } catch (error) { console.log(`threw ${error}`); }
+    console.log(`${name}>`); console.warn(`${name}>`);
+    return new Response(Object.keys(says).join());
+  },
+};
+"#;
+
+#[test]
+fn what_console_writes() {
+    let reference = Runtime::workerd().serve(Setup::module(WORKER));
+    let ours = bulkhead_test_support::supervisor!().serve(Setup::module(WORKER));
+    let names = http::get(reference.port(), "/text").expect("a response").text();
+    let mut observations = Vec::new();
+    for name in names.split(',') {
+        let [(reference_out, reference_err), (our_out, our_err)] = [&reference, &ours].map(|server| said(server, name));
+        observations.push(Observation {
+            key: format!("console/{name} stdout"),
+            reference: reference_out,
+            ours: our_out,
+        });
+        observations.push(Observation {
+            key: format!("console/{name} stderr"),
+            reference: reference_err,
+            ours: our_err,
+        });
+    }
+    check("console", &observations);
+}
+
+/// What a request for `name` made the server write to standard output and to standard error, between its marks.
+fn said(server: &Server, name: &str) -> (String, String) {
+    let (out, err) = (server.stdout().len(), server.stderr().len());
+    http::get(server.port(), &format!("/{name}")).expect("a response");
+    let (open, close) = (format!("<{name}\n"), format!("{name}>\n"));
+    let between = |text: &str| Some(text.split_once(&open)?.1.split_once(&close)?.0.to_owned());
+    let (mut stdout, mut stderr) = (None, None);
+    runtime::wait_until("the console's output", || {
+        stdout = between(&server.stdout()[out..]);
+        stderr = between(&server.stderr()[err..]);
+        stdout.is_some() && stderr.is_some()
+    });
+    (stdout.unwrap_or_default(), stderr.unwrap_or_default())
+}
+
+#[test]
+fn an_exception_is_in_the_log_with_its_message() {
+    let worker = "export default { fetch() { throw new RangeError('what went wrong'); } };";
+    for runtime in [Runtime::workerd(), bulkhead_test_support::supervisor!()] {
+        let server = runtime.serve(Setup::module(worker));
+        let response = http::get(server.port(), "/").expect("a response");
+        assert_eq!((response.status, response.text().as_str()), (500, "Internal Server Error"), "{}", runtime.name);
+        server.wait_for_stderr(|text| text.contains("RangeError: what went wrong"));
+    }
+}
+
+#[test]
+fn the_stack_of_an_exception_is_in_our_log() {
+    let worker = "function deep() { throw new Error('at a place'); }\nexport default { fetch() { deep(); } };";
+    let server = bulkhead_test_support::supervisor!().serve(Setup::module(worker).argument("--verbose"));
+    http::get(server.port(), "/").expect("a response");
+    server.wait_for_stderr(|text| text.contains("at deep (worker:1:25)"));
+}

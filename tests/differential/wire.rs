@@ -1,0 +1,260 @@
+//! Responses and requests as bytes: framing, header names, faults.
+
+use bulkhead_test_support::http::Connection;
+use bulkhead_test_support::{Runtime, Server, Setup};
+
+use super::applications::describe;
+use super::expectations::{Observation, check};
+
+const WORKER: &str = r#"
+const bytes = (text) => new TextEncoder().encode(text);
+const stream = (...chunks) => new ReadableStream({ start(c) { for (const chunk of chunks) c.enqueue(bytes(chunk)); c.close(); } });
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const answers = {
+  text: () => new Response("hello"),
+  empty: () => new Response(""),
+  null: () => new Response(null),
+  none: () => new Response(),
+  "204": () => new Response(null, { status: 204 }),
+  "205": () => new Response(null, { status: 205 }),
+  "304": () => new Response(null, { status: 304, headers: { etag: '"x"' } }),
+  "299": () => new Response("x", { status: 299 }),
+  "404": () => new Response("missing", { status: 404 }),
+  "418": () => new Response("x", { status: 418 }),
+  "599": () => new Response("x", { status: 599 }),
+  "600": () => new Response("x", { status: 600 }),
+  reason: () => new Response("x", { statusText: "Quite Fine" }),
+  json: () => Response.json({ a: [1] }),
+  bytes: () => new Response(new Uint8Array([0, 255])),
+  params: () => new Response(new URLSearchParams({ a: "b c" })),
+  stream: () => new Response(stream("ab", "cd")),
+  "stream-slow": () => { const t = new TransformStream(); (async () => { const w = t.writable.getWriter(); for (const c of ["a", "b"]) { await wait(20); await w.write(bytes(c)); } await w.close(); })(); return new Response(t.readable); },
+  "stream-length": () => new Response(stream("abcd"), { headers: { "Content-Length": "4" } }),
+  "stream-204": () => new Response(stream("abcd").pipeThrough(new TransformStream()), { headers: { "X-A": "1" } }),
+  fixed: () => { const t = new FixedLengthStream(2); const w = t.writable.getWriter(); w.write(bytes("xy")); w.close(); return new Response(t.readable); },
+  echo: (r) => new Response(r.body),
+  read: async (r) => new Response(await r.text()),
+  ignore: () => new Response("ignored the body"),
+  headers: () => new Response("x", { headers: [["X-A", "1"], ["x-a", "2"], ["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"], ["b", ""]] }),
+  "wrong-length": () => new Response("x", { headers: { "Content-Length": "9" } }),
+  "own-encoding": () => new Response("x", { headers: { "Transfer-Encoding": "gzip" } }),
+  "own-connection": () => new Response("x", { headers: { Connection: "close" } }),
+  "own-date": () => new Response("x", { headers: { "X-Date": "yesterday", Server: "mine" } }),
+  "latin-1": () => new Response("x", { headers: { "X-A": "\u00e9" } }),
+  redirect: () => Response.redirect("http://example.com/", 302),
+  seen: (r) => Response.json({ method: r.method, url: r.url, headers: [...r.headers], body: r.body === null }),
+  cf: (r) => Response.json(Object.keys(r.cf ?? {})),
+  throw: () => { throw new Error("boom"); },
+  "throw-later": async () => { await wait(1); throw new TypeError("boom"); },
+  "throw-string": () => { throw "text"; },
+  undefined: () => undefined,
+  string: () => "no response",
+  hang: () => new Promise(() => {}),
+  "pass-through": (r, e, ctx) => { ctx.passThroughOnException(); throw new Error("boom"); },
+  "stream-throws-first": () => new Response(new ReadableStream({ pull() { throw new Error("boom"); } })),
+  "stream-throws-later": () => { let n = 0; return new Response(new ReadableStream({ async pull(c) { if (n++) throw new Error("boom"); c.enqueue(bytes("ab")); } })); },
+  "used-body": async (r) => { const x = new Response("x"); await x.text(); return x; },
+  "response-twice": () => { globalThis.kept ??= new Response("kept"); return globalThis.kept; },
+  "wait-until": (r, e, ctx) => { ctx.waitUntil(wait(5)); return new Response("at once"); },
+  "wait-until-rejects": (r, e, ctx) => { ctx.waitUntil(Promise.reject(new Error("late"))); return new Response("at once"); },
+  "unhandled": () => { Promise.reject(new Error("nobody cares")); return new Response("fine"); },
+  "timer-throws": async () => { setTimeout(() => { throw new Error("timer"); }, 1); await wait(15); return new Response("fine"); },
+  "respond-after-timer": async () => { await wait(5); return new Response("later"); },
+};
+export default {
+  async fetch(request, env, ctx) {
+    const answer = answers[new URL(request.url).pathname.slice(1)];
+    return answer ? answer(request, env, ctx) : new Response("unknown", { status: 404 });
+  },
+};
+"#;
+
+/// What is asked of every answer with `GET`.
+const ANSWERS: &[&str] = &[
+    "text",
+    "empty",
+    "null",
+    "none",
+    "204",
+    "205",
+    "304",
+    "299",
+    "404",
+    "418",
+    "599",
+    "600",
+    "reason",
+    "json",
+    "bytes",
+    "params",
+    "stream",
+    "stream-slow",
+    "stream-length",
+    "stream-204",
+    "fixed",
+    "echo",
+    "read",
+    "ignore",
+    "headers",
+    "wrong-length",
+    "own-encoding",
+    "own-connection",
+    "own-date",
+    "latin-1",
+    "redirect",
+    "seen",
+    "cf",
+    "throw",
+    "throw-later",
+    "throw-string",
+    "undefined",
+    "string",
+    "hang",
+    "pass-through",
+    "stream-throws-first",
+    "stream-throws-later",
+    "used-body",
+    "response-twice",
+    "response-twice",
+    "wait-until",
+    "wait-until-rejects",
+    "unhandled",
+    "timer-throws",
+    "respond-after-timer",
+];
+
+/// Requests as bytes, with how many responses they ask for.
+const REQUESTS: &[(&str, &str, usize)] = &[
+    ("http 1.0", "GET /text HTTP/1.0\r\nHost: h\r\n\r\n", 1),
+    ("http 1.0 without host", "GET /text HTTP/1.0\r\n\r\n", 1),
+    ("http 1.0 stream", "GET /stream HTTP/1.0\r\nHost: h\r\n\r\n", 1),
+    ("http 1.0 keep-alive", "GET /text HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n", 1),
+    ("connection close", "GET /text HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", 1),
+    ("body with a length", "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", 1),
+    (
+        "body in chunks",
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: x\r\n\r\n",
+        1,
+    ),
+    (
+        "body in chunks, read",
+        "POST /read HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        1,
+    ),
+    ("empty body", "POST /seen HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", 1),
+    ("post without a body", "POST /seen HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("get with a body", "GET /read HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", 1),
+    ("expect continue", "POST /read HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", 1),
+    ("expect nonsense", "POST /read HTTP/1.1\r\nHost: h\r\nExpect: nonsense\r\nContent-Length: 3\r\n\r\nabc", 1),
+    (
+        "pipelined",
+        "GET /text HTTP/1.1\r\nHost: h\r\n\r\nGET /json HTTP/1.1\r\nHost: h\r\n\r\nGET /stream HTTP/1.1\r\nHost: h\r\n\r\n",
+        3,
+    ),
+    (
+        "pipelined after an unread body",
+        "POST /ignore HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET /text HTTP/1.1\r\nHost: h\r\n\r\n",
+        2,
+    ),
+    ("headers repeated", "GET /seen HTTP/1.1\r\nHost: h\r\nX-B: 1\r\nx-b: 2\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n", 1),
+    ("header in latin-1", "GET /seen HTTP/1.1\r\nHost: h\r\nX: caf\u{e9}\r\n\r\n", 1),
+    ("header without a value", "GET /seen HTTP/1.1\r\nHost: h\r\nX:\r\n\r\n", 1),
+    ("header with spaces around", "GET /seen HTTP/1.1\r\nHost: h\r\nX: \t a b \t\r\n\r\n", 1),
+    ("absolute target", "GET http://other.example/seen?q HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("host with a port", "GET /seen HTTP/1.1\r\nHost: example.com:8080\r\n\r\n", 1),
+    ("host in capitals", "GET /seen HTTP/1.1\r\nHost: EXAMPLE.com\r\n\r\n", 1),
+    ("target with an encoded query", "GET /seen?a=%20b+c&d=%zz HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("target with dots", "GET /a/../seen HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("target with odd characters", "GET /seen?a|b\"c<d>{e} HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    (
+        "methods",
+        "PUT /seen HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\nPATCH /seen HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\nDELETE /seen HTTP/1.1\r\nHost: h\r\n\r\nOPTIONS /seen HTTP/1.1\r\nHost: h\r\n\r\n",
+        4,
+    ),
+    (
+        "webdav methods",
+        "PROPFIND /seen HTTP/1.1\r\nHost: h\r\n\r\nMKCOL /seen HTTP/1.1\r\nHost: h\r\n\r\nPURGE /seen HTTP/1.1\r\nHost: h\r\n\r\n",
+        3,
+    ),
+    ("options for the server", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("unknown method", "FOO /seen HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("lower-case method", "get /seen HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("no host", "GET /text HTTP/1.1\r\n\r\n", 1),
+    ("no version", "GET /text\r\n\r\n", 1),
+    ("unknown version", "GET /text HTTP/3.7\r\nHost: h\r\n\r\n", 1),
+    ("garbage", "GARBAGE\r\n\r\n", 1),
+    ("header with a space in its name", "GET /text HTTP/1.1\r\nHost: h\r\nBad Header: x\r\n\r\n", 1),
+    ("folded header", "GET /text HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n", 1),
+    ("header without a colon", "GET /text HTTP/1.1\r\nHost: h\r\nnonsense\r\n\r\n", 1),
+    ("length that is no number", "POST /read HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", 1),
+    ("two lengths", "POST /read HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 1),
+    (
+        "length and chunks",
+        "POST /read HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        1,
+    ),
+    ("chunk size that is no number", "POST /read HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n", 1),
+    ("unknown transfer encoding", "POST /read HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: nonsense\r\n\r\n", 1),
+    ("line feeds only", "GET /text HTTP/1.1\nHost: h\n\n", 1),
+    ("empty line first", "\r\nGET /text HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("head of text", "HEAD /text HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("head of a stream", "HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("head of an exception", "HEAD /throw HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+];
+
+#[test]
+fn answers() {
+    let (reference, ours) = both();
+    let observations: Vec<Observation> = ANSWERS
+        .iter()
+        .enumerate()
+        .map(|(index, answer)| {
+            let request = format!("GET /{answer} HTTP/1.1\r\nHost: h\r\n\r\n");
+            Observation {
+                key: format!("answers/{answer} #{index}"),
+                reference: exchange(&reference, &request, 1),
+                ours: exchange(&ours, &request, 1),
+            }
+        })
+        .collect();
+    check("answers", &observations);
+}
+
+#[test]
+fn requests() {
+    let (reference, ours) = both();
+    let observations: Vec<Observation> = REQUESTS
+        .iter()
+        .map(|(name, request, responses)| Observation {
+            key: format!("requests/{name}"),
+            reference: exchange(&reference, request, *responses),
+            ours: exchange(&ours, request, *responses),
+        })
+        .collect();
+    check("requests", &observations);
+}
+
+fn both() -> (Server, Server) {
+    (Runtime::workerd().serve(Setup::module(WORKER)), bulkhead_test_support::supervisor!().serve(Setup::module(WORKER)))
+}
+
+fn exchange(server: &Server, request: &str, responses: usize) -> String {
+    let mut connection = Connection::open(server.port());
+    // Characters up to U+00FF stand for bytes.
+    let bytes: Vec<u8> =
+        request.chars().map(|character| u8::try_from(u32::from(character)).expect("latin-1")).collect();
+    if let Err(error) = connection.send(bytes) {
+        return format!("the request was refused: {error}");
+    }
+    let methods: Vec<&str> =
+        request.split("HTTP/1.").filter_map(|part| part.rsplit("\r\n").next()?.split(' ').next()).collect();
+    let answers = (0..responses).map(|index| {
+        // A method that follows an unread body has the body in front of it.
+        let method = methods.get(index).map_or("GET", |method| if method.ends_with("HEAD") { "HEAD" } else { "GET" });
+        match connection.response(method) {
+            Ok(response) => describe(&response),
+            Err(error) => format!("no response: {}", error.kind()),
+        }
+    });
+    answers.collect::<Vec<_>>().join(" || ")
+}
