@@ -5,3 +5,5 @@
 pub mod api;
 pub mod io;
 pub mod isolate;
+pub mod log;
+pub mod testing;

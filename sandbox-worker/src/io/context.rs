@@ -117,6 +117,11 @@ impl IoContext {
     /// Runs a task until it ends or the event is over.
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         self.added.borrow_mut().push(Box::pin(task));
+        self.wake();
+    }
+
+    /// Has [`IoContext::poll_tasks`] called again.
+    pub(super) fn wake(&self) {
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
         }

@@ -9,6 +9,7 @@ mod own;
 mod promise;
 mod timers;
 
+pub(crate) use context::Contexts;
 pub use context::{IoContext, IoContextHandle};
 pub use own::IoOwn;
 pub use promise::{JsFuture, js_future};

@@ -87,23 +87,23 @@ fn reactions<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &Rc<RefCell<State>>,
 ) -> (v8::Local<'s, v8::Function>, v8::Local<'s, v8::Function>) {
-    fn fulfilled(
-        scope: &mut v8::PinScope<'_, '_>,
-        arguments: v8::FunctionCallbackArguments<'_>,
-        _: v8::ReturnValue<'_, v8::Value>,
+    fn fulfilled<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        arguments: v8::FunctionCallbackArguments<'s>,
+        _: v8::ReturnValue<'s, v8::Value>,
     ) {
         complete(scope, &arguments, Ok);
     }
-    fn rejected(
-        scope: &mut v8::PinScope<'_, '_>,
-        arguments: v8::FunctionCallbackArguments<'_>,
-        _: v8::ReturnValue<'_, v8::Value>,
+    fn rejected<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        arguments: v8::FunctionCallbackArguments<'s>,
+        _: v8::ReturnValue<'s, v8::Value>,
     ) {
         complete(scope, &arguments, Err);
     }
-    fn complete(
-        scope: &mut v8::PinScope<'_, '_>,
-        arguments: &v8::FunctionCallbackArguments<'_>,
+    fn complete<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        arguments: &v8::FunctionCallbackArguments<'s>,
         outcome: fn(v8::Global<v8::Value>) -> Settled,
     ) {
         let Some(reaction) = jsg::unwrap_value::<Reaction>(scope, arguments.data()) else { return };

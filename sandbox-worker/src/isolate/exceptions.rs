@@ -1,0 +1,132 @@
+//! What scripts throw and nobody catches.
+
+use std::fmt::Write as _;
+
+use super::Isolate;
+use crate::log::{Level, Source};
+
+/// An exception in the words of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// `Error: message`.
+    pub message: String,
+    /// The `stack` property of an error, or the message.
+    pub stack: String,
+}
+
+/// Describes an exception without running script of the tenant where that can be avoided, and without ever throwing.
+pub fn describe<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> Described {
+    v8::tc_scope!(let scope, scope);
+    let message = v8::Exception::create_message(scope, exception);
+    let text = message.get(scope).to_rust_string_lossy(scope);
+    let message = text.strip_prefix("Uncaught ").unwrap_or(&text).to_owned();
+    let stack = v8::Local::<v8::Object>::try_from(exception)
+        .ok()
+        .filter(|object| object.is_native_error())
+        .and_then(|object| {
+            let key = jsg::string(scope, "stack");
+            object.get(scope, key.into())
+        })
+        .filter(|stack| stack.is_string())
+        .map_or_else(|| message.clone(), |stack| stack.to_rust_string_lossy(scope));
+    Described { message, stack }
+}
+
+/// Where an exception came up, as lines for a start-up error: `  at worker:1:7 in f`.
+pub(super) fn frames(scope: &mut v8::PinScope<'_, '_>, message: v8::Local<'_, v8::Message>) -> String {
+    let mut text = String::new();
+    if let Some(trace) = message.get_stack_trace(scope)
+        && trace.get_frame_count() > 0
+    {
+        for index in 0..trace.get_frame_count() {
+            let Some(frame) = trace.get_frame(scope, index) else { break };
+            let script = frame.get_script_name(scope).map_or_else(String::new, |name| name.to_rust_string_lossy(scope));
+            if script.starts_with("bulkhead:") {
+                continue;
+            }
+            let _ = write!(text, "\n  at {script}:{}:{}", frame.get_line_number(), frame.get_column());
+            if let Some(function) = frame.get_function_name(scope)
+                && function.length() > 0
+            {
+                let _ = write!(text, " in {}", function.to_rust_string_lossy(scope));
+            }
+        }
+        return text;
+    }
+    let script = message
+        .get_script_resource_name(scope)
+        .filter(|name| name.is_string())
+        .map_or_else(String::new, |name| name.to_rust_string_lossy(scope));
+    let line = message.get_line_number(scope).unwrap_or(1);
+    let _ = write!(text, "\n  at {script}:{line}:{}", message.get_start_column() + 1);
+    text
+}
+
+/// Logs an exception that ended nothing but the callback that it came from.
+pub fn report_exception<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) {
+    let described = describe(scope, exception);
+    let isolate = Isolate::of(scope);
+    let text = format!("uncaught exception; source = Uncaught; stack = {}", described.stack);
+    isolate.logger().write(Level::Info, Source::Runtime, &text);
+}
+
+/// Rejected promises that nobody has handled so far.
+pub(crate) type Rejections = Vec<(v8::Global<v8::Promise>, v8::Global<v8::Value>)>;
+
+pub(super) extern "C" fn promise_rejected(message: v8::PromiseRejectMessage<'_>) {
+    // SAFETY: V8 calls this with the isolate entered, and the message is alive for the call.
+    v8::callback_scope!(unsafe scope, &message);
+    let promise = message.get_promise();
+    let promise = v8::Global::new(scope, promise);
+    let Some(isolate) = scope.get_slot::<std::rc::Weak<Isolate>>().and_then(std::rc::Weak::upgrade) else { return };
+    let mut rejections = isolate.rejections.borrow_mut();
+    match message.get_event() {
+        v8::PromiseRejectEvent::PromiseRejectWithNoHandler => {
+            let value = match message.get_value() {
+                Some(value) => value,
+                None => v8::undefined(scope).into(),
+            };
+            rejections.push((promise, v8::Global::new(scope, value)));
+        }
+        v8::PromiseRejectEvent::PromiseHandlerAddedAfterReject => rejections.retain(|(known, _)| *known != promise),
+        _ => {}
+    }
+}
+
+pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, '_>) {
+    // A listener may reject more; those are for the next checkpoint.
+    let rejections = std::mem::take(&mut *isolate.rejections.borrow_mut());
+    for (promise, reason) in rejections {
+        v8::scope!(let scope, scope);
+        let promise = v8::Local::new(scope, promise);
+        let reason = v8::Local::new(scope, reason);
+        let prevented = super::builtins::value(scope, "dispatchUnhandledRejection");
+        if let Ok(dispatch) = v8::Local::<v8::Function>::try_from(prevented) {
+            v8::tc_scope!(let scope, scope);
+            let receiver = v8::undefined(scope).into();
+            let handled = dispatch.call(scope, receiver, &[promise.into(), reason]);
+            if handled.is_some_and(|handled| handled.is_true()) {
+                continue;
+            }
+        }
+        let described = describe(scope, reason);
+        let text = format!("uncaught exception; source = Uncaught (in promise); stack = {}", described.stack);
+        isolate.logger().write(Level::Info, Source::Runtime, &text);
+    }
+}
+
+/// V8 has no memory left: the process ends, and says why to the supervisor.
+pub(super) unsafe extern "C" fn out_of_memory(
+    location: *const std::ffi::c_char,
+    details: &v8::OomDetails,
+) {
+    let location = if location.is_null() {
+        "unknown".into()
+    } else {
+        // SAFETY: V8 passes a string literal.
+        unsafe { std::ffi::CStr::from_ptr(location) }.to_string_lossy()
+    };
+    let kind = if details.is_heap_oom { "JavaScript heap" } else { "process" };
+    eprintln!("out of memory: {kind} ({location})");
+    std::process::abort();
+}
