@@ -1,1 +1,144 @@
-//! placeholder
+//! Listeners: from an address in the configuration to requests for a [`Service`](crate::service::Service).
+//!
+//! [`BoundSocket`] is an address that has been bound for all shards, [`HttpSocket`] what is spoken there on one shard, and
+//! [`serve`] joins them until a shutdown.
+
+mod address;
+mod connection;
+mod http;
+mod limits;
+mod listener;
+mod log;
+mod rewrite;
+
+use std::{io, rc::Rc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::watch,
+};
+
+pub use self::{
+    address::{AddressError, DEFAULT_HTTP_PORT, ListenAddress},
+    http::{HttpSocket, serve_bytes},
+    limits::Limits,
+    listener::{BoundSocket, ListenError, Listener},
+};
+use self::{
+    connection::{ClientStream, ConnectionTable},
+    http::Peer,
+};
+
+/// How a shard's sockets ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were cut off because the time for draining was over.
+    pub cut_off: usize,
+}
+
+/// Accepts and serves on one shard until `shutdown` becomes true; then stops accepting, lets requests in flight finish,
+/// and returns when the last connection has ended or [`Limits::drain_time`] is over.
+///
+/// Belongs on a [`tokio::task::LocalSet`].
+///
+/// # Errors
+///
+/// A listener cannot be registered with the event loop.
+pub async fn serve(
+    sockets: Vec<(Rc<HttpSocket>, Vec<Listener>)>,
+    limits: &Limits,
+    mut shutdown: watch::Receiver<bool>,
+) -> io::Result<Drained> {
+    let table = ConnectionTable::new(limits);
+    let mut accepting = Vec::new();
+    for (socket, listeners) in sockets {
+        for listener in listeners {
+            let listener = match listener {
+                Listener::Tcp(listener) => Acceptor::Tcp(TcpListener::from_std(listener)?),
+                Listener::Unix(listener) => Acceptor::Unix(UnixListener::from_std(listener)?),
+            };
+            let task = accept_all(listener, socket.clone(), table.clone());
+            accepting.push(tokio::task::spawn_local(task));
+        }
+    }
+    let sweeper = tokio::task::spawn_local(sweep(table.clone(), limits.tick));
+
+    // An error means that the other end is gone, which is a shutdown too.
+    let _ = shutdown.wait_for(|shutdown| *shutdown).await;
+    for task in accepting {
+        task.abort();
+        // Only after the task has ended is its listener closed.
+        let _ = task.await;
+    }
+    table.drain();
+    let cut_off = match tokio::time::timeout(limits.drain_time, table.emptied()).await {
+        Ok(()) => 0,
+        Err(_) => {
+            let left = table.len();
+            table.kill();
+            table.emptied().await;
+            left
+        }
+    };
+    sweeper.abort();
+    Ok(Drained { cut_off })
+}
+
+/// Looks at the limits on time, as long as somebody is connected.
+async fn sweep(table: Rc<ConnectionTable>, tick: Duration) {
+    loop {
+        table.occupied().await;
+        tokio::time::sleep(tick).await;
+        table.tick();
+    }
+}
+
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    async fn accept(&self) -> io::Result<(ClientStream, Peer)> {
+        match self {
+            Acceptor::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // A response is written whole; waiting for more to send would only delay it.
+                let _ = stream.set_nodelay(true);
+                Ok((ClientStream::Tcp(stream), Peer::Ip(address)))
+            }
+            Acceptor::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let peer = stream
+                    .peer_cred()
+                    .map_or(Peer::Unknown, |cred| Peer::Unix { pid: cred.pid(), uid: cred.uid() });
+                Ok((ClientStream::Unix(stream), peer))
+            }
+        }
+    }
+}
+
+async fn accept_all(listener: Acceptor, socket: Rc<HttpSocket>, table: Rc<ConnectionTable>) {
+    loop {
+        table.room().await;
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let (socket, ticket) = (socket.clone(), table.enter());
+                tokio::task::spawn_local(async move {
+                    match stream {
+                        ClientStream::Tcp(stream) => socket.serve(stream, &peer, ticket).await,
+                        ClientStream::Unix(stream) => socket.serve(stream, &peer, ticket).await,
+                    }
+                });
+            }
+            // The client was gone before we looked.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+            // Out of descriptors or memory: the connection stays in the queue, so asking again at once would only spin.
+            Err(error) => {
+                eprintln!("cannot accept a connection: {error}; trying again");
+                table.make_room();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What a socket's `address` means.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
+
+/// The port of an HTTP socket whose address names none.
+pub const DEFAULT_HTTP_PORT: u16 = 80;
+
+/// A parsed `address`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// `*` or `*:port`: every address of the machine, IPv6 and IPv4.
+    Any {
+        /// 0 lets the kernel choose.
+        port: u16,
+    },
+    /// `1.2.3.4:port` or `[v6]:port`.
+    Ip(SocketAddr),
+    /// `host:port`: every address that the name has at start-up.
+    Host {
+        /// What DNS or `/etc/hosts` is asked for.
+        name: String,
+        /// 0 lets the kernel choose; all addresses of the name then get the same port.
+        port: u16,
+    },
+    /// `unix:/path`.
+    Unix(PathBuf),
+    /// `unix-abstract:name`: Linux's namespace beside the file system.
+    UnixAbstract(String),
+}
+
+/// Why a text is not an address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Nothing there, or nothing before the colon.
+    #[error("there is no host in it; write `*:port` to listen on every address")]
+    NoHost,
+    /// The port is not a number from 0 to 65535.
+    #[error("`{0}` is not a port; a port is a number from 0 to 65535")]
+    BadPort(String),
+    /// `[` without `]`, or no IPv6 address between them.
+    #[error("`{0}` is not an IPv6 address in brackets, such as `[::1]:8080`")]
+    BadIpv6(String),
+    /// `unix:` or `unix-abstract:` with nothing behind it.
+    #[error("there is no path or name behind `{0}`")]
+    NoPath(&'static str),
+    /// The kernel's structure for a Unix address has 108 bytes.
+    #[error("the path has {0} bytes, and a Unix socket's path may have 107")]
+    PathTooLong(usize),
+    /// A byte that no address holds.
+    #[error("it holds the character {0:?}")]
+    BadCharacter(char),
+}
+
+impl FromStr for ListenAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        for (prefix, is_path) in [("unix:", true), ("unix-abstract:", false)] {
+            let Some(rest) = text.strip_prefix(prefix) else { continue };
+            if rest.is_empty() {
+                return Err(AddressError::NoPath(if is_path { "unix:" } else { "unix-abstract:" }));
+            }
+            if rest.contains('\0') {
+                return Err(AddressError::BadCharacter('\0'));
+            }
+            if rest.len() > 107 {
+                return Err(AddressError::PathTooLong(rest.len()));
+            }
+            return Ok(if is_path {
+                ListenAddress::Unix(PathBuf::from(rest))
+            } else {
+                ListenAddress::UnixAbstract(rest.to_owned())
+            });
+        }
+        if let Some(bad) = text.chars().find(|c| c.is_control() || c.is_whitespace() || *c == '/') {
+            return Err(AddressError::BadCharacter(bad));
+        }
+        if let Some(rest) = text.strip_prefix('[') {
+            let bad = || AddressError::BadIpv6(text.to_owned());
+            let (address, port) = rest.split_once(']').ok_or_else(bad)?;
+            let address: Ipv6Addr = address.parse().map_err(|_| bad())?;
+            let port = match port.strip_prefix(':') {
+                Some(port) => parse_port(port)?,
+                None if port.is_empty() => DEFAULT_HTTP_PORT,
+                None => return Err(bad()),
+            };
+            return Ok(ListenAddress::Ip(SocketAddr::from((address, port))));
+        }
+        if let Ok(address) = text.parse::<Ipv6Addr>() {
+            return Ok(ListenAddress::Ip(SocketAddr::from((address, DEFAULT_HTTP_PORT))));
+        }
+        let (host, port) = match text.split_once(':') {
+            // Two colons and no brackets: an IPv6 address that is none.
+            Some((_, port)) if port.contains(':') => return Err(AddressError::BadIpv6(text.to_owned())),
+            Some((host, port)) => (host, parse_port(port)?),
+            None => (text, DEFAULT_HTTP_PORT),
+        };
+        match host {
+            "" => Err(AddressError::NoHost),
+            "*" => Ok(ListenAddress::Any { port }),
+            _ => Ok(match host.parse::<Ipv4Addr>() {
+                Ok(address) => ListenAddress::Ip(SocketAddr::new(IpAddr::V4(address), port)),
+                Err(_) => ListenAddress::Host { name: host.to_owned(), port },
+            }),
+        }
+    }
+}
+
+fn parse_port(text: &str) -> Result<u16, AddressError> {
+    // `u16::from_str` takes a leading plus sign.
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(AddressError::BadPort(text.to_owned()));
+    }
+    text.parse().map_err(|_| AddressError::BadPort(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> ListenAddress {
+        ListenAddress::Ip(text.parse().unwrap())
+    }
+
+    #[test]
+    fn every_form_is_understood() {
+        let table: &[(&str, ListenAddress)] = &[
+            ("*", ListenAddress::Any { port: 80 }),
+            ("*:8080", ListenAddress::Any { port: 8080 }),
+            ("*:0", ListenAddress::Any { port: 0 }),
+            ("1.2.3.4", ip("1.2.3.4:80")),
+            ("1.2.3.4:65535", ip("1.2.3.4:65535")),
+            ("0.0.0.0:1", ip("0.0.0.0:1")),
+            ("[::1]:8080", ip("[::1]:8080")),
+            ("[::]", ip("[::]:80")),
+            ("::1", ip("[::1]:80")),
+            ("localhost:0", ListenAddress::Host { name: "localhost".into(), port: 0 }),
+            ("example.com", ListenAddress::Host { name: "example.com".into(), port: 80 }),
+            ("unix:/run/x.sock", ListenAddress::Unix("/run/x.sock".into())),
+            ("unix:relative", ListenAddress::Unix("relative".into())),
+            ("unix-abstract:a name", ListenAddress::UnixAbstract("a name".into())),
+        ];
+        for (text, expected) in table {
+            assert_eq!(text.parse::<ListenAddress>().as_ref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_has_its_error() {
+        let table: &[(&str, AddressError)] = &[
+            ("", AddressError::NoHost),
+            (":80", AddressError::NoHost),
+            ("*:", AddressError::BadPort("".into())),
+            ("*:65536", AddressError::BadPort("65536".into())),
+            ("*:+80", AddressError::BadPort("+80".into())),
+            ("*:-1", AddressError::BadPort("-1".into())),
+            ("*:http", AddressError::BadPort("http".into())),
+            ("[::1", AddressError::BadIpv6("[::1".into())),
+            ("[1.2.3.4]:1", AddressError::BadIpv6("[1.2.3.4]:1".into())),
+            ("[::1]80", AddressError::BadIpv6("[::1]80".into())),
+            ("::1:99:zz", AddressError::BadIpv6("::1:99:zz".into())),
+            ("http://x", AddressError::BadCharacter('/')),
+            ("a b:1", AddressError::BadCharacter(' ')),
+            ("unix:", AddressError::NoPath("unix:")),
+            ("unix-abstract:", AddressError::NoPath("unix-abstract:")),
+            ("unix-abstract:a\0b", AddressError::BadCharacter('\0')),
+        ];
+        for (text, expected) in table {
+            assert_eq!(text.parse::<ListenAddress>().as_ref(), Err(expected), "{text}");
+        }
+        let long = format!("unix:/{}", "a".repeat(107));
+        assert_eq!(long.parse::<ListenAddress>(), Err(AddressError::PathTooLong(108)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,40}") {
+            let _ = text.parse::<ListenAddress>();
+        }
+
+        #[test]
+        fn an_ip_address_means_itself(address: IpAddr, port: u16) {
+            let address = SocketAddr::new(address, port);
+            proptest::prop_assert_eq!(address.to_string().parse(), Ok(ListenAddress::Ip(address)));
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! HTTP/1.1 on one connection: from a client's bytes to [`Service::fetch`] and back.
+
+use std::{
+    cell::RefCell, convert::Infallible, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, task::Poll, time::Instant,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    connection::{ConnectionTable, InFlight, Order, RequestBody, ResponseBody, Ticket, Watched},
+    limits::Limits,
+    log::FailureLog,
+    rewrite::{Framing, Reject, check_method, rewrite_request, rewrite_response},
+};
+use crate::{
+    body::Body,
+    config::HttpOptions,
+    service::{Service, ServiceError, ServiceRequest},
+};
+
+/// One HTTP socket of the configuration, on one shard.
+pub struct HttpSocket {
+    name: String,
+    options: HttpOptions,
+    service: Rc<dyn Service>,
+    builder: http1::Builder,
+    log: RefCell<FailureLog>,
+}
+
+impl HttpSocket {
+    /// Joins a socket's options, its limits and the service that answers on it.
+    pub fn new(name: String, options: HttpOptions, limits: &Limits, service: Rc<dyn Service>) -> Rc<HttpSocket> {
+        let mut builder = http1::Builder::new();
+        builder
+            .keep_alive(true)
+            // A client that shuts its side down has gone: that is what cancels the handler's work.
+            .half_close(false)
+            // `Content-Type`, as the reference writes it.
+            .title_case_headers(true)
+            // The reference sends no Date.
+            .auto_date_header(false)
+            // Answers to pipelined requests leave together.
+            .pipeline_flush(true)
+            .max_header_size(limits.head_bytes)
+            .max_buf_size(limits.head_bytes.max(8192) + 8192)
+            // Heads and idle times are limited by the connection table, which costs no timer for each request.
+            .header_read_timeout(None);
+        if limits.headers != 100 {
+            // Up to 100, which is the default, the parser needs no heap.
+            builder.max_headers(limits.headers);
+        }
+        Rc::new(HttpSocket { name, options, service, builder, log: RefCell::default() })
+    }
+
+    /// The JSON for `request.cf` of every request of a connection, where no header brings it: who is there.
+    pub(crate) fn client_blob(&self, peer: &Peer) -> Option<String> {
+        if self.options.cf_blob_header.is_some() {
+            return None;
+        }
+        Some(match peer {
+            Peer::Ip(address) => format!("{{\"clientIp\":\"{address}\"}}"),
+            Peer::Unix { pid: Some(pid), uid } => format!("{{\"clientPid\":{pid},\"clientUid\":{uid}}}"),
+            Peer::Unix { pid: None, uid } => format!("{{\"clientUid\":{uid}}}"),
+            Peer::Unknown => return None,
+        })
+    }
+
+    /// Serves one connection until it ends: because the client or a handler wants it, because it breaks the protocol, or
+    /// because its [`Ticket`] says so.
+    pub(crate) async fn serve<S>(self: &Rc<Self>, stream: S, peer: &Peer, ticket: Ticket)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let connection = ticket.connection.clone();
+        let context =
+            Rc::new(Context { socket: self.clone(), connection: connection.clone(), cf_json: self.client_blob(peer) });
+        let service = service_fn(move |request| answer(context.clone(), request));
+        let io = TokioIo::new(Watched::new(stream, connection.clone()));
+        let mut served = pin!(self.builder.serve_connection(io, service));
+        let mut draining = false;
+        poll_fn(|cx| {
+            match connection.poll_order(cx) {
+                Order::Run => {}
+                Order::Drain if draining => {}
+                Order::Drain => {
+                    draining = true;
+                    served.as_mut().graceful_shutdown();
+                }
+                Order::Kill => return Poll::Ready(()),
+            }
+            // A connection that ends with an error was ended by its client (gone, or breaking the protocol, which hyper
+            // has answered), or by a response that broke off, which `answer` or the service has put in the log.
+            served.as_mut().poll(cx).map(drop)
+        })
+        .await;
+        drop(ticket);
+    }
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone)]
+pub(crate) enum Peer {
+    /// TCP.
+    Ip(SocketAddr),
+    /// A process of this machine.
+    Unix {
+        /// Absent when it is in another PID namespace.
+        pid: Option<i32>,
+        /// Its user.
+        uid: u32,
+    },
+    /// The kernel does not say.
+    Unknown,
+}
+
+/// What every request of a connection shares.
+struct Context {
+    socket: Rc<HttpSocket>,
+    connection: Rc<super::connection::Connection>,
+    cf_json: Option<String>,
+}
+
+/// Answers one request. Dropping the future cancels it.
+async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
+    let in_flight = context.connection.begin_request();
+    let (mut head, incoming) = request.into_parts();
+    let head_request = head.method == Method::HEAD;
+    let version = head.version;
+    let socket = &*context.socket;
+
+    let cf = match check_method(&head.method).and_then(|()| rewrite_request(&mut head, &socket.options)) {
+        Ok(cf) => cf,
+        Err(reject) => return Ok(refuse(reject, in_flight)),
+    };
+    let body = RequestBody::wrap(incoming, &context.connection);
+    let cf_json = cf.or_else(|| context.cf_json.clone());
+    let request = ServiceRequest { http: Request::from_parts(head, body), cf_json };
+    let response = match socket.service.fetch(request).await {
+        // Only `Service`s that speak about a connection of their own could mean something by a status below 200.
+        Ok(response) if response.status().is_informational() => {
+            Err(ServiceError::Exception(format!("the status {} cannot be sent here", response.status().as_u16())))
+        }
+        result => result,
+    };
+    Ok(match response {
+        Ok(response) => {
+            let (mut head, body) = response.into_parts();
+            let framing = Framing { head_request, version, exact_size: body.size_hint().exact() };
+            rewrite_response(&mut head, framing, &socket.options.inject_response_headers);
+            Response::from_parts(head, ResponseBody::new(body, in_flight))
+        }
+        Err(error) => {
+            if !matches!(error, ServiceError::Refused(..)) {
+                socket.log.borrow_mut().failure(Instant::now(), &socket.name, &error.to_string());
+            }
+            refuse(client_view(&error), in_flight)
+        }
+    })
+}
+
+/// What a client may know of an error: the variant, and for a refusal its text.
+fn client_view(error: &ServiceError) -> Reject {
+    match error {
+        // The reference's bytes: it also closes the connection.
+        ServiceError::Exception(_) => {
+            Reject { status: StatusCode::INTERNAL_SERVER_ERROR, text: "Internal Server Error".into(), close: true }
+        }
+        ServiceError::Unavailable(_) => {
+            Reject { status: StatusCode::SERVICE_UNAVAILABLE, text: "Service Unavailable".into(), close: false }
+        }
+        ServiceError::Refused(status, text) => Reject { status: *status, text: text.clone().into(), close: false },
+    }
+}
+
+fn refuse(reject: Reject, in_flight: InFlight) -> Response<ResponseBody> {
+    let text = match reject.text {
+        std::borrow::Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+        std::borrow::Cow::Owned(text) => Bytes::from(text),
+    };
+    let mut response = Response::new(());
+    *response.status_mut() = reject.status;
+    let headers = response.headers_mut();
+    if reject.close {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+    if reject.status == StatusCode::NOT_IMPLEMENTED {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    }
+    response.map(|()| ResponseBody::new(Body::Bytes(text), in_flight))
+}
+
+/// Serves what stands in `bytes`, followed by the end of the stream, with a service that reads every body and answers
+/// `ok`. Gives what the client would read. For tests and fuzzing: it shows that no bytes panic or hang.
+pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) -> Vec<u8> {
+    struct Ok200;
+    impl Service for Ok200 {
+        fn fetch(
+            &self,
+            request: ServiceRequest,
+        ) -> crate::service::LocalFuture<'_, Result<Response<Body>, ServiceError>> {
+            Box::pin(async move {
+                let mut body = request.http.into_body();
+                while let Some(chunk) = crate::body::next_chunk(&mut body).await {
+                    chunk.map_err(|error| ServiceError::Exception(error.to_string()))?;
+                }
+                Ok(Response::new(Body::Bytes(Bytes::from_static(b"ok"))))
+            })
+        }
+    }
+    let socket = HttpSocket::new("test".into(), options, limits, Rc::new(Ok200));
+    let table = ConnectionTable::new(limits);
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    let (mut read, mut write) = tokio::io::split(client);
+    let mut answer = Vec::new();
+    let send = async {
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut write, bytes).await;
+        let _ = tokio::io::AsyncWriteExt::shutdown(&mut write).await;
+    };
+    let receive = async {
+        let _ = tokio::io::AsyncReadExt::read_to_end(&mut read, &mut answer).await;
+    };
+    tokio::join!(socket.serve(server, &Peer::Unknown, table.enter()), send, receive);
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_sees_the_variant_and_nothing_else() {
+        let secret = "at /home/secret.js:1";
+        for (error, status, text) in [
+            (ServiceError::Exception(secret.into()), 500, "Internal Server Error"),
+            (ServiceError::Unavailable(secret.into()), 503, "Service Unavailable"),
+            (ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, "too much".into()), 413, "too much"),
+        ] {
+            let reject = client_view(&error);
+            assert_eq!((reject.status.as_u16(), &*reject.text), (status, text));
+        }
+    }
+}

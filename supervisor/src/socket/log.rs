@@ -1,0 +1,86 @@
+//! Failures of handlers, one line each, at a bounded rate: a tenant decides how often its handler fails and what the text
+//! says.
+
+use std::time::{Duration, Instant};
+
+/// Lines in a row.
+const BURST: u32 = 50;
+/// One more line each.
+const REFILL: Duration = Duration::from_millis(100);
+/// Bytes of a text that are kept.
+const TEXT: usize = 4096;
+
+/// Decides which failures are written down.
+#[derive(Debug, Default)]
+pub(crate) struct FailureLog {
+    spent: u32,
+    since: Option<Instant>,
+    suppressed: u64,
+}
+
+impl FailureLog {
+    /// Writes a failure to standard error, or counts it.
+    pub(crate) fn failure(&mut self, now: Instant, socket: &str, text: &str) {
+        if let Some(suppressed) = self.admit(now) {
+            if suppressed > 0 {
+                eprintln!("socket \"{socket}\": {suppressed} more failed requests were not logged");
+            }
+            eprintln!("socket \"{socket}\": {}", printable(text));
+        }
+    }
+
+    /// Whether one more line may be written, and how many were not written before it.
+    fn admit(&mut self, now: Instant) -> Option<u64> {
+        let since = *self.since.get_or_insert(now);
+        let refilled =
+            u32::try_from(now.saturating_duration_since(since).as_millis() / REFILL.as_millis()).unwrap_or(u32::MAX);
+        if refilled > 0 {
+            self.spent = self.spent.saturating_sub(refilled);
+            self.since = Some(now);
+        }
+        if self.spent >= BURST {
+            self.suppressed += 1;
+            return None;
+        }
+        self.spent += 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+/// A tenant's text as lines that cannot be taken for ours: control characters are escaped, further lines are indented.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(TEXT));
+    for character in text.trim_end().chars() {
+        if out.len() >= TEXT {
+            out.push('…');
+            break;
+        }
+        match character {
+            '\n' => out.push_str("\n    "),
+            character if character.is_control() => out.extend(character.escape_default()),
+            character => out.push(character),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_counted_not_written() {
+        let mut log = FailureLog::default();
+        let start = Instant::now();
+        assert_eq!((0..1000).filter(|_| log.admit(start).is_some()).count(), BURST as usize);
+        assert_eq!(log.admit(start + REFILL), Some(950));
+        assert_eq!(log.admit(start + REFILL), None);
+        assert_eq!(log.admit(start + REFILL * 10_000), Some(1));
+    }
+
+    #[test]
+    fn no_text_looks_like_another_line_of_the_log() {
+        assert_eq!(printable("a\nsocket \"x\": b\x1b[0m\r\n"), "a\n    socket \"x\": b\\u{1b}[0m");
+        assert!(printable(&"ä".repeat(100_000)).len() < TEXT + 8);
+    }
+}

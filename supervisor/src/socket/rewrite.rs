@@ -1,0 +1,420 @@
+//! What a socket does to a request before a service sees it, and to a response before the client does.
+//!
+//! Pure functions over heads. [`HttpOptions`] says what to do.
+
+use std::borrow::Cow;
+
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+
+use crate::config::{HeaderInjection, HttpOptions, HttpStyle};
+
+/// A request that never reaches a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reject {
+    pub(crate) status: StatusCode,
+    pub(crate) text: Cow<'static, str>,
+    /// Whether the connection ends with the answer.
+    pub(crate) close: bool,
+}
+
+impl Reject {
+    fn bad_request(text: &'static str) -> Reject {
+        Reject { status: StatusCode::BAD_REQUEST, text: text.into(), close: false }
+    }
+}
+
+/// The methods that the reference knows; it answers 501 to all others.
+const EXTENSION_METHODS: &[&str] = &[
+    "PURGE",
+    "COPY",
+    "LOCK",
+    "MKCOL",
+    "MOVE",
+    "PROPFIND",
+    "PROPPATCH",
+    "SEARCH",
+    "UNLOCK",
+    "ACL",
+    "REPORT",
+    "MKACTIVITY",
+    "CHECKOUT",
+    "MERGE",
+    "MSEARCH",
+    "NOTIFY",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "QUERY",
+    "BAN",
+];
+
+/// Whether a service can be asked with this method.
+pub(crate) fn check_method(method: &Method) -> Result<(), Reject> {
+    let known = matches!(
+        *method,
+        Method::GET
+            | Method::POST
+            | Method::HEAD
+            | Method::PUT
+            | Method::DELETE
+            | Method::PATCH
+            | Method::OPTIONS
+            | Method::TRACE
+    );
+    if known {
+        return Ok(());
+    }
+    if *method == Method::CONNECT {
+        let text = "ERROR: CONNECT is not supported on this socket.";
+        return Err(Reject { status: StatusCode::NOT_IMPLEMENTED, text: text.into(), close: true });
+    }
+    if EXTENSION_METHODS.contains(&method.as_str()) {
+        return Ok(());
+    }
+    let text = "ERROR: Unrecognized request method.";
+    Err(Reject { status: StatusCode::NOT_IMPLEMENTED, text: text.into(), close: true })
+}
+
+/// Makes the URI absolute and applies the socket's options to the headers. Gives the JSON for `request.cf`, if the client
+/// was allowed to send one; `Ok(None)` with a configured header means that there is none.
+pub(crate) fn rewrite_request(
+    head: &mut http::request::Parts,
+    options: &HttpOptions,
+) -> Result<Option<String>, Reject> {
+    match options.style {
+        HttpStyle::Host => {
+            let authority = host_authority(&head.headers)?;
+            let scheme = match &options.forwarded_proto_header {
+                None => Scheme::HTTP,
+                Some(name) => match take(&mut head.headers, name) {
+                    None => Scheme::HTTP,
+                    Some(value) => forwarded_scheme(&value)?,
+                },
+            };
+            // RFC 9112, section 3.3: the target URI of an absolute-form request would be the target itself. The
+            // reference takes the Host header here too, and so must everything that was written for it.
+            let path = match std::mem::take(&mut head.uri).into_parts().path_and_query {
+                Some(path) if path.as_str() != "*" => path,
+                _ => PathAndQuery::from_static("/"),
+            };
+            let mut parts = http::uri::Parts::default();
+            parts.scheme = Some(scheme);
+            parts.authority = Some(authority);
+            parts.path_and_query = Some(path);
+            head.uri = Uri::from_parts(parts).map_err(|_| Reject::bad_request("Bad Request"))?;
+        }
+        HttpStyle::Proxy => {
+            if head.uri.scheme().is_none() || head.uri.authority().is_none() {
+                return Err(Reject::bad_request("Bad Request: this socket expects a whole URL in the request line"));
+            }
+        }
+    }
+    let cf = match &options.cf_blob_header {
+        None => None,
+        Some(name) => take(&mut head.headers, name).map(|value| cf_blob(&value)).transpose()?,
+    };
+    inject(&mut head.headers, &options.inject_request_headers);
+    Ok(cf)
+}
+
+/// The host of a request, from its one `Host` header (RFC 9112, section 3.2).
+fn host_authority(headers: &HeaderMap) -> Result<Authority, Reject> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Reject::bad_request("Bad Request"));
+    };
+    let bad = || Reject::bad_request("Bad Request");
+    // Authority also takes a user name, which Host has none of.
+    if host.is_empty() || host.as_bytes().contains(&b'@') {
+        return Err(bad());
+    }
+    Authority::try_from(host.as_bytes()).map_err(|_| bad())
+}
+
+/// Removes a header and gives its value; several lines make one value, as everywhere in HTTP.
+fn take(headers: &mut HeaderMap, name: &http::HeaderName) -> Option<HeaderValue> {
+    let value = match headers.entry(name) {
+        header::Entry::Vacant(_) => return None,
+        header::Entry::Occupied(entry) => {
+            let mut values = entry.iter();
+            let first = values.next().cloned();
+            if values.next().is_some() {
+                let joined = entry.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..]);
+                let joined = HeaderValue::from_bytes(&joined).ok();
+                entry.remove_entry_mult();
+                joined
+            } else {
+                entry.remove();
+                first
+            }
+        }
+    };
+    value.filter(|value| !value.is_empty())
+}
+
+/// The scheme that a proxy in front of us says the client used.
+fn forwarded_scheme(value: &HeaderValue) -> Result<Scheme, Reject> {
+    match value.as_bytes() {
+        b"http" => Ok(Scheme::HTTP),
+        b"https" => Ok(Scheme::HTTPS),
+        other => Scheme::try_from(other).map_err(|_| Reject::bad_request("Bad Request")),
+    }
+}
+
+/// Checks that a value is JSON. It stays a text: the worker makes it a value.
+fn cf_blob(value: &HeaderValue) -> Result<String, Reject> {
+    let bad = || Reject {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        text: "Internal Server Error".into(),
+        // As the reference does where the handler fails: to it, a bad blob is the fault of the proxy in front.
+        close: true,
+    };
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| bad())?;
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|_| bad())?;
+    Ok(text.to_owned())
+}
+
+/// Sets and removes headers, in order.
+fn inject(headers: &mut HeaderMap, injections: &[HeaderInjection]) {
+    for injection in injections {
+        match &injection.value {
+            Some(value) => {
+                headers.insert(&injection.name, value.clone());
+            }
+            None => {
+                headers.remove(&injection.name);
+            }
+        }
+    }
+}
+
+/// What the framing of a response depends on, beside its own head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Framing {
+    /// Of the request.
+    pub(crate) head_request: bool,
+    /// Of the request.
+    pub(crate) version: Version,
+    /// Of the response's body, where known.
+    pub(crate) exact_size: Option<u64>,
+}
+
+/// Headers that say how a message travels over this connection: ours to say, not the service's. `Content-Length` is one
+/// of them because a service that lies in it could make the client read the next response as a part of this one.
+const FRAMING: [header::HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::CONNECTION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Makes a service's response fit for the connection: the framing headers are ours and come first, as in the reference;
+/// then the injected headers are applied.
+pub(crate) fn rewrite_response(head: &mut http::response::Parts, framing: Framing, injections: &[HeaderInjection]) {
+    let declared = head.headers.get(header::CONTENT_LENGTH).cloned();
+    for name in FRAMING {
+        head.headers.remove(name);
+    }
+    head.headers.remove("keep-alive");
+
+    // RFC 9110, section 8.6: none on 204; on 304 and on answers to HEAD it speaks about a body that is not sent.
+    let (name, value) = match framing.exact_size {
+        _ if head.status == StatusCode::NO_CONTENT || head.status == StatusCode::NOT_MODIFIED => (None, None),
+        // A handler that answers HEAD without a body may know how long it would be.
+        Some(0) if framing.head_request => (Some(header::CONTENT_LENGTH), declared.filter(is_number)),
+        None if framing.head_request => (None, None),
+        Some(size) => (Some(header::CONTENT_LENGTH), Some(HeaderValue::from(size))),
+        None if framing.version == Version::HTTP_11 => {
+            (Some(header::TRANSFER_ENCODING), Some(HeaderValue::from_static("chunked")))
+        }
+        None => (None, None),
+    };
+    if let (Some(name), Some(value)) = (name, value) {
+        // The order of headers is the order of insertion; the framing header goes first.
+        let rest = std::mem::take(&mut head.headers);
+        head.headers.reserve(rest.len() + 1);
+        head.headers.insert(name, value);
+        head.headers.extend(rest);
+    }
+    inject(&mut head.headers, injections);
+
+    if head.status.canonical_reason().is_none() && head.extensions.get::<hyper::ext::ReasonPhrase>().is_none() {
+        let reason: &'static [u8] = match head.status.as_u16() / 100 {
+            2 => b"Successful",
+            3 => b"Redirection",
+            4 => b"Client Error",
+            _ => b"Server Error",
+        };
+        head.extensions.insert(hyper::ext::ReasonPhrase::from_static(reason));
+    }
+}
+
+fn is_number(value: &HeaderValue) -> bool {
+    !value.is_empty() && value.len() < 20 && value.as_bytes().iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: &str, headers: &[(&'static str, &str)]) -> http::request::Parts {
+        let mut request = http::Request::new(());
+        *request.uri_mut() = target.parse().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        request.into_parts().0
+    }
+
+    fn url(target: &str, headers: &[(&'static str, &str)], options: &HttpOptions) -> Result<String, StatusCode> {
+        let mut head = request(target, headers);
+        rewrite_request(&mut head, options).map(|_| head.uri.to_string()).map_err(|reject| reject.status)
+    }
+
+    #[test]
+    fn host_style_builds_the_url_from_the_host_header() {
+        let host = HttpOptions::default();
+        let ok = |target, host_header: &str, expected: &str| {
+            assert_eq!(url(target, &[("host", host_header)], &host).as_deref(), Ok(expected), "{target} {host_header}");
+        };
+        ok("/", "ex.com", "http://ex.com/");
+        ok("/a/../b?x=1&y", "EX.com:80", "http://EX.com:80/a/../b?x=1&y");
+        ok("/", "[::1]:99", "http://[::1]:99/");
+        ok("http://other.com/info?x=1", "ex.com", "http://ex.com/info?x=1");
+        ok("*", "ex.com", "http://ex.com/");
+        ok("//evil.com/info", "ex.com", "http://ex.com//evil.com/info");
+        for bad in ["", "a b", "u@b", "a/b", "a?b", "a#b"] {
+            assert_eq!(url("/", &[("host", bad)], &host), Err(StatusCode::BAD_REQUEST), "{bad}");
+        }
+        assert_eq!(url("/", &[], &host), Err(StatusCode::BAD_REQUEST));
+        assert_eq!(url("/", &[("host", "a"), ("host", "a")], &host), Err(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn proxy_style_takes_the_url_of_the_request_line() {
+        let proxy = HttpOptions { style: HttpStyle::Proxy, ..HttpOptions::default() };
+        assert_eq!(url("https://o.com/i?x", &[("host", "ex.com")], &proxy).as_deref(), Ok("https://o.com/i?x"));
+        assert_eq!(url("http://o.com", &[], &proxy).as_deref(), Ok("http://o.com/"));
+        for target in ["/", "*", "o.com:80"] {
+            assert_eq!(url(target, &[("host", "ex.com")], &proxy), Err(StatusCode::BAD_REQUEST), "{target}");
+        }
+    }
+
+    #[test]
+    fn the_forwarded_scheme_is_used_and_removed() {
+        let options = HttpOptions {
+            forwarded_proto_header: Some("x-forwarded-proto".parse().unwrap()),
+            ..HttpOptions::default()
+        };
+        let table = [("https", "https://a/"), ("http", "http://a/"), ("", "http://a/"), ("gopher", "gopher://a/")];
+        for (proto, expected) in table {
+            let mut head = request("/", &[("host", "a"), ("x-forwarded-proto", proto)]);
+            rewrite_request(&mut head, &options).unwrap();
+            assert_eq!(head.uri.to_string(), expected);
+            assert!(!head.headers.contains_key("x-forwarded-proto"));
+        }
+        for proto in ["https, http", "https://x", "1:"] {
+            let headers = [("host", "a"), ("x-forwarded-proto", proto)];
+            assert_eq!(url("/", &headers, &options), Err(StatusCode::BAD_REQUEST), "{proto}");
+        }
+        let twice = [("host", "a"), ("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")];
+        assert_eq!(url("/", &twice, &options), Err(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn the_cf_blob_is_removed_and_checked() {
+        let options = HttpOptions { cf_blob_header: Some("cf-blob".parse().unwrap()), ..HttpOptions::default() };
+        let cf = |values: &[&str]| {
+            let mut headers = vec![("host", "a")];
+            headers.extend(values.iter().map(|value| ("cf-blob", *value)));
+            let mut head = request("/", &headers);
+            let result = rewrite_request(&mut head, &options).map_err(|reject| reject.status);
+            assert!(!head.headers.contains_key("cf-blob"));
+            result
+        };
+        assert_eq!(cf(&[r#"{"colo":"X","n":1}"#]), Ok(Some(r#"{"colo":"X","n":1}"#.to_owned())));
+        assert_eq!(cf(&[]), Ok(None));
+        assert_eq!(cf(&[""]), Ok(None));
+        assert_eq!(cf(&["{bad"]), Err(StatusCode::INTERNAL_SERVER_ERROR));
+        assert_eq!(cf(&["{}", "{}"]), Err(StatusCode::INTERNAL_SERVER_ERROR));
+        assert_eq!(cf(&[&"[".repeat(100_000)]), Err(StatusCode::INTERNAL_SERVER_ERROR), "nesting is bounded");
+    }
+
+    #[test]
+    fn injection_replaces_and_removes() {
+        let injection = |name: &'static str, value: Option<&'static str>| HeaderInjection {
+            name: http::HeaderName::from_static(name),
+            value: value.map(HeaderValue::from_static),
+        };
+        let options = HttpOptions {
+            inject_request_headers: vec![injection("x-in", Some("one")), injection("x-strip", None)],
+            ..HttpOptions::default()
+        };
+        let mut head = request("/", &[("host", "a"), ("x-in", "mine"), ("x-in", "again"), ("x-strip", "1")]);
+        rewrite_request(&mut head, &options).unwrap();
+        let names: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        assert_eq!(names, [("host", "a"), ("x-in", "one")]);
+    }
+
+    fn response(status: u16, headers: &[(&'static str, &'static str)], framing: Framing) -> Vec<(String, String)> {
+        let mut response = http::Response::new(());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in headers {
+            response.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        let mut head = response.into_parts().0;
+        rewrite_response(&mut head, framing, &[]);
+        head.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
+    }
+
+    #[test]
+    fn framing_is_ours() {
+        let get = |exact_size| Framing { head_request: false, version: Version::HTTP_11, exact_size };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let lies = [
+            ("content-type", "t"),
+            ("content-length", "50"),
+            ("connection", "close"),
+            ("transfer-encoding", "gzip"),
+            ("keep-alive", "9"),
+            ("upgrade", "x"),
+            ("te", "x"),
+            ("trailer", "x"),
+        ];
+        assert_eq!(response(200, &lies, get(Some(5))), [pair("content-length", "5"), pair("content-type", "t")]);
+        assert_eq!(response(200, &lies, get(None)), [pair("transfer-encoding", "chunked"), pair("content-type", "t")]);
+        assert_eq!(
+            response(200, &lies, Framing { version: Version::HTTP_10, ..get(None) }),
+            [pair("content-type", "t")]
+        );
+        assert_eq!(response(204, &lies, get(Some(0))), [pair("content-type", "t")]);
+        assert_eq!(response(304, &lies, get(Some(0))), [pair("content-type", "t")]);
+        let head = |exact_size| Framing { head_request: true, ..get(exact_size) };
+        assert_eq!(response(200, &lies, head(Some(0)))[0], pair("content-length", "50"));
+        assert_eq!(response(200, &[("content-length", "5, 6")], head(Some(0))), []);
+        assert_eq!(response(200, &lies, head(None)), [pair("content-type", "t")]);
+        assert_eq!(response(200, &[], head(Some(14)))[0], pair("content-length", "14"));
+    }
+
+    #[test]
+    fn set_cookie_lines_stay_apart() {
+        let get = Framing { head_request: false, version: Version::HTTP_11, exact_size: Some(1) };
+        let headers = response(200, &[("set-cookie", "a=1"), ("set-cookie", "b=2")], get);
+        assert_eq!(headers.iter().filter(|(name, _)| name == "set-cookie").count(), 2);
+    }
+
+    #[test]
+    fn methods_that_nobody_knows_are_refused() {
+        for name in ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PURGE", "QUERY", "MSEARCH"] {
+            assert_eq!(check_method(&name.parse().unwrap()), Ok(()), "{name}");
+        }
+        for name in ["get", "FOO", "LINK", "CONNECT", "PRI"] {
+            let reject = check_method(&name.parse().unwrap()).unwrap_err();
+            assert_eq!((reject.status, reject.close), (StatusCode::NOT_IMPLEMENTED, true), "{name}");
+        }
+    }
+}
