@@ -175,11 +175,15 @@ fn cgroup_status(own: &str, controllers: Option<&str>) -> Status {
     let Some(controllers) = controllers else {
         return Status::Missing("cgroup v2 is mounted without controllers for us; limits are rlimits".into());
     };
-    let absent: Vec<_> =
-        ["memory", "pids", "cpu"].into_iter().filter(|name| !controllers.split_whitespace().any(|c| c == *name)).collect();
+    let absent: Vec<_> = ["memory", "pids", "cpu"]
+        .into_iter()
+        .filter(|name| !controllers.split_whitespace().any(|c| c == *name))
+        .collect();
     if absent.is_empty() {
         // Honest until the supervisor makes use of it.
-        Status::Partial("memory, pids and cpu are available; the supervisor does not use them yet, rlimits apply".into())
+        Status::Partial(
+            "memory, pids and cpu are available; the supervisor does not use them yet, rlimits apply".into(),
+        )
     } else {
         Status::Missing(format!("controllers not delegated: {}; limits are rlimits", absent.join(", ")))
     }

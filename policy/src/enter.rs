@@ -178,13 +178,13 @@ impl Prepared {
 pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
     let mut report = Report::default();
 
-    descriptors(options.fds, &mut report)?;
-
     let variables = std::env::vars_os().count();
     if variables != 0 {
         return Err(EnterError::EnvironmentNotEmpty(variables));
     }
     report.set(Layer::Environment, Status::Enforced);
+
+    descriptors(options.fds, &mut report)?;
 
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads != 1 {
@@ -199,8 +199,7 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
         .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
         .open("/proc/self")
         .map(OwnedFd::from);
-    let outer_pid: Option<u32> =
-        std::fs::read_link("/proc/self").ok().and_then(|target| target.to_str()?.parse().ok());
+    let outer_pid: Option<u32> = std::fs::read_link("/proc/self").ok().and_then(|target| target.to_str()?.parse().ok());
 
     report.set(Layer::Rlimits, rlimits(options));
     pid_namespace(&mut report)?;
@@ -486,9 +485,8 @@ fn process_attributes() -> io::Result<()> {
 pub fn landlock_abi() -> u32 {
     const VERSION: libc::c_uint = 1;
     // SAFETY: with the version flag the kernel takes no structure.
-    let abi = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0usize, VERSION)
-    };
+    let abi =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0usize, VERSION) };
     u32::try_from(abi).unwrap_or(0)
 }
 

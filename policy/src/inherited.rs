@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(listening_socket(-1).unwrap_err(), InheritedError::NotOpen);
         let (reader, mut writer) = std::io::pipe().unwrap();
         assert_eq!(listening_socket(writer.as_raw_fd()).unwrap_err(), InheritedError::NotASocket);
-        assert_eq!(super::writable(reader.as_raw_fd()).unwrap_err(), InheritedError::NotWritable);
+        assert_eq!(writable(reader.as_raw_fd()).unwrap_err(), InheritedError::NotWritable);
         writer.write_all(b"still open").unwrap();
         let (left, _right) = std::os::unix::net::UnixStream::pair().unwrap();
         assert_eq!(listening_socket(left.as_raw_fd()).unwrap_err(), InheritedError::NotListening);
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_pipe_is_written_through_the_new_descriptor() {
         let (mut reader, writer) = std::io::pipe().unwrap();
-        let owned = super::writable(writer.into_raw_fd()).unwrap();
+        let owned = writable(writer.into_raw_fd()).unwrap();
         std::fs::File::from(owned).write_all(b"x").unwrap();
         let mut all = String::new();
         std::io::Read::read_to_string(&mut reader, &mut all).unwrap();

@@ -387,6 +387,8 @@ const X86_64: &[(u32, &str)] = &[
     (331, "pkey_free"),
     (332, "statx"),
     (334, "rseq"),
+    (335, "uretprobe"),
+    (336, "uprobe"),
     (424, "pidfd_send_signal"),
     (425, "io_uring_setup"),
     (426, "io_uring_enter"),

@@ -7,10 +7,10 @@ pub use crate::names::syscall_name;
 /// One wall of the sandbox, in the order in which they are put up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Layer {
-    /// The process has exactly the descriptors it was given.
-    Descriptors,
     /// The environment is empty.
     Environment,
+    /// The process has exactly the descriptors it was given.
+    Descriptors,
     /// `no_new_privs`: no exec can raise privileges.
     NoNewPrivs,
     /// Resource limits: descriptors, processes, core files, file sizes, locked memory, message queues.
@@ -44,8 +44,8 @@ pub enum Layer {
 impl Layer {
     /// Every layer, in order.
     pub const ALL: [Self; 16] = [
-        Self::Descriptors,
         Self::Environment,
+        Self::Descriptors,
         Self::NoNewPrivs,
         Self::Rlimits,
         Self::PidNamespace,
@@ -125,13 +125,19 @@ impl Layer {
                  in a container, allow unshare and mount in its seccomp profile"
             }
             Self::Uid => "start the supervisor as root, so that every worker gets a user id of its own",
-            Self::Capabilities => "start the supervisor without capabilities, or with CAP_SETPCAP so that they can be dropped",
-            Self::Process => "needs prctl(PR_SET_DUMPABLE), prctl(PR_SET_PDEATHSIG); check the container's seccomp profile",
+            Self::Capabilities => {
+                "start the supervisor without capabilities, or with CAP_SETPCAP so that they can be dropped"
+            }
+            Self::Process => {
+                "needs prctl(PR_SET_DUMPABLE), prctl(PR_SET_PDEATHSIG); check the container's seccomp profile"
+            }
             Self::Landlock => {
                 "use Linux 6.12 or newer with CONFIG_SECURITY_LANDLOCK=y and `landlock` in the boot parameter lsm="
             }
             Self::Seccomp => "use a kernel with CONFIG_SECCOMP_FILTER=y, on x86_64 or aarch64",
-            Self::Cgroup => "delegate a cgroup v2 subtree (systemd: Delegate=memory pids cpu); rlimits are used until then",
+            Self::Cgroup => {
+                "delegate a cgroup v2 subtree (systemd: Delegate=memory pids cpu); rlimits are used until then"
+            }
         }
     }
 }
@@ -219,8 +225,7 @@ impl Report {
         for line in text.lines().take(64) {
             let mut fields = line.splitn(3, '\t');
             let (Some(layer), Some(word)) = (fields.next().and_then(Layer::from_name), fields.next()) else { continue };
-            let detail: String =
-                fields.next().unwrap_or("").chars().filter(|c| !c.is_control()).take(256).collect();
+            let detail: String = fields.next().unwrap_or("").chars().filter(|c| !c.is_control()).take(256).collect();
             report.set(
                 layer,
                 match word {

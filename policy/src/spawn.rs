@@ -309,9 +309,7 @@ fn reap(pidfd: BorrowedFd<'_>, flags: libc::c_int, is_init: bool) -> io::Result<
 /// Turns what `waitid` reports into an [`Exit`].
 fn decode(code: libc::c_int, status: libc::c_int, is_init: bool) -> Exit {
     match code {
-        libc::CLD_EXITED if is_init && status == ABORTED_AS_INIT => {
-            Exit::Signal { signal: libc::SIGABRT, core: false }
-        }
+        libc::CLD_EXITED if is_init && status == ABORTED_AS_INIT => Exit::Signal { signal: libc::SIGABRT, core: false },
         libc::CLD_EXITED => Exit::Code(status),
         other => Exit::Signal { signal: status, core: other == libc::CLD_DUMPED },
     }
@@ -425,10 +423,8 @@ fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Result<WorkerP
     let floor = 3 + fds.len() as RawFd;
     let lift = |fd: &OwnedFd| -> Result<OwnedFd, SpawnError> {
         // SAFETY: the descriptor is open, and the result is a new one that nobody else owns.
-        unsafe {
-            check(libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, floor)).map(|fd| OwnedFd::from_raw_fd(fd))
-        }
-        .map_err(|source| SpawnError::Parent { step: "duplicating a descriptor", source })
+        unsafe { check(libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, floor)).map(|fd| OwnedFd::from_raw_fd(fd)) }
+            .map_err(|source| SpawnError::Parent { step: "duplicating a descriptor", source })
     };
     let null: OwnedFd = OpenOptions::new()
         .read(true)
@@ -562,10 +558,11 @@ unsafe fn child_steps(plan: &Plan) -> Result<std::convert::Infallible, &'static 
     // SAFETY: see `child`.
     unsafe {
         // Ignored signals stay ignored across execve (Rust programs ignore SIGPIPE), handlers do not.
-        let mut default: libc::sigaction = std::mem::zeroed();
-        default.sa_sigaction = libc::SIG_DFL;
+        // The raw call, because the library keeps two signals to itself that an ancestor may have ignored. A zeroed
+        // kernel sigaction (handler, flags, restorer, 64-bit mask) is the default action.
+        let default = [0u64; 4];
         for signal in 1..=plan.last_signal {
-            libc::sigaction(signal, &default, std::ptr::null_mut());
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0usize, 8usize);
         }
         // The worker renews this after it has changed its user, which resets it.
         ok(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0), "PR_SET_PDEATHSIG")?;

@@ -186,6 +186,54 @@ pub fn rows(profile: Profile) -> impl Iterator<Item = &'static Row> {
     ROWS.iter().filter(move |row| row.profiles.contains(&profile))
 }
 
+/// What the filter answers to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The call is made.
+    Allow,
+    /// The call fails.
+    Errno(Errno),
+    /// The process dies, after a line that names the call.
+    Refuse,
+    /// The process dies without a line.
+    Kill,
+}
+
+impl Condition {
+    /// Whether these argument registers meet the condition.
+    pub fn holds(&self, args: &[u64; 6], own_pid: u32) -> bool {
+        let seen = |value: u64| if self.width == Width::Int { value & u64::from(u32::MAX) } else { value };
+        let value = seen(args[usize::from(self.arg)]);
+        match self.test {
+            Test::OneOf(names) => names.iter().any(|named| seen(named.value) == value),
+            Test::Bits { required, optional } => {
+                let required = required.iter().fold(0, |bits, named| bits | named.value);
+                let optional = optional.iter().fold(0, |bits, named| bits | named.value);
+                value & required == required && value & !(required | optional) == 0
+            }
+            Test::OwnPid => value == own_pid.into(),
+        }
+    }
+}
+
+/// The table read without a filter: what must happen to this call. The filter in the kernel is tested against it.
+///
+/// When several rows match, the strictest wins, as among programs in the kernel.
+pub fn decide(profile: Profile, name: &str, args: &[u64; 6], own_pid: u32) -> Decision {
+    let mut decision = None;
+    for row in rows(profile) {
+        if !row.calls.contains(&name) || !row.when.iter().all(|condition| condition.holds(args, own_pid)) {
+            continue;
+        }
+        decision = Some(match (row.action, decision) {
+            (Action::Kill, _) => return Decision::Kill,
+            (_, Some(Decision::Errno(errno))) | (Action::Errno(errno), _) => Decision::Errno(errno),
+            (Action::Allow, _) => Decision::Allow,
+        });
+    }
+    decision.unwrap_or(Decision::Refuse)
+}
+
 /// Names and values together, so that they cannot drift apart.
 macro_rules! named {
     ($($name:ident),* $(,)?) => { &[$(Named { name: stringify!($name), value: libc::$name as u32 as u64 }),*] };
@@ -378,12 +426,7 @@ pub const ROWS: &[Row] = &[
         Component::V8,
         "pthread_getattr_np asks for a thread's affinity on the way to its stack bounds. Reads a processor mask.",
     ),
-    allow(
-        &["tgkill"],
-        &[int(0, "tgid", Test::OwnPid)],
-        Component::Libc,
-        "abort(). Signals to our own threads only.",
-    ),
+    allow(&["tgkill"], &[int(0, "tgid", Test::OwnPid)], Component::Libc, "abort(). Signals to our own threads only."),
     // Time.
     allow(
         &["clock_gettime", "clock_getres"],
@@ -479,7 +522,11 @@ pub const ROWS: &[Row] = &[
     // Small things.
     allow(
         &["getrandom"],
-        &[int(2, "flags", bits(&[], &[Named { name: "GRND_NONBLOCK", value: 1 }, Named { name: "GRND_INSECURE", value: 4 }]))],
+        &[int(
+            2,
+            "flags",
+            bits(&[], &[Named { name: "GRND_NONBLOCK", value: 1 }, Named { name: "GRND_INSECURE", value: 4 }]),
+        )],
         Component::Std,
         "Keys of hash maps, crypto.getRandomValues. Not the blocking pool.",
     ),
@@ -506,8 +553,17 @@ pub const ROWS: &[Row] = &[
     fails(
         Errno::Noent,
         &[
-            "open", "openat", "stat", "lstat", "newfstatat", "access", "faccessat", "faccessat2", "readlink",
-            "readlinkat", "getcwd",
+            "open",
+            "openat",
+            "stat",
+            "lstat",
+            "newfstatat",
+            "access",
+            "faccessat",
+            "faccessat2",
+            "readlink",
+            "readlinkat",
+            "getcwd",
         ],
         &[],
         Component::Libc,
@@ -516,7 +572,18 @@ pub const ROWS: &[Row] = &[
     ),
     fails(
         Errno::Perm,
-        &["socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "getsockname", "getpeername", "setsockopt"],
+        &[
+            "socket",
+            "socketpair",
+            "connect",
+            "bind",
+            "listen",
+            "accept",
+            "accept4",
+            "getsockname",
+            "getpeername",
+            "setsockopt",
+        ],
         &[],
         Component::Worker,
         "No sockets, ever. An error rather than death, because libraries reach for them on rarely used paths.",
@@ -524,8 +591,20 @@ pub const ROWS: &[Row] = &[
     fails(
         Errno::Nosys,
         &[
-            "statx", "openat2", "close_range", "membarrier", "mseal", "getcpu", "futex_waitv", "futex_wake",
-            "futex_wait", "futex_requeue", "epoll_pwait2", "map_shadow_stack", "cachestat", "fchmodat2",
+            "statx",
+            "openat2",
+            "close_range",
+            "membarrier",
+            "mseal",
+            "getcpu",
+            "futex_waitv",
+            "futex_wake",
+            "futex_wait",
+            "futex_requeue",
+            "epoll_pwait2",
+            "map_shadow_stack",
+            "cachestat",
+            "fchmodat2",
         ],
         &[],
         Component::Libc,
@@ -560,7 +639,9 @@ pub fn document() -> String {
          Do not edit. -->\n\n\
          Every system call that is not in these tables ends the process: the call is not made, one line with its number, \
          name and arguments goes to the supervisor's log, and the exit status is `SIGSYS`. The same happens to a call in \
-         the first table whose arguments are not as the rule says. Calls of the 32-bit and x32 ABIs end the process.\n\n\
+         the first table whose arguments are not as the rule says. Calls of the 32-bit and x32 ABIs end the process. \
+         `uretprobe` and `uprobe` (x86_64 335 and 336) are out of reach of any filter: the kernel exempts its own trampolines, \
+         and answers SIGILL or an error to anybody else.\n\n\
          Numbers are those of x86_64 / aarch64; `–` means that the architecture does not have the call.\n",
     );
     for profile in Profile::ALL {
@@ -649,12 +730,57 @@ mod tests {
     #[test]
     fn no_row_allows_what_the_design_forbids() {
         const NEVER: &[&str] = &[
-            "execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "io_uring_setup",
-            "io_uring_enter", "io_uring_register", "userfaultfd", "bpf", "perf_event_open", "keyctl", "add_key",
-            "request_key", "mount", "umount2", "pivot_root", "chroot", "setns", "unshare", "memfd_create",
-            "memfd_secret", "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "open_by_handle_at", "kcmp", "kexec_load",
-            "init_module", "open", "openat", "openat2", "creat", "socket", "socketpair", "connect", "bind", "kill", "tkill",
-            "seccomp", "clone3", "personality", "setuid", "setresuid", "capset", "shmget", "mq_open", "splice", "vmsplice",
+            "execve",
+            "execveat",
+            "fork",
+            "vfork",
+            "ptrace",
+            "process_vm_readv",
+            "process_vm_writev",
+            "io_uring_setup",
+            "io_uring_enter",
+            "io_uring_register",
+            "userfaultfd",
+            "bpf",
+            "perf_event_open",
+            "keyctl",
+            "add_key",
+            "request_key",
+            "mount",
+            "umount2",
+            "pivot_root",
+            "chroot",
+            "setns",
+            "unshare",
+            "memfd_create",
+            "memfd_secret",
+            "pidfd_open",
+            "pidfd_getfd",
+            "pidfd_send_signal",
+            "open_by_handle_at",
+            "kcmp",
+            "kexec_load",
+            "init_module",
+            "open",
+            "openat",
+            "openat2",
+            "creat",
+            "socket",
+            "socketpair",
+            "connect",
+            "bind",
+            "kill",
+            "tkill",
+            "seccomp",
+            "clone3",
+            "personality",
+            "setuid",
+            "setresuid",
+            "capset",
+            "shmget",
+            "mq_open",
+            "splice",
+            "vmsplice",
         ];
         for row in ROWS.iter().filter(|row| row.action == Action::Allow) {
             for name in row.calls {
