@@ -1,0 +1,325 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+
+use super::limits::MAX_DIAGNOSTICS;
+
+/// A piece of a file: byte offsets, the end excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Span {
+    pub(crate) file: u32,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    /// From the start of this one to the end of the other.
+    pub(crate) fn to(self, end: Span) -> Span {
+        Span { file: self.file, start: self.start, end: end.end.max(self.start) }
+    }
+}
+
+/// Where something is that a diagnostic speaks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Place {
+    /// A piece of a text.
+    Span(Span),
+    /// A file as a whole: a binary configuration, or one that cannot be read.
+    File(u32),
+}
+
+/// One thing that is wrong. `Display` gives the position, the line of the source with a caret, and advice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    place: Place,
+    file: String,
+    /// Line and column, from 1, the column in characters; `None` for a whole file.
+    position: Option<(u32, u32)>,
+    /// The line, its control characters replaced, and where the caret's line begins and how long it is, in characters.
+    excerpt: Option<(String, usize, usize)>,
+    message: String,
+    help: Option<String>,
+}
+
+impl Diagnostic {
+    /// The file as the user named it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Line and column, both from 1, the column in characters. `None` where the file as a whole is meant.
+    pub fn position(&self) -> Option<(u32, u32)> {
+        self.position
+    }
+
+    /// What is wrong, in one line.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it, in one line.
+    pub fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            Some((line, column)) => write!(f, "{}:{line}:{column}: error: {}", self.file, self.message)?,
+            None => write!(f, "{}: error: {}", self.file, self.message)?,
+        }
+        let number = self.position.map(|(line, _)| line.to_string()).unwrap_or_default();
+        if let Some((line, offset, width)) = &self.excerpt {
+            write!(f, "\n  {number} | {line}")?;
+            write!(f, "\n  {:1$} | {2:3$}{4}", "", number.len(), "", offset, "^".repeat(*width))?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n  {:1$} = {help}", "", number.len())?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that is wrong with a configuration, in the order of the source. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    left_out: usize,
+}
+
+impl Diagnostics {
+    /// The diagnostics, at most [`MAX_DIAGNOSTICS`] of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.list.iter()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.list.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{diagnostic}")?;
+        }
+        if self.left_out > 0 {
+            write!(f, "\nand {} more", self.left_out)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Collects diagnostics, and knows the texts that they point into.
+#[derive(Debug, Default)]
+pub(crate) struct Reporter {
+    files: Vec<File>,
+    found: Vec<Diagnostic>,
+    left_out: usize,
+}
+
+#[derive(Debug)]
+struct File {
+    name: String,
+    text: Option<String>,
+}
+
+impl Reporter {
+    /// Adds a file that diagnostics can name.
+    pub(crate) fn add_file(&mut self, name: String, text: Option<String>) -> u32 {
+        self.files.push(File { name, text });
+        (self.files.len() - 1) as u32
+    }
+
+    /// The text of a file, empty for a binary one.
+    pub(crate) fn text(&self, file: u32) -> &str {
+        self.files[file as usize].text.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        !self.found.is_empty()
+    }
+
+    /// Whether so much is wrong that looking on is of no use.
+    pub(crate) fn is_full(&self) -> bool {
+        self.left_out > 0
+    }
+
+    pub(crate) fn error(&mut self, place: Place, message: impl Into<String>) {
+        self.report(place, message.into(), None);
+    }
+
+    pub(crate) fn error_with_help(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
+        self.report(place, message.into(), Some(help.into()));
+    }
+
+    fn report(&mut self, place: Place, message: String, help: Option<String>) {
+        if self.found.iter().any(|other| other.place == place && other.message == message) {
+            return;
+        }
+        if self.found.len() >= MAX_DIAGNOSTICS {
+            self.left_out += 1;
+            return;
+        }
+        let message = printable(&message);
+        let help = help.map(|help| printable(&help));
+        let (index, span) = match place {
+            Place::Span(span) => (span.file, Some(span)),
+            Place::File(file) => (file, None),
+        };
+        let file = &self.files[index as usize];
+        let located = span.zip(file.text.as_deref()).map(|(span, text)| locate(text, span));
+        let (position, excerpt) = match located {
+            Some((position, excerpt)) => (Some(position), Some(excerpt)),
+            None => (None, None),
+        };
+        self.found.push(Diagnostic { place, file: file.name.clone(), position, excerpt, message, help });
+    }
+
+    /// What was found, in the order of the source.
+    pub(crate) fn finish(mut self) -> Diagnostics {
+        self.found.sort_by_key(|diagnostic| match diagnostic.place {
+            Place::File(file) => (file, 0, 0),
+            Place::Span(span) => (span.file, span.start + 1, span.end),
+        });
+        Diagnostics { list: self.found, left_out: self.left_out }
+    }
+}
+
+/// Text from a file goes to a terminal: nothing in it may be taken for a command, and it stays on its line.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// The most characters of a line that are shown.
+const EXCERPT_CHARS: usize = 120;
+
+fn locate(text: &str, span: Span) -> ((u32, u32), (String, usize, usize)) {
+    let mut start = (span.start as usize).min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    let line_number = text[..line_start].bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let column = text[line_start..start].chars().count();
+    let mut end = (span.end as usize).clamp(start, line_end);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let width = text[start..end].chars().count().max(1);
+    let show = |piece: &str| piece.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    // Of a long line, only what is around the caret.
+    let before = column.min(EXCERPT_CHARS / 2);
+    let shown_start = if column <= EXCERPT_CHARS / 2 {
+        line_start
+    } else {
+        text[line_start..start].char_indices().rev().nth(before - 1).map_or(start, |(offset, _)| line_start + offset)
+    };
+    let shown_end = text[shown_start..line_end]
+        .char_indices()
+        .nth(EXCERPT_CHARS)
+        .map_or(line_end, |(offset, _)| shown_start + offset);
+    let line = show(text[shown_start..shown_end].trim_end());
+    ((line_number as u32, column as u32 + 1), (line, before, width.min(EXCERPT_CHARS - before)))
+}
+
+/// The name that was probably meant, as advice. Names that are too different are not suggested.
+pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = wrong.chars().count();
+    if length > 100 {
+        return None;
+    }
+    let allowed = (length / 3).max(1);
+    names
+        .into_iter()
+        .map(|name| (distance(&wrong.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// The number of letters to add, remove, change or swap with their neighbour to make one word from another.
+fn distance(left: &str, right: &str) -> usize {
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let mut rows = vec![vec![0; right.len() + 1]; left.len() + 1];
+    for (index, row) in rows.iter_mut().enumerate() {
+        row[0] = index;
+    }
+    rows[0] = (0..=right.len()).collect();
+    for i in 1..=left.len() {
+        for j in 1..=right.len() {
+            let change = usize::from(left[i - 1] != right[j - 1]);
+            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + change);
+            if i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[left.len()][right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_at_the_place() {
+        let mut reporter = Reporter::default();
+        let file = reporter.add_file("a.capnp".into(), Some("first\n\tké = \u{7}wrong;\n".into()));
+        reporter.error_with_help(Place::Span(Span { file, start: 14, end: 19 }), "bad\u{1b}[31m", "do better");
+        assert_eq!(
+            reporter.finish().to_string(),
+            "a.capnp:2:8: error: bad\u{fffd}[31m\n  2 |  ké =  wrong;\n    |        ^^^^^\n    = do better"
+        );
+    }
+
+    #[test]
+    fn shows_only_a_part_of_a_long_line() {
+        let mut reporter = Reporter::default();
+        let text = format!("{}x{}", "a".repeat(100_000), "b".repeat(100_000));
+        let file = reporter.add_file("a.capnp".into(), Some(text));
+        reporter.error(Place::Span(Span { file, start: 100_000, end: 100_001 }), "here");
+        let shown = reporter.finish().to_string();
+        assert!(shown.len() < 400, "{shown}");
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[1].chars().nth(lines[2].find('^').unwrap()), Some('x'), "{shown}");
+    }
+
+    #[test]
+    fn any_span_of_any_text_is_shown() {
+        let text = "é\n日本\r\n\u{feff}x";
+        for start in 0..=text.len() as u32 + 1 {
+            for end in 0..=text.len() as u32 + 1 {
+                let mut reporter = Reporter::default();
+                let file = reporter.add_file("f".into(), Some(text.into()));
+                reporter.error(Place::Span(Span { file, start, end }), "m");
+                assert!(reporter.finish().to_string().contains('^'));
+            }
+        }
+    }
+
+    #[test]
+    fn keeps_a_bounded_number() {
+        let mut reporter = Reporter::default();
+        let file = reporter.add_file("f".into(), Some("x".repeat(500)));
+        for start in 0..150 {
+            reporter.error(Place::Span(Span { file, start, end: start + 1 }), "m");
+        }
+        assert!(reporter.is_full());
+        assert!(reporter.finish().to_string().ends_with("and 50 more"));
+    }
+
+    #[test]
+    fn suggests_what_is_near() {
+        let names = ["services", "sockets", "v8Flags"];
+        assert_eq!(nearest("servces", names), Some("services"));
+        assert_eq!(nearest("sokcets", names), Some("sockets"));
+        assert_eq!(nearest("v8flags", names), Some("v8Flags"));
+        assert_eq!(nearest("completelyElse", names), None);
+        assert_eq!(nearest("", names), None);
+    }
+}

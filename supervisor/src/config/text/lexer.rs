@@ -1,0 +1,293 @@
+//! Characters to tokens, one at a time.
+
+use crate::config::diagnostics::{Place, Reporter, Span};
+
+/// A token and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Token {
+    pub(super) kind: TokenKind,
+    pub(super) span: Span,
+}
+
+/// The kinds of token.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum TokenKind {
+    Identifier(String),
+    /// `"…"`: bytes, because escapes can write any.
+    Text(Vec<u8>),
+    /// `0x"…"`
+    Data(Vec<u8>),
+    Integer(u64),
+    Float(f64),
+    /// Anything that stands for itself.
+    Punctuation(char),
+    End,
+}
+
+/// Reads tokens from a text. What is no token is reported and skipped.
+pub(super) struct Lexer<'a> {
+    file: u32,
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Lexer<'a> {
+    /// Begins at the start of the text, after a byte-order mark.
+    pub(super) fn new(file: u32, text: &'a str) -> Self {
+        Self { file, text, at: if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 } }
+    }
+
+    fn span(&self, start: usize) -> Span {
+        Span { file: self.file, start: start as u32, end: self.at as u32 }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn peek_after(&self, offset: usize) -> Option<u8> {
+        self.text.as_bytes().get(self.at + offset).copied()
+    }
+
+    fn take_while(&mut self, accept: impl Fn(u8) -> bool) -> &'a str {
+        let start = self.at;
+        while self.peek().is_some_and(&accept) {
+            self.at += 1;
+        }
+        &self.text[start..self.at]
+    }
+
+    /// The next token; `End` again and again at the end.
+    pub(super) fn next(&mut self, reporter: &mut Reporter) -> Token {
+        loop {
+            self.take_while(|byte| byte.is_ascii_whitespace() || byte == 0x0b);
+            if self.peek() != Some(b'#') {
+                break;
+            }
+            self.take_while(|byte| byte != b'\n');
+        }
+        let start = self.at;
+        let Some(byte) = self.peek() else {
+            return Token { kind: TokenKind::End, span: self.span(start) };
+        };
+        let kind = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
+                TokenKind::Identifier(self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_').to_owned())
+            }
+            b'0'..=b'9' => self.number(start, reporter),
+            b'"' => TokenKind::Text(self.quoted(start, reporter)),
+            b'(' | b')' | b'[' | b']' | b'{' | b'}' | b',' | b';' | b'=' | b':' | b'.' | b'@' | b'$' | b'-' | b'+'
+            | b'*' | b'/' | b'<' | b'>' | b'!' | b'&' | b'|' | b'%' | b'^' | b'~' | b'?' => {
+                self.at += 1;
+                TokenKind::Punctuation(char::from(byte))
+            }
+            _ => {
+                let wrong = self.text[start..].chars().next().unwrap_or('\u{fffd}');
+                self.at += wrong.len_utf8();
+                // One message for a run of characters that mean nothing.
+                while let Some(next) = self.text[self.at..].chars().next().filter(|next| !next.is_ascii()) {
+                    self.at += next.len_utf8();
+                }
+                let message = match wrong {
+                    '\'' | '`' | '“' | '”' | '‘' | '’' => "text stands between double quotes: \"…\"".to_owned(),
+                    _ => format!("the character {wrong:?} means nothing here"),
+                };
+                reporter.error(Place::Span(self.span(start)), message);
+                return self.next_after_error(reporter);
+            }
+        };
+        Token { kind, span: self.span(start) }
+    }
+
+    /// Goes on after a character that was skipped. Not by recursion in a loop of bad characters: each call takes all of
+    /// them that follow.
+    fn next_after_error(&mut self, reporter: &mut Reporter) -> Token {
+        self.take_while(|byte| byte < 0x20 || matches!(byte, b'\'' | b'`' | b'\\' | 0x7f));
+        let start = self.at;
+        // A placeholder for what was meant, so that what follows is still read for what it is.
+        if self.peek().is_some_and(|byte| !byte.is_ascii()) {
+            while let Some(next) = self.text[self.at..].chars().next().filter(|next| !next.is_ascii()) {
+                self.at += next.len_utf8();
+            }
+            reporter.error(Place::Span(self.span(start)), "these characters mean nothing here");
+        }
+        Token { kind: TokenKind::Punctuation('\u{fffd}'), span: self.span(start) }
+    }
+
+    fn number(&mut self, start: usize, reporter: &mut Reporter) -> TokenKind {
+        let radix_prefix = self.peek() == Some(b'0') && matches!(self.peek_after(1), Some(b'x' | b'X'));
+        if radix_prefix && self.peek_after(2) == Some(b'"') {
+            self.at += 2;
+            return TokenKind::Data(self.hex_bytes(start, reporter));
+        }
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let mut float = false;
+        if radix_prefix {
+            self.take_while(word);
+        } else {
+            self.take_while(|byte| byte.is_ascii_digit());
+            if self.peek() == Some(b'.') && !self.peek_after(1).is_some_and(|byte| byte.is_ascii_alphabetic()) {
+                float = true;
+                self.at += 1;
+                self.take_while(|byte| byte.is_ascii_digit());
+            }
+            if matches!(self.peek(), Some(b'e' | b'E')) {
+                float = true;
+                self.at += 1;
+                if matches!(self.peek(), Some(b'+' | b'-')) {
+                    self.at += 1;
+                }
+            }
+            self.take_while(word);
+        }
+        let digits = &self.text[start..self.at];
+        let place = Place::Span(self.span(start));
+        if float {
+            return match digits.parse() {
+                Ok(value) => TokenKind::Float(value),
+                Err(_) => {
+                    reporter.error(place, format!("`{digits}` is not a number"));
+                    TokenKind::Float(0.0)
+                }
+            };
+        }
+        let parsed = if radix_prefix {
+            u64::from_str_radix(&digits[2..], 16)
+        } else if digits.len() > 1 && digits.starts_with('0') {
+            u64::from_str_radix(&digits[1..], 8)
+        } else {
+            digits.parse()
+        };
+        match parsed {
+            Ok(value) => TokenKind::Integer(value),
+            Err(error) => {
+                if matches!(error.kind(), std::num::IntErrorKind::PosOverflow) {
+                    reporter.error(place, format!("`{digits}` is larger than any integer type can hold"));
+                } else if digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                    reporter.error_with_help(
+                        place,
+                        format!("`{digits}` is not a number"),
+                        "a number that begins with 0 is octal, and has digits from 0 to 7 only",
+                    );
+                } else {
+                    reporter.error(place, format!("`{digits}` is not a number"));
+                }
+                TokenKind::Integer(0)
+            }
+        }
+    }
+
+    /// The bytes of `"…"`.
+    fn quoted(&mut self, start: usize, reporter: &mut Reporter) -> Vec<u8> {
+        self.at += 1;
+        let mut bytes = Vec::new();
+        loop {
+            bytes.extend_from_slice(self.take_while(|byte| !matches!(byte, b'"' | b'\\' | b'\n')).as_bytes());
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return bytes;
+                }
+                Some(b'\\') => self.escape(&mut bytes, reporter),
+                _ => {
+                    reporter.error_with_help(
+                        Place::Span(self.span(start)),
+                        "this text has no end on its line",
+                        "close it with a double quote; \\n is a line break, and texts beside each other are one text",
+                    );
+                    return bytes;
+                }
+            }
+        }
+    }
+
+    fn escape(&mut self, bytes: &mut Vec<u8>, reporter: &mut Reporter) {
+        let start = self.at;
+        self.at += 1;
+        let Some(letter) = self.text[self.at..].chars().next() else { return };
+        let simple = match letter {
+            'a' => 0x07,
+            'b' => 0x08,
+            'f' => 0x0c,
+            'n' => b'\n',
+            'r' => b'\r',
+            't' => b'\t',
+            'v' => 0x0b,
+            '\'' | '"' | '\\' | '?' => letter as u8,
+            '0'..='7' => {
+                let mut value = 0u16;
+                for _ in 0..3 {
+                    let Some(digit @ b'0'..=b'7') = self.peek() else { break };
+                    value = value * 8 + u16::from(digit - b'0');
+                    self.at += 1;
+                }
+                if value > 255 {
+                    reporter.error(Place::Span(self.span(start)), "this escape is more than one byte can hold");
+                }
+                bytes.push(value as u8);
+                return;
+            }
+            'x' => {
+                self.at += 1;
+                let digits = self.text.as_bytes().get(self.at..self.at + 2).and_then(|two| std::str::from_utf8(two).ok());
+                match digits.filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+                    Some(two) => {
+                        bytes.push(u8::from_str_radix(two, 16).unwrap_or_default());
+                        self.at += 2;
+                    }
+                    None => reporter.error(Place::Span(self.span(start)), "`\\x` needs two hexadecimal digits"),
+                }
+                return;
+            }
+            '\n' => {
+                // The text ends here; its own message follows.
+                reporter.error(Place::Span(self.span(start)), "a text cannot go on in the next line");
+                return;
+            }
+            _ => {
+                self.at += letter.len_utf8();
+                reporter.error_with_help(
+                    Place::Span(self.span(start)),
+                    format!("`\\{letter}` is no escape"),
+                    "there are \\a \\b \\f \\n \\r \\t \\v \\' \\\" \\\\ \\? \\x and two hexadecimal digits, \\ and up to three octal ones",
+                );
+                return;
+            }
+        };
+        self.at += 1;
+        bytes.push(simple);
+    }
+
+    /// The bytes of `"…"` after `0x`.
+    fn hex_bytes(&mut self, start: usize, reporter: &mut Reporter) -> Vec<u8> {
+        self.at += 1;
+        let inside = self.take_while(|byte| byte != b'"');
+        if self.peek().is_none() {
+            reporter.error(Place::Span(Span { end: start as u32 + 3, ..self.span(start) }), "these bytes have no end");
+            return Vec::new();
+        }
+        self.at += 1;
+        let mut bytes = Vec::with_capacity(inside.len() / 2);
+        let mut half = None;
+        for character in inside.chars() {
+            if character.is_ascii_whitespace() && half.is_none() {
+                continue;
+            }
+            let Some(digit) = character.to_digit(16) else {
+                reporter.error(
+                    Place::Span(self.span(start)),
+                    format!("bytes are pairs of hexadecimal digits; {character:?} is none"),
+                );
+                return Vec::new();
+            };
+            match half.take() {
+                None => half = Some(digit),
+                Some(high) => bytes.push((high * 16 + digit) as u8),
+            }
+        }
+        if half.is_some() {
+            reporter.error(Place::Span(self.span(start)), "the last of these bytes has one digit; it needs two");
+        }
+        bytes
+    }
+}
