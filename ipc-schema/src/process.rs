@@ -26,6 +26,8 @@ pub const WORKER_EXECUTABLE: &str = "sandbox-worker";
 pub struct WorkerArgs {
     /// Number of event connections, 1 … [`MAX_SHARDS`].
     pub shards: u32,
+    /// Whether to go on without a layer of the sandbox that this kernel does not give.
+    pub best_effort: bool,
     /// Options for V8, each as V8 spells it (`--max-lazy`).
     pub v8_flags: Vec<String>,
 }
@@ -48,6 +50,9 @@ impl WorkerArgs {
     /// The arguments to start a process with.
     pub fn to_argv(&self) -> Vec<OsString> {
         let mut argv = vec![OsString::from(format!("--shards={}", self.shards))];
+        if self.best_effort {
+            argv.push("--sandbox=best-effort".into());
+        }
         argv.extend(self.v8_flags.iter().map(|flag| OsString::from(format!("--v8-flag={flag}"))));
         argv
     }
@@ -59,6 +64,7 @@ impl WorkerArgs {
     pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Self, ArgsError> {
         let mut shards = None;
         let mut v8_flags = Vec::new();
+        let mut best_effort = false;
         for argument in argv {
             let Some(text) = argument.to_str() else { return Err(ArgsError::Unknown(argument)) };
             if let Some(number) = text.strip_prefix("--shards=") {
@@ -66,11 +72,13 @@ impl WorkerArgs {
                 shards = Some(count.ok_or_else(|| ArgsError::BadShards(number.to_owned()))?);
             } else if let Some(flag) = text.strip_prefix("--v8-flag=") {
                 v8_flags.push(flag.to_owned());
+            } else if text == "--sandbox=best-effort" {
+                best_effort = true;
             } else {
                 return Err(ArgsError::Unknown(argument));
             }
         }
-        Ok(Self { shards: shards.ok_or(ArgsError::NoShards)?, v8_flags })
+        Ok(Self { shards: shards.ok_or(ArgsError::NoShards)?, best_effort, v8_flags })
     }
 }
 
@@ -81,8 +89,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
-            let args = WorkerArgs { shards, v8_flags };
+        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
+            let args = WorkerArgs { shards, best_effort, v8_flags };
             prop_assert_eq!(WorkerArgs::parse(args.to_argv()), Ok(args));
         }
     }

@@ -1,1 +1,237 @@
-//! placeholder
+//! The worker processes: spawn, bind, watch, restart, retire.
+//!
+//! A fleet runs on a thread of its own. It owns the processes and their control connections; a shard asks it for the
+//! shard's end of a worker's event connection and from then on speaks to the process without it.
+//!
+//! ```text
+//!  shard 0 ──Attach──▶ fleet ──bind──▶ process ◀──events── shard 0
+//!  shard 1 ──Attach──▶   │             process ◀──events── shard 1
+//!                        └─ watches the pidfd and the diagnostic pipe
+//! ```
+//!
+//! What is decided is in [`decide`], as pure functions; `manager` does it.
+
+mod bundle;
+pub mod decide;
+mod diagnostics;
+mod manager;
+pub(crate) mod reason;
+mod shard;
+pub mod spawner;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bulkhead_ipc::process::WorkerArgs;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{config::model::Config, rpc::log::Log};
+use decide::{PoolPolicy, RestartPolicy};
+use manager::{Attached, Command};
+pub(crate) use shard::DispatcherCache;
+pub use shard::{Link, ShardFleet};
+use spawner::{ProcessSpawner, Spawner};
+
+/// What a worker may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerLimits {
+    /// V8's heap in bytes; 0 leaves V8's own default.
+    pub heap_bytes: u64,
+    /// A body that is complete and at most this long travels inside the call or the reply.
+    pub inline_body_bytes: u32,
+    /// Log text that a worker keeps while the log is busy; what exceeds it is dropped and counted.
+    pub log_buffer_bytes: u32,
+}
+
+impl Default for WorkerLimits {
+    fn default() -> Self {
+        Self { heap_bytes: 128 << 20, inline_body_bytes: 64 << 10, log_buffer_bytes: 256 << 10 }
+    }
+}
+
+/// How a fleet works.
+#[derive(Debug, Clone)]
+pub struct FleetConfig {
+    /// The worker's executable: [`FleetConfig::default_executable`].
+    pub executable: PathBuf,
+    /// Number of shards, 1 … [`MAX_SHARDS`](bulkhead_ipc::process::MAX_SHARDS).
+    pub shards: u32,
+    /// Whether workers go on without a layer of the sandbox that this kernel does not give.
+    pub best_effort_sandbox: bool,
+    /// Whether workers may use experimental features (`--experimental`).
+    pub experimental: bool,
+    /// Whether each line of tenant output begins with the worker's name (`--verbose`), and starts are logged.
+    pub verbose: bool,
+    /// What each worker may use.
+    pub limits: WorkerLimits,
+    /// Blank processes in reserve.
+    pub pool: PoolPolicy,
+    /// Restarts of processes that died.
+    pub restart: RestartPolicy,
+    /// Longest time from the start of a process to its being ready to be bound.
+    pub ready_timeout: Duration,
+    /// Longest time for compiling and evaluating a worker's modules.
+    pub bind_timeout: Duration,
+    /// Longest time that a request waits for a process.
+    pub wait_timeout: Duration,
+    /// Requests for one worker that may wait for a process on one shard.
+    pub max_waiting: usize,
+}
+
+impl FleetConfig {
+    /// The defaults, for an executable and a number of shards.
+    pub fn new(executable: PathBuf, shards: u32) -> Self {
+        Self {
+            executable,
+            shards,
+            best_effort_sandbox: false,
+            experimental: false,
+            verbose: false,
+            limits: WorkerLimits::default(),
+            pool: PoolPolicy::default(),
+            restart: RestartPolicy::default(),
+            ready_timeout: Duration::from_secs(10),
+            bind_timeout: Duration::from_secs(10),
+            wait_timeout: Duration::from_secs(15),
+            max_waiting: 1024,
+        }
+    }
+
+    /// The worker's executable beside the one that runs.
+    ///
+    /// # Errors
+    /// The system does not say which executable runs.
+    pub fn default_executable() -> std::io::Result<PathBuf> {
+        Ok(std::env::current_exe()?.with_file_name(bulkhead_ipc::process::WORKER_EXECUTABLE))
+    }
+}
+
+/// Why a fleet could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// A thread or its runtime could not be made.
+    #[error("starting the fleet's {0} failed: {1}")]
+    Start(&'static str, std::io::Error),
+}
+
+/// Why a worker has no process.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The tenant's code failed at start-up; the text is the reference's, such as `Uncaught SyntaxError: …`, and has
+    /// the stack in further lines where there is one.
+    #[error("{0}")]
+    Code(String),
+    /// The process could not be started or bound, or nobody waited long enough.
+    #[error("{0}")]
+    Process(String),
+}
+
+/// Counts, for metrics and tests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FleetStats {
+    /// Processes that are bound to a worker.
+    pub bound: usize,
+    /// Blank processes that are ready.
+    pub blank: usize,
+    /// Processes that exist, in any state.
+    pub processes: usize,
+    /// Processes started so far.
+    pub started: u64,
+}
+
+/// Starts fleets.
+pub struct Fleet;
+
+impl Fleet {
+    /// Starts the fleet's thread, which begins to fill the pool. Worker processes are bound when they are first needed.
+    ///
+    /// # Errors
+    /// The threads cannot be made. That a process cannot be started shows in [`FleetHandle::start_check`] and in the log.
+    pub fn start(fleet: FleetConfig, config: Arc<Config>, log: Log) -> Result<FleetHandle, FleetError> {
+        let args = WorkerArgs {
+            shards: fleet.shards,
+            best_effort: fleet.best_effort_sandbox,
+            v8_flags: config.v8_flags.clone(),
+        };
+        let spawner = ProcessSpawner { executable: fleet.executable.clone(), args };
+        Self::start_with(fleet, config, log, Box::new(spawner))
+    }
+
+    /// As [`Fleet::start`], with processes from `spawner`.
+    ///
+    /// # Errors
+    /// The threads cannot be made.
+    pub fn start_with(
+        fleet: FleetConfig,
+        config: Arc<Config>,
+        log: Log,
+        spawner: Box<dyn Spawner>,
+    ) -> Result<FleetHandle, FleetError> {
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| FleetError::Start("runtime", error))?;
+        let shared = Arc::new(fleet);
+        let for_manager = shared.clone();
+        std::thread::Builder::new()
+            .name("fleet".into())
+            .spawn(move || manager::run(&runtime, for_manager, config, log, spawner, receiver))
+            .map_err(|error| FleetError::Start("thread", error))?;
+        Ok(FleetHandle { commands, config: shared })
+    }
+}
+
+/// Speaks to a fleet from any thread. When the last handle and the last [`ShardFleet`] are gone, the fleet ends its
+/// processes.
+#[derive(Debug, Clone)]
+pub struct FleetHandle {
+    commands: mpsc::UnboundedSender<Command>,
+    config: Arc<FleetConfig>,
+}
+
+impl FleetHandle {
+    /// The fleet as shard number `index` sees it. To be called once for each shard, on the shard's thread.
+    ///
+    /// # Panics
+    /// `index` is not below the configured number of shards.
+    pub fn shard(&self, index: u32) -> ShardFleet {
+        assert!(index < self.config.shards, "there are {} shards", self.config.shards);
+        ShardFleet::new(index, self.clone())
+    }
+
+    /// Binds the given services (indices into [`Config::services`]) and says for each how that went.
+    pub async fn start_check(&self, services: Vec<usize>) -> Vec<Result<(), StartError>> {
+        let mut replies = Vec::new();
+        for service in services {
+            let (reply, answer) = oneshot::channel();
+            let _ = self.commands.send(Command::Start { service, reply });
+            replies.push(answer);
+        }
+        let mut results = Vec::new();
+        for answer in replies {
+            results.push(answer.await.unwrap_or_else(|_| Err(StartError::Process("the fleet has ended".into()))));
+        }
+        results
+    }
+
+    /// Lets the workers finish what they are doing, at most for `deadline`, and then ends every process. Nothing is
+    /// started afterwards.
+    pub async fn drain(&self, deadline: Duration) {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.commands.send(Command::Drain { deadline, reply });
+        let _ = answer.await;
+    }
+
+    /// What exists at the moment; all zero when the fleet has ended.
+    pub async fn stats(&self) -> FleetStats {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.commands.send(Command::Stats { reply });
+        answer.await.unwrap_or_default()
+    }
+
+    fn attach(&self, service: usize, shard: u32) -> oneshot::Receiver<Result<Attached, StartError>> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.commands.send(Command::Attach { service, shard, reply });
+        answer
+    }
+}

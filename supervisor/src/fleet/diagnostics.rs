@@ -1,0 +1,143 @@
+//! The diagnostic pipe of a process: read slowly, kept short, logged line by line.
+
+use std::{collections::VecDeque, io::ErrorKind, os::fd::OwnedFd, time::Duration};
+
+use tokio::net::unix::pipe::Receiver;
+
+/// Bytes taken from the pipe at once.
+const READ_BYTES: usize = 4 << 10;
+
+/// A process that floods its pipe waits for us this long after each read.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What a line is cut to, in bytes.
+const MAX_LINE: usize = 512;
+
+/// Lines that are logged for one process. What follows is read and dropped: the last words still explain the end.
+const MAX_LOGGED: u32 = 100;
+
+/// Lines that are kept to explain the end.
+const KEPT: usize = 16;
+
+/// Bytes that are still read after the end of the process.
+const MAX_REST: usize = 64 << 10;
+
+/// Splits what comes out of the pipe into bounded lines.
+#[derive(Default)]
+pub(super) struct Lines {
+    partial: Vec<u8>,
+    logged: u32,
+    kept: VecDeque<String>,
+}
+
+impl Lines {
+    /// Takes bytes and hands complete lines that may be logged to `log`.
+    pub(super) fn feed(&mut self, bytes: &[u8], mut log: impl FnMut(&str)) {
+        for &byte in bytes {
+            if byte == b'\n' {
+                self.end_line(&mut log);
+            } else if self.partial.len() < MAX_LINE {
+                self.partial.push(byte);
+            }
+        }
+    }
+
+    fn end_line(&mut self, log: &mut impl FnMut(&str)) {
+        let line = super::reason::quote(String::from_utf8_lossy(&std::mem::take(&mut self.partial)).trim_end());
+        if line.is_empty() {
+            return;
+        }
+        self.logged = self.logged.saturating_add(1);
+        match self.logged.cmp(&MAX_LOGGED) {
+            std::cmp::Ordering::Less => log(&line),
+            std::cmp::Ordering::Equal => log("(further diagnostic lines are dropped)"),
+            std::cmp::Ordering::Greater => {}
+        }
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(line);
+    }
+
+    /// The last lines, oldest first.
+    pub(super) fn finish(mut self, mut log: impl FnMut(&str)) -> Vec<String> {
+        self.end_line(&mut log);
+        self.kept.into()
+    }
+}
+
+/// The read end of a diagnostic pipe.
+pub(super) struct Diagnostics {
+    pipe: Receiver,
+    lines: Lines,
+}
+
+impl Diagnostics {
+    /// Takes over a pipe.
+    ///
+    /// # Errors
+    /// The descriptor is no pipe, or cannot be made non-blocking or be watched.
+    pub(super) fn new(pipe: OwnedFd) -> std::io::Result<Self> {
+        Ok(Self { pipe: Receiver::from_owned_fd(pipe)?, lines: Lines::default() })
+    }
+
+    /// Reads until the pipe ends. May be dropped at any time and called again.
+    pub(super) async fn drain(&mut self, mut log: impl FnMut(&str)) {
+        let mut buffer = [0; READ_BYTES];
+        while self.pipe.readable().await.is_ok() {
+            match self.pipe.try_read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Ok(0) | Err(_) => break,
+                Ok(count) => {
+                    self.lines.feed(&buffer[..count], &mut log);
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        // The process closed it; its end is what matters now.
+        std::future::pending::<()>().await;
+    }
+
+    fn try_read_now(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        // Not `Receiver::try_read`, which trusts a readiness that may not have been reported yet.
+        nix::unistd::read(&self.pipe, buffer).map_err(Into::into)
+    }
+
+    /// Reads what is left after the end of the process, and gives the last lines.
+    pub(super) fn finish(mut self, mut log: impl FnMut(&str)) -> Vec<String> {
+        let mut buffer = [0; READ_BYTES];
+        let mut left = MAX_REST;
+        while let Ok(count @ 1..) = self.try_read_now(&mut buffer) {
+            self.lines.feed(&buffer[..count], &mut log);
+            left = left.saturating_sub(count);
+            if left == 0 {
+                break;
+            }
+        }
+        self.lines.finish(log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_counted_and_cleaned() {
+        let mut lines = Lines::default();
+        let mut logged = Vec::new();
+        lines.feed(b"one\n\ntw", |line| logged.push(line.to_owned()));
+        lines.feed(b"o\x1b[0m\r\n", |line| logged.push(line.to_owned()));
+        lines.feed(&[b'x'; 100_000], |line| logged.push(line.to_owned()));
+        assert!(lines.partial.len() <= MAX_LINE);
+        lines.feed(b"\n", |line| logged.push(line.to_owned()));
+        assert_eq!(&logged[..2], ["one", "two [0m"]);
+        for n in 0..1000 {
+            lines.feed(format!("line {n}\n").as_bytes(), |line| logged.push(line.to_owned()));
+        }
+        assert_eq!(logged.len(), MAX_LOGGED as usize);
+        let last = lines.finish(|_| {});
+        assert_eq!(last.len(), KEPT);
+        assert_eq!(last.last().map(String::as_str), Some("line 999"));
+    }
+}

@@ -1,0 +1,648 @@
+//! The fleet's own thread: does what [`decide`](super::decide) says.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    collections::VecDeque,
+    os::unix::net::UnixStream as StdStream,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use bulkhead_ipc::{
+    transport::{self, Handle, Limits, TransportError},
+    worker_capnp::{bind_outcome, host, worker_control},
+};
+use tokio::{
+    net::UnixStream,
+    sync::{Notify, mpsc, oneshot, watch},
+    time::Instant,
+};
+
+use super::{
+    FleetConfig, FleetStats, StartError, bundle,
+    decide::Failures,
+    diagnostics::Diagnostics,
+    reason,
+    spawner::{Process, Spawned, Spawner},
+};
+use crate::{
+    config::model::{Config, ServiceKind, Worker},
+    rpc::{host::Host, log::Log},
+};
+
+/// What a shard gets: its end of the event connection of one process.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) generation: u64,
+    pub(super) stream: StdStream,
+}
+
+/// What shards and handles ask of the fleet.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// A shard wants its connection to a worker's process.
+    Attach { service: usize, shard: u32, reply: oneshot::Sender<Result<Attached, StartError>> },
+    /// A worker shall be bound.
+    Start { service: usize, reply: oneshot::Sender<Result<(), StartError>> },
+    /// An event connection has ended; `why` if the worker broke a rule.
+    Lost { service: usize, generation: u64, why: Option<String> },
+    /// The fleet shall end.
+    Drain { deadline: Duration, reply: oneshot::Sender<()> },
+    /// Somebody counts.
+    Stats { reply: oneshot::Sender<FleetStats> },
+}
+
+/// Longest time for reading what a process had to say after its event connection ended without a reason.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// Pause after a blank process could not be made.
+const POOL_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest start-up error that is passed on, in characters.
+const MAX_ERROR: usize = 8192;
+
+/// Bounds of a control connection: a bundle may be as long as everything that a configuration can embed.
+fn control_limits() -> Limits {
+    Limits { max_queued_bytes: 1 << 30, max_open_calls: 16, max_imports: 16, ..Limits::for_worker() }
+}
+
+/// How a process ended: the words for the log.
+type Ended = Option<String>;
+
+/// A process, blank or bound.
+struct Live {
+    generation: u64,
+    pid: i32,
+    control: worker_control::Client,
+    connection: Handle,
+    events: RefCell<Vec<Option<StdStream>>>,
+    ended: watch::Receiver<Ended>,
+    kill: Rc<Kill>,
+    name: Rc<RefCell<String>>,
+}
+
+#[derive(Default)]
+struct Kill {
+    why: RefCell<Option<String>>,
+    asked: Notify,
+}
+
+impl Kill {
+    fn now(&self, why: impl Into<String>) {
+        self.why.borrow_mut().get_or_insert_with(|| why.into());
+        self.asked.notify_one();
+    }
+}
+
+impl Live {
+    fn is_alive(&self) -> bool {
+        self.ended.borrow().is_none()
+    }
+
+    /// Waits for the end and gives its words.
+    async fn wait(&self) -> String {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(words) => words.clone().unwrap_or_default(),
+            Err(_) => "is no longer watched".to_owned(),
+        }
+    }
+}
+
+enum Phase {
+    /// Nobody has asked for it, or it failed at start-up and waits to be asked again.
+    Idle,
+    /// A task works on it.
+    Starting,
+    Running(Rc<Live>),
+}
+
+enum Waiter {
+    Shard(u32, oneshot::Sender<Result<Attached, StartError>>),
+    Check(oneshot::Sender<Result<(), StartError>>),
+}
+
+impl Waiter {
+    fn is_gone(&self) -> bool {
+        match self {
+            Waiter::Shard(_, reply) => reply.is_closed(),
+            Waiter::Check(reply) => reply.is_closed(),
+        }
+    }
+
+    fn fail(self, error: StartError) {
+        // Whoever asked may be gone.
+        match self {
+            Waiter::Shard(_, reply) => drop(reply.send(Err(error))),
+            Waiter::Check(reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+struct Service {
+    phase: Phase,
+    waiters: Vec<Waiter>,
+    failures: Failures,
+    /// The tenant's start-up error, and until when it is answered without another try.
+    broken: Option<(StartError, Instant)>,
+}
+
+struct Manager {
+    fleet: Arc<FleetConfig>,
+    config: Arc<Config>,
+    log: Log,
+    spawner: RefCell<Box<dyn Spawner>>,
+    services: Vec<RefCell<Service>>,
+    blank: RefCell<VecDeque<Rc<Live>>>,
+    refilling: Cell<bool>,
+    processes: Cell<usize>,
+    started: Cell<u64>,
+    draining: Cell<bool>,
+    all_ended: Notify,
+    jitter: Cell<u64>,
+}
+
+/// Runs a fleet until its handles are gone or it was drained.
+pub(super) fn run(
+    runtime: &tokio::runtime::Runtime,
+    fleet: Arc<FleetConfig>,
+    config: Arc<Config>,
+    log: Log,
+    spawner: Box<dyn Spawner>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let services = config
+        .services
+        .iter()
+        .map(|_| {
+            RefCell::new(Service {
+                phase: Phase::Idle,
+                waiters: Vec::new(),
+                failures: Failures::default(),
+                broken: None,
+            })
+        })
+        .collect();
+    let manager = Rc::new(Manager {
+        fleet,
+        config,
+        log,
+        spawner: RefCell::new(spawner),
+        services,
+        blank: RefCell::default(),
+        refilling: Cell::new(false),
+        processes: Cell::new(0),
+        started: Cell::new(0),
+        draining: Cell::new(false),
+        all_ended: Notify::new(),
+        jitter: Cell::new(u64::from(std::process::id()) | 1),
+    });
+    let local = tokio::task::LocalSet::new();
+    local.block_on(runtime, async move {
+        manager.refill();
+        while let Some(command) = commands.recv().await {
+            manager.clone().handle(command);
+        }
+        manager.drain(Duration::ZERO).await;
+    });
+}
+
+impl Manager {
+    fn handle(self: Rc<Self>, command: Command) {
+        match command {
+            Command::Attach { service, shard, reply } => self.request(service, Waiter::Shard(shard, reply)),
+            Command::Start { service, reply } => self.request(service, Waiter::Check(reply)),
+            Command::Lost { service, generation, why } => self.lost(service, generation, why),
+            Command::Drain { deadline, reply } => {
+                tokio::task::spawn_local(async move {
+                    self.drain(deadline).await;
+                    let _ = reply.send(());
+                });
+            }
+            Command::Stats { reply } => drop(reply.send(self.stats())),
+        }
+    }
+
+    fn stats(&self) -> FleetStats {
+        let bound = self.services.iter().filter(|s| matches!(s.borrow().phase, Phase::Running(_))).count();
+        let blank = self.blank.borrow().len();
+        FleetStats { bound, blank, processes: self.processes.get(), started: self.started.get() }
+    }
+
+    fn worker(&self, service: usize) -> (&str, &Arc<Worker>) {
+        let service = &self.config.services[service];
+        match &service.kind {
+            ServiceKind::Worker(worker) => (&service.name, worker),
+        }
+    }
+
+    fn request(self: &Rc<Self>, index: usize, waiter: Waiter) {
+        if self.draining.get() {
+            return waiter.fail(StartError::Process("the supervisor is shutting down".into()));
+        }
+        let mut service = self.services[index].borrow_mut();
+        match &service.phase {
+            Phase::Running(live) => {
+                let live = live.clone();
+                if let Some(waiter) = serve(&live, waiter) {
+                    // The shard had its connection and lost it: that the process ends is only a matter of time.
+                    service.waiters.push(waiter);
+                }
+            }
+            Phase::Starting => {
+                service.waiters.retain(|waiter| !waiter.is_gone());
+                service.waiters.push(waiter);
+            }
+            Phase::Idle => {
+                if let Some((error, until)) = &service.broken
+                    && Instant::now() < *until
+                {
+                    return waiter.fail(error.clone());
+                }
+                service.phase = Phase::Starting;
+                service.waiters.push(waiter);
+                tokio::task::spawn_local(self.clone().keep(index));
+            }
+        }
+    }
+
+    /// Keeps one worker running until its code fails at start-up or the fleet drains.
+    async fn keep(self: Rc<Self>, index: usize) {
+        loop {
+            let delay = self.services[index].borrow().failures.delay(self.jitter(), &self.fleet.restart);
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            if self.draining.get() {
+                break;
+            }
+            let lived = match self.start(index).await {
+                Ok(live) => {
+                    let since = Instant::now();
+                    self.running(index, &live);
+                    let words = live.wait().await;
+                    self.services[index].borrow_mut().phase = Phase::Starting;
+                    if self.draining.get() {
+                        break;
+                    }
+                    let (name, pid) = (self.worker(index).0, live.pid);
+                    self.log.event(format!("worker {name:?} (pid {pid}) {words}"));
+                    since.elapsed()
+                }
+                Err(error) => {
+                    let name = self.worker(index).0;
+                    self.log.event(match &error {
+                        // The reference's words.
+                        StartError::Code(text) => format!("service {name}: {text}"),
+                        StartError::Process(text) => format!("worker {name:?} could not be started: {text}"),
+                    });
+                    let mut service = self.services[index].borrow_mut();
+                    if let StartError::Code(_) = error {
+                        // The same code fails again. It is tried again, because what it depends on may have changed,
+                        // but only when somebody asks and never faster than the back-off.
+                        service.failures = service.failures.ended(Duration::ZERO, &self.fleet.restart);
+                        let pause = service.failures.delay(1.0, &self.fleet.restart).max(self.fleet.restart.base);
+                        service.broken = Some((error.clone(), Instant::now() + pause));
+                        service.phase = Phase::Idle;
+                        let waiters = std::mem::take(&mut service.waiters);
+                        drop(service);
+                        for waiter in waiters {
+                            waiter.fail(error.clone());
+                        }
+                        return;
+                    }
+                    // A request goes on waiting within its own bound; the start-up check wants to know.
+                    let waiters = std::mem::take(&mut service.waiters);
+                    for waiter in waiters {
+                        match waiter {
+                            Waiter::Shard(..) if !waiter.is_gone() => service.waiters.push(waiter),
+                            waiter => waiter.fail(error.clone()),
+                        }
+                    }
+                    Duration::ZERO
+                }
+            };
+            let mut service = self.services[index].borrow_mut();
+            service.failures = service.failures.ended(lived, &self.fleet.restart);
+        }
+        let mut service = self.services[index].borrow_mut();
+        service.phase = Phase::Idle;
+        for waiter in std::mem::take(&mut service.waiters) {
+            waiter.fail(StartError::Process("the supervisor is shutting down".into()));
+        }
+    }
+
+    fn running(&self, index: usize, live: &Rc<Live>) {
+        let mut service = self.services[index].borrow_mut();
+        service.phase = Phase::Running(live.clone());
+        service.broken = None;
+        for waiter in std::mem::take(&mut service.waiters) {
+            if !waiter.is_gone()
+                && let Some(waiter) = serve(live, waiter)
+            {
+                service.waiters.push(waiter);
+            }
+        }
+    }
+
+    fn lost(self: Rc<Self>, index: usize, generation: u64, why: Option<String>) {
+        let live = match &self.services[index].borrow().phase {
+            Phase::Running(live) if live.generation == generation => live.clone(),
+            _ => return,
+        };
+        match why {
+            Some(why) => live.kill.now(why),
+            None => {
+                // Most likely the process is ending and its own reason follows.
+                tokio::task::spawn_local(async move {
+                    let _ = tokio::time::timeout(GRACE, live.wait()).await;
+                    live.kill.now("it closed an event connection");
+                });
+            }
+        }
+    }
+
+    /// Takes a blank process and binds it.
+    async fn start(self: &Rc<Self>, index: usize) -> Result<Rc<Live>, StartError> {
+        let live = self.take_blank().await.map_err(StartError::Process)?;
+        let (name, worker) = self.worker(index);
+        *live.name.borrow_mut() = format!("worker {name:?}");
+        let prefix = self.fleet.verbose.then(|| format!("[{}] ", reason::quote(name)));
+        let for_host = Rc::new(OnceCell::new());
+        let _ = for_host.set(live.connection.clone());
+        let host: host::Client = capnp_rpc::new_client(Host::new(self.log.clone(), prefix, for_host));
+        let outcome = {
+            let mut request = live.control.bind_request();
+            let to = request.get().init_bundle();
+            bundle::write(to, name, worker, self.fleet.experimental, &self.fleet.limits);
+            request.get().set_host(host);
+            let answer = request.send().promise;
+            let bound = tokio::select! {
+                answer = tokio::time::timeout(self.fleet.bind_timeout, answer) => answer,
+                words = live.wait() => return Err(StartError::Process(format!("it {words} while it started"))),
+            };
+            match bound {
+                Ok(Ok(response)) => read_outcome(&response),
+                Ok(Err(error)) => {
+                    // The connection breaks a moment before the process is seen to have ended.
+                    let words = tokio::time::timeout(GRACE, live.wait()).await.ok();
+                    Err(StartError::Process(match words {
+                        Some(words) => format!("it {words} while it started"),
+                        None => format!("binding it failed: {}", reason::quote(&error.to_string())),
+                    }))
+                }
+                Err(_) => {
+                    let seconds = self.fleet.bind_timeout.as_secs_f64();
+                    Err(StartError::Process(format!("its start-up took longer than {seconds} s")))
+                }
+            }
+        };
+        match outcome {
+            Ok(()) if self.fleet.verbose => {
+                self.log.event(format!("worker {name:?} (pid {}) is ready", live.pid));
+                Ok(live)
+            }
+            Ok(()) => Ok(live),
+            Err(error) => {
+                live.kill.now("it could not be started");
+                Err(error)
+            }
+        }
+    }
+
+    async fn take_blank(self: &Rc<Self>) -> Result<Rc<Live>, String> {
+        loop {
+            let next = self.blank.borrow_mut().pop_front();
+            match next {
+                Some(live) if live.is_alive() => {
+                    self.refill();
+                    return Ok(live);
+                }
+                Some(_) => {}
+                None => {
+                    let live = self.make_blank().await;
+                    self.refill();
+                    return live;
+                }
+            }
+        }
+    }
+
+    /// Starts a process and waits until its sandbox is shut and it answers.
+    async fn make_blank(self: &Rc<Self>) -> Result<Rc<Live>, String> {
+        let spawned = self.spawner.borrow_mut().spawn()?;
+        let live = self.watch(spawned).map_err(|error| format!("watching a new process failed: {error}"))?;
+        // Resolved by the answer to the bootstrap message.
+        let ready = live.control.client.when_resolved();
+        let result = tokio::select! {
+            ready = tokio::time::timeout(self.fleet.ready_timeout, ready) => match ready {
+                Ok(Ok(())) => return Ok(live),
+                Ok(Err(error)) => {
+                    match tokio::time::timeout(GRACE, live.wait()).await {
+                        Ok(words) => format!("a new process {words}"),
+                        Err(_) => format!("a new process did not answer: {}", reason::quote(&error.to_string())),
+                    }
+                }
+                Err(_) => "a new process was not ready in time".to_owned(),
+            },
+            words = live.wait() => format!("a new process {words}"),
+        };
+        live.kill.now("it was not ready");
+        Err(result)
+    }
+
+    /// Begins to watch a process: its end, its diagnostics, its control connection.
+    fn watch(self: &Rc<Self>, spawned: Spawned) -> std::io::Result<Rc<Live>> {
+        let Spawned { process, control, events, diagnostics } = spawned;
+        let (control, connection, driver) =
+            transport::client::<worker_control::Client>(UnixStream::from_std(control)?, control_limits());
+        let diagnostics = Diagnostics::new(diagnostics)?;
+        let (sender, ended) = watch::channel(None);
+        let kill = Rc::new(Kill::default());
+        let name = Rc::new(RefCell::new("a blank worker".to_owned()));
+        self.started.set(self.started.get() + 1);
+        self.processes.set(self.processes.get() + 1);
+        let live = Rc::new(Live {
+            generation: self.started.get(),
+            pid: process.pid(),
+            control,
+            connection: connection.clone(),
+            events: RefCell::new(events.into_iter().map(Some).collect()),
+            ended,
+            kill: kill.clone(),
+            name: name.clone(),
+        });
+        let for_driver = kill.clone();
+        let mut driver_ended = sender.subscribe();
+        tokio::task::spawn_local(async move {
+            let why = match driver.await {
+                Err(TransportError::Violation(what) | TransportError::Aborted(what)) => what,
+                Ok(()) | Err(TransportError::Io(_)) => {
+                    let _ = tokio::time::timeout(GRACE, driver_ended.wait_for(Option::is_some)).await;
+                    "it closed its control connection".to_owned()
+                }
+            };
+            for_driver.now(why);
+        });
+        let manager = self.clone();
+        tokio::task::spawn_local(async move {
+            let words = manager.attend(process, diagnostics, &kill, &name).await;
+            // Whatever a dead process left in the socket is not read any more.
+            connection.close();
+            let _ = sender.send(Some(words));
+            manager.processes.set(manager.processes.get() - 1);
+            if manager.processes.get() == 0 {
+                manager.all_ended.notify_waiters();
+            }
+        });
+        Ok(live)
+    }
+
+    /// Stays with a process until it has ended.
+    async fn attend(
+        &self,
+        mut process: Box<dyn Process>,
+        mut diagnostics: Diagnostics,
+        kill: &Kill,
+        name: &RefCell<String>,
+    ) -> String {
+        let pid = process.pid();
+        let log = |line: &str| self.log.event(format!("{} (pid {pid}): {line}", name.borrow()));
+        let exit = loop {
+            tokio::select! {
+                exit = process.wait() => break exit,
+                () = diagnostics.drain(log) => {}
+                () = kill.asked.notified() => process.kill(),
+            }
+        };
+        let lines = diagnostics.finish(log);
+        reason::describe(exit, kill.why.borrow().as_deref(), &lines)
+    }
+
+    /// Fills the pool in the background, one process after the other.
+    fn refill(self: &Rc<Self>) {
+        if self.refilling.replace(true) {
+            return;
+        }
+        let manager = self.clone();
+        tokio::task::spawn_local(async move {
+            let mut complained = false;
+            loop {
+                manager.blank.borrow_mut().retain(|live| live.is_alive());
+                let stats = manager.stats();
+                let target = manager.fleet.pool.target(manager.services.len(), stats.bound);
+                if manager.draining.get() || stats.blank >= target {
+                    break;
+                }
+                match manager.make_blank().await {
+                    Ok(live) if manager.draining.get() => live.kill.now("the supervisor is shutting down"),
+                    Ok(live) => {
+                        let watcher = (Rc::downgrade(&manager), live.clone());
+                        manager.blank.borrow_mut().push_back(live);
+                        tokio::task::spawn_local(async move {
+                            let (manager, live) = watcher;
+                            live.wait().await;
+                            // Bound or not, the pool may have a place now.
+                            if let Some(manager) = manager.upgrade() {
+                                manager.blank.borrow_mut().retain(|blank| blank.generation != live.generation);
+                                manager.refill();
+                            }
+                        });
+                    }
+                    Err(error) => {
+                        if !std::mem::replace(&mut complained, true) {
+                            manager.log.event(format!("the pool of blank workers cannot be filled: {error}"));
+                        }
+                        tokio::time::sleep(POOL_PAUSE).await;
+                    }
+                }
+            }
+            manager.refilling.set(false);
+        });
+    }
+
+    async fn drain(self: &Rc<Self>, deadline: Duration) {
+        self.draining.set(true);
+        let mut running = Vec::new();
+        for service in &self.services {
+            if let Phase::Running(live) = &service.borrow().phase {
+                running.push(live.clone());
+            }
+        }
+        let idle = running.iter().map(|live| async move {
+            let answer = live.control.drain_request().send().promise;
+            tokio::select! {
+                _ = answer => {}
+                _ = live.wait() => {}
+            }
+        });
+        let _ = tokio::time::timeout(deadline, futures::future::join_all(idle)).await;
+        for live in running.iter().chain(self.blank.borrow().iter()) {
+            live.kill.now("the supervisor is shutting down");
+        }
+        self.blank.borrow_mut().clear();
+        loop {
+            let ended = self.all_ended.notified();
+            if self.processes.get() == 0 {
+                break;
+            }
+            // What was being started when the fleet began to drain ends by itself within its own bounds.
+            if tokio::time::timeout(self.fleet.ready_timeout + self.fleet.bind_timeout, ended).await.is_err() {
+                break;
+            }
+        }
+    }
+
+    /// A number from 0 to 1. Only spreads restarts, so that any generator will do (xorshift64).
+    fn jitter(&self) -> f64 {
+        let mut x = self.jitter.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.jitter.set(x);
+        (x >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// Gives a waiter what it wants from a running process; gives it back when that is not possible.
+fn serve(live: &Rc<Live>, waiter: Waiter) -> Option<Waiter> {
+    match waiter {
+        Waiter::Check(reply) => {
+            let _ = reply.send(Ok(()));
+            None
+        }
+        Waiter::Shard(shard, reply) => {
+            let Some(stream) = live.events.borrow_mut()[shard as usize].take() else {
+                return Some(Waiter::Shard(shard, reply));
+            };
+            let attached = Attached { generation: live.generation, stream };
+            if let Err(Ok(attached)) = reply.send(Ok(attached)) {
+                // The shard was quicker to go than we to answer.
+                live.events.borrow_mut()[shard as usize] = Some(attached.stream);
+            }
+            None
+        }
+    }
+}
+
+fn read_outcome(response: &capnp::capability::Response<worker_control::bind_results::Owned>) -> Result<(), StartError> {
+    let malformed = |error: &dyn std::fmt::Display| StartError::Process(format!("its answer was malformed: {error}"));
+    let outcome = response.get().and_then(|results| results.get_outcome()).map_err(|error| malformed(&error))?;
+    match outcome.which().map_err(|error| malformed(&error))? {
+        bind_outcome::Ready(entrypoints) => {
+            entrypoints.map_err(|error| malformed(&error))?;
+            Ok(())
+        }
+        bind_outcome::Error(error) => {
+            let error = error.map_err(|error| malformed(&error))?;
+            let text = |text: capnp::Result<capnp::text::Reader<'_>>| -> Result<String, StartError> {
+                let text = text.map_err(|error| malformed(&error))?;
+                Ok(String::from_utf8_lossy(text.as_bytes()).chars().take(MAX_ERROR).collect())
+            };
+            let (message, stack) = (text(error.get_message())?, text(error.get_stack())?);
+            let all = if stack.is_empty() { message } else { format!("{message}\n{stack}") };
+            Err(StartError::Code(crate::rpc::log::tenant_text(&all, None)))
+        }
+    }
+}

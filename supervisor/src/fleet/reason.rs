@@ -1,0 +1,99 @@
+//! Why a process ended, in words for one log line. The diagnostic lines are the worker's and prove nothing.
+
+use bulkhead_policy::{report::parse_violation, spawn::Exit};
+
+/// Number of `SIGSYS`, `SIGABRT`, `SIGTRAP` and `SIGILL`, the same on every architecture that Linux calls generic.
+const SIGSYS: i32 = 31;
+
+/// Longest part of a worker's own words in a log line, in characters.
+const MAX_QUOTE: usize = 300;
+
+/// The end of the sentence that begins with the worker's name.
+///
+/// `killed` says why the supervisor itself killed the process, if it did. `lines` are the last ones that the process
+/// wrote to its diagnostic descriptor.
+pub(crate) fn describe(exit: Option<Exit>, killed: Option<&str>, lines: &[String]) -> String {
+    if let Some(why) = killed {
+        return format!("was ended: {}", quote(why));
+    }
+    let last = |marks: &[&str]| lines.iter().rev().find(|line| marks.iter().any(|mark| line.contains(mark)));
+    if let Some(line) = last(&["out of memory", "OutOfMemory", "memory allocation of"]) {
+        return format!("ran out of memory: {}", quote(line));
+    }
+    match exit {
+        Some(Exit::Signal { signal: SIGSYS, .. }) => match lines.iter().rev().find_map(|line| parse_violation(line)) {
+            Some(call) => {
+                let name = call.name().unwrap_or("unknown");
+                format!("was killed by a forbidden system call {} ({name})", call.number)
+            }
+            None => "was killed by a forbidden system call".to_owned(),
+        },
+        Some(exit @ Exit::Signal { .. }) => {
+            let how = format!("was killed by {}", exit.to_string().trim_start_matches("signal "));
+            match last(&["panicked", "Fatal error", "fatal error", "FATAL"]).or(lines.last()) {
+                Some(line) => format!("{how}: {}", quote(line)),
+                None => how,
+            }
+        }
+        Some(Exit::Code(code)) => match lines.last() {
+            Some(line) => format!("ended with exit code {code}: {}", quote(line)),
+            None => format!("ended with exit code {code}"),
+        },
+        None => "ended in an unknown way".to_owned(),
+    }
+}
+
+/// Makes a worker's words fit for one line.
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted: String =
+        text.chars().take(MAX_QUOTE).map(|c| if c.is_control() || c == '\u{2028}' { ' ' } else { c }).collect();
+    if text.chars().nth(MAX_QUOTE).is_some() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(lines: &[&str]) -> Vec<String> {
+        lines.iter().map(|line| (*line).to_owned()).collect()
+    }
+
+    #[test]
+    fn each_kind_of_end_has_its_words() {
+        let signal = |signal| Some(Exit::Signal { signal, core: false });
+        assert_eq!(describe(signal(9), None, &[]), "was killed by SIGKILL");
+        assert_eq!(describe(signal(11), None, &[]), "was killed by SIGSEGV");
+        assert_eq!(describe(signal(9), Some("it sent\nrubbish"), &[]), "was ended: it sent rubbish");
+        let refused = "bulkhead-sandbox: forbidden system call lies nr=41 args=0x2,0x1,0x0,0x0,0x0,0x0";
+        #[cfg(target_arch = "x86_64")]
+        assert_eq!(
+            describe(signal(31), None, &lines(&["noise", refused])),
+            "was killed by a forbidden system call 41 (socket)"
+        );
+        assert_eq!(describe(signal(31), None, &lines(&["noise"])), "was killed by a forbidden system call");
+        assert_eq!(
+            describe(signal(6), None, &lines(&["thread 'main' panicked at x.rs:1", "note: more"])),
+            "was killed by SIGABRT: thread 'main' panicked at x.rs:1"
+        );
+        assert_eq!(
+            describe(signal(5), None, &lines(&["Fatal JavaScript out of memory: Reached heap limit"])),
+            "ran out of memory: Fatal JavaScript out of memory: Reached heap limit"
+        );
+        assert_eq!(describe(Some(Exit::Code(1)), None, &lines(&["no"])), "ended with exit code 1: no");
+        assert_eq!(describe(None, None, &[]), "ended in an unknown way");
+        // A violation that was only claimed is no violation.
+        assert_eq!(
+            describe(Some(Exit::Code(0)), None, &lines(&[refused])),
+            format!("ended with exit code 0: {refused}")
+        );
+    }
+
+    #[test]
+    fn quotes_are_one_bounded_line() {
+        assert_eq!(quote("a\r\n\u{1b}[31mb"), "a   [31mb");
+        assert_eq!(quote(&"é".repeat(1000)).chars().count(), MAX_QUOTE + 1);
+    }
+}

@@ -1,0 +1,265 @@
+//! The fleet as one shard sees it: a connection to each worker that the shard has requests for.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+};
+
+use bulkhead_ipc::{
+    transport::{self, Handle, Limits, TransportError},
+    worker_capnp::{event_dispatcher, event_port},
+};
+use tokio::{net::UnixStream, sync::oneshot};
+
+use super::{FleetHandle, StartError, WorkerLimits, manager::Command};
+use crate::{rpc::body::Sources, service::ServiceError};
+
+/// Entrypoints with different parameters that one connection keeps; they come from the configuration.
+type Dispatchers = HashMap<(Option<String>, Option<String>), event_dispatcher::Client>;
+
+/// The event connection of one shard to one process.
+pub struct Link {
+    generation: u64,
+    port: event_port::Client,
+    dispatchers: RefCell<Dispatchers>,
+    /// The connection.
+    pub connection: Handle,
+    /// Request bodies that the process holds.
+    pub sources: Sources,
+}
+
+impl Link {
+    /// Which process of the worker this is: another process has another number.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The handler table of an entrypoint, asked for once for each connection.
+    ///
+    /// # Errors
+    /// The process has ended, or has no such entrypoint.
+    pub async fn dispatcher(
+        &self,
+        entrypoint: Option<&str>,
+        props_json: Option<&str>,
+    ) -> Result<event_dispatcher::Client, ServiceError> {
+        let key = (entrypoint.map(str::to_owned), props_json.map(str::to_owned));
+        if let Some(dispatcher) = self.dispatchers.borrow().get(&key) {
+            return Ok(dispatcher.clone());
+        }
+        let mut request = self.port.entrypoint_request();
+        request.get().set_name(entrypoint.unwrap_or_default());
+        request.get().set_props_json(props_json.unwrap_or_default());
+        let response = request.send().promise.await.map_err(|error| self.failure(&error))?;
+        let dispatcher = response.get().and_then(|results| results.get_dispatcher()).map_err(|error| {
+            self.connection.violation(format!("an entrypoint without a dispatcher: {error}"));
+            self.failure(&error)
+        })?;
+        self.dispatchers.borrow_mut().insert(key, dispatcher.clone());
+        Ok(dispatcher)
+    }
+
+    /// What a failed call means for the request.
+    pub fn failure(&self, error: &capnp::Error) -> ServiceError {
+        let text = super::reason::quote(&error.to_string());
+        if self.connection.is_closed() || error.kind == capnp::ErrorKind::Disconnected {
+            ServiceError::Unavailable(text)
+        } else {
+            ServiceError::Exception(text)
+        }
+    }
+}
+
+type Reply = Result<Rc<Link>, StartError>;
+
+enum Slot {
+    Idle,
+    Connecting(Vec<oneshot::Sender<Reply>>),
+    Connected(Rc<Link>),
+}
+
+/// The workers that one shard has connections to. Clones are the same; it stays on its thread.
+#[derive(Clone)]
+pub struct ShardFleet {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    index: u32,
+    fleet: FleetHandle,
+    slots: RefCell<HashMap<usize, Slot>>,
+    connections: Cell<usize>,
+}
+
+impl ShardFleet {
+    pub(super) fn new(index: u32, fleet: FleetHandle) -> Self {
+        let inner = Inner { index, fleet, slots: RefCell::new(HashMap::new()), connections: Cell::new(0) };
+        Self { inner: Rc::new(inner) }
+    }
+
+    /// What each worker may use.
+    pub fn limits(&self) -> WorkerLimits {
+        self.inner.fleet.config.limits
+    }
+
+    /// Event connections that exist, for metrics and tests.
+    pub fn connections(&self) -> usize {
+        self.inner.connections.get()
+    }
+
+    /// The connection to the live process of a worker, if the shard has one.
+    pub fn connected(&self, service: usize) -> Option<Rc<Link>> {
+        match self.inner.slots.borrow().get(&service) {
+            Some(Slot::Connected(link)) if !link.connection.is_closed() => Some(link.clone()),
+            _ => None,
+        }
+    }
+
+    /// The connection to the live process of a worker, which is started when there is none. Waits within the bounds of
+    /// [`FleetConfig`](super::FleetConfig). Must run within a `LocalSet`.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] when there is no process within the bounds.
+    pub async fn connect(&self, service: usize) -> Result<Rc<Link>, ServiceError> {
+        if let Some(link) = self.connected(service) {
+            return Ok(link);
+        }
+        let answer = self.enqueue(service)?;
+        match tokio::time::timeout(self.inner.fleet.config.wait_timeout, answer).await {
+            Ok(Ok(Ok(link))) => Ok(link),
+            Ok(Ok(Err(error))) => Err(ServiceError::Unavailable(error.to_string())),
+            Ok(Err(_)) => Err(ServiceError::Unavailable("the fleet has ended".into())),
+            Err(_) => Err(ServiceError::Unavailable("no process was ready in time".into())),
+        }
+    }
+
+    fn enqueue(&self, service: usize) -> Result<oneshot::Receiver<Reply>, ServiceError> {
+        let (sender, receiver) = oneshot::channel();
+        let mut slots = self.inner.slots.borrow_mut();
+        let slot = slots.entry(service).or_insert(Slot::Idle);
+        if let Slot::Connecting(waiting) = slot {
+            let max = self.inner.fleet.config.max_waiting;
+            if waiting.len() >= max {
+                // Those that gave up make room.
+                waiting.retain(|waiter| !waiter.is_closed());
+            }
+            if waiting.len() >= max {
+                return Err(ServiceError::Unavailable(format!("{max} requests wait already")));
+            }
+            waiting.push(sender);
+        } else {
+            *slot = Slot::Connecting(vec![sender]);
+            let answer = self.inner.fleet.attach(service, self.inner.index);
+            let this = self.clone();
+            // A task of its own: what the fleet hands over must not be lost when a client goes away.
+            tokio::task::spawn_local(async move {
+                let attached = match answer.await {
+                    Ok(attached) => attached,
+                    Err(_) => Err(StartError::Process("the fleet has ended".into())),
+                };
+                let reply = attached.and_then(|attached| this.open(service, attached.generation, attached.stream));
+                this.settle(service, reply);
+            });
+        }
+        Ok(receiver)
+    }
+
+    fn settle(&self, service: usize, reply: Reply) {
+        let slot = match &reply {
+            Ok(link) => Slot::Connected(link.clone()),
+            Err(_) => Slot::Idle,
+        };
+        let before = self.inner.slots.borrow_mut().insert(service, slot);
+        if let Some(Slot::Connecting(waiting)) = before {
+            for waiter in waiting {
+                let _ = waiter.send(reply.clone());
+            }
+        }
+    }
+
+    fn open(&self, service: usize, generation: u64, stream: std::os::unix::net::UnixStream) -> Reply {
+        let stream = UnixStream::from_std(stream)
+            .map_err(|error| StartError::Process(format!("watching the event connection failed: {error}")))?;
+        let (port, connection, driver) = transport::client(stream, Limits::for_worker());
+        let link = Rc::new(Link {
+            generation,
+            port,
+            dispatchers: RefCell::default(),
+            connection,
+            sources: Sources::default(),
+        });
+        let open = Open::new(&self.inner);
+        let fleet = self.inner.fleet.clone();
+        let weak = Rc::downgrade(&self.inner);
+        tokio::task::spawn_local(async move {
+            let end = driver.await;
+            drop(open);
+            if let Some(inner) = weak.upgrade() {
+                let mut slots = inner.slots.borrow_mut();
+                if let Some(slot @ Slot::Connected(_)) = slots.get_mut(&service)
+                    && matches!(slot, Slot::Connected(link) if link.generation == generation)
+                {
+                    *slot = Slot::Idle;
+                }
+            }
+            let why = match end {
+                Err(TransportError::Violation(what)) => Some(what),
+                Err(TransportError::Aborted(what)) => Some(what),
+                Ok(()) | Err(TransportError::Io(_)) => None,
+            };
+            let _ = fleet.commands.send(Command::Lost { service, generation, why });
+        });
+        Ok(link)
+    }
+}
+
+/// Counts one open connection.
+struct Open(std::rc::Weak<Inner>);
+
+impl Open {
+    fn new(inner: &Rc<Inner>) -> Self {
+        inner.connections.set(inner.connections.get() + 1);
+        Self(Rc::downgrade(inner))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.connections.set(inner.connections.get() - 1);
+        }
+    }
+}
+
+/// The last dispatcher that a service used, so that a request on a live process looks nothing up.
+#[derive(Default)]
+pub(crate) struct DispatcherCache {
+    last: RefCell<Option<(Rc<Link>, event_dispatcher::Client)>>,
+}
+
+impl DispatcherCache {
+    /// The dispatcher for the live process of `service`.
+    pub(crate) async fn get(
+        &self,
+        fleet: &ShardFleet,
+        service: usize,
+        entrypoint: Option<&str>,
+        props_json: Option<&str>,
+    ) -> Result<(Rc<Link>, event_dispatcher::Client), ServiceError> {
+        if let Some((link, dispatcher)) = &*self.last.borrow()
+            && !link.connection.is_closed()
+        {
+            return Ok((link.clone(), dispatcher.clone()));
+        }
+        // What belonged to the dead process goes at once.
+        self.last.borrow_mut().take();
+        let link = fleet.connect(service).await?;
+        let timeout = fleet.inner.fleet.config.wait_timeout;
+        let dispatcher = tokio::time::timeout(timeout, link.dispatcher(entrypoint, props_json))
+            .await
+            .map_err(|_| ServiceError::Unavailable("the process did not name its handlers in time".into()))??;
+        *self.last.borrow_mut() = Some((link.clone(), dispatcher.clone()));
+        Ok((link, dispatcher))
+    }
+}

@@ -1,0 +1,113 @@
+//! How a process comes into being. A trait, so that the fleet can be tested with processes that misbehave to order.
+
+use std::{
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::PathBuf,
+};
+
+use bulkhead_ipc::process::WorkerArgs;
+use bulkhead_policy::spawn::{Exit, WorkerCommand, WorkerProcess};
+use tokio::io::unix::AsyncFd;
+
+use crate::service::LocalFuture;
+
+/// A process that was started, with our ends of what it was given.
+pub struct Spawned {
+    /// The process itself.
+    pub process: Box<dyn Process>,
+    /// The control connection.
+    pub control: UnixStream,
+    /// The event connection of each shard.
+    pub events: Vec<UnixStream>,
+    /// Read end of the diagnostic pipe.
+    pub diagnostics: OwnedFd,
+}
+
+/// Starts processes.
+pub trait Spawner: Send {
+    /// Starts one. Called on the fleet's own thread; may block as long as an `execve` does.
+    ///
+    /// # Errors
+    /// One line that names the step that failed.
+    fn spawn(&mut self) -> Result<Spawned, String>;
+}
+
+/// A process that can be watched and killed. Dropping it kills it.
+pub trait Process {
+    /// Its number, for the log.
+    fn pid(&self) -> i32;
+
+    /// Kills it; no error if it has already ended.
+    fn kill(&self);
+
+    /// Waits for its end; `None` if that cannot be known. May be dropped and called again.
+    fn wait(&mut self) -> LocalFuture<'_, Option<Exit>>;
+}
+
+/// Starts the real worker executable.
+pub struct ProcessSpawner {
+    /// Absolute path of the executable.
+    pub executable: PathBuf,
+    /// Its arguments.
+    pub args: WorkerArgs,
+}
+
+impl Spawner for ProcessSpawner {
+    fn spawn(&mut self) -> Result<Spawned, String> {
+        let pair = || -> Result<(UnixStream, UnixStream), String> {
+            let (ours, theirs) = UnixStream::pair().map_err(|e| format!("making a socketpair failed: {e}"))?;
+            for end in [&ours, &theirs] {
+                end.set_nonblocking(true).map_err(|e| format!("making a socket non-blocking failed: {e}"))?;
+            }
+            Ok((ours, theirs))
+        };
+        let (control, their_control) = pair()?;
+        let mut fds = vec![OwnedFd::from(their_control)];
+        let mut events = Vec::new();
+        for _ in 0..self.args.shards {
+            let (ours, theirs) = pair()?;
+            events.push(ours);
+            fds.push(theirs.into());
+        }
+        let (diagnostics, their_diagnostics) =
+            std::io::pipe().map_err(|e| format!("making the diagnostic pipe failed: {e}"))?;
+        let mut command = WorkerCommand::new(&self.executable, their_diagnostics.into());
+        command.args = self.args.to_argv();
+        command.fds = fds;
+        let process = command.spawn().map_err(|error| error.to_string())?;
+        // The function is deprecated because its argument could change its descriptor, and the new one is unsafe for that
+        // reason; a process keeps its pidfd until it is dropped, and this crate contains no unsafe code.
+        #[expect(deprecated)]
+        let process = AsyncFd::new(process).map_err(|e| format!("watching the process failed: {e}"))?;
+        Ok(Spawned { process: Box::new(Watched(process)), control, events, diagnostics: diagnostics.into() })
+    }
+}
+
+struct Watched(AsyncFd<WorkerProcess>);
+
+impl Process for Watched {
+    fn pid(&self) -> i32 {
+        self.0.get_ref().pid()
+    }
+
+    fn kill(&self) {
+        // It can only fail when the process is gone already.
+        let _ = self.0.get_ref().kill();
+    }
+
+    fn wait(&mut self) -> LocalFuture<'_, Option<Exit>> {
+        Box::pin(async move {
+            loop {
+                match self.0.get_mut().try_wait() {
+                    Ok(Some(exit)) => return Some(exit),
+                    Ok(None) => {}
+                    Err(_) => return None,
+                }
+                match self.0.readable_mut().await {
+                    Ok(mut guard) => guard.clear_ready(),
+                    Err(_) => return None,
+                }
+            }
+        })
+    }
+}

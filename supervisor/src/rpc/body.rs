@@ -1,0 +1,299 @@
+//! Bodies on the wire: ours to a worker, and a worker's to us.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use bulkhead_ipc::{transport::Handle, worker_capnp::byte_source};
+use bytes::{Bytes, BytesMut};
+use capnp::capability::Promise;
+
+use crate::body::{Body, BodyError, PullSource, next_chunk};
+
+/// Most bytes that one `pull` brings, in either direction.
+pub const MAX_CHUNK: u32 = 256 << 10;
+
+/// What a body gave without waiting.
+pub enum Ready {
+    /// All of it, within the limit.
+    Whole(Bytes),
+    /// Its beginning; the rest is still to come.
+    Begun(Bytes),
+}
+
+/// How often a body that has nothing yet is asked again, letting the connection it comes from run in between: what is
+/// already in that connection's buffer arrives by then.
+const PATIENCE: u32 = 2;
+
+/// Takes what is already there of a body, at most about `limit` bytes.
+///
+/// # Errors
+/// The body broke off.
+pub async fn collect_ready(body: &mut Body, limit: usize) -> Result<Ready, BodyError> {
+    let mut first = Bytes::new();
+    let mut more = BytesMut::new();
+    loop {
+        let mut next = std::pin::pin!(next_chunk(body));
+        let mut patience = PATIENCE;
+        let chunk = std::future::poll_fn(|cx| match next.as_mut().poll(cx) {
+            Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
+            Poll::Pending if patience == 0 => Poll::Ready(None),
+            Poll::Pending => {
+                patience -= 1;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        })
+        .await;
+        let (whole, chunk) = match chunk {
+            Some(None) => (true, None),
+            Some(Some(chunk)) => (false, Some(chunk?)),
+            None => (false, None),
+        };
+        let waits = chunk.is_none();
+        if let Some(chunk) = chunk {
+            if first.is_empty() {
+                first = chunk;
+            } else {
+                if more.is_empty() {
+                    more.extend_from_slice(&first);
+                }
+                more.extend_from_slice(&chunk);
+            }
+        }
+        let length = if more.is_empty() { first.len() } else { more.len() };
+        if waits || length > limit {
+            let bytes = if more.is_empty() { first } else { more.freeze() };
+            return Ok(if whole { Ready::Whole(bytes) } else { Ready::Begun(bytes) });
+        }
+    }
+}
+
+/// How many bodies a worker may hold on one connection after their requests have ended.
+const MAX_SOURCES: usize = 8192;
+
+/// Counts the [`BodySource`]s that a connection keeps alive.
+#[derive(Debug, Default, Clone)]
+pub struct Sources(Rc<Cell<usize>>);
+
+struct SourceCount(Sources);
+
+impl SourceCount {
+    fn new(sources: &Sources, connection: &Handle) -> Self {
+        let count = sources.0.get() + 1;
+        sources.0.set(count);
+        if count > MAX_SOURCES {
+            connection.violation("it keeps the bodies of requests that have ended");
+        }
+        Self(sources.clone())
+    }
+}
+
+impl Drop for SourceCount {
+    fn drop(&mut self) {
+        self.0.0.set(self.0.0.get() - 1);
+    }
+}
+
+/// A request body that a worker pulls.
+pub struct BodySource {
+    state: RefCell<SourceState>,
+    busy: Cell<bool>,
+    connection: Handle,
+    _count: SourceCount,
+}
+
+struct SourceState {
+    /// Read and not yet asked for.
+    ready: Bytes,
+    /// `None`: at the end, or cancelled.
+    body: Option<Body>,
+    /// Why there is no more, if that is not the end.
+    broken: Option<String>,
+}
+
+impl BodySource {
+    /// Offers `ready` and then `body`. The result stays valid when the body is cancelled.
+    pub fn new(ready: Bytes, body: Body, connection: Handle, sources: &Sources) -> Rc<Self> {
+        let count = SourceCount::new(sources, &connection);
+        let state = RefCell::new(SourceState { ready, body: Some(body), broken: None });
+        Rc::new(Self { state, busy: Cell::new(false), connection, _count: count })
+    }
+
+    /// Lets go of the body, whatever the worker still holds.
+    pub fn cancel(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.body.take().is_some() {
+            state.broken = Some("the request has ended".to_owned());
+        }
+        state.ready = Bytes::new();
+    }
+
+    /// The next bytes, at most `limit`, and whether they are the last ones.
+    fn poll_next(&self, limit: usize, cx: &mut Context<'_>) -> Poll<Result<(Bytes, bool), capnp::Error>> {
+        let state = &mut *self.state.borrow_mut();
+        while state.ready.is_empty() {
+            let Some(body) = &mut state.body else {
+                return Poll::Ready(match &state.broken {
+                    Some(why) => Err(capnp::Error::failed(why.clone())),
+                    None => Ok((Bytes::new(), true)),
+                });
+            };
+            let next = std::pin::pin!(next_chunk(body)).poll(cx);
+            match std::task::ready!(next) {
+                Some(Ok(chunk)) => state.ready = chunk,
+                Some(Err(error)) => {
+                    state.body = None;
+                    state.broken = Some(error.to_string());
+                }
+                None => state.body = None,
+            }
+        }
+        let bytes = state.ready.split_to(state.ready.len().min(limit));
+        let is_end = state.ready.is_empty()
+            && state.broken.is_none()
+            && state.body.as_ref().is_none_or(http_body::Body::is_end_stream);
+        Poll::Ready(Ok((bytes, is_end)))
+    }
+}
+
+struct Busy<'a>(&'a Cell<bool>);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl byte_source::Server for BodySource {
+    async fn pull(
+        self: Rc<Self>,
+        params: byte_source::PullParams,
+        mut results: byte_source::PullResults,
+    ) -> Result<(), capnp::Error> {
+        let limit = params.get()?.get_max_bytes().min(MAX_CHUNK) as usize;
+        drop(params);
+        if limit == 0 || self.busy.replace(true) {
+            let what = "it pulled nothing, or twice at once";
+            self.connection.violation(what);
+            return Err(capnp::Error::failed(what.to_owned()));
+        }
+        let _busy = Busy(&self.busy);
+        // Bytes that the worker does not read must not pile up here.
+        self.connection.writable().await;
+        let (first, mut is_end) = std::future::poll_fn(|cx| self.poll_next(limit, cx)).await?;
+        let mut parts = vec![first];
+        let mut length = parts[0].len();
+        // What else is there travels along: a call costs more than its bytes.
+        while !is_end && length < limit {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let Poll::Ready(Ok((bytes, end))) = self.poll_next(limit - length, &mut cx) else { break };
+            is_end = end;
+            length += bytes.len();
+            parts.push(bytes);
+        }
+        let mut results = results.get();
+        let mut rest = results.reborrow().init_bytes(length as u32);
+        for part in parts {
+            let (to, after) = rest.split_at_mut(part.len());
+            to.copy_from_slice(&part);
+            rest = after;
+        }
+        results.set_done(is_end);
+        Ok(())
+    }
+}
+
+/// Cancels a request body when the request has ended.
+pub struct CancelOnDrop(pub Rc<BodySource>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// A response body that is pulled from a worker.
+pub struct RemoteBody {
+    source: byte_source::Client,
+    connection: Handle,
+    call: Option<Promise<capnp::capability::Response<byte_source::pull_results::Owned>, capnp::Error>>,
+    remaining: Option<u64>,
+    done: bool,
+    /// The request's body may be read until the response has ended.
+    _request: Option<CancelOnDrop>,
+}
+
+impl RemoteBody {
+    /// Pulls from `source`; `length` is what the worker announced.
+    pub fn new(
+        source: byte_source::Client,
+        length: Option<u64>,
+        connection: Handle,
+        request: Option<CancelOnDrop>,
+    ) -> Self {
+        Self { source, connection, call: None, remaining: length, done: length == Some(0), _request: request }
+    }
+
+    fn violation(&self, what: &str) -> BodyError {
+        self.connection.violation(what);
+        BodyError(format!("the worker broke the protocol: {what}"))
+    }
+
+    fn take(
+        &mut self,
+        response: &capnp::capability::Response<byte_source::pull_results::Owned>,
+    ) -> Result<Option<Bytes>, BodyError> {
+        let reply = response.get().map_err(|error| self.violation(&error.to_string()))?;
+        let bytes = reply.get_bytes().map_err(|error| self.violation(&error.to_string()))?;
+        self.done = reply.get_done();
+        if bytes.len() > MAX_CHUNK as usize {
+            return Err(self.violation("it sent more than it was asked for"));
+        }
+        if bytes.is_empty() && !self.done {
+            return Err(self.violation("it sent nothing that was not the end"));
+        }
+        if let Some(remaining) = &mut self.remaining {
+            match remaining.checked_sub(bytes.len() as u64) {
+                Some(left) => *remaining = left,
+                None => return Err(self.violation("it sent more than it had announced")),
+            }
+            if self.done && *remaining > 0 {
+                return Err(BodyError(format!("it ended {remaining} bytes early")));
+            }
+        }
+        Ok((!bytes.is_empty()).then(|| Bytes::copy_from_slice(bytes)))
+    }
+}
+
+impl PullSource for RemoteBody {
+    fn poll_pull(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let this = self.get_mut();
+        if this.done && this.call.is_none() {
+            return Poll::Ready(None);
+        }
+        let call = this.call.get_or_insert_with(|| {
+            let mut request = this.source.pull_request();
+            request.get().set_max_bytes(MAX_CHUNK);
+            request.send().promise
+        });
+        let response = std::task::ready!(Pin::new(call).poll(cx));
+        this.call = None;
+        let result = match response {
+            Ok(response) => this.take(&response).transpose(),
+            Err(error) => Some(Err(BodyError(crate::fleet::reason::quote(&error.to_string())))),
+        };
+        if matches!(result, Some(Err(_))) {
+            this.done = true;
+        }
+        Poll::Ready(result)
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        if self.done { Some(0) } else { self.remaining }
+    }
+}

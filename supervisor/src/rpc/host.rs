@@ -1,0 +1,89 @@
+//! The `Host` capability: what a bound worker process may ask of the supervisor.
+
+use std::{cell::Cell, rc::Rc};
+
+use bulkhead_ipc::{
+    transport::Handle,
+    worker_capnp::{host, log_entry},
+};
+
+use super::log::{Entry, Log, Stream, tenant_text};
+
+/// Entries in one call.
+const MAX_ENTRIES: u32 = 4096;
+
+/// Text of all entries of one call, in bytes.
+const MAX_BYTES: usize = 512 << 10;
+
+/// What is offered to one process. Its identity is the connection, so that no call carries a name.
+pub struct Host {
+    log: Log,
+    /// Printed before each line, to tell workers apart; `None` prints like the reference.
+    prefix: Option<String>,
+    busy: Cell<bool>,
+    connection: Rc<std::cell::OnceCell<Handle>>,
+}
+
+impl Host {
+    /// Offers `log`. `connection` is filled in once the connection exists.
+    pub fn new(log: Log, prefix: Option<String>, connection: Rc<std::cell::OnceCell<Handle>>) -> Self {
+        Self { log, prefix, busy: Cell::new(false), connection }
+    }
+
+    fn violation(&self, what: &str) -> capnp::Error {
+        if let Some(connection) = self.connection.get() {
+            connection.violation(what);
+        }
+        capnp::Error::failed(what.to_owned())
+    }
+
+    fn entries(&self, params: &host::LogParams) -> Result<Vec<Entry>, String> {
+        let list = params.get().and_then(|params| params.get_entries()).map_err(|error| error.to_string())?;
+        if list.len() > MAX_ENTRIES {
+            return Err(format!("it logged {} entries at once", list.len()));
+        }
+        let mut bytes = 0;
+        let mut entries = Vec::with_capacity(list.len() as usize);
+        for entry in list {
+            let text = entry.get_message().map_err(|error| error.to_string())?;
+            bytes += text.len();
+            if bytes > MAX_BYTES {
+                return Err(format!("it logged more than {MAX_BYTES} bytes at once"));
+            }
+            let text = text.to_str().map_err(|_| "it logged text that is not UTF-8".to_owned())?;
+            let level = entry.get_level().map_err(|_| "it logged with an unknown level".to_owned())?;
+            let source = entry.get_source().map_err(|_| "it logged with an unknown source".to_owned())?;
+            let is_console = source == log_entry::Source::Console;
+            let stream = match level {
+                log_entry::Level::Debug | log_entry::Level::Info | log_entry::Level::Log if is_console => Stream::Out,
+                _ => Stream::Err,
+            };
+            entries.push(Entry { stream, text: tenant_text(text, self.prefix.as_deref()) });
+        }
+        Ok(entries)
+    }
+}
+
+struct Busy<'a>(&'a Cell<bool>);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl host::Server for Host {
+    async fn log(self: Rc<Self>, params: host::LogParams, _: host::LogResults) -> Result<(), capnp::Error> {
+        if self.busy.replace(true) {
+            return Err(self.violation("it logged again before the last call had returned"));
+        }
+        let _busy = Busy(&self.busy);
+        let entries = self.entries(&params).map_err(|what| self.violation(&what))?;
+        // What is kept while waiting is the entries, once.
+        drop(params);
+        for entry in entries {
+            self.log.write(entry).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Where lines go: tenants' console output, and the supervisor's own words about workers.
+//!
+//! One thread writes; everybody else hands over through a bounded queue, so that a reader of standard output that stalls
+//! delays the workers that log and nobody else.
+
+use std::io::Write;
+
+use tokio::sync::mpsc;
+
+/// Entries that wait to be written.
+const QUEUE: usize = 256;
+
+/// Where an entry goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// `console.log`, `console.info`, `console.debug`.
+    Out,
+    /// `console.warn`, `console.error`, the runtime, and the supervisor.
+    Err,
+}
+
+/// Text to be written, without its last line end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it goes.
+    pub stream: Stream,
+    /// The text; may have several lines.
+    pub text: String,
+}
+
+/// Takes entries. Clones write to the same place.
+#[derive(Debug, Clone)]
+pub struct Log {
+    queue: mpsc::Sender<Entry>,
+}
+
+impl Log {
+    /// A log that writes to standard output and standard error on a thread of its own.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn to_standard_streams() -> std::io::Result<Self> {
+        let (queue, mut entries) = mpsc::channel::<Entry>(QUEUE);
+        std::thread::Builder::new().name("log".into()).spawn(move || {
+            while let Some(mut entry) = entries.blocking_recv() {
+                entry.text.push('\n');
+                // There is nowhere to report that the place for reports is gone.
+                let _ = match entry.stream {
+                    Stream::Out => {
+                        let mut out = std::io::stdout().lock();
+                        out.write_all(entry.text.as_bytes()).and_then(|()| out.flush())
+                    }
+                    Stream::Err => std::io::stderr().lock().write_all(entry.text.as_bytes()),
+                };
+            }
+        })?;
+        Ok(Self { queue })
+    }
+
+    /// A log that hands its entries to the caller, for tests.
+    pub fn to_channel() -> (Self, mpsc::Receiver<Entry>) {
+        let (queue, entries) = mpsc::channel(65_536);
+        (Self { queue }, entries)
+    }
+
+    /// Writes a line of the supervisor's own. Dropped when the queue is full: whoever calls this must not wait.
+    pub fn event(&self, line: impl Into<String>) {
+        let _ = self.queue.try_send(Entry { stream: Stream::Err, text: line.into() });
+    }
+
+    /// Writes an entry, and waits for room.
+    pub async fn write(&self, entry: Entry) {
+        let _ = self.queue.send(entry).await;
+    }
+}
+
+/// Makes a tenant's text fit to be written: line ends and tabs stay, as with the reference; other control characters,
+/// which could steer the terminal of whoever reads the log, become visible. With a prefix, every line begins with it, so
+/// that no line can pass for another worker's or the supervisor's.
+pub fn tenant_text(text: &str, prefix: Option<&str>) -> String {
+    let mut clean = String::with_capacity(text.len() + prefix.map_or(0, str::len));
+    clean.push_str(prefix.unwrap_or_default());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\n' => {
+                clean.push('\n');
+                clean.push_str(prefix.unwrap_or_default());
+            }
+            '\t' => clean.push('\t'),
+            c if c.is_control() => clean.extend(c.escape_unicode()),
+            c => clean.push(c),
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_cannot_steer_the_terminal_or_pass_for_others() {
+        assert_eq!(tenant_text("a\tb\r\nc", None), "a\tb\nc");
+        assert_eq!(tenant_text("\u{1b}[31mred\u{7}\r", None), "\\u{1b}[31mred\\u{7}\\u{d}");
+        assert_eq!(tenant_text("\u{9b}31m", None), "\\u{9b}31m");
+        assert_eq!(tenant_text("x\nworker \"other\": y", Some("[a] ")), "[a] x\n[a] worker \"other\": y");
+    }
+}

@@ -1,0 +1,222 @@
+//! The service that is a worker: one call for one request.
+
+use std::rc::Rc;
+
+use bulkhead_ipc::{
+    head::{self, HeadLimits},
+    worker_capnp::{byte_source, event_failure, fetch_outcome, http_request, http_response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
+
+use super::{LocalFuture, Service, ServiceError, ServiceRequest};
+use crate::{
+    body::Body,
+    fleet::{Link, ShardFleet, reason::quote},
+    rpc::body::{BodySource, CancelOnDrop, Ready, RemoteBody, collect_ready},
+};
+
+/// The longest status text that a response may have, in bytes.
+const MAX_STATUS_TEXT: usize = 512;
+
+/// Stands for a body whose length is not known.
+const UNKNOWN: u64 = u64::MAX;
+
+/// Answers requests by a worker process. One value for each use of a worker: a socket or a binding, with its entrypoint
+/// and parameters.
+pub struct WorkerService {
+    fleet: ShardFleet,
+    service: usize,
+    entrypoint: Option<String>,
+    props_json: Option<String>,
+    dispatcher: crate::fleet::DispatcherCache,
+}
+
+impl WorkerService {
+    /// The worker with index `service` in the configuration, at the named export `entrypoint` or the default one, with
+    /// `props_json` for `ctx.props`.
+    pub fn new(fleet: ShardFleet, service: usize, entrypoint: Option<String>, props_json: Option<String>) -> Self {
+        Self { fleet, service, entrypoint, props_json, dispatcher: Default::default() }
+    }
+
+    async fn answer(&self, request: ServiceRequest) -> Result<http::Response<Body>, ServiceError> {
+        let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
+        let (link, dispatcher) = self.dispatcher.get(&self.fleet, self.service, entrypoint, props).await?;
+        let ServiceRequest { http: request, cf_json } = request;
+        let (parts, body) = request.into_parts();
+        let outgoing = Outgoing::prepare(body, self.fleet.limits().inline_body_bytes as usize, &link).await?;
+        // A worker that reads slowly delays its own requests, and does not make them pile up here.
+        link.connection.writable().await;
+
+        let mut call = dispatcher.fetch_request();
+        let mut to = call.get().init_request();
+        write_head(to.reborrow(), &parts, cf_json.as_deref());
+        let upload = outgoing.write(to);
+        let is_head = parts.method == Method::HEAD;
+        // The head lives in the message now.
+        drop(parts);
+        let reply = call.send().promise.await.map_err(|error| link.failure(&error))?;
+        let outcome = reply
+            .get()
+            .and_then(|results| results.get_outcome())
+            .and_then(|outcome| Ok(outcome.which()?))
+            .map_err(|error| violation(&link, &error.to_string()))?;
+        match outcome {
+            fetch_outcome::Failure(failure) => {
+                let failure = failure.map_err(|error| violation(&link, &error.to_string()))?;
+                Err(read_failure(failure).unwrap_or_else(|error| violation(&link, &error.to_string())))
+            }
+            fetch_outcome::Response(response) => {
+                let response = response.map_err(|error| violation(&link, &error.to_string()))?;
+                read_response(response, is_head, upload, &link).map_err(|what| violation(&link, &what))
+            }
+        }
+    }
+}
+
+impl Service for WorkerService {
+    fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
+        Box::pin(self.answer(request))
+    }
+}
+
+/// Ends the process that sent what no correct worker sends.
+fn violation(link: &Rc<Link>, what: &str) -> ServiceError {
+    link.connection.violation(what);
+    ServiceError::Unavailable(format!("the worker broke the protocol: {}", quote(what)))
+}
+
+/// A request body on its way.
+enum Outgoing {
+    None,
+    Whole(Bytes),
+    Stream(Rc<BodySource>, u64),
+}
+
+impl Outgoing {
+    async fn prepare(mut body: Body, inline: usize, link: &Rc<Link>) -> Result<Self, ServiceError> {
+        if body.is_end_stream() {
+            return Ok(Outgoing::None);
+        }
+        let length = body.size_hint().exact();
+        let ready = match &mut body {
+            Body::Bytes(bytes) if bytes.len() <= inline => return Ok(Outgoing::Whole(std::mem::take(bytes))),
+            // Known to be too long: not a byte is read before the worker asks.
+            _ if length.is_some_and(|length| length > inline as u64) => Ready::Begun(Bytes::new()),
+            _ => collect_ready(&mut body, inline)
+                .await
+                .map_err(|error| ServiceError::Refused(StatusCode::BAD_REQUEST, error.to_string()))?,
+        };
+        Ok(match ready {
+            Ready::Whole(bytes) if bytes.is_empty() => Outgoing::None,
+            Ready::Whole(bytes) => Outgoing::Whole(bytes),
+            Ready::Begun(bytes) => {
+                let source = BodySource::new(bytes, body, link.connection.clone(), &link.sources);
+                Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
+            }
+        })
+    }
+
+    /// Puts the body into the message. What it returns has to be kept until the request has ended.
+    fn write(self, mut to: http_request::Builder<'_>) -> Option<CancelOnDrop> {
+        match self {
+            Outgoing::None => to.init_body().set_none(()),
+            Outgoing::Whole(bytes) => to.init_body().set_bytes(&bytes),
+            Outgoing::Stream(source, length) => {
+                to.set_body_length(length);
+                let client: byte_source::Client = capnp_rpc::new_client_from_rc(source.clone());
+                to.init_body().set_stream(client);
+                return Some(CancelOnDrop(source));
+            }
+        }
+        None
+    }
+}
+
+fn write_head(mut to: http_request::Builder<'_>, parts: &http::request::Parts, cf_json: Option<&str>) {
+    to.set_method(parts.method.as_str());
+    to.set_url(parts.uri.to_string().as_str());
+    if let Some(cf_json) = cf_json {
+        to.set_cf_json(cf_json);
+    }
+    let headers = to.init_headers(parts.headers.len() as u32);
+    head::write(headers, parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
+}
+
+fn read_failure(failure: event_failure::Reader<'_>) -> capnp::Result<ServiceError> {
+    let message = quote(&String::from_utf8_lossy(failure.get_message()?.as_bytes()));
+    Ok(ServiceError::Exception(match failure.get_kind()? {
+        event_failure::Kind::Exception => message,
+        event_failure::Kind::NoHandler => "Handler does not export a fetch() function.".to_owned(),
+        event_failure::Kind::Hung => {
+            "The Workers runtime canceled this request because it detected that your Worker's code had hung and would \
+             never generate a response."
+                .to_owned()
+        }
+    }))
+}
+
+/// Headers that say how a message travels. That is between the socket and its client; a worker that could set them could
+/// make one response look like two.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(*name, header::CONNECTION | header::TRANSFER_ENCODING | header::UPGRADE | header::TE | header::TRAILER)
+        || name == "keep-alive"
+        || name == "proxy-connection"
+}
+
+fn read_response(
+    response: http_response::Reader<'_>,
+    is_head: bool,
+    upload: Option<CancelOnDrop>,
+    link: &Rc<Link>,
+) -> Result<http::Response<Body>, String> {
+    let number = response.get_status();
+    let status = StatusCode::from_u16(number)
+        .ok()
+        .filter(|status| (200..600).contains(&status.as_u16()))
+        .ok_or_else(|| format!("a response with status {number}"))?;
+    let list = response.get_headers().map_err(|error| error.to_string())?;
+    let mut headers = HeaderMap::with_capacity(list.len().min(HeadLimits::default().max_headers) as usize);
+    head::read(list, HeadLimits::default(), |name, value| {
+        let name = HeaderName::from_bytes(name).map_err(|_| "an invalid header name".to_owned())?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| format!("an invalid value of header {name}"))?;
+        if !is_hop_by_hop(&name) {
+            headers.append(name, value);
+        }
+        Ok(())
+    })
+    .map_err(|error| error.to_string())?;
+
+    let announced = response.get_body_length();
+    let length = (announced != UNKNOWN).then_some(announced);
+    let body = match response.get_body().which().map_err(|error| error.to_string())? {
+        http_response::body::None(()) => Body::Empty,
+        http_response::body::Bytes(bytes) => match bytes.map_err(|error| error.to_string())? {
+            [] => Body::Empty,
+            bytes => Body::Bytes(Bytes::copy_from_slice(bytes)),
+        },
+        http_response::body::Stream(source) => {
+            let source = source.map_err(|error| error.to_string())?;
+            Body::Pull(Box::pin(RemoteBody::new(source, length, link.connection.clone(), upload)))
+        }
+    };
+    // The length on the wire is the body's own. Only where there is no body does the header say what there would be.
+    if !(is_head || status == StatusCode::NOT_MODIFIED) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let mut result = http::Response::new(body);
+    *result.status_mut() = status;
+    *result.headers_mut() = headers;
+    let text = response.get_status_text().map_err(|error| error.to_string())?;
+    if !text.is_empty() {
+        if text.len() > MAX_STATUS_TEXT {
+            return Err("a status text that is too long".to_owned());
+        }
+        let reason = hyper::ext::ReasonPhrase::try_from(text.as_bytes()).map_err(|_| "an invalid status text")?;
+        if status.canonical_reason().map(str::as_bytes) != Some(reason.as_bytes()) {
+            result.extensions_mut().insert(reason);
+        }
+    }
+    Ok(result)
+}
