@@ -1,0 +1,192 @@
+//! One runtime, started afresh and measured once.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use bulkhead_test_support::http::Connection;
+use bulkhead_test_support::load::{Load, Until};
+use bulkhead_test_support::{Runtime, Server, Setup, process};
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Length of a run under load.
+    pub(crate) load: Duration,
+    /// Connections of each run under load.
+    pub(crate) connections: Vec<usize>,
+    /// Workers of the large configuration.
+    pub(crate) workers: usize,
+}
+
+/// Which way is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Better {
+    Higher,
+    Lower,
+    /// Not a property of the runtime: shown without a judgement.
+    Neither,
+}
+
+/// One measured number.
+#[derive(Clone, Debug)]
+pub(crate) struct Measure {
+    pub(crate) what: String,
+    pub(crate) unit: &'static str,
+    pub(crate) value: f64,
+    pub(crate) better: Better,
+}
+
+/// Starts `runtime` as often as the plan needs and measures it. The measures come in the same order every time.
+pub(crate) fn runtime(runtime: &Runtime, plan: &Plan) -> Vec<Measure> {
+    let mut measures = Vec::new();
+    let mut add = |what: String, unit, value, better| measures.push(Measure { what, unit, value, better });
+
+    let starts: Vec<f64> = (0..5).map(|_| start_to_first_byte(runtime)).collect();
+    add("start-up to first byte".to_owned(), "ms", median(&starts), Better::Lower);
+
+    let server = runtime.serve(Setup::sample("hello"));
+    answered(&server, "http");
+    settle();
+    add(
+        "proportional set size, idle".to_owned(),
+        "MB",
+        megabytes(process::tree_proportional_set(server.pid())),
+        Better::Lower,
+    );
+    for &connections in &plan.connections {
+        let _ = run(&server, connections, plan.load / 4);
+        let before = (process::tree_cpu(server.pid()), own_cpu());
+        let report = run(&server, connections, plan.load);
+        let after = (process::tree_cpu(server.pid()), own_cpu());
+        let per_request = (after.0.saturating_sub(before.0)).as_secs_f64() * 1e6 / report.0.responses() as f64;
+        let name = |what: &str| format!("{what}, {connections} connection{}", if connections == 1 { "" } else { "s" });
+        add(name("requests per second"), "1/s", report.0.rate(), Better::Higher);
+        add(name("p50"), "ms", milliseconds(report.0.percentile(0.5)), Better::Lower);
+        add(name("p99"), "ms", milliseconds(report.0.percentile(0.99)), Better::Lower);
+        add(name("CPU per request, all processes"), "µs", per_request, Better::Lower);
+        add(name("proportional set size under load"), "MB", report.1, Better::Lower);
+        let share = (after.1.saturating_sub(before.1)).as_secs_f64() / report.0.elapsed.as_secs_f64();
+        add(name("load generator's share of one core"), "%", share * 100.0, Better::Neither);
+    }
+    drop(server);
+
+    let server = runtime.serve(many_workers(1));
+    answered(&server, "socket0");
+    settle();
+    let one = process::tree_proportional_set(server.pid());
+    drop(server);
+    let server = runtime.serve(many_workers(plan.workers));
+    settle();
+    let mut hits = Vec::new();
+    for index in 0..plan.workers {
+        let begin = Instant::now();
+        answered(&server, &format!("socket{index}"));
+        hits.push(begin.elapsed());
+    }
+    hits.sort_unstable();
+    settle();
+    let all = process::tree_proportional_set(server.pid());
+    let further = plan.workers.saturating_sub(1).max(1);
+    add(
+        "first hit of a worker not yet used, median".to_owned(),
+        "ms",
+        milliseconds(hits[hits.len() / 2]),
+        Better::Lower,
+    );
+    add(
+        "first hit of a worker not yet used, slowest".to_owned(),
+        "ms",
+        milliseconds(hits[hits.len() - 1]),
+        Better::Lower,
+    );
+    let per_worker = megabytes(all.saturating_sub(one)) / further as f64;
+    add(format!("memory per further worker ({} workers)", plan.workers), "MB", per_worker, Better::Lower);
+    measures
+}
+
+/// A run, and the proportional set size half-way through it in megabytes.
+fn run(server: &Server, connections: usize, length: Duration) -> (bulkhead_test_support::load::Report, f64) {
+    let load = Load {
+        expect: Some(b"Hello World\n".to_vec()),
+        ..Load::get(server.port(), connections, Until::Elapsed(length))
+    };
+    let pid = server.pid();
+    let sampler = std::thread::spawn(move || {
+        std::thread::sleep(length / 2);
+        megabytes(process::tree_proportional_set(pid))
+    });
+    let report = load.run().unwrap_or_else(|error| panic!("{}: {error}\n{}", server.name(), server.stderr()));
+    assert!(report.statuses.keys().eq([200].iter()), "{}: {:?}", server.name(), report.statuses);
+    assert_eq!(report.wrong, 0, "{}: wrong bodies", server.name());
+    (report, sampler.join().expect("the sampler"))
+}
+
+fn start_to_first_byte(runtime: &Runtime) -> f64 {
+    let server = runtime.serve(Setup::sample("hello"));
+    answered(&server, "http");
+    milliseconds(server.started().elapsed())
+}
+
+/// One GET on a new connection that has to be answered with 200.
+fn answered(server: &Server, socket: &str) {
+    let mut connection = Connection::open(server.port_of(socket));
+    let response = connection.request("GET", "/", &[], b"").expect("a response");
+    assert_eq!(response.status, 200, "{}: {}", server.name(), server.stderr());
+}
+
+/// `count` services with the same small worker, each on a socket of its own.
+fn many_workers(count: usize) -> Setup {
+    let mut text =
+        "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n  services = [\n"
+            .to_owned();
+    for index in 0..count {
+        writeln!(text, "    (name = \"worker{index}\", worker = .hello),").expect("a string");
+    }
+    text.push_str("  ],\n  sockets = [\n");
+    for index in 0..count {
+        let socket =
+            format!("name = \"socket{index}\", address = \"127.0.0.1:0\", http = (), service = \"worker{index}\"");
+        writeln!(text, "    ({socket}),").expect("a string");
+    }
+    text.push_str("  ],\n);\n");
+    text.push_str(
+        "const hello :Workerd.Worker = (\n  modules = [ (name = \"worker\", esModule = embed \"worker.js\") ],\n",
+    );
+    text.push_str("  compatibilityDate = \"2026-08-01\",\n);\n");
+    Setup::config(&text)
+        .file("worker.js", "export default { async fetch() { return new Response('Hello World\\n'); } };")
+        .sockets(count)
+}
+
+/// Gives a runtime time to end what it does in the background after a start.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(700));
+}
+
+/// Processor time of this process alone: the children are the runtime.
+fn own_cpu() -> Duration {
+    let usage =
+        nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).expect("getrusage of this process");
+    let time = |value: nix::sys::time::TimeVal| {
+        let microseconds = value.tv_sec() * 1_000_000 + value.tv_usec();
+        Duration::from_micros(u64::try_from(microseconds).expect("time that was used"))
+    };
+    time(usage.user_time()) + time(usage.system_time())
+}
+
+/// The middle one, or the mean of the two in the middle.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
