@@ -213,10 +213,13 @@
   const decode = uncurryThis(TextDecoder.prototype.decode);
   let encoder;
   let decoder;
+  let bomDecoder;
 
   return {
     encodeUtf8: internal.encodeUtf8 ?? ((text) => encode((encoder ??= new TextEncoder()), text)),
     decodeUtf8: internal.decodeUtf8 ?? ((bytes) => decode((decoder ??= new TextDecoder()), bytes)),
+    decodeUtf8WithBom: (bytes) =>
+      decode((bomDecoder ??= new TextDecoder("utf-8", { __proto__: null, ignoreBOM: true })), bytes),
     newTextDecoder: (label, options) => new TextDecoder(label, options),
     decodeText: (textDecoder, chunk, stream) => decode(textDecoder, chunk, { __proto__: null, stream }),
     globals: { __proto__: null },

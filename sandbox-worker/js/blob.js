@@ -1,0 +1,626 @@
+// Blob and File (File API), FormData (XMLHttpRequest Standard §4) and its two encodings (RFC 7578, URL Standard §5).
+(function (internal) {
+  "use strict";
+  const {
+    FunctionPrototypeApply, Bytes, PromiseResolve, PromiseReject, uncurryThis, getPrototypeOf, setPrototypeOf, bytesOf,
+    typedArrayByteLength, typedArrayBuffer, typedArraySet, subarray, copyBytes, TypedArrayPrototype, illegalInvocation,
+    isObject, notOfType, constructorNotOfType, toDOMString, toUSVString, toClampedInteger, shape, defineProperty,
+  } = internal.primordials;
+  const SymbolIterator = Symbol.iterator;
+  const TypeErrorConstructor = TypeError;
+  const RangeErrorConstructor = RangeError;
+  const DateNow = Date.now;
+  const MathRandom = Math.random;
+  const charCodeAt = uncurryThis(String.prototype.charCodeAt);
+  const stringSlice = uncurryThis(String.prototype.slice);
+  const indexOfString = uncurryThis(String.prototype.indexOf);
+  const toLowerCase = uncurryThis(String.prototype.toLowerCase);
+  const trim = uncurryThis(String.prototype.trim);
+  const replace = uncurryThis(RegExp.prototype[Symbol.replace]);
+  const bytesIndexOf = uncurryThis(TypedArrayPrototype.indexOf);
+  const padStart = uncurryThis(String.prototype.padStart);
+  const numberToString = uncurryThis(Number.prototype.toString);
+
+  /** The reference's limit for one Blob. */
+  const MAX_BLOB_BYTES = 128 * 1024 * 1024;
+  /** Fields that a parsed form may have: each costs objects far larger than its bytes. */
+  const MAX_FORM_FIELDS = 65536;
+  /** Bytes of header lines in one part of a multipart body. */
+  const MAX_PART_HEADER_BYTES = 16 * 1024;
+
+  const normalizeType = (type) => {
+    for (let i = 0; i < type.length; i++) {
+      const code = charCodeAt(type, i);
+      if (code < 0x20 || code > 0x7e) return "";
+    }
+    return toLowerCase(type);
+  };
+
+  /** Converts the parts, in order, into one array of bytes. */
+  const concatenate = (parts, className, native) => {
+    if (!isObject(parts)) throw constructorNotOfType(className, 1, "Array");
+    const method = parts[SymbolIterator];
+    if (typeof method !== "function") throw constructorNotOfType(className, 1, "Array");
+    const iterator = FunctionPrototypeApply(method, parts, []);
+    const { next } = iterator;
+    let first;
+    let last;
+    let size = 0;
+    for (;;) {
+      const result = FunctionPrototypeApply(next, iterator, []);
+      if (!isObject(result)) throw new TypeErrorConstructor("The iterator's result is not an object.");
+      if (result.done) break;
+      const part = result.value;
+      let bytes = bytesOfBlob(part) ?? bytesOf(part);
+      if (bytes === undefined) {
+        let text = toUSVString(part);
+        if (native) text = replace(/\r\n|\r/g, text, "\n");
+        bytes = internal.encodeUtf8(text);
+      }
+      size += typedArrayByteLength(bytes);
+      if (size > MAX_BLOB_BYTES) {
+        throw new RangeErrorConstructor(`Blob size ${size} exceeds limit ${MAX_BLOB_BYTES}`);
+      }
+      const node = { bytes, next: undefined };
+      if (last === undefined) first = node;
+      else last.next = node;
+      last = node;
+    }
+    const data = new Bytes(size);
+    let offset = 0;
+    for (let node = first; node !== undefined; node = node.next) {
+      typedArraySet(data, node.bytes, offset);
+      offset += typedArrayByteLength(node.bytes);
+    }
+    return data;
+  };
+
+  let bytesOfBlob;
+  let makeBlob;
+  // What a Blob of ours is made of, handed to the constructor outside its arguments.
+  let pending;
+
+  class Blob {
+    #bytes;
+    #type;
+    constructor(blobParts = undefined, options = undefined) {
+      if (pending !== undefined) {
+        this.#bytes = pending.bytes;
+        this.#type = pending.type;
+        pending = undefined;
+        return;
+      }
+      if (options !== undefined && options !== null && !isObject(options)) {
+        throw constructorNotOfType("Blob", 2, "Options");
+      }
+      const { type, native } = blobOptions(options);
+      this.#bytes = blobParts === undefined ? new Bytes(0) : concatenate(blobParts, "Blob", native);
+      this.#type = type;
+    }
+    static {
+      bytesOfBlob = (value) => (isObject(value) && #bytes in value ? value.#bytes : undefined);
+      makeBlob = (bytes, type) => {
+        pending = { bytes, type };
+        return new Blob();
+      };
+    }
+    get size() {
+      if (!(#bytes in this)) throw illegalInvocation();
+      return typedArrayByteLength(this.#bytes);
+    }
+    get type() {
+      if (!(#bytes in this)) throw illegalInvocation();
+      return this.#type;
+    }
+    slice(start = undefined, end = undefined, contentType = undefined) {
+      if (!(#bytes in this)) throw illegalInvocation();
+      const bytes = this.#bytes;
+      const size = typedArrayByteLength(bytes);
+      const clamp = (value, fallback) => {
+        if (value === undefined) return fallback;
+        const index = toClampedInteger(value);
+        if (index < 0) return size + index < 0 ? 0 : size + index;
+        return index > size ? size : index;
+      };
+      const from = clamp(start, 0);
+      const to = clamp(end, size);
+      const type = contentType === undefined ? "" : normalizeType(toDOMString(contentType));
+      return makeBlob(subarray(bytes, from, to > from ? to : from), type);
+    }
+    arrayBuffer() {
+      if (!isObject(this) || !(#bytes in this)) return PromiseReject(illegalInvocation());
+      return PromiseResolve(typedArrayBuffer(copyBytes(this.#bytes)));
+    }
+    bytes() {
+      if (!isObject(this) || !(#bytes in this)) return PromiseReject(illegalInvocation());
+      return PromiseResolve(copyBytes(this.#bytes));
+    }
+    text() {
+      if (!isObject(this) || !(#bytes in this)) return PromiseReject(illegalInvocation());
+      return PromiseResolve(internal.decodeUtf8(this.#bytes));
+    }
+    stream() {
+      if (!(#bytes in this)) throw illegalInvocation();
+      return internal.fromBytes(this.#bytes);
+    }
+  }
+  shape(Blob, "Blob");
+  const blobOptions = (options) => {
+    const result = { __proto__: null, type: "", native: false };
+    if (options === undefined || options === null) return result;
+    const { endings } = options;
+    if (endings !== undefined) {
+      const value = toDOMString(endings);
+      if (value !== "transparent" && value !== "native") {
+        throw new TypeErrorConstructor(`"${value}" is not a valid value of the 'endings' option.`);
+      }
+      result.native = value === "native";
+    }
+    const { type } = options;
+    if (type !== undefined) result.type = normalizeType(toDOMString(type));
+    return result;
+  };
+
+  let isFile;
+  class File extends Blob {
+    #name;
+    #lastModified;
+    constructor(fileBits, fileName, options = undefined) {
+      if (arguments.length < 2 && pendingFile === undefined) {
+        throw constructorNotOfType("File", arguments.length + 1, arguments.length === 0 ? "Array" : "string");
+      }
+      super(fileBits, options);
+      if (pendingFile !== undefined) {
+        this.#name = pendingFile.name;
+        this.#lastModified = pendingFile.lastModified;
+        pendingFile = undefined;
+        return;
+      }
+      this.#name = toUSVString(fileName);
+      const lastModified = options === undefined || options === null ? undefined : options.lastModified;
+      this.#lastModified = lastModified === undefined ? DateNow() : toClampedInteger(lastModified);
+    }
+    static {
+      isFile = (value) => isObject(value) && #name in value;
+    }
+    get name() {
+      if (!(#name in this)) throw illegalInvocation();
+      return this.#name;
+    }
+    get lastModified() {
+      if (!(#name in this)) throw illegalInvocation();
+      return this.#lastModified;
+    }
+  }
+  shape(File, "File", 2);
+  let pendingFile;
+  const makeFile = (bytes, type, name, lastModified) => {
+    pending = { bytes, type };
+    pendingFile = { name, lastModified };
+    return new File();
+  };
+
+  // -------------------------------------------------------------------------------------------------- FormData
+
+  class Entry {
+    constructor(name, value) {
+      this.name = name;
+      this.value = value;
+      this.next = undefined;
+      this.removed = false;
+    }
+  }
+  class FormState {
+    constructor() {
+      this.first = undefined;
+      this.last = undefined;
+      this.length = 0;
+    }
+    append(name, value) {
+      const entry = new Entry(name, value);
+      if (this.last === undefined) this.first = entry;
+      else this.last.next = entry;
+      this.last = entry;
+      this.length++;
+    }
+    /** Removes the entries called `name` after `kept`. */
+    remove(name, kept) {
+      let before;
+      for (let entry = this.first; entry !== undefined; entry = entry.next) {
+        if (entry.name === name && entry !== kept) {
+          if (before === undefined) this.first = entry.next;
+          else before.next = entry.next;
+          this.length--;
+        } else {
+          before = entry;
+        }
+      }
+      this.last = before;
+    }
+    find(name) {
+      let entry = this.first;
+      while (entry !== undefined && entry.name !== name) entry = entry.next;
+      return entry;
+    }
+    at(index) {
+      let entry = this.first;
+      for (let i = 0; i < index && entry !== undefined; i++) entry = entry.next;
+      return entry;
+    }
+  }
+  const convertValue = (value, filename, hasFilename) => {
+    const bytes = bytesOfBlob(value);
+    if (bytes === undefined) {
+      // The standard refuses a file name beside a string; the reference ignores it.
+      return toUSVString(value);
+    }
+    if (isFile(value)) {
+      return hasFilename ? makeFile(bytes, value.type, toUSVString(filename), value.lastModified) : value;
+    }
+    return makeFile(bytes, value.type, hasFilename ? toUSVString(filename) : "blob", DateNow());
+  };
+
+  let formOf;
+  class FormData {
+    #f = new FormState();
+    constructor(form = undefined) {
+      if (form !== undefined) {
+        throw new TypeErrorConstructor("FormData cannot be constructed from a form element here.");
+      }
+    }
+    static {
+      formOf = (value) => (isObject(value) && #f in value ? value.#f : undefined);
+    }
+    append(name, value, filename = undefined) {
+      if (!(#f in this)) throw illegalInvocation();
+      if (arguments.length < 2) throw notOfType("append", "FormData", arguments.length + 1, "File or Blob or string");
+      const key = toUSVString(name);
+      this.#f.append(key, convertValue(value, filename, filename !== undefined));
+    }
+    delete(name) {
+      if (!(#f in this)) throw illegalInvocation();
+      if (arguments.length < 1) throw notOfType("delete", "FormData", 1, "string");
+      this.#f.remove(toUSVString(name), undefined);
+    }
+    get(name) {
+      if (!(#f in this)) throw illegalInvocation();
+      if (arguments.length < 1) throw notOfType("get", "FormData", 1, "string");
+      const entry = this.#f.find(toUSVString(name));
+      return entry === undefined ? null : entry.value;
+    }
+    getAll(name) {
+      if (!(#f in this)) throw illegalInvocation();
+      if (arguments.length < 1) throw notOfType("getAll", "FormData", 1, "string");
+      const key = toUSVString(name);
+      const values = [];
+      for (let entry = this.#f.first; entry !== undefined; entry = entry.next) {
+        if (entry.name === key) {
+          defineProperty(values, values.length, {
+            __proto__: null, value: entry.value, writable: true, enumerable: true, configurable: true,
+          });
+        }
+      }
+      return values;
+    }
+    has(name) {
+      if (!(#f in this)) throw illegalInvocation();
+      if (arguments.length < 1) throw notOfType("has", "FormData", 1, "string");
+      return this.#f.find(toUSVString(name)) !== undefined;
+    }
+    set(name, value, filename = undefined) {
+      if (!(#f in this)) throw illegalInvocation();
+      if (arguments.length < 2) throw notOfType("set", "FormData", arguments.length + 1, "string");
+      const key = toUSVString(name);
+      const converted = convertValue(value, filename, filename !== undefined);
+      const entry = this.#f.find(key);
+      if (entry === undefined) {
+        this.#f.append(key, converted);
+      } else {
+        entry.value = converted;
+        this.#f.remove(key, entry);
+      }
+    }
+    entries() {
+      if (!(#f in this)) throw illegalInvocation();
+      return new FormIterator(this.#f, 0);
+    }
+    keys() {
+      if (!(#f in this)) throw illegalInvocation();
+      return new FormIterator(this.#f, 1);
+    }
+    values() {
+      if (!(#f in this)) throw illegalInvocation();
+      return new FormIterator(this.#f, 2);
+    }
+    forEach(callback, thisArg = undefined) {
+      if (!(#f in this)) throw illegalInvocation();
+      if (typeof callback !== "function") throw notOfType("forEach", "FormData", 1, "function");
+      for (let i = 0, entry; (entry = this.#f.at(i)) !== undefined; i++) {
+        FunctionPrototypeApply(callback, thisArg, [entry.value, entry.name, this]);
+      }
+    }
+  }
+  shape(FormData, "FormData");
+  defineProperty(FormData.prototype, SymbolIterator, {
+    __proto__: null, value: FormData.prototype.entries, writable: true, configurable: true,
+  });
+
+  const IteratorPrototype = getPrototypeOf(getPrototypeOf([][SymbolIterator]()));
+  class FormIterator {
+    #form;
+    #kind;
+    #index = 0;
+    #at = undefined;
+    constructor(form, kind) {
+      this.#form = form;
+      this.#kind = kind;
+    }
+    static {
+      delete this.prototype.constructor;
+    }
+    next() {
+      if (!(#form in this)) throw illegalInvocation();
+      // The standard iterates by index over the live list; the usual case, an unchanged list, follows the links.
+      const previous = this.#at;
+      const entry =
+        previous !== undefined && previous.next !== undefined && this.#form.at(0) !== undefined
+          ? previous.next
+          : this.#form.at(this.#index);
+      if (entry === undefined) return { value: undefined, done: true };
+      this.#index++;
+      this.#at = entry;
+      const value = this.#kind === 0 ? [entry.name, entry.value] : this.#kind === 1 ? entry.name : entry.value;
+      return { value, done: false };
+    }
+  }
+  setPrototypeOf(FormIterator.prototype, IteratorPrototype);
+  shape(FormIterator, "FormData Iterator");
+
+  // ------------------------------------------------------------------------------------------------- encodings
+
+  const escapeName = (name) =>
+    replace(/["\r\n]/g, name, (c) => (c === '"' ? "%22" : c === "\r" ? "%0D" : "%0A"));
+  const normalizeNewlines = (text) => replace(/\r\n|\r|\n/g, text, "\r\n");
+
+  const newBoundary = () => {
+    let boundary = "";
+    for (let i = 0; i < 4; i++) {
+      const random = internal.randomUint32 === undefined ? (MathRandom() * 4294967296) >>> 0 : internal.randomUint32();
+      boundary += padStart(numberToString(random, 16), 8, "0");
+    }
+    return boundary;
+  };
+
+  /** multipart/form-data encoding (HTML §4.10.21.8): `{ bytes, contentType }`. */
+  const serializeFormData = (formData) => {
+    const form = formOf(formData);
+    if (form === undefined) throw new TypeErrorConstructor("The value is not a FormData.");
+    const boundary = newBoundary();
+    let first;
+    let last;
+    let size = 0;
+    const add = (bytes) => {
+      size += typedArrayByteLength(bytes);
+      const node = { bytes, next: undefined };
+      if (last === undefined) first = node;
+      else last.next = node;
+      last = node;
+    };
+    for (let entry = form.first; entry !== undefined; entry = entry.next) {
+      let head = `--${boundary}\r\nContent-Disposition: form-data; name="${escapeName(normalizeNewlines(entry.name))}"`;
+      const { value } = entry;
+      if (typeof value === "string") {
+        add(internal.encodeUtf8(`${head}\r\n\r\n${normalizeNewlines(value)}\r\n`));
+      } else {
+        head += `; filename="${escapeName(fileName(value))}"\r\nContent-Type: ${fileType(value) || "application/octet-stream"}\r\n\r\n`;
+        add(internal.encodeUtf8(head));
+        add(bytesOfBlob(value));
+        add(internal.encodeUtf8("\r\n"));
+      }
+    }
+    add(internal.encodeUtf8(`--${boundary}--`));
+    const bytes = new Bytes(size);
+    let offset = 0;
+    for (let node = first; node !== undefined; node = node.next) {
+      typedArraySet(bytes, node.bytes, offset);
+      offset += typedArrayByteLength(node.bytes);
+    }
+    return { __proto__: null, bytes, contentType: `multipart/form-data; boundary=${boundary}` };
+  };
+  const fileName = internal.primordials.getter(File.prototype, "name");
+  const fileType = internal.primordials.getter(Blob.prototype, "type");
+
+  /** Value of one parameter of a header such as Content-Type, or undefined. Quoted strings lose their quotes. */
+  const parameter = (header, wanted) => {
+    let i = indexOfString(header, ";");
+    while (i !== -1 && i < header.length) {
+      i++;
+      while (i < header.length && (header[i] === " " || header[i] === "\t")) i++;
+      const nameStart = i;
+      while (i < header.length && header[i] !== "=" && header[i] !== ";") i++;
+      const name = toLowerCase(trim(stringSlice(header, nameStart, i)));
+      let value = "";
+      if (header[i] === "=") {
+        i++;
+        if (header[i] === '"') {
+          i++;
+          while (i < header.length && header[i] !== '"') {
+            // RFC 7578 senders percent-encode quotes; a backslash only escapes a quote or itself.
+            if (header[i] === "\\" && (header[i + 1] === '"' || header[i + 1] === "\\")) i++;
+            value += header[i];
+            i++;
+          }
+          while (i < header.length && header[i] !== ";") i++;
+        } else {
+          const valueStart = i;
+          while (i < header.length && header[i] !== ";") i++;
+          value = trim(stringSlice(header, valueStart, i));
+        }
+      }
+      if (name === wanted) return value;
+      if (i >= header.length) return undefined;
+    }
+    return undefined;
+  };
+  const essence = (contentType) => {
+    const end = indexOfString(contentType, ";");
+    return toLowerCase(trim(end === -1 ? contentType : stringSlice(contentType, 0, end)));
+  };
+
+  const indexOfBytes = (bytes, needle, from) => {
+    const length = typedArrayByteLength(bytes);
+    const size = typedArrayByteLength(needle);
+    let at = from;
+    for (;;) {
+      at = bytesIndexOf(bytes, needle[0], at);
+      if (at === -1 || at + size > length) return -1;
+      let i = 1;
+      while (i < size && bytes[at + i] === needle[i]) i++;
+      if (i === size) return at;
+      at++;
+    }
+  };
+  const unescapeName = (name) =>
+    replace(/%22|%0D|%0A/gi, name, (c) => (c === "%22" ? '"' : c[2] === "D" || c[2] === "d" ? "\r" : "\n"));
+
+  const parseMultipart = (bytes, boundary, formData) => {
+    const form = formOf(formData);
+    const fail = (why) => new TypeErrorConstructor(`Malformed multipart body: ${why}.`);
+    const delimiter = internal.encodeUtf8(`--${boundary}`);
+    const lineDelimiter = internal.encodeUtf8(`\r\n--${boundary}`);
+    const length = typedArrayByteLength(bytes);
+    let at = indexOfBytes(bytes, delimiter, 0);
+    if (at === -1) throw new TypeErrorConstructor("No initial boundary string (or you have a truncated message).");
+    // What precedes the first delimiter is a preamble and must end a line.
+    if (at > 0 && !(at >= 2 && bytes[at - 2] === 13 && bytes[at - 1] === 10)) throw fail("the first delimiter starts no line");
+    at += typedArrayByteLength(delimiter);
+    for (;;) {
+      if (bytes[at] === 45 && bytes[at + 1] === 45) return;
+      while (bytes[at] === 32 || bytes[at] === 9) at++;
+      if (bytes[at] !== 13 || bytes[at + 1] !== 10) throw fail("a delimiter is not followed by the end of its line");
+      at += 2;
+      let name;
+      let filename;
+      let type = "";
+      const headersStart = at;
+      for (;;) {
+        let end = at;
+        while (end < length && !(bytes[end] === 13 && bytes[end + 1] === 10)) {
+          end++;
+          if (end - headersStart > MAX_PART_HEADER_BYTES) throw fail("the headers of a part are too long");
+        }
+        if (end >= length) throw new TypeErrorConstructor("No multipart message header termination found.");
+        if (end === at) {
+          at += 2;
+          break;
+        }
+        const line = internal.decodeUtf8(subarray(bytes, at, end));
+        at = end + 2;
+        const colon = indexOfString(line, ":");
+        if (colon === -1) throw fail("a header line has no colon");
+        const header = toLowerCase(trim(stringSlice(line, 0, colon)));
+        const value = trim(stringSlice(line, colon + 1));
+        if (header === "content-disposition") {
+          name = parameter(value, "name");
+          filename = parameter(value, "filename");
+        } else if (header === "content-type") {
+          type = value;
+        }
+      }
+      if (name === undefined) throw new TypeErrorConstructor('Content-Disposition header in FormData part is missing a name.');
+      // An empty part's delimiter may begin with the line end that closed its headers.
+      const end = indexOfBytes(bytes, lineDelimiter, at - 2 >= headersStart ? at - 2 : at);
+      if (end === -1) throw new TypeErrorConstructor("No subsequent boundary string after multipart message.");
+      const data = end < at ? new Bytes(0) : subarray(bytes, at, end);
+      if (form.length >= MAX_FORM_FIELDS) throw new RangeErrorConstructor(`A form may have at most ${MAX_FORM_FIELDS} fields.`);
+      if (filename === undefined) {
+        form.append(unescapeName(name), internal.decodeUtf8(data));
+      } else {
+        const mime = normalizeType(type);
+        form.append(unescapeName(name), makeFile(copyBytes(data), mime, unescapeName(filename), DateNow()));
+      }
+      at = end + typedArrayByteLength(lineDelimiter);
+    }
+  };
+
+  const hex = (code) => {
+    if (code >= 48 && code <= 57) return code - 48;
+    const lower = code | 32;
+    return lower >= 97 && lower <= 102 ? lower - 87 : -1;
+  };
+  const decodeForm = (bytes, start, end) => {
+    const out = new Bytes(end - start);
+    let length = 0;
+    for (let i = start; i < end; i++) {
+      let byte = bytes[i];
+      if (byte === 43) {
+        byte = 32;
+      } else if (byte === 37 && i + 2 < end) {
+        const high = hex(bytes[i + 1]);
+        const low = hex(bytes[i + 2]);
+        if (high !== -1 && low !== -1) {
+          byte = high * 16 + low;
+          i += 2;
+        }
+      }
+      out[length++] = byte;
+    }
+    return internal.decodeUtf8WithBom(subarray(out, 0, length));
+  };
+  const parseUrlEncoded = (bytes, formData) => {
+    const form = formOf(formData);
+    const length = typedArrayByteLength(bytes);
+    let start = 0;
+    while (start < length) {
+      let end = bytesIndexOf(bytes, 38, start);
+      if (end === -1) end = length;
+      if (end > start) {
+        let equals = bytesIndexOf(bytes, 61, start);
+        if (equals === -1 || equals > end) equals = end;
+        if (form.length >= MAX_FORM_FIELDS) throw new RangeErrorConstructor(`A form may have at most ${MAX_FORM_FIELDS} fields.`);
+        form.append(decodeForm(bytes, start, equals), equals < end ? decodeForm(bytes, equals + 1, end) : "");
+      }
+      start = end + 1;
+    }
+  };
+
+  /** A FormData of a body (Fetch §"formData()"). Throws TypeErrors. */
+  const parseFormData = (bytes, contentType) => {
+    const type = contentType === null || contentType === undefined ? "" : contentType;
+    const kind = essence(type);
+    const formData = new FormData();
+    if (kind === "multipart/form-data") {
+      const boundary = parameter(type, "boundary");
+      if (boundary === undefined || boundary === "") {
+        throw new TypeErrorConstructor("No boundary string in Content-Type header. The multipart/form-data MIME type requires a boundary parameter, e.g. " +
+            `'Content-Type: multipart/form-data; boundary="abcd"'. See RFC 7578, section 4.`,
+        );
+      }
+      parseMultipart(bytes, boundary, formData);
+      return formData;
+    }
+    if (kind === "application/x-www-form-urlencoded") {
+      parseUrlEncoded(bytes, formData);
+      return formData;
+    }
+    throw new TypeErrorConstructor(
+      `Unrecognized Content-Type header value. FormData can only parse the following MIME types: ` +
+        `multipart/form-data, application/x-www-form-urlencoded`,
+    );
+  };
+
+  internal.globals.Blob = Blob;
+  internal.globals.File = File;
+  internal.globals.FormData = FormData;
+
+  return {
+    parseFormData,
+    serializeFormData,
+    newBlob: makeBlob,
+    newFile: makeFile,
+    isBlob: (value) => bytesOfBlob(value) !== undefined,
+    isFormData: (value) => formOf(value) !== undefined,
+    blobBytes: bytesOfBlob,
+    blobType: (blob) => fileType(blob),
+  };
+})

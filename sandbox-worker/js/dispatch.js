@@ -1,0 +1,42 @@
+// How native code delivers events to service-worker listeners, and rejections that nobody handled.
+(function (internal) {
+  "use strict";
+  const { dispatchTrusted, newFetchEvent, newPromiseRejectionEvent, targetOf } = internal;
+  const globalObject = globalThis;
+
+  const listens = (type) => {
+    const types = targetOf(globalObject).types;
+    return types !== undefined && types[type] !== undefined;
+  };
+
+  return {
+    /** Whether a listener for events of this type is registered at the global object. */
+    listens,
+
+    /** Delivers a fetch event; what the first respondWith() was given, or undefined. */
+    dispatchFetch(request, ctx) {
+      let answered = false;
+      let answer;
+      const event = newFetchEvent({
+        __proto__: null,
+        request,
+        respondWith(response) {
+          if (!answered) {
+            answered = true;
+            answer = response;
+          }
+        },
+        waitUntil: (promise) => ctx.waitUntil(promise),
+        passThroughOnException: () => ctx.passThroughOnException(),
+      });
+      dispatchTrusted(globalObject, event);
+      return answer;
+    },
+
+    /** Delivers an unhandled rejection (HTML, "notify about rejected promises"); whether a listener prevented the log. */
+    dispatchUnhandledRejection(promise, reason) {
+      if (!listens("unhandledrejection")) return false;
+      return !dispatchTrusted(globalObject, newPromiseRejectionEvent("unhandledrejection", promise, reason));
+    },
+  };
+})

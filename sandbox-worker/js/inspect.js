@@ -1,0 +1,981 @@
+// Text of a value for the console, laid out as Node.js does with its default options. Nothing of the value is trusted:
+// getters are not called, proxies are not entered, and the amount of text is bounded.
+(function (internal) {
+  "use strict";
+  const {
+    uncurryThis, FunctionPrototypeApply, getPrototypeOf, setPrototypeOf, getOwnPropertyDescriptor, ownKeys, ArrayIsArray,
+    isView, typedArrayTag, viewByteLength, viewByteOffset, viewBuffer, isArrayBuffer, isSharedArrayBuffer, Bytes,
+    TypedArrayPrototype, getter, arrayBufferByteLength, isDetached, isObject,
+  } = internal.primordials;
+  const { native } = internal;
+
+  /** Longest text of one formatted message, in UTF-16 units; the rest is cut with a mark. */
+  const MAX_TEXT = 128 * 1024;
+  const MAX_ITEMS = 100;
+  const MAX_STRING = 10000;
+  const BREAK_LENGTH = 80;
+  const COMPACT = 3;
+
+  const stringSlice = uncurryThis(String.prototype.slice);
+  const charCodeAt = uncurryThis(String.prototype.charCodeAt);
+  const indexOf = uncurryThis(String.prototype.indexOf);
+  const startsWith = uncurryThis(String.prototype.startsWith);
+  const endsWith = uncurryThis(String.prototype.endsWith);
+  const padStart = uncurryThis(String.prototype.padStart);
+  const padEnd = uncurryThis(String.prototype.padEnd);
+  const repeat = uncurryThis(String.prototype.repeat);
+  const regexpReplace = uncurryThis(RegExp.prototype[Symbol.replace]);
+  const regexpExec = uncurryThis(RegExp.prototype.exec);
+  const regexpToString = uncurryThis(RegExp.prototype.toString);
+  const numberToString = uncurryThis(Number.prototype.toString);
+  const symbolToString = uncurryThis(Symbol.prototype.toString);
+  const functionToString = uncurryThis(Function.prototype.toString);
+  const dateToISOString = uncurryThis(Date.prototype.toISOString);
+  const dateGetTime = uncurryThis(Date.prototype.getTime);
+  const hasInstance = uncurryThis(Function.prototype[Symbol.hasInstance]);
+  const propertyIsEnumerable = uncurryThis(Object.prototype.propertyIsEnumerable);
+  const hasOwn = uncurryThis(Object.prototype.hasOwnProperty);
+  const objectToString = uncurryThis(Object.prototype.toString);
+  const errorToString = uncurryThis(Error.prototype.toString);
+  const mapSize = getter(Map.prototype, "size");
+  const mapForEach = uncurryThis(Map.prototype.forEach);
+  const setSize = getter(Set.prototype, "size");
+  const setForEach = uncurryThis(Set.prototype.forEach);
+  const mapHas = uncurryThis(Map.prototype.has);
+  const mapGet = uncurryThis(Map.prototype.get);
+  const mapSet = uncurryThis(Map.prototype.set);
+  const MapConstructor = Map;
+  const weakMapHas = uncurryThis(WeakMap.prototype.has);
+  const weakSetHas = uncurryThis(WeakSet.prototype.has);
+  const weakRefDeref = uncurryThis(WeakRef.prototype.deref);
+  const promiseConstructor = Promise;
+  const typedArrayLength = getter(TypedArrayPrototype, "length");
+  const { valueOf: numberValueOf } = Number.prototype;
+  const { valueOf: stringValueOf } = String.prototype;
+  const { valueOf: booleanValueOf } = Boolean.prototype;
+  const { valueOf: symbolValueOf } = Symbol.prototype;
+  const { valueOf: bigintValueOf } = BigInt.prototype;
+  const { sqrt, max: MathMax, min: MathMin, round, floor } = Math;
+  const SymbolToStringTag = Symbol.toStringTag;
+  const customInspect = Symbol.for("nodejs.util.inspect.custom");
+  const JSONstringify = JSON.stringify;
+  const NumberParseInt = parseInt;
+  const NumberParseFloat = parseFloat;
+  const NumberConstructor = Number;
+
+  /** An array without a prototype: no patched method or index setter is ever reached. */
+  const newVec = () => {
+    const array = [];
+    setPrototypeOf(array, null);
+    return array;
+  };
+  const join = (parts, separator) => {
+    let text = "";
+    for (let i = 0; i < parts.length; i++) text += i === 0 ? parts[i] : separator + parts[i];
+    return text;
+  };
+  const brand = (test) => (value) => {
+    try {
+      test(value);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const probe = {};
+  const isMap = brand(mapSize);
+  const isSet = brand(setSize);
+  const isDate = brand(dateGetTime);
+  const isWeakMap = brand((value) => weakMapHas(value, probe));
+  const isWeakSet = brand((value) => weakSetHas(value, probe));
+  const isWeakRef = brand(weakRefDeref);
+  const regexpHas = uncurryThis(getOwnPropertyDescriptor(RegExp.prototype, "source").get);
+  const regexpPrototype = RegExp.prototype;
+  const hasSource = brand(regexpHas);
+  const isRegExp = (value) => value !== regexpPrototype && hasSource(value);
+  const isNativeError = typeof Error.isError === "function" ? Error.isError : undefined;
+  const isError = (value) =>
+    (isNativeError === undefined ? objectTag(value) === "[object Error]" : isNativeError(value)) ||
+    internal.isDOMException(value);
+  /** Object.prototype.toString without the object's own say: only for hosts that lack Error.isError. */
+  const objectTag = (value) => {
+    for (let object = value; object !== null; object = getPrototypeOf(object)) {
+      if (getOwnPropertyDescriptor(object, SymbolToStringTag) !== undefined) return "";
+    }
+    return objectToString(value);
+  };
+
+  // ------------------------------------------------------------------------------------------------- strings
+
+  const hexUpper = (code) => regexpReplace(/[a-f]/g, numberToString(code, 16), (c) => "ABCDEF"[charCodeAt(c, 0) - 97]);
+  const meta = newVec();
+  for (let i = 0; i < 160; i++) meta[i] = i < 32 || i > 126 ? `\\x${padStart(hexUpper(i), 2, "0")}` : "";
+  meta[8] = "\\b";
+  meta[9] = "\\t";
+  meta[10] = "\\n";
+  meta[12] = "\\f";
+  meta[13] = "\\r";
+  meta[39] = "\\'";
+  meta[92] = "\\\\";
+
+  const quote = (text) => {
+    let mark = "'";
+    if (indexOf(text, "'") !== -1) {
+      if (indexOf(text, '"') === -1) mark = '"';
+      else if (indexOf(text, "`") === -1 && indexOf(text, "${") === -1) mark = "`";
+    }
+    let result = "";
+    let last = 0;
+    for (let i = 0; i < text.length; i++) {
+      const code = charCodeAt(text, i);
+      let escaped = "";
+      if (code < 160) {
+        if (code === 39 && mark !== "'") continue;
+        escaped = meta[code];
+      } else if (code >= 0xd800 && code <= 0xdfff) {
+        if (code <= 0xdbff && i + 1 < text.length) {
+          const next = charCodeAt(text, i + 1);
+          if (next >= 0xdc00 && next <= 0xdfff) {
+            i++;
+            continue;
+          }
+        }
+        escaped = `\\u${numberToString(code, 16)}`;
+      }
+      if (escaped === "") continue;
+      result += stringSlice(text, last, i) + escaped;
+      last = i + 1;
+    }
+    return mark + result + stringSlice(text, last) + mark;
+  };
+
+  /** Columns that a text takes: wide characters two, combining marks none. */
+  const widthOf = (text) => {
+    let width = 0;
+    for (let i = 0; i < text.length; i++) {
+      let code = charCodeAt(text, i);
+      if (code < 127) {
+        width++;
+        continue;
+      }
+      if (code >= 0xd800 && code <= 0xdbff && i + 1 < text.length) {
+        code = (code - 0xd800) * 0x400 + (charCodeAt(text, ++i) - 0xdc00) + 0x10000;
+      }
+      if (
+        (code >= 0x300 && code <= 0x36f) || (code >= 0x200b && code <= 0x200f) || (code >= 0x20d0 && code <= 0x20ff) ||
+        (code >= 0xfe00 && code <= 0xfe0f) || (code >= 0xfe20 && code <= 0xfe2f) || (code >= 0x7f && code < 0xa0)
+      ) {
+        continue;
+      }
+      width +=
+        (code >= 0x1100 && code <= 0x115f) || code === 0x2329 || code === 0x232a ||
+        (code >= 0x2e80 && code <= 0x3247 && code !== 0x303f) || (code >= 0x3250 && code <= 0x4dbf) ||
+        (code >= 0x4e00 && code <= 0xa4c6) || (code >= 0xa960 && code <= 0xa97c) || (code >= 0xac00 && code <= 0xd7a3) ||
+        (code >= 0xf900 && code <= 0xfaff) || (code >= 0xfe10 && code <= 0xfe19) || (code >= 0xfe30 && code <= 0xfe6b) ||
+        (code >= 0xff01 && code <= 0xff60) || (code >= 0xffe0 && code <= 0xffe6) || (code >= 0x1b000 && code <= 0x1b001) ||
+        (code >= 0x1f200 && code <= 0x1f251) || (code >= 0x1f300 && code <= 0x1f64f) ||
+        (code >= 0x1f900 && code <= 0x1f9ff) || (code >= 0x20000 && code <= 0x3fffd)
+          ? 2
+          : 1;
+    }
+    return width;
+  };
+
+  // -------------------------------------------------------------------------------------------------- context
+
+  class Context {
+    constructor(options) {
+      this.depth = options.depth;
+      this.showHidden = options.showHidden;
+      this.indentation = 0;
+      this.currentDepth = 0;
+      this.seen = newVec();
+      this.circular = undefined;
+      this.budget = MAX_TEXT;
+    }
+  }
+  const OBJECT = 0;
+  const ARRAY = 1;
+  const ARRAY_EXTRAS = 2;
+
+  const formatPrimitive = (context, value) => {
+    if (typeof value === "string") {
+      let trailer = "";
+      if (value.length > MAX_STRING) {
+        const more = value.length - MAX_STRING;
+        value = stringSlice(value, 0, MAX_STRING);
+        trailer = `... ${more} more character${more > 1 ? "s" : ""}`;
+      }
+      if (value.length > 16 && value.length > BREAK_LENGTH - context.indentation - 4 && indexOf(value, "\n") !== -1) {
+        const indent = ` +\n${repeat(" ", context.indentation + 2)}`;
+        let text = "";
+        let start = 0;
+        while (start < value.length) {
+          let end = indexOf(value, "\n", start) + 1;
+          if (end === 0) end = value.length;
+          text += (start === 0 ? "" : indent) + quote(stringSlice(value, start, end));
+          start = end;
+        }
+        return text + trailer;
+      }
+      return quote(value) + trailer;
+    }
+    if (typeof value === "number") return value === 0 && 1 / value < 0 ? "-0" : numberToString(value);
+    if (typeof value === "bigint") return `${value}n`;
+    if (typeof value === "symbol") return symbolToString(value);
+    return `${value}`;
+  };
+
+  const formatValue = (context, value, level, isTyped) => {
+    if (!isObject(value)) {
+      const text = formatPrimitive(context, value);
+      context.budget -= text.length;
+      return text;
+    }
+    const proxy = native.getProxyDetails(value);
+    if (proxy !== undefined && proxy !== null) {
+      if (proxy.target === null) return "<Revoked Proxy>";
+      if (level > context.depth) return "Proxy [Object]";
+      return `Proxy(${formatValue(context, proxy.target, level, false)})`;
+    }
+    const custom = customOf(value);
+    if (custom !== undefined) {
+      const result = FunctionPrototypeApply(custom, value, [context.depth - level, { depth: context.depth - level }, inspect]);
+      if (result !== value) {
+        if (typeof result !== "string") return formatValue(context, result, level, false);
+        return regexpReplace(/\n/g, result, `\n${repeat(" ", context.indentation)}`);
+      }
+    }
+    const { seen } = context;
+    for (let i = 0; i < seen.length; i++) {
+      if (seen[i] !== value) continue;
+      context.circular ??= new MapConstructor();
+      let index = mapGet(context.circular, value);
+      if (index === undefined) {
+        index = mapSize(context.circular) + 1;
+        mapSet(context.circular, value, index);
+      }
+      return `[Circular *${index}]`;
+    }
+    return formatRaw(context, value, level, isTyped);
+  };
+  /** The value's own inspection function, if reading it runs no getter. */
+  const customOf = (value) => {
+    for (let object = value, steps = 0; object !== null && steps < 1000; object = getPrototypeOf(object), steps++) {
+      if (native.getProxyDetails(object) !== undefined) return undefined;
+      const descriptor = getOwnPropertyDescriptor(object, customInspect);
+      if (descriptor !== undefined) return typeof descriptor.value === "function" ? descriptor.value : undefined;
+    }
+    return undefined;
+  };
+
+  const constructorName = (value) => {
+    let object = value;
+    let first;
+    for (let steps = 0; object !== null && steps < 1000; steps++) {
+      if (native.getProxyDetails(object) !== undefined) break;
+      const descriptor = getOwnPropertyDescriptor(object, "constructor");
+      if (descriptor !== undefined && typeof descriptor.value === "function") {
+        const name = getOwnPropertyDescriptor(descriptor.value, "name");
+        if (name !== undefined && typeof name.value === "string" && name.value !== "" && isInstance(value, descriptor.value)) {
+          return name.value;
+        }
+      }
+      object = getPrototypeOf(object);
+      first ??= object;
+    }
+    if (first === null || first === undefined) return null;
+    return `${native.getConstructorName(value)} <Complex prototype>`;
+  };
+  const isInstance = (value, constructor) => {
+    try {
+      return hasInstance(constructor, value);
+    } catch {
+      return false;
+    }
+  };
+  const prefix = (name, tag, fallback, size = "") => {
+    if (name === null) {
+      if (tag !== "" && fallback !== tag) return `[${fallback}${size}: null prototype] [${tag}] `;
+      return `[${fallback}${size}: null prototype] `;
+    }
+    if (tag !== "" && name !== tag) return `${name}${size} [${tag}] `;
+    return `${name}${size} `;
+  };
+  /** Symbol.toStringTag when it says more than the constructor's name. Getters of scripts are not called. */
+  const tagOf = (value, name) => {
+    let tag = "";
+    for (let object = value, steps = 0; object !== null && steps < 1000; object = getPrototypeOf(object), steps++) {
+      if (native.getProxyDetails(object) !== undefined) return "";
+      const descriptor = getOwnPropertyDescriptor(object, SymbolToStringTag);
+      if (descriptor === undefined) continue;
+      if (typeof descriptor.value === "string") tag = descriptor.value;
+      break;
+    }
+    return tag === name ? "" : tag;
+  };
+
+  const keysOf = (context, value) => {
+    const all = isView(value) || ArrayIsArray(value) ? native.getOwnNonIndexProperties(value) : ownKeys(value);
+    const keys = newVec();
+    for (let i = 0; i < all.length; i++) {
+      const key = all[i];
+      if (context.showHidden || propertyIsEnumerable(value, key)) {
+        keys[keys.length] = key;
+      }
+    }
+    return keys;
+  };
+
+  const identifier = /^[a-zA-Z_][a-zA-Z_0-9]*$/;
+  const formatProperty = (context, object, key, level, type, descriptor = getOwnPropertyDescriptor(object, key)) => {
+    let text;
+    if (descriptor === undefined) {
+      text = "undefined";
+    } else if ("value" in descriptor) {
+      context.indentation += 2;
+      text = formatValue(context, descriptor.value, level, false);
+      context.indentation -= 2;
+    } else if (descriptor.get !== undefined) {
+      text = descriptor.set !== undefined ? "[Getter/Setter]" : "[Getter]";
+    } else {
+      text = descriptor.set !== undefined ? "[Setter]" : "undefined";
+    }
+    if (type === ARRAY_EXTRAS) return text;
+    let name;
+    if (typeof key === "symbol") name = `[${symbolToString(key)}]`;
+    else if (key === "__proto__") name = "['__proto__']";
+    else if (descriptor !== undefined && descriptor.enumerable === false) name = `[${key}]`;
+    else if (regexpExec(identifier, key) !== null) name = key;
+    else name = quote(key);
+    context.budget -= name.length + 2;
+    return `${name}: ${text}`;
+  };
+
+  const functionBase = (value, name, tag) => {
+    const source = functionToString(value);
+    const own = getOwnPropertyDescriptor(value, "name");
+    const label = own !== undefined && typeof own.value === "string" ? own.value : "";
+    if (startsWith(source, "class") && endsWith(source, "}")) {
+      let text = `[class ${label === "" ? "(anonymous)" : label}`;
+      if (name !== "Function" && name !== null) text += ` [${name}]`;
+      if (tag !== "" && name !== tag) text += ` [${tag}]`;
+      if (name !== null) {
+        const parent = getPrototypeOf(value);
+        const parentName = parent === null ? undefined : getOwnPropertyDescriptor(parent, "name")?.value;
+        if (typeof parentName === "string" && parentName !== "") text += ` extends ${parentName}`;
+      } else {
+        text += " extends [null prototype]";
+      }
+      return `${text}]`;
+    }
+    let kind = "Function";
+    const isAsync = startsWith(source, "async");
+    const isGenerator = tag === "GeneratorFunction" || tag === "AsyncGeneratorFunction" || name === "GeneratorFunction" || name === "AsyncGeneratorFunction";
+    if (isGenerator) kind = `Generator${kind}`;
+    if (isAsync && (name === "AsyncFunction" || name === "AsyncGeneratorFunction" || tag !== "")) kind = `Async${kind}`;
+    let text = `[${kind}`;
+    if (name === null) text += " (null prototype)";
+    text += label === "" ? " (anonymous)" : `: ${label}`;
+    text += "]";
+    if (name !== kind && name !== null) text += ` ${name}`;
+    if (tag !== "" && name !== tag) text += ` [${tag}]`;
+    return text;
+  };
+
+  const dataOf = (object, key) => {
+    for (let o = object, steps = 0; o !== null && steps < 1000; o = getPrototypeOf(o), steps++) {
+      const descriptor = getOwnPropertyDescriptor(o, key);
+      if (descriptor !== undefined) return descriptor.value;
+    }
+    return undefined;
+  };
+  const removeKey = (keys, key) => {
+    let found = false;
+    for (let i = 0; i < keys.length; i++) {
+      if (found) keys[i - 1] = keys[i];
+      else if (keys[i] === key) found = true;
+    }
+    if (found) keys.length--;
+  };
+  const formatError = (context, error, name, keys) => {
+    let stack;
+    try {
+      stack = error.stack;
+    } catch {
+      stack = undefined;
+    }
+    let text = typeof stack === "string" && stack !== "" ? stack : safeErrorText(error);
+    if (!context.showHidden && keys.length !== 0) {
+      for (let i = 0; i < errorKeys.length; i++) {
+        const key = errorKeys[i];
+        const own = getOwnPropertyDescriptor(error, key);
+        if (own === undefined || own.enumerable === false) continue;
+        const shown = own.value;
+        if (key === "stack" || (typeof shown === "string" && indexOf(text, shown) !== -1)) removeKey(keys, key);
+      }
+    }
+    if (hasOwn(error, "cause") && !includes(keys, "cause")) keys[keys.length] = "cause";
+    if (hasOwn(error, "errors") && ArrayIsArray(getOwnPropertyDescriptor(error, "errors").value) && !includes(keys, "errors")) {
+      keys[keys.length] = "errors";
+    }
+    // A class of its own is named when the stack's first line does not.
+    const errorName = dataOf(error, "name");
+    if (name === null) {
+      if (startsWith(text, "Error")) text = `[Error: null prototype]${stringSlice(text, 5)}`;
+    } else if (typeof errorName === "string" && endsWith(name, "Error") && startsWith(text, errorName) && errorName !== name) {
+      const next = text[errorName.length];
+      if ((next === undefined || next === ":" || next === "\n") && indexOf(text, name) === -1) {
+        if (indexOf(name, errorName) !== -1) text = name + stringSlice(text, errorName.length);
+        else text = `${name} [${errorName}]${stringSlice(text, errorName.length)}`;
+      }
+    }
+    const message = dataOf(error, "message");
+    const from = typeof message === "string" && message !== "" ? indexOf(text, message) : -1;
+    const position = from === -1 ? 0 : from + message.length;
+    if (indexOf(text, "\n    at", position) === -1) text = `[${text}]`;
+    if (context.indentation !== 0) text = regexpReplace(/\n/g, text, `\n${repeat(" ", context.indentation)}`);
+    return text;
+  };
+  const errorKeys = newVec();
+  errorKeys[0] = "name";
+  errorKeys[1] = "message";
+  errorKeys[2] = "stack";
+  const includes = (items, item) => {
+    for (let i = 0; i < items.length; i++) if (items[i] === item) return true;
+    return false;
+  };
+  const safeErrorText = (error) => {
+    try {
+      return errorToString(error);
+    } catch {
+      return "Error";
+    }
+  };
+
+  const moreItems = (count) => `... ${count} more item${count > 1 ? "s" : ""}`;
+  const formatArray = (context, value, level) => {
+    const output = newVec();
+    const { length } = value;
+    const limit = MathMin(MAX_ITEMS, length);
+    let index = 0;
+    while (index < length && output.length < limit && context.budget > 0) {
+      const descriptor = getOwnPropertyDescriptor(value, `${index}`);
+      if (descriptor === undefined) {
+        const keys = index + 100000 < length ? ownKeysAfter(value, index) : undefined;
+        let end = index;
+        if (keys !== undefined) end = keys;
+        else while (end < length && !hasOwn(value, end)) end++;
+        const count = end - index;
+        output[output.length] = `<${count} empty item${count > 1 ? "s" : ""}>`;
+        index = end;
+      } else {
+        output[output.length] = formatProperty(context, value, `${index}`, level, ARRAY_EXTRAS, descriptor);
+        index++;
+      }
+    }
+    if (index < length) output[output.length] = moreItems(length - index);
+    return output;
+  };
+  /** The next index that exists, for arrays whose holes are too long to walk. */
+  const ownKeysAfter = (array, index) => {
+    const keys = ownKeys(array);
+    for (let i = 0; i < keys.length; i++) {
+      const at = typeof keys[i] === "string" ? NumberConstructor(keys[i]) : NaN;
+      if (at > index && at < array.length) return at;
+    }
+    return array.length;
+  };
+  const formatTyped = (context, value) => {
+    const output = newVec();
+    const length = typedArrayLength(value);
+    const limit = MathMin(MAX_ITEMS, length);
+    for (let i = 0; i < limit; i++) output[i] = formatPrimitive(context, value[i]);
+    if (length > limit) output[output.length] = moreItems(length - limit);
+    return output;
+  };
+  const formatSet = (context, value, level) => {
+    const output = newVec();
+    const size = setSize(value);
+    context.indentation += 2;
+    setForEach(value, (item) => {
+      if (output.length < MAX_ITEMS && context.budget > 0) output[output.length] = formatValue(context, item, level, false);
+    });
+    context.indentation -= 2;
+    if (output.length < size) output[output.length] = moreItems(size - output.length);
+    return output;
+  };
+  const formatMap = (context, value, level) => {
+    const output = newVec();
+    const size = mapSize(value);
+    context.indentation += 2;
+    mapForEach(value, (item, key) => {
+      if (output.length < MAX_ITEMS && context.budget > 0) {
+        output[output.length] = `${formatValue(context, key, level, false)} => ${formatValue(context, item, level, false)}`;
+      }
+    });
+    context.indentation -= 2;
+    if (output.length < size) output[output.length] = moreItems(size - output.length);
+    return output;
+  };
+  const formatArrayBuffer = (value) => {
+    const output = newVec();
+    if (!isSharedArrayBuffer(value) && isDetached(value)) {
+      output[0] = "(detached)";
+    } else {
+      const bytes = new Bytes(value);
+      const length = viewByteLength(bytes);
+      let text = "";
+      for (let i = 0; i < length && i < 50; i++) text += (i === 0 ? "" : " ") + padStart(numberToString(bytes[i], 16), 2, "0");
+      if (length > 50) text += ` ... ${length - 50} more byte${length - 50 > 1 ? "s" : ""}`;
+      output[0] = `[Uint8Contents]: <${text}>`;
+    }
+    output[1] = `byteLength: ${isSharedArrayBuffer(value) ? viewByteLength(new Bytes(value)) : arrayBufferByteLength(value)}`;
+    return output;
+  };
+  const formatPromise = (context, value, level) => {
+    const output = newVec();
+    const { state, result } = native.getPromiseDetails(value);
+    if (state === 0) {
+      output[0] = "<pending>";
+    } else {
+      context.indentation += 2;
+      const text = formatValue(context, result, level, false);
+      context.indentation -= 2;
+      output[0] = state === 2 ? `<rejected> ${text}` : text;
+    }
+    return output;
+  };
+  const formatPreview = (context, preview, level) => {
+    const output = newVec();
+    const { entries, isKeyValue } = preview;
+    context.indentation += 2;
+    for (let i = 0; i < entries.length && output.length < MAX_ITEMS; i += isKeyValue ? 2 : 1) {
+      output[output.length] = isKeyValue
+        ? `[ ${formatValue(context, entries[i], level, false)}, ${formatValue(context, entries[i + 1], level, false)} ]`
+        : formatValue(context, entries[i], level, false);
+    }
+    context.indentation -= 2;
+    return output;
+  };
+
+  // Our own interface objects show their attributes, which are accessors of the prototype.
+  let interfaces;
+  const attributesOf = (value) => {
+    if (interfaces === undefined) {
+      interfaces = new MapConstructor();
+      const names = ownKeys(internal.globals);
+      for (let i = 0; i < names.length; i++) {
+        const Class = internal.globals[names[i]];
+        if (typeof Class === "function" && isObject(Class.prototype)) mapSet(interfaces, Class.prototype, true);
+      }
+    }
+    let found;
+    for (let object = getPrototypeOf(value), steps = 0; object !== null && steps < 100; object = getPrototypeOf(object), steps++) {
+      if (!mapHas(interfaces, object)) continue;
+      found ??= newVec();
+      const keys = ownKeys(object);
+      for (let i = 0; i < keys.length; i++) {
+        const descriptor = getOwnPropertyDescriptor(object, keys[i]);
+        if (descriptor.get !== undefined && descriptor.enumerable && typeof keys[i] === "string") {
+          found[found.length] = { name: keys[i], get: descriptor.get };
+        }
+      }
+    }
+    return found;
+  };
+  const formatAttributes = (context, value, attributes, level) => {
+    const output = newVec();
+    for (let i = 0; i < attributes.length; i++) {
+      const { name, get } = attributes[i];
+      let result;
+      try {
+        result = FunctionPrototypeApply(get, value, []);
+      } catch {
+        continue;
+      }
+      // The reference has undefined where the standard has null.
+      context.indentation += 2;
+      output[output.length] = `${name}: ${formatValue(context, result, level, false)}`;
+      context.indentation -= 2;
+    }
+    return output;
+  };
+
+  const formatRaw = (context, value, level, isTyped) => {
+    const name = constructorName(value);
+    const tag = tagOf(value, name);
+    let keys = keysOf(context, value);
+    let base = "";
+    let open = "{";
+    let close = "}";
+    let format;
+    let type = OBJECT;
+    let attributes;
+    if (ArrayIsArray(value)) {
+      const shown = name !== "Array" || tag !== "" ? prefix(name, tag, "Array", `(${value.length})`) : "";
+      open = `${shown}[`;
+      close = "]";
+      if (value.length === 0 && keys.length === 0) return `${open}]`;
+      type = ARRAY_EXTRAS;
+      format = () => formatArray(context, value, level + 1);
+    } else if (typeof value === "function") {
+      base = functionBase(value, name, tag);
+      if (keys.length === 0) return charge(context, base);
+    } else if (isView(value) && typedArrayTag(value) !== undefined) {
+      const fallback = typedArrayTag(value);
+      open = `${prefix(name, tag === fallback ? "" : tag, fallback, `(${typedArrayLength(value)})`)}[`;
+      close = "]";
+      if (typedArrayLength(value) === 0 && keys.length === 0) return `${open}]`;
+      type = ARRAY_EXTRAS;
+      format = () => formatTyped(context, value);
+    } else if (isSet(value)) {
+      open = `${prefix(name, tag, "Set", `(${setSize(value)})`)}{`;
+      if (setSize(value) === 0 && keys.length === 0) return `${open}}`;
+      format = () => formatSet(context, value, level + 1);
+    } else if (isMap(value)) {
+      open = `${prefix(name, tag, "Map", `(${mapSize(value)})`)}{`;
+      if (mapSize(value) === 0 && keys.length === 0) return `${open}}`;
+      format = () => formatMap(context, value, level + 1);
+    } else if (isRegExp(value)) {
+      base = regexpToString(value);
+      const shown = prefix(name, tag, "RegExp");
+      if (shown !== "RegExp ") base = shown + base;
+      if (keys.length === 0) return charge(context, base);
+    } else if (isDate(value)) {
+      const time = dateGetTime(value);
+      base = time !== time ? "Invalid Date" : dateToISOString(value);
+      const shown = prefix(name, tag, "Date");
+      if (shown !== "Date ") base = shown + base;
+      if (keys.length === 0) return charge(context, base);
+    } else if (isError(value)) {
+      base = formatError(context, value, name, keys);
+      if (keys.length === 0) return charge(context, base);
+    } else if (isArrayBuffer(value) || isSharedArrayBuffer(value)) {
+      open = `${prefix(name, tag, isSharedArrayBuffer(value) ? "SharedArrayBuffer" : "ArrayBuffer")}{`;
+      format = () => formatArrayBuffer(value);
+    } else if (isView(value)) {
+      open = `${prefix(name, tag, "DataView")}{`;
+      format = () => {
+        const output = newVec();
+        output[0] = `byteLength: ${viewByteLength(value)}`;
+        output[1] = `byteOffset: ${viewByteOffset(value)}`;
+        context.indentation += 2;
+        output[2] = `buffer: ${formatValue(context, viewBuffer(value), level + 1, false)}`;
+        context.indentation -= 2;
+        return output;
+      };
+    } else if (native.getPromiseDetails !== undefined && isPromise(value)) {
+      open = `${prefix(name, tag, "Promise")}{`;
+      format = () => formatPromise(context, value, level + 1);
+    } else if (isWeakSet(value) || isWeakMap(value)) {
+      open = `${prefix(name, tag, isWeakSet(value) ? "WeakSet" : "WeakMap")}{`;
+      format = () => single("<items unknown>");
+    } else if (isWeakRef(value)) {
+      open = `${prefix(name, tag, "WeakRef")}{`;
+      format = () => {
+        context.indentation += 2;
+        const text = formatValue(context, weakRefDeref(value), level + 1, false);
+        context.indentation -= 2;
+        return single(text);
+      };
+    } else if (tag === "Map Iterator" || tag === "Set Iterator") {
+      const preview = native.previewEntries(value);
+      if (preview !== undefined && preview !== null) {
+        open = `[${preview.isKeyValue ? stringSlice(tag, 0, 4) + "Entries" : tag}] {`;
+        format = () => formatPreview(context, preview, level + 1);
+      } else {
+        open = `${prefix(name, tag, "Object")}{`;
+      }
+    } else {
+      const boxed = boxedPrimitive(value);
+      if (boxed !== undefined) {
+        const kind = boxed.kind;
+        if (kind === "String") {
+          const kept = newVec();
+          for (let i = 0; i < keys.length; i++) {
+            const at = typeof keys[i] === "string" ? NumberConstructor(keys[i]) : NaN;
+            if (!(at >= 0 && at < boxed.value.length)) kept[kept.length] = keys[i];
+          }
+          keys = kept;
+        }
+        base = `[${kind}`;
+        if (kind !== name) base += name === null ? " (null prototype)" : ` (${name})`;
+        base += `: ${formatPrimitive(context, boxed.value)}]`;
+        if (tag !== "" && tag !== name && tag !== kind) base += ` [${tag}]`;
+        if (keys.length === 0) return charge(context, base);
+      } else if (objectKind(value) === "[object Arguments]") {
+        open = "[Arguments] [";
+        close = "]";
+        type = ARRAY_EXTRAS;
+        format = () => formatArray(context, value, level + 1);
+      } else {
+        attributes = attributesOf(value);
+        if (attributes !== undefined && attributes.length > 0) {
+          open = `${prefix(name, tag, "Object")}{`;
+          format = () => formatAttributes(context, value, attributes, level + 1);
+        } else if (name === "Object" && tag === "") {
+          if (keys.length === 0) return "{}";
+        } else {
+          open = `${prefix(name, tag, "Object")}{`;
+          if (keys.length === 0) return `${open}}`;
+        }
+      }
+    }
+    if (level > context.depth || context.budget <= 0) {
+      const shown = prefix(name, tag, "Object");
+      const label = stringSlice(shown, 0, shown.length - 1);
+      return name === null ? `[${label}]` : `[${ArrayIsArray(value) ? "Array" : label}]`;
+    }
+    context.seen[context.seen.length] = value;
+    context.currentDepth = level;
+    const output = format === undefined ? newVec() : format();
+    for (let i = 0; i < keys.length && context.budget > 0; i++) {
+      output[output.length] = formatProperty(context, value, keys[i], level + 1, type === ARRAY_EXTRAS ? ARRAY : OBJECT);
+    }
+    context.seen.length--;
+    if (context.circular !== undefined) {
+      const index = mapGet(context.circular, value);
+      if (index !== undefined) {
+        const reference = `<ref *${index}>`;
+        if (base === "") open = `${reference} ${open}`;
+        else base = `${reference} ${base}`;
+      }
+    }
+    return layOut(context, output, base, open, close, type, level, value);
+  };
+  const charge = (context, text) => {
+    context.budget -= text.length;
+    return text;
+  };
+  const single = (text) => {
+    const output = newVec();
+    output[0] = text;
+    return output;
+  };
+  const isPromise = (value) => {
+    // A promise's species lookup is the only other brand check, and scripts can see that one.
+    for (let object = value, steps = 0; object !== null && steps < 1000; object = getPrototypeOf(object), steps++) {
+      if (object === promiseConstructor.prototype) return value !== promiseConstructor.prototype;
+    }
+    return false;
+  };
+  const tryBoxed = (valueOf, value) => {
+    try {
+      return FunctionPrototypeApply(valueOf, value, []);
+    } catch {
+      return undefined;
+    }
+  };
+  const boxedPrimitive = (value) => {
+    let inner;
+    if ((inner = tryBoxed(numberValueOf, value)) !== undefined) return { kind: "Number", value: inner };
+    if ((inner = tryBoxed(stringValueOf, value)) !== undefined) return { kind: "String", value: inner };
+    if ((inner = tryBoxed(booleanValueOf, value)) !== undefined) return { kind: "Boolean", value: inner };
+    if ((inner = tryBoxed(bigintValueOf, value)) !== undefined) return { kind: "BigInt", value: inner };
+    if ((inner = tryBoxed(symbolValueOf, value)) !== undefined) return { kind: "Symbol", value: inner };
+    return undefined;
+  };
+  const objectKind = (value) => (tagOf(value, "") === "" ? objectToString(value) : "");
+
+  // ------------------------------------------------------------------------------------------------- layout
+
+  /** Puts short items of long arrays in columns. */
+  const columnize = (context, output, value, hasMore) => {
+    const count = hasMore ? output.length - 1 : output.length;
+    const widths = newVec();
+    let total = 0;
+    let longest = 0;
+    for (let i = 0; i < count; i++) {
+      widths[i] = widthOf(output[i]);
+      total += widths[i] + 2;
+      if (widths[i] > longest) longest = widths[i];
+    }
+    const cell = longest + 2;
+    if (!(cell * 3 + context.indentation < BREAK_LENGTH && (total / cell > 5 || longest <= 6))) return output;
+    const bias = sqrt(cell - total / output.length);
+    const biased = MathMax(cell - 3 - bias, 1);
+    const columns = MathMin(
+      round(sqrt(2.5 * biased * count) / biased),
+      floor((BREAK_LENGTH - context.indentation) / cell),
+      COMPACT * 4,
+      15,
+    );
+    if (columns <= 1) return output;
+    const columnWidths = newVec();
+    for (let i = 0; i < columns; i++) {
+      let width = 0;
+      for (let j = i; j < count; j += columns) if (widths[j] > width) width = widths[j];
+      columnWidths[i] = width + 2;
+    }
+    let pad = padStart;
+    for (let i = 0; i < count; i++) {
+      if (typeof value[i] !== "number" && typeof value[i] !== "bigint") {
+        pad = padEnd;
+        break;
+      }
+    }
+    const lines = newVec();
+    for (let i = 0; i < count; i += columns) {
+      const end = MathMin(i + columns, count);
+      let line = "";
+      let j = i;
+      for (; j < end - 1; j++) {
+        line += pad(`${output[j]}, `, columnWidths[j - i] + output[j].length - widths[j], " ");
+      }
+      line += pad === padStart ? padStart(output[j], columnWidths[j - i] + output[j].length - widths[j] - 2, " ") : output[j];
+      lines[lines.length] = line;
+    }
+    if (hasMore) lines[lines.length] = output[count];
+    return lines;
+  };
+
+  const layOut = (context, output, base, open, close, type, level, value) => {
+    const before = output.length;
+    if (type === ARRAY_EXTRAS && before > 6) {
+      const length = ArrayIsArray(value) ? value.length : isView(value) ? typedArrayLength(value) : before;
+      output = columnize(context, output, value, length > MAX_ITEMS && before > MAX_ITEMS);
+    }
+    const head = base === "" ? "" : `${base} `;
+    if (context.currentDepth - level < COMPACT && before === output.length) {
+      // On one line if it fits and nothing in it is broken.
+      let length = output.length + (output.length + context.indentation + open.length + base.length + 10);
+      for (let i = 0; i < output.length && length <= BREAK_LENGTH; i++) length += output[i].length;
+      if (length <= BREAK_LENGTH && (base === "" || indexOf(base, "\n") === -1)) {
+        const joined = join(output, ", ");
+        if (indexOf(joined, "\n") === -1) return output.length === 0 ? `${head}${open}${close}` : `${head}${open} ${joined} ${close}`;
+      }
+    }
+    const indent = `\n${repeat(" ", context.indentation)}`;
+    return `${head}${open}${indent}  ${join(output, `,${indent}  `)}${indent}${close}`;
+  };
+
+  // ------------------------------------------------------------------------------------------------- entry points
+
+  const cut = (text) => (text.length > MAX_TEXT ? `${stringSlice(text, 0, MAX_TEXT)}... ${text.length - MAX_TEXT} more characters` : text);
+  const format1 = (value, depth, showHidden) => {
+    try {
+      return formatValue(new Context({ depth, showHidden }), value, 0, false);
+    } catch {
+      return "[Object: inspection failed]";
+    }
+  };
+  /** The text of one value. `options`: `depth` (levels, default 2), `showHidden`. */
+  const inspect = (value, options = undefined) => {
+    const depth = isObject(options) && options.depth !== undefined ? (options.depth === null ? Infinity : +options.depth) : 2;
+    const showHidden = isObject(options) ? !!options.showHidden : false;
+    return cut(format1(value, depth, showHidden));
+  };
+
+  const toText = (value) => {
+    // %s: primitives as they are, objects without a toString of their own inspected flat.
+    if (typeof value === "number") return formatPrimitive(undefined, value);
+    if (typeof value === "bigint") return `${value}n`;
+    if (!isObject(value)) return typeof value === "symbol" ? symbolToString(value) : `${value}`;
+    if (hasScriptToString(value)) {
+      try {
+        return `${value}`;
+      } catch {
+        return format1(value, 0, false);
+      }
+    }
+    return format1(value, 0, false);
+  };
+  const objectPrototype = Object.prototype;
+  const errorPrototype = Error.prototype;
+  const hasScriptToString = (value) => {
+    if (native.getProxyDetails(value) !== undefined) return false;
+    for (let object = value, steps = 0; object !== null && steps < 1000; object = getPrototypeOf(object), steps++) {
+      const own = getOwnPropertyDescriptor(object, "toString");
+      if (own === undefined) continue;
+      if (object === objectPrototype) return false;
+      if (object === errorPrototype) return true;
+      if (typeof own.value !== "function") return false;
+      // Built-in classes are inspected instead.
+      const constructor = getOwnPropertyDescriptor(object, "constructor");
+      if (constructor === undefined || typeof constructor.value !== "function") return true;
+      return indexOf(functionToString(constructor.value), "[native code]") === -1;
+    }
+    return false;
+  };
+  const toJSONText = (value) => {
+    try {
+      return JSONstringify(value);
+    } catch (error) {
+      if (isObject(error) && typeof error.message === "string" && indexOf(error.message, "circular") !== -1) return "[Circular]";
+      throw error;
+    }
+  };
+  const toNumberText = (value, parse) => {
+    if (typeof value === "bigint" && parse !== NumberParseFloat) return `${value}n`;
+    if (typeof value === "symbol") return "NaN";
+    if (parse === undefined) return isObject(value) ? "NaN" : formatPrimitive(undefined, NumberConstructor(value));
+    if (parse === NumberParseInt && isObject(value)) return "NaN";
+    return formatPrimitive(undefined, parse(typeof value === "bigint" ? `${value}` : value));
+  };
+
+  /** The text of the arguments of a console method: format specifiers of a leading string, then the rest. */
+  const formatArguments = (args) => {
+    let text = "";
+    let next = 0;
+    const count = args.length;
+    if (count > 0 && typeof args[0] === "string") {
+      const format = args[0];
+      next = 1;
+      if (count === 1) return cut(format);
+      let last = 0;
+      for (let i = 0; i < format.length - 1; i++) {
+        if (charCodeAt(format, i) !== 37) continue;
+        const code = format[i + 1];
+        if (code === "%") {
+          text += stringSlice(format, last, i + 1);
+          last = i + 2;
+          i++;
+          continue;
+        }
+        if (next === count) continue;
+        let piece;
+        switch (code) {
+          case "s":
+            piece = toText(args[next]);
+            break;
+          case "j":
+            piece = `${toJSONText(args[next])}`;
+            break;
+          case "d":
+            piece = toNumberText(args[next], undefined);
+            break;
+          case "i":
+            piece = toNumberText(args[next], NumberParseInt);
+            break;
+          case "f":
+            piece = toNumberText(args[next], NumberParseFloat);
+            break;
+          case "o":
+            piece = format1(args[next], 4, true);
+            break;
+          case "O":
+            piece = format1(args[next], 2, false);
+            break;
+          case "c":
+            piece = "";
+            break;
+          default:
+            continue;
+        }
+        text += stringSlice(format, last, i) + piece;
+        next++;
+        last = i + 2;
+        i++;
+      }
+      text += stringSlice(format, last);
+    }
+    for (let i = next; i < count; i++) {
+      if (text.length > MAX_TEXT) break;
+      const value = args[i];
+      text += (i === 0 ? "" : " ") + (typeof value === "string" ? value : format1(value, 2, false));
+    }
+    return cut(text);
+  };
+  return { inspect, formatArguments };
+})
