@@ -212,8 +212,9 @@ fn locate(text: &str, span: Span) -> ((u32, u32), (String, usize, usize)) {
     let width = text[start..end].chars().count().max(1);
     let show = |piece: &str| piece.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
     // Of a long line, only what is around the caret.
-    let before = column.min(EXCERPT_CHARS / 2);
-    let shown_start = if column <= EXCERPT_CHARS / 2 {
+    let fits = text[line_start..line_end].chars().nth(EXCERPT_CHARS).is_none();
+    let before = if fits { column } else { column.min(EXCERPT_CHARS / 2) };
+    let shown_start = if before == column {
         line_start
     } else {
         text[line_start..start].char_indices().rev().nth(before - 1).map_or(start, |(offset, _)| line_start + offset)
@@ -223,7 +224,7 @@ fn locate(text: &str, span: Span) -> ((u32, u32), (String, usize, usize)) {
         .nth(EXCERPT_CHARS)
         .map_or(line_end, |(offset, _)| shown_start + offset);
     let line = show(text[shown_start..shown_end].trim_end());
-    ((line_number as u32, column as u32 + 1), (line, before, width.min(EXCERPT_CHARS - before)))
+    ((line_number as u32, column as u32 + 1), (line, before, width.min((EXCERPT_CHARS - before).max(1))))
 }
 
 /// The name that was probably meant, as advice. Names that are too different are not suggested.
@@ -233,12 +234,14 @@ pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>)
         return None;
     }
     let allowed = (length / 3).max(1);
+    let lower = wrong.to_lowercase();
     names
         .into_iter()
-        .map(|name| (distance(&wrong.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+        // Small and large letters matter less than other differences, and a name decides between equals.
+        .map(|name| (distance(&lower, &name.to_lowercase()), distance(wrong, name), name))
+        .filter(|(distance, _, name)| *distance <= allowed && *distance < name.chars().count())
+        .min()
+        .map(|(_, _, name)| name)
 }
 
 /// The number of letters to add, remove, change or swap with their neighbour to make one word from another.

@@ -161,8 +161,9 @@ impl Validator<'_> {
         let flags_at = at.field("v8Flags");
         let v8_flags = self.strings(config.get_v8_flags(), &flags_at).unwrap_or_default();
         for (index, flag) in v8_flags.iter().enumerate() {
-            if !flag.starts_with('-') || flag.contains('\0') {
-                self.error(&flags_at.index(index as u32), "a flag for V8 begins with a dash, such as `--expose-gc`");
+            let flag_at = flags_at.index(index as u32);
+            if (!flag.starts_with('-') || flag.contains('\0')) && !flag_at.is_incomplete() {
+                self.error(&flag_at, "a flag for V8 begins with a dash, such as `--expose-gc`");
             }
         }
         Some(Config {
@@ -211,7 +212,7 @@ impl Validator<'_> {
                     self.error_with_help(
                         at,
                         format!("the service `{name}` does not say what it is"),
-                        "set one of its fields `worker`, `network`, `external`, `disk`",
+                        "set its field `worker`",
                     );
                 }
                 None
@@ -595,32 +596,31 @@ impl Validator<'_> {
             &["style", "forwardedProtoHeader", "cfBlobHeader", "injectRequestHeaders", "injectResponseHeaders"],
         );
         let style = match options.get_style() {
-            Ok(http_options::Style::Host) => HttpStyle::Host,
-            Ok(http_options::Style::Proxy) => HttpStyle::Proxy,
-            Err(_) => return self.newer(&at.field("style")),
+            Ok(http_options::Style::Host) => Some(HttpStyle::Host),
+            Ok(http_options::Style::Proxy) => Some(HttpStyle::Proxy),
+            Err(_) => self.newer(&at.field("style")),
         };
-        let proto_at = at.field("forwardedProtoHeader");
-        let forwarded_proto_header = if options.has_forwarded_proto_header() {
-            Some(self.header_name(options.get_forwarded_proto_header(), &proto_at)?)
-        } else {
-            None
+        // `None` for one that is wrong, `Some(None)` for none.
+        let forwarded_proto_header = match options.has_forwarded_proto_header() {
+            true => {
+                self.header_name(options.get_forwarded_proto_header(), &at.field("forwardedProtoHeader")).map(Some)
+            }
+            false => Some(None),
         };
-        let cf_at = at.field("cfBlobHeader");
-        let cf_blob_header = if options.has_cf_blob_header() {
-            Some(self.header_name(options.get_cf_blob_header(), &cf_at)?)
-        } else {
-            None
+        let cf_blob_header = match options.has_cf_blob_header() {
+            true => self.header_name(options.get_cf_blob_header(), &at.field("cfBlobHeader")).map(Some),
+            false => Some(None),
         };
         let request_at = at.field("injectRequestHeaders");
-        let request = self.intact(options.get_inject_request_headers(), &request_at)?;
-        let inject_request_headers = self.injections(request, &request_at);
+        let request = self.intact(options.get_inject_request_headers(), &request_at);
+        let inject_request_headers = request.and_then(|headers| self.injections(headers, &request_at));
         let response_at = at.field("injectResponseHeaders");
-        let response = self.intact(options.get_inject_response_headers(), &response_at)?;
-        let inject_response_headers = self.injections(response, &response_at);
+        let response = self.intact(options.get_inject_response_headers(), &response_at);
+        let inject_response_headers = response.and_then(|headers| self.injections(headers, &response_at));
         Some(HttpOptions {
-            style,
-            forwarded_proto_header,
-            cf_blob_header,
+            style: style?,
+            forwarded_proto_header: forwarded_proto_header?,
+            cf_blob_header: cf_blob_header?,
             inject_request_headers: inject_request_headers?,
             inject_response_headers: inject_response_headers?,
         })

@@ -183,6 +183,7 @@ impl<'a> Evaluator<'a> {
         for (index, declaration) in declarations.iter().enumerate() {
             if let Some(Constant::Done(actual, value)) = self.constants.get(&(module, index))
                 && *actual == ty
+                && self.modules[module].names.get(&declaration.name.text) == Some(&index)
             {
                 found.push((declaration.name.text.clone(), Rc::clone(value)));
             }
@@ -541,7 +542,7 @@ impl<'a> Evaluator<'a> {
             (ValueKind::Float(number), TypeVariant::Float64) => {
                 Ok(Kind::Scalar(dynamic_value::Reader::Float64(*number)))
             }
-            (ValueKind::Float(_), _) => self.mismatch(value, ty, "a number"),
+            (ValueKind::Float(_), _) => self.mismatch(value, ty, "a number with a fraction or an exponent"),
             (ValueKind::Text(bytes), TypeVariant::Text) => self.utf8(bytes.as_slice().into(), value.span, None),
             (ValueKind::Text(bytes), TypeVariant::Data) => Ok(Kind::Data(bytes.as_slice().into())),
             (ValueKind::Text(bytes), TypeVariant::Struct(raw)) => {
@@ -581,7 +582,8 @@ impl<'a> Evaluator<'a> {
             TypeVariant::Data => "bytes: 0x\"…\", a text, or `embed`".to_owned(),
             TypeVariant::Enum(raw) => format!("one of {}", enumerants(raw.into())),
             TypeVariant::AnyPointer | TypeVariant::Capability => "nothing: this field cannot be written".to_owned(),
-            _ => format!("a number of type {}", type_name(ty)),
+            TypeVariant::Float32 | TypeVariant::Float64 => "a number".to_owned(),
+            _ => "an integer".to_owned(),
         };
         self.reporter.error(Place::Span(value.span), format!("expected {expected}, found {found}"));
         Err(Wrong)

@@ -24,17 +24,22 @@ pub(super) enum TokenKind {
     End,
 }
 
+/// Stands for something that has been reported.
+pub(super) const UNKNOWN: char = '\u{fffd}';
+
 /// Reads tokens from a text. What is no token is reported and skipped.
 pub(super) struct Lexer<'a> {
     file: u32,
     text: &'a str,
     at: usize,
+    /// A text has just ended where its line did. What follows it is not what was meant.
+    broken_off: bool,
 }
 
 impl<'a> Lexer<'a> {
     /// Begins at the start of the text, after a byte-order mark.
     pub(super) fn new(file: u32, text: &'a str) -> Self {
-        Self { file, text, at: if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 } }
+        Self { file, text, at: if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }, broken_off: false }
     }
 
     fn span(&self, start: usize) -> Span {
@@ -59,6 +64,9 @@ impl<'a> Lexer<'a> {
 
     /// The next token; `End` again and again at the end.
     pub(super) fn next(&mut self, reporter: &mut Reporter) -> Token {
+        if std::mem::take(&mut self.broken_off) {
+            return Token { kind: TokenKind::Punctuation(UNKNOWN), span: self.span(self.at) };
+        }
         loop {
             self.take_while(|byte| byte.is_ascii_whitespace() || byte == 0x0b);
             if self.peek() != Some(b'#') {
@@ -84,34 +92,35 @@ impl<'a> Lexer<'a> {
             _ => {
                 let wrong = self.text[start..].chars().next().unwrap_or('\u{fffd}');
                 self.at += wrong.len_utf8();
-                // One message for a run of characters that mean nothing.
-                while let Some(next) = self.text[self.at..].chars().next().filter(|next| !next.is_ascii()) {
-                    self.at += next.len_utf8();
+                if let Some(text) = self.foreign_quotes(wrong) {
+                    let message = "text stands between double quotes: \"…\"";
+                    reporter.error(Place::Span(self.span(start)), message);
+                    TokenKind::Text(text.into())
+                } else {
+                    // One message for a run of characters that mean nothing, and a placeholder for what was meant.
+                    while let Some(next) = self.text[self.at..].chars().next().filter(|next| !next.is_ascii()) {
+                        self.at += next.len_utf8();
+                    }
+                    reporter.error(Place::Span(self.span(start)), format!("the character {wrong:?} means nothing here"));
+                    TokenKind::Punctuation(UNKNOWN)
                 }
-                let message = match wrong {
-                    '\'' | '`' | '“' | '”' | '‘' | '’' => "text stands between double quotes: \"…\"".to_owned(),
-                    _ => format!("the character {wrong:?} means nothing here"),
-                };
-                reporter.error(Place::Span(self.span(start)), message);
-                return self.next_after_error(reporter);
             }
         };
         Token { kind, span: self.span(start) }
     }
 
-    /// Goes on after a character that was skipped. Not by recursion in a loop of bad characters: each call takes all of
-    /// them that follow.
-    fn next_after_error(&mut self, reporter: &mut Reporter) -> Token {
-        self.take_while(|byte| byte < 0x20 || matches!(byte, b'\'' | b'`' | b'\\' | 0x7f));
-        let start = self.at;
-        // A placeholder for what was meant, so that what follows is still read for what it is.
-        if self.peek().is_some_and(|byte| !byte.is_ascii()) {
-            while let Some(next) = self.text[self.at..].chars().next().filter(|next| !next.is_ascii()) {
-                self.at += next.len_utf8();
-            }
-            reporter.error(Place::Span(self.span(start)), "these characters mean nothing here");
-        }
-        Token { kind: TokenKind::Punctuation('\u{fffd}'), span: self.span(start) }
+    /// What stands between quotes of another kind, to the end of the line at most.
+    fn foreign_quotes(&mut self, open: char) -> Option<&'a str> {
+        let close = match open {
+            '\'' | '`' => open,
+            '“' | '”' => '”',
+            '‘' | '’' => '’',
+            _ => return None,
+        };
+        let line = self.text[self.at..].split('\n').next().unwrap_or_default();
+        let inside = &line[..line.find(close)?];
+        self.at += inside.len() + close.len_utf8();
+        Some(inside)
     }
 
     fn number(&mut self, start: usize, reporter: &mut Reporter) -> TokenKind {
@@ -195,6 +204,7 @@ impl<'a> Lexer<'a> {
                         "this text has no end on its line",
                         "close it with a double quote; \\n is a line break, and texts beside each other are one text",
                     );
+                    self.broken_off = true;
                     return bytes;
                 }
             }

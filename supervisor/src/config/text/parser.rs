@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{
     ast::{Declaration, DeclarationKind, File, Name, Root, TypeName, Value, ValueKind, Word},
-    lexer::{Lexer, Token, TokenKind},
+    lexer::{Lexer, Token, TokenKind, UNKNOWN},
 };
 use crate::config::{
     diagnostics::{Place, Reporter, Span},
@@ -16,7 +16,7 @@ use crate::config::{
 pub(super) fn parse(file: u32, text: &str, reporter: &mut Reporter, values: &mut usize) -> File {
     let mut lexer = Lexer::new(file, text);
     let token = lexer.next(reporter);
-    let mut parser = Parser { lexer, token, ahead: None, reporter, values, depth: 0, last: None, gave_up: false };
+    let mut parser = Parser { lexer, token, ahead: None, reporter, values, depth: 0, last: None, gave_up: false, quiet: false };
     parser.file()
 }
 
@@ -31,6 +31,8 @@ struct Parser<'a> {
     last: Option<Span>,
     /// There is too much of it, or too much is wrong.
     gave_up: bool,
+    /// Something in this declaration could not be read at all; what would be said about the rest of it is noise.
+    quiet: bool,
 }
 
 /// What was wrong has been reported.
@@ -58,10 +60,14 @@ impl Parser<'_> {
     }
 
     fn next_is(&mut self, punctuation: char) -> bool {
+        self.next_is_one_of(&[punctuation])
+    }
+
+    fn next_is_one_of(&mut self, punctuation: &[char]) -> bool {
         if self.ahead.is_none() {
             self.ahead = Some(self.lexer.next(self.reporter));
         }
-        self.ahead.as_ref().is_some_and(|token| token.kind == TokenKind::Punctuation(punctuation))
+        matches!(self.ahead, Some(Token { kind: TokenKind::Punctuation(next), .. }) if punctuation.contains(&next))
     }
 
     fn accept(&mut self, punctuation: char) -> bool {
@@ -73,13 +79,18 @@ impl Parser<'_> {
     }
 
     fn expected<T>(&mut self, what: &str) -> Parsed<T> {
+        if self.quiet {
+            return Err(Wrong);
+        }
         let found = match &self.token.kind {
             TokenKind::Identifier(name) => format!("`{name}`"),
             TokenKind::Text(_) => "a text".to_owned(),
             TokenKind::Data(_) => "bytes".to_owned(),
             TokenKind::Integer(_) | TokenKind::Float(_) => "a number".to_owned(),
-            // Has been reported.
-            TokenKind::Punctuation('\u{fffd}') => return Err(Wrong),
+            TokenKind::Punctuation(UNKNOWN) => {
+                self.quiet = true;
+                return Err(Wrong);
+            }
             TokenKind::Punctuation(character) => format!("`{character}`"),
             TokenKind::End => "the end of the file".to_owned(),
         };
@@ -145,6 +156,7 @@ impl Parser<'_> {
     fn declaration(&mut self) -> Parsed<Option<Declaration>> {
         let begin = self.token.span;
         self.depth = 0;
+        self.quiet = false;
         if self.accept('@') {
             if !matches!(self.token.kind, TokenKind::Integer(_)) {
                 return self.expected("the number of the file, such as @0xbf5147cbbecf40c1");
@@ -387,12 +399,17 @@ impl Parser<'_> {
                 Ok(ValueKind::List(items))
             }),
             TokenKind::Punctuation('(') => self.nested(')', |parser| {
-                let named = matches!(parser.token.kind, TokenKind::Identifier(_)) && parser.next_is('=');
+                // A name alone can be a value; a name before anything else is that of a field, whether its `=` is there
+                // or not.
+                let named = matches!(parser.token.kind, TokenKind::Identifier(_))
+                    && !parser.is_word("embed")
+                    && !parser.is_word("import")
+                    && !parser.next_is_one_of(&['.', ')', ',']);
                 if !named && !parser.is(')') {
                     // Parentheses around one value change nothing.
                     let inner = parser.value();
-                    if parser.is(',') {
-                        return parser.expected("`)`: the fields of a struct have names, as in `(name = value)`");
+                    if !parser.is(')') {
+                        return parser.expected("`)`, or a field as in `(name = value)`");
                     }
                     parser.require(')')?;
                     return Ok(inner.kind);
