@@ -154,6 +154,11 @@ impl Connection {
         Ok(response)
     }
 
+    /// What was received after the last head or response that was read, and is not read yet.
+    pub fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
+    }
+
     /// Everything until the other side closes, bytes of a broken response included.
     ///
     /// # Errors

@@ -76,7 +76,19 @@ pub struct Footprint {
 /// When there is no such process.
 pub fn footprint(pid: u32) -> Footprint {
     let count = |what: &str| fs::read_dir(format!("/proc/{pid}/{what}")).expect("the process lives").count();
-    Footprint { descriptors: count("fd"), threads: count("task"), resident: status_bytes(pid, "VmRSS").unwrap_or(0) }
+    Footprint { descriptors: count("fd"), threads: count("task"), resident: resident(pid) }
+}
+
+/// Resident set of `pid` in bytes; 0 when there is no such process.
+pub fn resident(pid: u32) -> u64 {
+    status_bytes(pid, "VmRSS").unwrap_or(0)
+}
+
+/// Processor time, user and system, that `pid` alone has used.
+pub fn cpu(pid: u32) -> Duration {
+    let fields = stat(pid).unwrap_or_default();
+    let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// The highest resident set that `pid` has ever had, in bytes.

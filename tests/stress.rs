@@ -1,0 +1,9 @@
+//! What must hold under load and after it: memory is bounded while a gibibyte streams, nothing leaks after thousands of
+//! requests, stalled clients and killed workers, and only what was in flight in a killed worker fails.
+
+mod stress {
+    mod containment;
+    mod faults;
+    mod streams;
+    mod volume;
+}

@@ -1,0 +1,179 @@
+//! Workers and supervisors that are killed.
+
+use std::thread;
+
+use bulkhead_test_support::http::{self, Connection};
+use bulkhead_test_support::load::{Load, Until};
+use bulkhead_test_support::{Server, Setup, process, runtime};
+use nix::sys::signal::{Signal, kill};
+
+/// Two services, each behind a socket of its own; `/pid` cannot exist, so a worker is found by what it does.
+fn two_workers() -> Setup {
+    Setup::config(
+        r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [ (name = "left", worker = .worker), (name = "right", worker = .worker) ],
+  sockets = [
+    (name = "left", address = "127.0.0.1:0", http = (), service = "left"),
+    (name = "right", address = "127.0.0.1:0", http = (), service = "right")
+  ]
+);
+const worker :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "worker.js") ], compatibilityDate = "2026-08-01" );
+"#,
+    )
+    .file("worker.js", WORKER)
+    .sockets(2)
+}
+
+/// Answers at once, or after a wait, or works until it is told to stop.
+const WORKER: &str = "export default { async fetch(request) {
+  const { pathname } = new URL(request.url);
+  if (pathname === '/slow') await new Promise((done) => setTimeout(done, 300));
+  if (pathname === '/forever') await new Promise((done) => setTimeout(done, 600_000));
+  if (pathname === '/burn') { const end = Date.now() + 400; while (Date.now() < end); }
+  return new Response('Hello World\\n');
+} };";
+
+/// The worker process that serves the socket `name`: the one that uses processor time while it is asked to.
+fn worker_of(server: &Server, name: &str) -> u32 {
+    let port = server.port_of(name);
+    let cpu = || process::workers(server.pid()).into_iter().map(|pid| (pid, process::cpu(pid))).collect::<Vec<_>>();
+    let before = cpu();
+    assert_eq!(http::get(port, "/burn").expect("a response").status, 200);
+    let after = cpu();
+    let used = |&(pid, cpu): &(u32, std::time::Duration)| {
+        cpu.saturating_sub(before.iter().find(|(other, _)| *other == pid).map_or(cpu, |(_, cpu)| *cpu))
+    };
+    after.iter().max_by_key(|entry| used(entry)).expect("there are workers").0
+}
+
+#[test]
+fn killed_worker_fails_only_what_is_in_flight() {
+    let server = bulkhead_test_support::supervisor!().serve(two_workers());
+    let victim = worker_of(&server, "left");
+    let (left, right) = (server.port_of("left"), server.port_of("right"));
+    let slow = Load {
+        request: http::request("GET", "/slow", &[], b""),
+        reconnect: true,
+        ..Load::get(left, 32, Until::Elapsed(std::time::Duration::from_secs(3)))
+    };
+    let others = Load {
+        expect: Some(b"Hello World\n".to_vec()),
+        ..Load::get(right, 8, Until::Elapsed(std::time::Duration::from_secs(3)))
+    };
+    let slow = thread::spawn(move || slow.run());
+    let others = thread::spawn(move || others.run());
+    thread::sleep(std::time::Duration::from_millis(450));
+    kill(runtime::pid(victim), Signal::SIGKILL).expect("kill the worker");
+    let slow = slow.join().expect("the load").expect("connections can be opened");
+    let others = others.join().expect("the load").expect("no connection to the other worker breaks");
+    assert_eq!(
+        others.statuses.keys().copied().collect::<Vec<_>>(),
+        [200],
+        "the other worker noticed: {:?}",
+        others.statuses
+    );
+    assert_eq!(others.wrong, 0);
+    assert_eq!(slow.broken, 0, "a request in flight got no answer: {:?}", slow.statuses);
+    assert!(slow.statuses.keys().all(|status| matches!(status, 200 | 503)), "{:?}", slow.statuses);
+    // Requests in flight fail; those that arrive during the back-off may, too. None can be answered twice.
+    assert!(slow.statuses.get(&503).copied().unwrap_or(0) >= 1, "{:?}", slow.statuses);
+    assert!(slow.statuses.get(&200).copied().unwrap_or(0) >= 32, "service did not come back: {:?}", slow.statuses);
+    assert!(!process::is_alive(victim));
+    server.wait_for_stderr(|text| text.contains("SIGKILL"));
+}
+
+#[test]
+fn answer_of_a_killed_worker_names_no_internals() {
+    let server = bulkhead_test_support::supervisor!().serve(two_workers());
+    let victim = worker_of(&server, "left");
+    let mut connection = Connection::open(server.port_of("left"));
+    connection.send(http::request("GET", "/forever", &[], b"")).expect("send");
+    thread::sleep(std::time::Duration::from_millis(200));
+    kill(runtime::pid(victim), Signal::SIGKILL).expect("kill the worker");
+    let response = connection.response("GET").expect("a response");
+    assert_eq!(response.status, 503);
+    assert_eq!(response.text(), "Service Unavailable");
+    let whole = format!("{} {:?} {}", response.status_line, response.headers, response.text()).to_lowercase();
+    for internal in ["left", "worker", "sandbox", "sigkill", "signal", "process", &victim.to_string()] {
+        assert!(!whole.contains(internal), "{internal} in {whole}");
+    }
+}
+
+#[test]
+fn a_thousand_kills_leak_nothing() {
+    let server = bulkhead_test_support::supervisor!().serve(two_workers());
+    let left = server.port_of("left");
+    let in_service = || {
+        runtime::wait_until("the service to be back", || {
+            http::get(left, "/").is_ok_and(|response| response.status == 200)
+        });
+    };
+    let kill_some = |count: usize| {
+        for _ in 0..count {
+            // Bound or waiting in the pool: any worker may die at any time.
+            let workers = process::workers(server.pid());
+            if let Some(victim) = workers.first() {
+                // It may have gone by itself meanwhile.
+                let _ = kill(runtime::pid(*victim), Signal::SIGKILL);
+                runtime::wait_until("the worker to be gone", || !process::is_alive(*victim));
+            } else {
+                thread::sleep(std::time::Duration::from_millis(5));
+            }
+        }
+        in_service();
+    };
+    kill_some(50);
+    let before = settled(&server);
+    kill_some(1000);
+    let after = settled(&server);
+    assert!(after.descriptors <= before.descriptors, "{before:?} before, {after:?} after");
+    assert!(after.threads <= before.threads, "{before:?} before, {after:?} after");
+    let growth = after.resident.saturating_sub(before.resident);
+    assert!(growth < 16 << 20, "the supervisor keeps {} KiB more", growth >> 10);
+    assert_eq!(process::zombies(server.pid()), 0, "children that nobody waited for");
+    assert_eq!(server.stop().code, Some(0));
+}
+
+/// What the supervisor holds once restarts are over: the count of descriptors and of workers no longer changes.
+fn settled(server: &Server) -> process::Footprint {
+    let count = || (process::footprint(server.pid()).descriptors, process::workers(server.pid()).len());
+    let mut last = count();
+    let mut calm = 0;
+    runtime::wait_until("restarts to be over", || {
+        let next = count();
+        calm = if next == last { calm + 1 } else { 0 };
+        last = next;
+        calm > 200
+    });
+    process::footprint(server.pid())
+}
+
+#[test]
+fn workers_end_with_their_supervisor() {
+    for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGINT] {
+        let server = bulkhead_test_support::supervisor!().serve(two_workers());
+        assert_eq!(http::get(server.port_of("left"), "/").expect("a response").status, 200);
+        let workers = process::descendants(server.pid());
+        assert!(!workers.is_empty(), "there are no workers");
+        server.signal(signal);
+        let exit = server.wait();
+        if signal != Signal::SIGKILL {
+            assert_eq!(exit.code, Some(0), "after {signal}: {}", exit.stderr);
+        }
+        for worker in workers {
+            runtime::wait_until("a worker to end", || !process::is_alive(worker));
+        }
+    }
+}
+
+#[test]
+fn requests_in_flight_are_answered_before_a_stop() {
+    let server = bulkhead_test_support::supervisor!().serve(two_workers());
+    let mut connection = Connection::open(server.port_of("left"));
+    connection.send(http::request("GET", "/slow", &[], b"")).expect("send");
+    thread::sleep(std::time::Duration::from_millis(100));
+    server.signal(Signal::SIGTERM);
+    assert_eq!(connection.response("GET").expect("a response").text(), "Hello World\n");
+    assert_eq!(server.wait().code, Some(0));
+}
