@@ -8,10 +8,7 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    os::{
-        fd::{FromRawFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::unix::net::UnixStream,
     path::Path,
     time::Duration,
 };
@@ -204,9 +201,9 @@ pub fn self_test_child() -> ! {
 
 fn child() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options { fds: 1, mode: Mode::BestEffort, ..Options::default() };
-    let report = enter::prepare(&options)?.seal(Profile::Stateless, Refusal::Kill)?;
-    // SAFETY: prepare has verified that 3 is open, and nobody else in this process uses it.
-    let mut channel = File::from(unsafe { OwnedFd::from_raw_fd(3) });
+    let mut prepared = enter::prepare(&options)?;
+    let mut channel = prepared.take_descriptors().pop().map(File::from).ok_or("no descriptor")?;
+    let report = prepared.seal(Profile::Stateless, Refusal::Kill)?;
     channel.write_all(report.to_lines().as_bytes())?;
     channel.write_all(b".\n")?;
     channel.read_exact(&mut [0])?;

@@ -19,9 +19,10 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
     os::{
-        fd::{AsRawFd, OwnedFd, RawFd},
+        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
         unix::fs::OpenOptionsExt,
     },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
@@ -110,6 +111,9 @@ pub enum EnterError {
     /// The environment holds something: somebody else than the supervisor started this process.
     #[error("the sandbox was not shut: the environment has {0} variables; start workers through `supervisor`")]
     EnvironmentNotEmpty(usize),
+    /// `prepare` was called before.
+    #[error("the sandbox was not shut: prepare was called twice")]
+    Twice,
     /// A descriptor that should have been handed over is not open.
     #[error("the sandbox was not shut: descriptor {0} is not open; start workers through `supervisor`")]
     MissingDescriptor(RawFd),
@@ -147,9 +151,16 @@ pub enum EnterError {
 pub struct Prepared {
     mode: Mode,
     report: Report,
+    descriptors: Vec<OwnedFd>,
 }
 
 impl Prepared {
+    /// The descriptors that the process was handed, from 3 up, in order. Empty when called again.
+    /// [`Prepared::seal`] closes those that were not taken.
+    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors)
+    }
+
     /// The layers so far.
     pub fn report(&self) -> &Report {
         &self.report
@@ -176,6 +187,10 @@ impl Prepared {
 /// # Errors
 /// See [`EnterError`]. After an error the process is in an undefined state between open and shut: exit.
 pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
+    static ONCE: AtomicBool = AtomicBool::new(false);
+    if ONCE.swap(true, Ordering::Relaxed) {
+        return Err(EnterError::Twice);
+    }
     let mut report = Report::default();
 
     let variables = std::env::vars_os().count();
@@ -184,7 +199,7 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
     }
     report.set(Layer::Environment, Status::Enforced);
 
-    descriptors(options.fds, &mut report)?;
+    let descriptors = descriptors(options.fds, &mut report)?;
 
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads != 1 {
@@ -234,7 +249,7 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
             }
         }
     }
-    Ok(Prepared { mode: options.mode, report })
+    Ok(Prepared { mode: options.mode, report, descriptors })
 }
 
 fn from(result: io::Result<()>) -> Status {
@@ -244,7 +259,7 @@ fn from(result: io::Result<()>) -> Status {
     }
 }
 
-fn descriptors(handed: usize, report: &mut Report) -> Result<(), EnterError> {
+fn descriptors(handed: usize, report: &mut Report) -> Result<Vec<OwnedFd>, EnterError> {
     let end = 3 + handed as RawFd;
     for fd in 0..end {
         // SAFETY: asks about a number, open or not.
@@ -253,7 +268,9 @@ fn descriptors(handed: usize, report: &mut Report) -> Result<(), EnterError> {
         }
     }
     report.set(Layer::Descriptors, from(sys::close_range(end, 0)));
-    Ok(())
+    // SAFETY: they are open, as was just seen, and nobody else owns them: this is the first thing in `main` and happens
+    // once, so all that is open above 2 was handed over by the supervisor.
+    Ok((3..end).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect())
 }
 
 fn rlimits(options: &Options) -> Status {
@@ -375,7 +392,7 @@ fn own_uid(uids: UidRange, outer_pid: Option<u32>) -> Result<Status, EnterError>
     unsafe {
         if let Err(error) = check(libc::setresgid(id, id, id)) {
             // EINVAL: root only inside a user namespace that maps nobody else.
-            return Ok(Status::Missing(format!("the supervisor is not root ({error})")));
+            return Ok(Status::Missing(format!("user id {id} is not to be had here ({error})")));
         }
         check(libc::setgroups(0, std::ptr::null())).map_err(step("setgroups"))?;
         check(libc::setresuid(id, id, id)).map_err(step("setresuid"))?;
@@ -404,7 +421,7 @@ fn map_ids(proc_self: &OwnedFd, inside: u32, uid: u32, gid: u32) -> io::Result<(
         // SAFETY: a NUL-terminated name relative to an open directory; the new descriptor is ours alone.
         let fd = unsafe {
             check(libc::openat(proc_self.as_raw_fd(), name.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC))
-                .map(|fd| <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd))
+                .map(|fd| OwnedFd::from_raw_fd(fd))
         }?;
         File::from(fd).write_all(text.as_bytes())
     };

@@ -514,7 +514,16 @@ fn start(
     };
     let pid = match pid {
         Ok(pid) => pid,
-        Err(error) if namespaces != 0 => return Err(SpawnError::PidNamespace(error)),
+        // Only what says "not here, not you": running out of memory or threads must not lead to a weaker worker.
+        Err(error)
+            if namespaces != 0
+                && matches!(
+                    error.raw_os_error(),
+                    Some(libc::EPERM | libc::EINVAL | libc::ENOSYS | libc::ENOSPC | libc::EUSERS)
+                ) =>
+        {
+            return Err(SpawnError::PidNamespace(error));
+        }
         Err(source) => return Err(SpawnError::Parent { step: "clone", source }),
     };
     // SAFETY: the kernel has just made this descriptor for us.

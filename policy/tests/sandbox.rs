@@ -70,8 +70,11 @@ fn main() {
 
 // The worker's side.
 
-fn shut(refusal: Refusal) {
-    prepared().seal(Profile::Stateless, refusal).unwrap();
+fn shut(refusal: Refusal) -> File {
+    let mut prepared = prepared();
+    let channel = prepared.take_descriptors().remove(0).into();
+    prepared.seal(Profile::Stateless, refusal).unwrap();
+    channel
 }
 
 fn prepared() -> Prepared {
@@ -130,11 +133,11 @@ fn child(mode: &str, rest: &[String]) -> ! {
         }
         // Shut; answers each byte, ends at the end of the channel. Has a thread from before and one from after.
         "hold" => {
-            let prepared = prepared();
+            let mut prepared = prepared();
+            let mut channel = File::from(prepared.take_descriptors().remove(0));
             std::thread::spawn(|| std::thread::sleep(Duration::from_secs(1000)));
             let report = prepared.seal(Profile::Stateless, Refusal::Kill).unwrap();
             std::thread::spawn(|| std::thread::sleep(Duration::from_secs(1000)));
-            let mut channel = channel();
             writeln!(channel, "{}.", report.to_lines()).unwrap();
             let mut byte = [0];
             while channel.read(&mut byte).unwrap() == 1 {
@@ -143,45 +146,45 @@ fn child(mode: &str, rest: &[String]) -> ! {
         }
         // Shut; says so and then listens to nothing.
         "deaf" => {
-            shut(Refusal::Kill);
-            channel().write_all(b"!").unwrap();
+            shut(Refusal::Kill).write_all(b"!").unwrap();
             loop {
                 std::thread::sleep(Duration::from_secs(1000));
             }
         }
         "log" => {
-            shut(Refusal::Log);
+            let _channel = shut(Refusal::Log);
             // SAFETY: no arguments. Not in the table.
             unsafe { libc::syscall(libc::SYS_getppid) };
         }
         "threads" => {
             std::thread::spawn(|| std::thread::sleep(Duration::from_secs(1000)));
             let error = enter::prepare(&Options { fds: 1, ..Options::default() }).unwrap_err();
-            write!(channel(), "{error}").unwrap();
+            eprint!("{error}");
         }
         "missing" => {
             let error = enter::prepare(&Options { fds: 2, ..Options::default() }).unwrap_err();
-            write!(channel(), "{error}").unwrap();
+            eprint!("{error}");
         }
         // Prepared but not sealed: what stands between it and the world is not seccomp. Descriptor 4 is a directory.
         "landlock" => {
             let options = Options { fds: 2, mode: Mode::Required, ..Options::default() };
-            let _prepared = enter::prepare(&options).unwrap();
+            let mut prepared = enter::prepare(&options).unwrap();
+            let mut descriptors = prepared.take_descriptors();
             // SAFETY: strings that end in NUL, an address of the right size; what is opened is never used.
             let errors = unsafe {
                 let errno = |value: i64| if value < 0 { *libc::__errno_location() } else { 0 };
-                let open = errno(libc::openat(4, c"passwd".as_ptr(), libc::O_RDONLY).into());
+                let open = errno(libc::openat(descriptors[1].as_raw_fd(), c"passwd".as_ptr(), libc::O_RDONLY).into());
                 let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0);
                 let address = [2u8, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
                 let connect = errno(libc::connect(socket, address.as_ptr().cast(), 16).into());
                 let bind = errno(libc::bind(socket, address.as_ptr().cast(), 16).into());
                 [open, connect, bind]
             };
-            write!(channel(), "{errors:?}").unwrap();
+            write!(File::from(descriptors.remove(0)), "{errors:?}").unwrap();
         }
         // One raw system call; "pid" stands for the own process id.
         "call" => {
-            shut(Refusal::Kill);
+            let _channel = shut(Refusal::Kill);
             let own = std::process::id().into();
             let n: Vec<u64> = rest.iter().map(|n| if n == "pid" { own } else { n.parse().unwrap() }).collect();
             // SAFETY: the filter is in force, and what passes it was chosen to fail or to do no harm.
@@ -408,13 +411,13 @@ fn refuses_an_environment() {
 
 fn refuses_missing_descriptor() {
     assert_eq!(
-        outcome("missing", &[]).0,
+        outcome("missing", &[]).1,
         "the sandbox was not shut: descriptor 4 is not open; start workers through `supervisor`"
     );
 }
 
 fn refuses_a_second_thread() {
-    assert!(outcome("threads", &[]).0.contains("already has 2 threads"));
+    assert!(outcome("threads", &[]).1.contains("already has 2 threads"));
 }
 
 fn landlock_alone() {
