@@ -1,4 +1,4 @@
-// Blob and File (File API), FormData (XMLHttpRequest Standard §4) and its two encodings (RFC 7578, URL Standard §5).
+// Blob and File (File API), FormData (XMLHttpRequest Standard section 4) and its two encodings (RFC 7578, URL Standard section 5).
 (function (internal) {
   "use strict";
   const {
@@ -391,7 +391,7 @@
     return boundary;
   };
 
-  /** multipart/form-data encoding (HTML §4.10.21.8): `{ bytes, contentType }`. */
+  /** multipart/form-data encoding (HTML section 4.10.21.8): `{ bytes, contentType }`. */
   const serializeFormData = (formData) => {
     const form = formOf(formData);
     if (form === undefined) throw new TypeErrorConstructor("The value is not a FormData.");
@@ -584,7 +584,7 @@
     }
   };
 
-  /** A FormData of a body (Fetch §"formData()"). Throws TypeErrors. */
+  /** A FormData of a body (Fetch "formData()"). Throws TypeErrors. */
   const parseFormData = (bytes, contentType) => {
     const type = contentType === null || contentType === undefined ? "" : contentType;
     const kind = essence(type);

@@ -24,7 +24,7 @@
     "dir", "dirxml", "table", "trace", "group", "groupCollapsed", "groupEnd", "clear", "count", "countReset", "assert",
     "profile", "profileEnd", "time", "timeLog", "timeEnd", "timeStamp",
   ];
-  // The namespace object's prototype is an empty object of its own (Console Standard §1).
+  // The namespace object's prototype is an empty object of its own (Console Standard section 1).
   const console = { __proto__: {} };
   for (const name in printing) console[name] = printing[name];
   for (let i = 0; i < silent.length; i++) {

@@ -47,7 +47,6 @@
   const MapConstructor = Map;
   const weakMapHas = uncurryThis(WeakMap.prototype.has);
   const weakSetHas = uncurryThis(WeakSet.prototype.has);
-  const weakRefDeref = uncurryThis(WeakRef.prototype.deref);
   const promiseConstructor = Promise;
   const typedArrayLength = getter(TypedArrayPrototype, "length");
   const { valueOf: numberValueOf } = Number.prototype;
@@ -88,7 +87,6 @@
   const isDate = brand(dateGetTime);
   const isWeakMap = brand((value) => weakMapHas(value, probe));
   const isWeakSet = brand((value) => weakSetHas(value, probe));
-  const isWeakRef = brand(weakRefDeref);
   const regexpHas = uncurryThis(getOwnPropertyDescriptor(RegExp.prototype, "source").get);
   const regexpPrototype = RegExp.prototype;
   const hasSource = brand(regexpHas);
@@ -97,7 +95,7 @@
   const isError = (value) =>
     (isNativeError === undefined ? objectTag(value) === "[object Error]" : isNativeError(value)) ||
     internal.isDOMException(value);
-  /** Object.prototype.toString without the object's own say: only for hosts that lack Error.isError. */
+  /** Object.prototype.toString without the object's own say: "" when it has one. */
   const objectTag = (value) => {
     for (let object = value; object !== null; object = getPrototypeOf(object)) {
       if (getOwnPropertyDescriptor(object, SymbolToStringTag) !== undefined) return "";
@@ -285,7 +283,7 @@
       first ??= object;
     }
     if (first === null || first === undefined) return null;
-    return `${native.getConstructorName(value)} <Complex prototype>`;
+    return `${native.getConstructorName(value)} <${format1(first, -1, false)}>`;
   };
   const isInstance = (value, constructor) => {
     try {
@@ -302,14 +300,24 @@
     if (tag !== "" && name !== tag) return `${name}${size} [${tag}] `;
     return `${name}${size} `;
   };
-  /** Symbol.toStringTag when it says more than the constructor's name. Getters of scripts are not called. */
+  /** Symbol.toStringTag when it says more than the constructor's name. An enumerable one of its own is listed anyway. */
   const tagOf = (value, name) => {
     let tag = "";
     for (let object = value, steps = 0; object !== null && steps < 1000; object = getPrototypeOf(object), steps++) {
       if (native.getProxyDetails(object) !== undefined) return "";
       const descriptor = getOwnPropertyDescriptor(object, SymbolToStringTag);
       if (descriptor === undefined) continue;
-      if (typeof descriptor.value === "string") tag = descriptor.value;
+      if (object === value && descriptor.enumerable) return "";
+      let found = descriptor.value;
+      if (descriptor.get !== undefined) {
+        // A getter that a class defines is how scripts name their objects: the one getter that is called.
+        try {
+          found = FunctionPrototypeApply(descriptor.get, value, []);
+        } catch {
+          return "";
+        }
+      }
+      if (typeof found === "string") tag = found;
       break;
     }
     return tag === name ? "" : tag;
@@ -343,8 +351,10 @@
     }
     if (type === ARRAY_EXTRAS) return text;
     let name;
-    if (typeof key === "symbol") name = `[${symbolToString(key)}]`;
-    else if (key === "__proto__") name = "['__proto__']";
+    if (typeof key === "symbol") {
+      name = symbolToString(key);
+      if (descriptor !== undefined && descriptor.enumerable === false) name = `[${name}]`;
+    } else if (key === "__proto__") name = "['__proto__']";
     else if (descriptor !== undefined && descriptor.enumerable === false) name = `[${key}]`;
     else if (regexpExec(identifier, key) !== null) name = key;
     else name = quote(key);
@@ -356,7 +366,8 @@
     const source = functionToString(value);
     const own = getOwnPropertyDescriptor(value, "name");
     const label = own !== undefined && typeof own.value === "string" ? own.value : "";
-    if (startsWith(source, "class") && endsWith(source, "}")) {
+    const isInterface = mapHas(interfacePrototypes(), getOwnPropertyDescriptor(value, "prototype")?.value);
+    if (!isInterface && startsWith(source, "class") && endsWith(source, "}")) {
       let text = `[class ${label === "" ? "(anonymous)" : label}`;
       if (name !== "Function" && name !== null) text += ` [${name}]`;
       if (tag !== "" && name !== tag) text += ` [${tag}]`;
@@ -526,8 +537,8 @@
       const bytes = new Bytes(value);
       const length = viewByteLength(bytes);
       let text = "";
-      for (let i = 0; i < length && i < 50; i++) text += (i === 0 ? "" : " ") + padStart(numberToString(bytes[i], 16), 2, "0");
-      if (length > 50) text += ` ... ${length - 50} more byte${length - 50 > 1 ? "s" : ""}`;
+      for (let i = 0; i < length && i < MAX_ITEMS; i++) text += (i === 0 ? "" : " ") + padStart(numberToString(bytes[i], 16), 2, "0");
+      if (length > MAX_ITEMS) text += ` ... ${length - MAX_ITEMS} more byte${length - MAX_ITEMS > 1 ? "s" : ""}`;
       output[0] = `[Uint8Contents]: <${text}>`;
     }
     output[1] = `byteLength: ${isSharedArrayBuffer(value) ? viewByteLength(new Bytes(value)) : arrayBufferByteLength(value)}`;
@@ -561,7 +572,7 @@
 
   // Our own interface objects show their attributes, which are accessors of the prototype.
   let interfaces;
-  const attributesOf = (value) => {
+  const interfacePrototypes = () => {
     if (interfaces === undefined) {
       interfaces = new MapConstructor();
       const names = ownKeys(internal.globals);
@@ -570,6 +581,10 @@
         if (typeof Class === "function" && isObject(Class.prototype)) mapSet(interfaces, Class.prototype, true);
       }
     }
+    return interfaces;
+  };
+  const attributesOf = (value) => {
+    interfacePrototypes();
     let found;
     for (let object = getPrototypeOf(value), steps = 0; object !== null && steps < 100; object = getPrototypeOf(object), steps++) {
       if (!mapHas(interfaces, object)) continue;
@@ -594,7 +609,7 @@
       } catch {
         continue;
       }
-      // The reference has undefined where the standard has null.
+      if (typeof result === "function") continue;
       context.indentation += 2;
       output[output.length] = `${name}: ${formatValue(context, result, level, false)}`;
       context.indentation -= 2;
@@ -671,14 +686,6 @@
     } else if (isWeakSet(value) || isWeakMap(value)) {
       open = `${prefix(name, tag, isWeakSet(value) ? "WeakSet" : "WeakMap")}{`;
       format = () => single("<items unknown>");
-    } else if (isWeakRef(value)) {
-      open = `${prefix(name, tag, "WeakRef")}{`;
-      format = () => {
-        context.indentation += 2;
-        const text = formatValue(context, weakRefDeref(value), level + 1, false);
-        context.indentation -= 2;
-        return single(text);
-      };
     } else if (tag === "Map Iterator" || tag === "Set Iterator") {
       const preview = native.previewEntries(value);
       if (preview !== undefined && preview !== null) {
@@ -704,11 +711,9 @@
         base += `: ${formatPrimitive(context, boxed.value)}]`;
         if (tag !== "" && tag !== name && tag !== kind) base += ` [${tag}]`;
         if (keys.length === 0) return charge(context, base);
-      } else if (objectKind(value) === "[object Arguments]") {
-        open = "[Arguments] [";
-        close = "]";
-        type = ARRAY_EXTRAS;
-        format = () => formatArray(context, value, level + 1);
+      } else if (objectTag(value) === "[object Arguments]") {
+        open = "[Arguments] {";
+        if (keys.length === 0) return "[Arguments] {}";
       } else {
         attributes = attributesOf(value);
         if (attributes !== undefined && attributes.length > 0) {
@@ -776,7 +781,6 @@
     if ((inner = tryBoxed(symbolValueOf, value)) !== undefined) return { kind: "Symbol", value: inner };
     return undefined;
   };
-  const objectKind = (value) => (tagOf(value, "") === "" ? objectToString(value) : "");
 
   // ------------------------------------------------------------------------------------------------- layout
 
@@ -872,6 +876,7 @@
     if (typeof value === "number") return formatPrimitive(undefined, value);
     if (typeof value === "bigint") return `${value}n`;
     if (!isObject(value)) return typeof value === "symbol" ? symbolToString(value) : `${value}`;
+    if (typeof value === "function") return functionToString(value);
     if (hasScriptToString(value)) {
       try {
         return `${value}`;
@@ -888,8 +893,7 @@
     for (let object = value, steps = 0; object !== null && steps < 1000; object = getPrototypeOf(object), steps++) {
       const own = getOwnPropertyDescriptor(object, "toString");
       if (own === undefined) continue;
-      if (object === objectPrototype) return false;
-      if (object === errorPrototype) return true;
+      if (object === objectPrototype || object === errorPrototype) return false;
       if (typeof own.value !== "function") return false;
       // Built-in classes are inspected instead.
       const constructor = getOwnPropertyDescriptor(object, "constructor");
