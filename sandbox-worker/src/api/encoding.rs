@@ -1,0 +1,473 @@
+//! `TextEncoder`, `TextDecoder` (Encoding Standard, section 7), `atob` and `btoa` (HTML, "Base64 utility methods").
+
+use std::cell::RefCell;
+
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
+use jsg::{BufferSource, DomString, Error, Place, Result};
+
+use super::idl::StringHandle;
+
+/// `TextEncoder`.
+#[derive(jsg::Trace, Debug)]
+pub(super) struct TextEncoder;
+
+/// What `encodeInto` gives.
+struct EncodeIntoResult {
+    /// UTF-16 code units taken from the source.
+    read: u32,
+    /// Bytes put into the destination.
+    written: u32,
+}
+
+impl<'s> jsg::ToJs<'s> for EncodeIntoResult {
+    fn to_js(self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
+        let result = v8::Object::new(scope);
+        for (name, value) in [("read", self.read), ("written", self.written)] {
+            let key = jsg::string(scope, name);
+            let value = v8::Integer::new_from_unsigned(scope, value);
+            result.set(scope, key.into(), value.into());
+        }
+        Ok(result.into())
+    }
+}
+
+/// The UTF-8 form of a V8 string; lone surrogates become U+FFFD.
+fn encode_utf8(scope: &mut v8::PinScope<'_, '_>, text: v8::Local<'_, v8::String>) -> Vec<u8> {
+    let mut bytes = vec![0; text.utf8_length(scope)];
+    let written = text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
+    bytes.truncate(written);
+    bytes
+}
+
+#[jsg::class]
+impl TextEncoder {
+    #[constructor]
+    fn new() -> Self {
+        TextEncoder
+    }
+
+    #[method]
+    fn encode(&self, scope: &mut v8::PinScope<'_, '_>, input: Option<StringHandle<'_>>) -> jsg::Uint8ArrayBytes {
+        jsg::Uint8ArrayBytes(input.map_or_else(Vec::new, |input| encode_utf8(scope, input.0)))
+    }
+
+    #[method]
+    fn encode_into(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        source: StringHandle<'_>,
+        destination: v8::Local<'_, v8::Uint8Array>,
+    ) -> EncodeIntoResult {
+        let length = destination.byte_length();
+        let offset = destination.byte_offset();
+        let store = if length == 0 { None } else { destination.get_backing_store() };
+        let Some(data) = store.as_ref().and_then(|store| store.data()) else {
+            return EncodeIntoResult { read: 0, written: 0 };
+        };
+        // SAFETY: the view says that it covers `length` bytes from `offset` of its backing store, which `store` keeps
+        // alive and in place. Nothing else reads or writes it meanwhile: this process runs script on one thread, and
+        // writing a string runs none.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(data.cast::<u8>().as_ptr().add(offset), length) };
+        let mut read = 0;
+        let written = source.0.write_utf8_v2(scope, bytes, v8::WriteFlags::kReplaceInvalidUtf8, Some(&mut read));
+        // A V8 string has fewer than 2^32 code units, and no more than three bytes for each.
+        EncodeIntoResult { read: read as u32, written: written as u32 }
+    }
+
+    #[getter]
+    fn encoding(&self) -> &'static str {
+        "utf-8"
+    }
+}
+
+#[derive(jsg::Dict)]
+#[jsg(name = "ConstructorOptions")]
+struct TextDecoderOptions {
+    fatal: Option<bool>,
+    #[jsg(name = "ignoreBOM")]
+    ignore_bom: Option<bool>,
+}
+
+#[derive(jsg::Dict)]
+#[jsg(name = "DecodeOptions")]
+struct DecodeOptions {
+    stream: Option<bool>,
+}
+
+/// `TextDecoder`.
+#[derive(jsg::Trace)]
+pub(super) struct TextDecoder {
+    #[trace(skip)]
+    encoding: &'static Encoding,
+    fatal: bool,
+    ignore_bom: bool,
+    /// What a call with `stream: true` left behind.
+    #[trace(skip)]
+    decoder: RefCell<Option<Decoder>>,
+}
+
+/// What the decoder makes of bytes.
+#[derive(Debug, PartialEq, Eq)]
+enum Decoded<'a> {
+    /// UTF-8 without a byte order mark, perhaps with errors, which V8 replaces by the same rules.
+    Utf8(&'a [u8]),
+    Text(String),
+}
+
+impl TextDecoder {
+    fn with_label(label: &str, fatal: bool, ignore_bom: bool) -> Result<Self> {
+        // `for_label_no_replacement` leaves out the one encoding that the constructor must refuse.
+        let encoding = Encoding::for_label_no_replacement(label.as_bytes())
+            .ok_or_else(|| Error::range_error(format!("\"{label}\" is not a valid encoding.")))?;
+        Ok(TextDecoder { encoding, fatal, ignore_bom, decoder: RefCell::new(None) })
+    }
+
+    /// `decode`, on bytes. `None` is an error in fatal mode.
+    fn decode_bytes<'a>(&self, bytes: &'a [u8], stream: bool) -> Option<Decoded<'a>> {
+        let mut slot = self.decoder.borrow_mut();
+        if slot.is_none() && !stream && self.encoding == UTF_8 {
+            let bytes = if self.ignore_bom { bytes } else { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) };
+            if self.fatal && std::str::from_utf8(bytes).is_err() {
+                return None;
+            }
+            return Some(Decoded::Utf8(bytes));
+        }
+        let mut decoder = slot.take().unwrap_or_else(|| {
+            if self.ignore_bom {
+                self.encoding.new_decoder_without_bom_handling()
+            } else {
+                self.encoding.new_decoder_with_bom_removal()
+            }
+        });
+        let mut text = String::new();
+        if self.fatal {
+            text.reserve(decoder.max_utf8_buffer_length_without_replacement(bytes.len())?);
+            let (result, _) = decoder.decode_to_string_without_replacement(bytes, &mut text, !stream);
+            if result != DecoderResult::InputEmpty {
+                return None;
+            }
+        } else {
+            text.reserve(decoder.max_utf8_buffer_length(bytes.len())?);
+            let (result, ..) = decoder.decode_to_string(bytes, &mut text, !stream);
+            debug_assert_eq!(result, encoding_rs::CoderResult::InputEmpty, "there is room for the worst case");
+        }
+        if stream {
+            *slot = Some(decoder);
+        }
+        Some(Decoded::Text(text))
+    }
+
+    fn decode_value<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        input: Option<BufferSource<'s>>,
+        stream: bool,
+    ) -> Result<v8::Local<'s, v8::String>> {
+        let failed = || Error::type_error("Failed to decode input.");
+        with_bytes(input, |bytes| {
+            match self.decode_bytes(bytes, stream).ok_or_else(failed)? {
+                Decoded::Utf8(bytes) if bytes.is_ascii() => {
+                    v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal)
+                }
+                Decoded::Utf8(bytes) => v8::String::new_from_utf8(scope, bytes, v8::NewStringType::Normal),
+                Decoded::Text(text) => v8::String::new(scope, &text),
+            }
+            .ok_or_else(|| Error::range_error("Invalid string length"))
+        })
+    }
+}
+
+/// Lends the bytes of a buffer source, where they are.
+pub(super) fn with_bytes<R>(source: Option<BufferSource<'_>>, body: impl FnOnce(&[u8]) -> R) -> R {
+    let Some(source) = source else { return body(&[]) };
+    let (store, offset) = if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(source.0) {
+        (view.get_backing_store(), view.byte_offset())
+    } else if let Ok(buffer) = v8::Local::<v8::ArrayBuffer>::try_from(source.0) {
+        (Some(buffer.get_backing_store()), 0)
+    } else if let Ok(buffer) = v8::Local::<v8::SharedArrayBuffer>::try_from(source.0) {
+        (Some(buffer.get_backing_store()), 0)
+    } else {
+        (None, 0)
+    };
+    let length = source.byte_length();
+    match store.as_ref().and_then(|store| store.data()) {
+        Some(data) if length > 0 => {
+            // SAFETY: the source says that it covers `length` bytes from `offset` of its backing store, which `store`
+            // keeps alive and in place. This process runs script on one thread, and `body` runs none.
+            body(unsafe { std::slice::from_raw_parts(data.cast::<u8>().as_ptr().add(offset), length) })
+        }
+        _ => body(&[]),
+    }
+}
+
+/// A buffer source in the place where the reference's exception says `Array`.
+struct Bytes<'s>(BufferSource<'s>);
+
+impl<'s> jsg::FromJs<'s> for Bytes<'s> {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "Array".into()
+    }
+
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        match BufferSource::from_js(scope, value, place) {
+            Ok(source) => Ok(Bytes(source)),
+            Err(_) => Err(place.mismatch(&Self::expected())),
+        }
+    }
+}
+
+#[jsg::class]
+impl TextDecoder {
+    #[constructor]
+    fn new(label: Option<String>, options: Option<TextDecoderOptions>) -> Result<Self> {
+        let (fatal, ignore_bom) = options.map_or((None, None), |options| (options.fatal, options.ignore_bom));
+        Self::with_label(label.as_deref().unwrap_or("utf-8"), fatal.unwrap_or(false), ignore_bom.unwrap_or(false))
+    }
+
+    #[method]
+    fn decode<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        input: Option<Bytes<'s>>,
+        options: Option<DecodeOptions>,
+    ) -> Result<v8::Local<'s, v8::String>> {
+        let stream = options.and_then(|options| options.stream).unwrap_or(false);
+        self.decode_value(scope, input.map(|input| input.0), stream)
+    }
+
+    #[getter]
+    fn encoding(&self) -> String {
+        self.encoding.name().to_ascii_lowercase()
+    }
+
+    #[getter]
+    fn fatal(&self) -> bool {
+        self.fatal
+    }
+
+    #[getter(name = "ignoreBOM")]
+    fn ignore_bom(&self) -> bool {
+        self.ignore_bom
+    }
+}
+
+/// Functions of the global object.
+#[derive(jsg::Trace, Debug)]
+struct Base64Functions;
+
+#[jsg::class(name = "ServiceWorkerGlobalScope")]
+impl Base64Functions {
+    #[static_method]
+    fn atob<'s>(scope: &mut v8::PinScope<'s, '_>, data: DomString<'s>) -> Result<jsg::ByteString> {
+        let invalid = || {
+            Error::dom(
+                "InvalidCharacterError",
+                "atob() called with invalid base64-encoded data. (Only whitespace, '+', '/', alphanumeric ASCII, and up \
+                 to two terminal '=' signs when the input data length is divisible by 4 are allowed.)",
+            )
+        };
+        let bytes = one_byte(scope, data.0).ok_or_else(invalid)?;
+        decode_base64(&bytes).map(jsg::ByteString).ok_or_else(invalid)
+    }
+
+    #[static_method]
+    fn btoa<'s>(scope: &mut v8::PinScope<'s, '_>, data: StringHandle<'s>) -> Result<jsg::ByteString> {
+        let bytes = one_byte(scope, data.0).ok_or_else(|| {
+            Error::dom(
+                "InvalidCharacterError",
+                "btoa() can only operate on characters in the Latin1 (ISO/IEC 8859-1) range.",
+            )
+        })?;
+        Ok(jsg::ByteString(encode_base64(&bytes)))
+    }
+}
+
+fn one_byte(scope: &mut v8::PinScope<'_, '_>, text: v8::Local<'_, v8::String>) -> Option<Vec<u8>> {
+    if !text.contains_only_onebyte() {
+        return None;
+    }
+    let mut bytes = vec![0; text.length()];
+    text.write_one_byte_v2(scope, 0, &mut bytes, v8::WriteFlags::empty());
+    Some(bytes)
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Where each byte stands in [`ALPHABET`]; 64 and more: nowhere.
+const VALUES: [u8; 256] = {
+    let mut values = [64; 256];
+    let mut index = 0;
+    while index < 64 {
+        values[ALPHABET[index] as usize] = index as u8;
+        index += 1;
+    }
+    values
+};
+
+fn encode_base64(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let (first, second, third) = (chunk[0], chunk.get(1).copied().unwrap_or(0), chunk.get(2).copied().unwrap_or(0));
+        let group = u32::from(first) << 16 | u32::from(second) << 8 | u32::from(third);
+        let letter = |shift: u32| ALPHABET[(group >> shift) as usize & 63];
+        out.push(letter(18));
+        out.push(letter(12));
+        out.push(if chunk.len() > 1 { letter(6) } else { b'=' });
+        out.push(if chunk.len() > 2 { letter(0) } else { b'=' });
+    }
+    out
+}
+
+/// Infra Standard, "forgiving-base64 decode".
+fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
+    let mut group = 0_u32;
+    let mut letters = 0_usize;
+    let mut padding = 0_usize;
+    for &byte in text {
+        if matches!(byte, b'\t' | b'\n' | b'\x0c' | b'\r' | b' ') {
+            continue;
+        }
+        if byte == b'=' {
+            padding += 1;
+            continue;
+        }
+        let value = VALUES[usize::from(byte)];
+        if value >= 64 || padding > 0 {
+            return None;
+        }
+        group = group << 6 | u32::from(value);
+        letters += 1;
+        if letters.is_multiple_of(4) {
+            out.extend_from_slice(&group.to_be_bytes()[1..]);
+            group = 0;
+        }
+    }
+    // Padding may be left out; what is there must fill the last group.
+    if padding > 2 || (padding > 0 && !(letters + padding).is_multiple_of(4)) {
+        return None;
+    }
+    match letters % 4 {
+        0 => {}
+        2 => out.push((group >> 4) as u8),
+        3 => out.extend_from_slice(&[(group >> 10) as u8, (group >> 2) as u8]),
+        _ => return None,
+    }
+    Some(out)
+}
+
+/// What the built-in scripts need.
+#[derive(jsg::Trace, Debug)]
+struct Internal;
+
+#[jsg::class(name = "internal")]
+impl Internal {
+    /// The UTF-8 bytes of a string.
+    #[static_method]
+    fn encode_utf8(scope: &mut v8::PinScope<'_, '_>, text: DomString<'_>) -> jsg::Uint8ArrayBytes {
+        jsg::Uint8ArrayBytes(encode_utf8(scope, text.0))
+    }
+
+    /// Encoding Standard, "UTF-8 decode": errors are replaced, a byte order mark is dropped.
+    #[static_method]
+    fn decode_utf8<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: BufferSource<'s>) -> Result<v8::Local<'s, v8::String>> {
+        TextDecoder::with_label("utf-8", false, false)?.decode_value(scope, Some(bytes), false)
+    }
+
+    /// `new TextDecoder(label, options)`, whatever scripts did to the global.
+    #[static_method]
+    fn new_text_decoder<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        label: Option<v8::Local<'s, v8::Value>>,
+        options: Option<v8::Local<'s, v8::Value>>,
+    ) -> Result<v8::Local<'s, v8::Object>> {
+        let undefined = v8::undefined(scope).into();
+        let template = jsg::Registry::template(scope, <TextDecoder as jsg::Class>::info());
+        let class = template.get_function(scope).ok_or(Error::Pending)?;
+        let arguments = [label.unwrap_or(undefined), options.unwrap_or(undefined)];
+        class.new_instance(scope, &arguments).ok_or(Error::Pending)
+    }
+
+    /// `decoder.decode(chunk, { stream })`.
+    #[static_method]
+    fn decode_text<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        decoder: &TextDecoder,
+        chunk: Option<BufferSource<'s>>,
+        stream: Option<bool>,
+    ) -> Result<v8::Local<'s, v8::String>> {
+        decoder.decode_value(scope, chunk, stream.unwrap_or(false))
+    }
+}
+
+/// Gives the built-in scripts `encodeUtf8`, `decodeUtf8`, `newTextDecoder` and `decodeText`.
+pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
+    super::expose_functions::<Internal>(scope, internal, &["encodeUtf8", "decodeUtf8", "newTextDecoder", "decodeText"]);
+}
+
+/// Exposes the classes and functions of this file.
+pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
+    jsg::Registry::expose::<TextEncoder>(scope, target);
+    jsg::Registry::expose::<TextDecoder>(scope, target);
+    super::expose_functions::<Base64Functions>(scope, target, &["atob", "btoa"]);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Decoded, TextDecoder, decode_base64, encode_base64};
+
+    #[test]
+    fn wpt_base64() {
+        let table = include_str!("../../../tests/wpt/data/base64.json");
+        let table: serde_json::Value = serde_json::from_str(table).expect("the table is JSON");
+        for case in table.as_array().expect("the table is a list") {
+            let input = case[0].as_str().expect("an input is text");
+            let expected = case[1].as_array().map(|bytes| {
+                bytes
+                    .iter()
+                    .map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok()))
+                    .collect::<Option<Vec<_>>>()
+            });
+            // Inputs beyond U+00FF never reach the decoder.
+            let bytes: Option<Vec<u8>> =
+                input.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect();
+            let found = bytes.and_then(|bytes| decode_base64(&bytes));
+            assert_eq!(found, expected.map(|bytes| bytes.expect("bytes are below 256")), "{input:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn base64_there_and_back(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(decode_base64(&encode_base64(&bytes)), Some(bytes));
+        }
+
+        /// However a text is cut into pieces, streaming gives the same.
+        #[test]
+        fn streaming(bytes in proptest::collection::vec(any::<u8>(), 0..40), cut in 0_usize..40, which in 0_usize..6) {
+            let label = ["utf-8", "utf-16le", "gb18030", "shift_jis", "iso-2022-jp", "windows-1252"][which];
+            let text = |decoded: Option<Decoded<'_>>| match decoded {
+                Some(Decoded::Utf8(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+                Some(Decoded::Text(text)) => text,
+                None => panic!("errors are replaced"),
+            };
+            let decoder = TextDecoder::with_label(label, false, false).expect("the label is known");
+            let whole = text(decoder.decode_bytes(&bytes, false));
+            let (left, right) = bytes.split_at(cut.min(bytes.len()));
+            let mut parts = text(decoder.decode_bytes(left, true));
+            parts += &text(decoder.decode_bytes(right, false));
+            prop_assert_eq!(parts, whole);
+        }
+    }
+
+    #[test]
+    fn fatal_errors_reset() {
+        let decoder = TextDecoder::with_label("utf-8", true, false).expect("the label is known");
+        assert_eq!(decoder.decode_bytes(b"\xe2\x82", true), Some(Decoded::Text(String::new())));
+        assert_eq!(decoder.decode_bytes(b"", false), None);
+        assert_eq!(decoder.decode_bytes(b"a", false), Some(Decoded::Utf8(b"a")));
+        assert_eq!(decoder.decode_bytes(b"\xff", false), None);
+    }
+}

@@ -1,0 +1,357 @@
+//! `structuredClone` (HTML, "structured cloning API").
+
+use std::cell::RefCell;
+
+use bulkhead_ipc::compatibility::Flag;
+use jsg::{Error, FromJs, Place, Result};
+use v8::{ValueDeserializerHelper as _, ValueSerializerHelper as _};
+
+use crate::isolate::{Isolate, builtins};
+
+/// Errors keep their class, their stack and their own properties.
+const ENHANCED_ERRORS: Flag = Flag::named("enhanced_error_serialization");
+
+/// What stands before an object that V8 leaves to us.
+mod tag {
+    pub(super) const DOM_EXCEPTION: u32 = 1;
+    pub(super) const ERROR: u32 = 2;
+}
+
+fn data_clone_error(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::dom("DataCloneError", message)
+}
+
+/// Shared memory that the clone refers to, by its number.
+type Shared = RefCell<Vec<v8::Global<v8::SharedArrayBuffer>>>;
+
+struct Writer<'a> {
+    shared: &'a Shared,
+    enhanced_errors: bool,
+}
+
+/// What an object is to the serializer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    /// V8 serializes it.
+    Plain,
+    DomException,
+    Error,
+    /// An object of the platform that has no serialization.
+    Platform,
+}
+
+fn name_of_class<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<String> {
+    // The built-in scripts know their own objects. They export this function once they have some.
+    let function = v8::Local::<v8::Function>::try_from(builtins::value(scope, "platformClass")).ok()?;
+    let receiver = v8::undefined(scope).into();
+    let name = function.call(scope, receiver, &[object.into()])?;
+    v8::Local::<v8::String>::try_from(name).ok().map(|name| name.to_rust_string_lossy(scope))
+}
+
+impl Writer<'_> {
+    fn sort<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Sort {
+        if object.is_api_wrapper() {
+            return Sort::Platform;
+        }
+        let plain = object.get_prototype(scope).is_none_or(|prototype| prototype.is_null()) || object.is_array();
+        if plain {
+            return Sort::Plain;
+        }
+        match name_of_class(scope, object).as_deref() {
+            Some("DOMException") => Sort::DomException,
+            Some(_) => Sort::Platform,
+            None if object.is_native_error() && self.enhanced_errors => Sort::Error,
+            None => Sort::Plain,
+        }
+    }
+}
+
+impl v8::ValueSerializerImpl for Writer<'_> {
+    fn throw_data_clone_error<'s>(&self, scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::String>) {
+        let message = message.to_rust_string_lossy(scope);
+        data_clone_error(message).throw(scope);
+    }
+
+    fn has_custom_host_object(&self, _: &v8::Isolate) -> bool {
+        true
+    }
+
+    fn is_host_object<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<bool> {
+        Some(self.sort(scope, object) != Sort::Plain)
+    }
+
+    fn write_host_object<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        object: v8::Local<'s, v8::Object>,
+        serializer: &dyn v8::ValueSerializerHelper,
+    ) -> Option<bool> {
+        let context = scope.get_current_context();
+        match self.sort(scope, object) {
+            Sort::DomException => {
+                serializer.write_uint32(tag::DOM_EXCEPTION);
+                for name in ["message", "name", "stack"] {
+                    let key = jsg::string(scope, name);
+                    let value = object.get(scope, key.into())?.to_string(scope)?;
+                    serializer.write_value(context, value.into())?;
+                }
+                Some(true)
+            }
+            Sort::Error => {
+                serializer.write_uint32(tag::ERROR);
+                let key = jsg::string(scope, "name");
+                let name = object.get(scope, key.into())?.to_string(scope)?;
+                serializer.write_value(context, name.into())?;
+                // Every own property with a text for a key, enumerable or not, and whether it is.
+                let arguments = v8::GetPropertyNamesArgs {
+                    mode: v8::KeyCollectionMode::OwnOnly,
+                    property_filter: v8::PropertyFilter::SKIP_SYMBOLS,
+                    index_filter: v8::IndexFilter::IncludeIndices,
+                    key_conversion: v8::KeyConversionMode::ConvertToString,
+                };
+                let keys = object.get_own_property_names(scope, arguments)?;
+                serializer.write_uint32(keys.length());
+                for index in 0..keys.length() {
+                    let key = keys.get_index(scope, index)?;
+                    let value = object.get(scope, key)?;
+                    serializer.write_value(context, key)?;
+                    serializer.write_value(context, value)?;
+                }
+                Some(true)
+            }
+            Sort::Plain | Sort::Platform => {
+                let name = match name_of_class(scope, object) {
+                    Some(name) => name,
+                    None => object.get_constructor_name().to_rust_string_lossy(scope),
+                };
+                let text =
+                    format!("Could not serialize object of type \"{name}\". This type does not support serialization.");
+                data_clone_error(text).throw(scope);
+                None
+            }
+        }
+    }
+
+    fn get_shared_array_buffer_id<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        buffer: v8::Local<'s, v8::SharedArrayBuffer>,
+    ) -> Option<u32> {
+        let mut shared = self.shared.borrow_mut();
+        shared.push(v8::Global::new(scope, buffer));
+        u32::try_from(shared.len() - 1).ok()
+    }
+
+    fn get_wasm_module_transfer_id(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        _: v8::Local<'_, v8::WasmModuleObject>,
+    ) -> Option<u32> {
+        data_clone_error("WebAssembly.Module can not be cloned.").throw(scope);
+        None
+    }
+}
+
+struct Reader<'a> {
+    shared: &'a Shared,
+}
+
+impl v8::ValueDeserializerImpl for Reader<'_> {
+    fn read_host_object<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        deserializer: &dyn v8::ValueDeserializerHelper,
+    ) -> Option<v8::Local<'s, v8::Object>> {
+        let context = scope.get_current_context();
+        let mut kind = 0;
+        if !deserializer.read_uint32(&mut kind) {
+            return None;
+        }
+        if kind == tag::DOM_EXCEPTION {
+            let message = deserializer.read_value(context)?;
+            let name = deserializer.read_value(context)?;
+            let stack = deserializer.read_value(context)?;
+            let hook = scope.get_slot::<jsg::Hooks>().and_then(|hooks| hooks.new_dom_exception.clone())?;
+            let hook = v8::Local::new(scope, hook);
+            let receiver = v8::undefined(scope).into();
+            let exception = hook.call(scope, receiver, &[message, name])?;
+            let exception = v8::Local::<v8::Object>::try_from(exception).ok()?;
+            define(scope, exception, "stack", stack);
+            return Some(exception);
+        }
+        let name = deserializer.read_value(context)?.to_rust_string_lossy(scope);
+        let mut count = 0;
+        if kind != tag::ERROR || !deserializer.read_uint32(&mut count) {
+            return None;
+        }
+        let empty = v8::String::empty(scope);
+        let error = new_error(scope, &name, empty)?;
+        // What the properties below do not say, the original did not have.
+        define(scope, error, "stack", v8::undefined(scope).into());
+        for _ in 0..count {
+            let key = deserializer.read_value(context)?;
+            let value = deserializer.read_value(context)?;
+            match key.to_rust_string_lossy(scope).as_str() {
+                key @ ("stack" | "message") => define(scope, error, key, value),
+                _ => {
+                    let key = v8::Local::<v8::Name>::try_from(key).ok()?;
+                    error.create_data_property(scope, key, value)?;
+                }
+            }
+        }
+        Some(error)
+    }
+
+    fn get_shared_array_buffer_from_id<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        id: u32,
+    ) -> Option<v8::Local<'s, v8::SharedArrayBuffer>> {
+        let shared = self.shared.borrow();
+        let original = v8::Local::new(scope, shared.get(id as usize)?);
+        let store = original.get_backing_store();
+        Some(v8::SharedArrayBuffer::with_backing_store(scope, &store))
+    }
+}
+
+/// Defines a property that enumeration does not show.
+fn define<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    object: v8::Local<'s, v8::Object>,
+    name: &str,
+    value: v8::Local<'s, v8::Value>,
+) {
+    let key = jsg::string(scope, name);
+    object.define_own_property(scope, key.into(), value, v8::PropertyAttribute::DONT_ENUM);
+}
+
+/// A new error of the built-in class with this name; `Error` where none has it.
+fn new_error<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    name: &str,
+    message: v8::Local<'s, v8::String>,
+) -> Option<v8::Local<'s, v8::Object>> {
+    let error = match name {
+        "TypeError" => v8::Exception::type_error(scope, message),
+        "RangeError" => v8::Exception::range_error(scope, message),
+        "SyntaxError" => v8::Exception::syntax_error(scope, message),
+        "ReferenceError" => v8::Exception::reference_error(scope, message),
+        "EvalError" | "URIError" | "AggregateError" | "SuppressedError" => {
+            // The embedder's interface has no maker for these: their constructors are asked.
+            let global = scope.get_current_context().global(scope);
+            let key = jsg::string(scope, name);
+            let class = global.get(scope, key.into())?;
+            let prototype_key = jsg::string(scope, "prototype");
+            let prototype = v8::Local::<v8::Object>::try_from(class).ok()?.get(scope, prototype_key.into())?;
+            let error = v8::Local::<v8::Object>::try_from(v8::Exception::error(scope, message)).ok()?;
+            error.set_prototype(scope, prototype)?;
+            return Some(error);
+        }
+        _ => v8::Exception::error(scope, message),
+    };
+    v8::Local::<v8::Object>::try_from(error).ok()
+}
+
+/// The options of `structuredClone`.
+#[derive(Default)]
+struct StructuredCloneOptions<'s> {
+    transfer: Vec<v8::Local<'s, v8::Value>>,
+}
+
+impl<'s> FromJs<'s> for StructuredCloneOptions<'s> {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "StructuredCloneOptions".into()
+    }
+
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        if value.is_null() {
+            return Ok(Self::default());
+        }
+        let object = v8::Local::<v8::Object>::try_from(value).map_err(|_| place.mismatch(&Self::expected()))?;
+        let key = jsg::string(scope, "transfer");
+        let list = object.get(scope, key.into()).ok_or(Error::Pending)?;
+        if list.is_undefined() {
+            return Ok(Self::default());
+        }
+        let place = Place::Member("StructuredCloneOptions", "transfer");
+        let list = v8::Local::<v8::Array>::try_from(list).map_err(|_| place.mismatch("Array"))?;
+        let mut transfer = Vec::new();
+        for index in 0..list.length() {
+            transfer.push(list.get_index(scope, index).ok_or(Error::Pending)?);
+        }
+        Ok(StructuredCloneOptions { transfer })
+    }
+}
+
+/// Clones a value, moving the buffers of `transfer` into the clone.
+fn clone<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: v8::Local<'s, v8::Value>,
+    transfer: &[v8::Local<'s, v8::Value>],
+) -> Result<v8::Local<'s, v8::Value>> {
+    let mut buffers: Vec<v8::Local<'s, v8::ArrayBuffer>> = Vec::new();
+    for value in transfer {
+        let Ok(buffer) = v8::Local::<v8::ArrayBuffer>::try_from(*value) else {
+            return Err(Error::type_error("Object is not transferable"));
+        };
+        if !buffer.is_detachable() {
+            return Err(data_clone_error("Object is not transferable."));
+        }
+        if !buffers.contains(&buffer) {
+            buffers.push(buffer);
+        }
+    }
+    let context = scope.get_current_context();
+    let shared = Shared::default();
+    let enhanced_errors = Isolate::of(scope).flags().is_on(ENHANCED_ERRORS);
+    let serializer = v8::ValueSerializer::new(scope, Box::new(Writer { shared: &shared, enhanced_errors }));
+    serializer.write_header();
+    for (index, buffer) in buffers.iter().enumerate() {
+        serializer.transfer_array_buffer(index as u32, *buffer);
+    }
+    if serializer.write_value(context, value) != Some(true) {
+        return Err(Error::Pending);
+    }
+    let bytes = serializer.release();
+    let deserializer = v8::ValueDeserializer::new(scope, Box::new(Reader { shared: &shared }), &bytes);
+    for (index, buffer) in buffers.iter().enumerate() {
+        let store = buffer.get_backing_store();
+        buffer.detach(None).ok_or(Error::Pending)?;
+        let moved = v8::ArrayBuffer::with_backing_store(scope, &store);
+        deserializer.transfer_array_buffer(index as u32, moved);
+    }
+    v8::tc_scope!(let scope, scope);
+    let result = match deserializer.read_header(context) {
+        Some(true) => deserializer.read_value(context),
+        _ => None,
+    };
+    match result {
+        Some(value) => Ok(value),
+        None if scope.has_caught() => {
+            scope.rethrow();
+            Err(Error::Pending)
+        }
+        None => Err(Error::error("Unable to deserialize cloned data.")),
+    }
+}
+
+/// Functions of the global object.
+#[derive(jsg::Trace, Debug)]
+struct CloneFunctions;
+
+#[jsg::class(name = "ServiceWorkerGlobalScope")]
+impl CloneFunctions {
+    #[static_method]
+    fn structured_clone<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        value: v8::Local<'s, v8::Value>,
+        options: Option<StructuredCloneOptions<'s>>,
+    ) -> Result<v8::Local<'s, v8::Value>> {
+        clone(scope, value, &options.unwrap_or_default().transfer)
+    }
+}
+
+/// Exposes `structuredClone`.
+pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
+    super::expose_functions::<CloneFunctions>(scope, target, &["structuredClone"]);
+}

@@ -1,0 +1,416 @@
+//! `URL` (URL Standard, section 6.1). The parser is ada, the one of the reference.
+
+use std::{cell::RefCell, mem::MaybeUninit};
+
+use jsg::{Error, FromJs, Place, Receiver, Ref, Result};
+
+use super::{
+    idl::{UsvHandle, UsvString},
+    url_search_params::UrlSearchParams,
+};
+use crate::isolate::builtins;
+
+/// `URL`: one parsed record; its parts become strings when a script asks for them.
+#[derive(jsg::Trace)]
+pub struct Url {
+    #[trace(skip)]
+    record: RefCell<ada_url::Url>,
+    /// The `searchParams` object, once somebody asked for it.
+    params: RefCell<Option<Ref<UrlSearchParams>>>,
+}
+
+impl std::fmt::Debug for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Url({:?})", self.record.borrow().href())
+    }
+}
+
+/// URLs up to this many bytes are parsed without an allocation for their text.
+const INLINE: usize = 1024;
+
+/// The basic URL parser, with a base that is parsed first.
+fn parse(
+    scope: &mut v8::PinScope<'_, '_>,
+    input: v8::Local<'_, v8::String>,
+    base: Option<v8::Local<'_, v8::String>>,
+) -> Option<ada_url::Url> {
+    let mut buffer = [MaybeUninit::<u8>::uninit(); INLINE];
+    let input = input.to_rust_cow_lossy(scope, &mut buffer);
+    let Some(base) = base else { return ada_url::Url::parse(&*input, None).ok() };
+    let mut buffer = [MaybeUninit::<u8>::uninit(); INLINE];
+    let base = base.to_rust_cow_lossy(scope, &mut buffer);
+    ada_url::Url::parse(&*input, Some(&base)).ok()
+}
+
+impl Url {
+    fn of(record: ada_url::Url) -> Self {
+        Url { record: RefCell::new(record), params: RefCell::default() }
+    }
+
+    /// The serialized URL.
+    pub fn serialized(&self) -> String {
+        self.record.borrow().href().to_owned()
+    }
+
+    /// The parameters have changed.
+    pub(super) fn set_query(&self, query: &str) {
+        // The empty query is no query, and text for which this takes a leading `?` away cannot come: it is encoded.
+        self.record.borrow_mut().set_search(Some(query));
+    }
+
+    /// The query was set from outside the parameters: they follow.
+    fn query_changed(&self, scope: &mut v8::PinScope<'_, '_>) {
+        if let Some(params) = &*self.params.borrow() {
+            params.get(scope).replace(query(&self.record.borrow()));
+        }
+    }
+
+    fn text<'s>(&self, scope: &mut v8::PinScope<'s, '_>, part: fn(&ada_url::Url) -> &str) -> v8::Local<'s, v8::String> {
+        jsg::string(scope, part(&self.record.borrow()))
+    }
+}
+
+/// The query without its `?`.
+fn query(record: &ada_url::Url) -> &str {
+    let search = record.search();
+    search.strip_prefix('?').unwrap_or(search)
+}
+
+/// The argument of `createObjectURL`.
+struct BlobArgument;
+
+impl<'s> FromJs<'s> for BlobArgument {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "File or Blob".into()
+    }
+
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        let class = v8::Local::<v8::Object>::try_from(builtins::value(scope, "Blob")).ok();
+        match class.and_then(|class| value.instance_of(scope, class)) {
+            Some(true) => Ok(BlobArgument),
+            _ => Err(place.mismatch(&Self::expected())),
+        }
+    }
+}
+
+#[jsg::class(name = "URL")]
+impl Url {
+    #[constructor]
+    fn new<'s>(scope: &mut v8::PinScope<'s, '_>, input: UsvHandle<'s>, base: Option<UsvHandle<'s>>) -> Result<Self> {
+        match parse(scope, input.0, base.map(|base| base.0)) {
+            Some(record) => Ok(Url::of(record)),
+            None => Err(Error::type_error("Invalid URL string.")),
+        }
+    }
+
+    #[static_method]
+    fn can_parse<'s>(scope: &mut v8::PinScope<'s, '_>, input: UsvHandle<'s>, base: Option<UsvHandle<'s>>) -> bool {
+        let input = input.0.to_rust_string_lossy(scope);
+        let base = base.map(|base| base.0.to_rust_string_lossy(scope));
+        ada_url::Url::can_parse(&input, base.as_deref())
+    }
+
+    #[static_method(name = "parse")]
+    fn try_parse<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        input: UsvHandle<'s>,
+        base: Option<UsvHandle<'s>>,
+    ) -> Option<Url> {
+        parse(scope, input.0, base.map(|base| base.0)).map(Url::of)
+    }
+
+    #[static_method(name = "createObjectURL")]
+    fn create_object_url(_object: BlobArgument) -> Result<()> {
+        Err(Error::error("URL.createObjectURL() is not implemented"))
+    }
+
+    #[static_method(name = "revokeObjectURL")]
+    fn revoke_object_url(_url: UsvString) -> Result<()> {
+        Err(Error::error("URL.revokeObjectURL() is not implemented"))
+    }
+
+    #[getter]
+    fn origin(&self) -> String {
+        self.record.borrow().origin()
+    }
+
+    #[getter]
+    fn href<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.text(scope, ada_url::Url::href)
+    }
+
+    #[setter]
+    fn set_href(&self, scope: &mut v8::PinScope<'_, '_>, value: UsvString) -> Result<()> {
+        if self.record.borrow_mut().set_href(&value.0).is_err() {
+            return Err(Place::Attribute("URL", "href").mismatch("valid URL string"));
+        }
+        self.query_changed(scope);
+        Ok(())
+    }
+
+    #[getter]
+    fn protocol<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.text(scope, ada_url::Url::protocol)
+    }
+
+    // Setters of parts ignore what the standard has them ignore; only `href` complains.
+
+    #[setter]
+    fn set_protocol(&self, value: UsvString) {
+        let _ = self.record.borrow_mut().set_protocol(&value.0);
+    }
+
+    #[getter]
+    fn username<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.text(scope, ada_url::Url::username)
+    }
+
+    #[setter]
+    fn set_username(&self, value: UsvString) {
+        let _ = self.record.borrow_mut().set_username(Some(&value.0));
+    }
+
+    #[getter]
+    fn password<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.text(scope, ada_url::Url::password)
+    }
+
+    #[setter]
+    fn set_password(&self, value: UsvString) {
+        let _ = self.record.borrow_mut().set_password(Some(&value.0));
+    }
+
+    #[getter]
+    fn host<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.text(scope, ada_url::Url::host)
+    }
+
+    #[setter]
+    fn set_host(&self, value: UsvString) {
+        let _ = self.record.borrow_mut().set_host(Some(&value.0));
+    }
+
+    #[getter]
+    fn hostname<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.text(scope, ada_url::Url::hostname)
+    }
+
+    #[setter]
+    fn set_hostname(&self, value: UsvString) {
+        let _ = self.record.borrow_mut().set_hostname(Some(&value.0));
+    }
+
+    #[getter]
+    fn port<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.text(scope, ada_url::Url::port)
+    }
+
+    #[setter]
+    fn set_port(&self, value: UsvString) {
+        let _ = self.record.borrow_mut().set_port(Some(&value.0));
+    }
+
+    #[getter]
+    fn pathname<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.text(scope, ada_url::Url::pathname)
+    }
+
+    #[setter]
+    fn set_pathname(&self, value: UsvString) {
+        let _ = self.record.borrow_mut().set_pathname(Some(&value.0));
+    }
+
+    #[getter]
+    fn search<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.text(scope, ada_url::Url::search)
+    }
+
+    #[setter]
+    fn set_search(&self, scope: &mut v8::PinScope<'_, '_>, value: UsvString) {
+        self.record.borrow_mut().set_search(Some(&value.0));
+        self.query_changed(scope);
+    }
+
+    #[getter]
+    fn hash<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.text(scope, ada_url::Url::hash)
+    }
+
+    #[setter]
+    fn set_hash(&self, value: UsvString) {
+        self.record.borrow_mut().set_hash(Some(&value.0));
+    }
+
+    #[getter]
+    fn search_params<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        receiver: Receiver<'s>,
+    ) -> Result<v8::Local<'s, v8::Object>> {
+        if let Some(params) = &*self.params.borrow() {
+            return Ok(params.object(scope));
+        }
+        let url = Ref::<Url>::new(scope, receiver.0).ok_or(Error::Pending)?;
+        let params = UrlSearchParams::of_url(url, query(&self.record.borrow()));
+        let params = Ref::instantiate(scope, params)?;
+        let object = params.object(scope);
+        *self.params.borrow_mut() = Some(params);
+        Ok(object)
+    }
+
+    #[method(name = "toJSON")]
+    fn to_json<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.href(scope)
+    }
+
+    #[method]
+    fn to_string<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        self.href(scope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The tables of the Web Platform Tests, against the record that the class wraps.
+
+    use ada_url::Url;
+    use serde_json::{Map, Value};
+
+    /// Reads a table. Lone surrogates, which Rust text cannot hold, become U+FFFD, as the conversion to `USVString` makes
+    /// of them before the parser sees them.
+    fn table(text: &str) -> Value {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('\\') {
+            out.push_str(&rest[..at]);
+            let unit = |from: usize| {
+                let escape = rest.get(from..from + 6)?.strip_prefix("\\u")?;
+                u32::from_str_radix(escape, 16).ok()
+            };
+            let taken = match (unit(at), unit(at + 6)) {
+                (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+                (Some(0xd800..=0xdfff), _) => {
+                    out.push_str("\\ufffd");
+                    rest = &rest[at + 6..];
+                    continue;
+                }
+                (Some(_), _) => 6,
+                (None, _) => 2,
+            };
+            out.push_str(&rest[at..at + taken]);
+            rest = &rest[at + taken..];
+        }
+        out.push_str(rest);
+        serde_json::from_str(&out).expect("the table is JSON")
+    }
+
+    fn objects(table: &Value) -> impl Iterator<Item = &Map<String, Value>> {
+        // Strings between the cases are comments.
+        table.as_array().expect("the table is a list").iter().filter_map(Value::as_object)
+    }
+
+    fn part(url: &Url, name: &str) -> String {
+        match name {
+            "href" => url.href(),
+            "origin" => return url.origin(),
+            "protocol" => url.protocol(),
+            "username" => url.username(),
+            "password" => url.password(),
+            "host" => url.host(),
+            "hostname" => url.hostname(),
+            "port" => url.port(),
+            "pathname" => url.pathname(),
+            "search" => url.search(),
+            "hash" => url.hash(),
+            _ => panic!("a URL has no {name}"),
+        }
+        .to_owned()
+    }
+
+    #[test]
+    fn wpt_urltestdata() {
+        let table = table(include_str!("../../../tests/wpt/data/urltestdata.json"));
+        let mut count = 0;
+        for case in objects(&table) {
+            count += 1;
+            let input = case["input"].as_str().expect("an input is text");
+            let base = case["base"].as_str();
+            let found = Url::parse(input, base);
+            assert_eq!(Url::can_parse(input, base), found.is_ok(), "{input:?} against {base:?}");
+            if case.get("failure").is_some_and(|failure| failure == true) {
+                assert!(found.is_err(), "{input:?} against {base:?}: {found:?}");
+                continue;
+            }
+            let url = found.unwrap_or_else(|_| panic!("{input:?} against {base:?} was refused"));
+            for (name, expected) in case {
+                if !matches!(name.as_str(), "input" | "base" | "comment" | "searchParams" | "relativeTo") {
+                    assert_eq!(part(&url, name), *expected, "{name} of {input:?} against {base:?}");
+                }
+            }
+        }
+        assert!(count > 800, "only {count} cases");
+    }
+
+    #[test]
+    fn wpt_setters() {
+        let table = table(include_str!("../../../tests/wpt/data/setters_tests.json"));
+        let mut count = 0;
+        for (attribute, cases) in table.as_object().expect("the table is an object") {
+            if attribute == "comment" {
+                continue;
+            }
+            for case in objects(cases) {
+                count += 1;
+                let href = case["href"].as_str().expect("a URL is text");
+                let value = case["new_value"].as_str().expect("a value is text");
+                let mut url = Url::parse(href, None).expect("the URL is valid");
+                let _ = match attribute.as_str() {
+                    "href" => url.set_href(value),
+                    "protocol" => url.set_protocol(value),
+                    "username" => url.set_username(Some(value)),
+                    "password" => url.set_password(Some(value)),
+                    "host" => url.set_host(Some(value)),
+                    "hostname" => url.set_hostname(Some(value)),
+                    "port" => url.set_port(Some(value)),
+                    "pathname" => url.set_pathname(Some(value)),
+                    "search" => {
+                        url.set_search(Some(value));
+                        Ok(())
+                    }
+                    "hash" => {
+                        url.set_hash(Some(value));
+                        Ok(())
+                    }
+                    _ => panic!("a URL has no {attribute}"),
+                };
+                for (name, expected) in case["expected"].as_object().expect("expectations are an object") {
+                    assert_eq!(part(&url, name), *expected, "{name} of {href:?} after {attribute} = {value:?}");
+                }
+            }
+        }
+        assert!(count > 250, "only {count} cases");
+    }
+
+    #[test]
+    fn wpt_domains() {
+        let tables = [
+            include_str!("../../../tests/wpt/data/toascii.json"),
+            include_str!("../../../tests/wpt/data/IdnaTestV2.json"),
+        ];
+        let mut count = 0;
+        for text in tables {
+            let table = table(text);
+            for case in objects(&table) {
+                let input = case["input"].as_str().expect("an input is text");
+                // An empty host is not a question of domains: the URL would be another one.
+                if input.is_empty() {
+                    continue;
+                }
+                count += 1;
+                let found = Url::parse(format!("https://{input}/x"), None).ok();
+                assert_eq!(found.as_ref().map(Url::host), case["output"].as_str(), "{input:?}");
+            }
+        }
+        assert!(count > 2500, "only {count} cases");
+    }
+}
