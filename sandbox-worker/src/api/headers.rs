@@ -339,21 +339,13 @@ impl Headers {
     }
 
     #[method]
-    fn get<'s>(
-        &self,
-        scope: &mut v8::PinScope<'s, '_>,
-        name: String,
-    ) -> Result<Option<v8::Local<'s, v8::String>>> {
+    fn get<'s>(&self, scope: &mut v8::PinScope<'s, '_>, name: String) -> Result<Option<v8::Local<'s, v8::String>>> {
         let map = self.list.map.borrow();
         Ok(map.get(lookup_name(&name)?).map(|value| text(scope, &value)))
     }
 
     #[method]
-    fn get_all<'s>(
-        &self,
-        scope: &mut v8::PinScope<'s, '_>,
-        name: String,
-    ) -> Result<Vec<v8::Local<'s, v8::String>>> {
+    fn get_all<'s>(&self, scope: &mut v8::PinScope<'s, '_>, name: String) -> Result<Vec<v8::Local<'s, v8::String>>> {
         if !name.eq_ignore_ascii_case("set-cookie") {
             return Err(Error::type_error("getAll() can only be used with the header name \"Set-Cookie\"."));
         }
@@ -546,9 +538,9 @@ mod tests {
     }
 
     fn shown(map: &HeaderMap) -> String {
-        let lines = map.iter().map(|(name, value)| {
-            format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
-        });
+        let lines = map
+            .iter()
+            .map(|(name, value)| format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value)));
         lines.collect::<Vec<_>>().join(", ")
     }
 

@@ -1,0 +1,77 @@
+//! The `cf` property of requests and responses: JSON that becomes an object when a script looks at it.
+
+use std::cell::{OnceCell, RefCell};
+
+use jsg::{Error, JsRef, Result};
+
+/// A `cf` property.
+#[derive(Default, jsg::Trace)]
+pub(super) struct Cf {
+    /// Empty for none.
+    #[trace(skip)]
+    json: RefCell<String>,
+    value: OnceCell<JsRef<v8::Value>>,
+    frozen: bool,
+}
+
+impl Cf {
+    /// From JSON of the supervisor; scripts cannot change the object.
+    pub(super) fn frozen(json: String) -> Self {
+        Cf { json: RefCell::new(json), value: OnceCell::new(), frozen: true }
+    }
+
+    /// A copy of what JSON can carry of `value`.
+    pub(super) fn from_value<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Result<Self> {
+        let json = v8::json::stringify(scope, value).ok_or(Error::Pending)?;
+        let json = if json.length() == 0 { String::new() } else { json.to_rust_string_lossy(scope) };
+        // A function is an object without JSON.
+        let json = if json == "undefined" { String::new() } else { json };
+        Ok(Cf { json: RefCell::new(json), value: OnceCell::new(), frozen: false })
+    }
+
+    /// A property with the same content as this one now; scripts can change it.
+    pub(super) fn duplicate(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<Self> {
+        match self.value.get() {
+            Some(value) if !self.frozen => {
+                let value = value.get(scope);
+                Self::from_value(scope, value)
+            }
+            _ => Ok(Cf { json: self.json.clone(), value: OnceCell::new(), frozen: false }),
+        }
+    }
+
+    /// The object, made at the first call.
+    pub(super) fn value<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<Option<v8::Local<'s, v8::Value>>> {
+        if let Some(value) = self.value.get() {
+            return Ok(Some(value.get(scope)));
+        }
+        if self.json.borrow().is_empty() {
+            return Ok(None);
+        }
+        let json = jsg::string(scope, &self.json.borrow());
+        let value = v8::json::parse(scope, json).ok_or(Error::Pending)?;
+        if self.frozen {
+            freeze(scope, value)?;
+        } else {
+            // From here on the object is the truth.
+            self.json.take();
+        }
+        let _ = self.value.set(JsRef::new(scope, value));
+        Ok(Some(value))
+    }
+}
+
+/// Freezes an object that came from JSON, and all in it.
+fn freeze<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Result<()> {
+    let mut left = vec![value];
+    while let Some(value) = left.pop() {
+        let Ok(object) = v8::Local::<v8::Object>::try_from(value) else { continue };
+        object.set_integrity_level(scope, v8::IntegrityLevel::Frozen).ok_or(Error::Pending)?;
+        let names = object.get_own_property_names(scope, v8::GetPropertyNamesArgs::default()).ok_or(Error::Pending)?;
+        for index in 0..names.length() {
+            let name = names.get_index(scope, index).ok_or(Error::Pending)?;
+            left.push(object.get(scope, name).ok_or(Error::Pending)?);
+        }
+    }
+    Ok(())
+}

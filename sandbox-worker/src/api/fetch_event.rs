@@ -1,0 +1,83 @@
+//! What a handler of an event gets beside the event: `ctx`, the `ExecutionContext`.
+
+use std::rc::Rc;
+
+use jsg::{Error, Result};
+
+use crate::io::{IoContext, IoOwn};
+
+/// The class `ExecutionContext`; scripts cannot name it.
+#[derive(jsg::Trace)]
+pub struct ExecutionContext {
+    #[trace(skip)]
+    event: IoOwn<()>,
+}
+
+impl std::fmt::Debug for ExecutionContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ExecutionContext")
+    }
+}
+
+/// A `Promise<any>` argument: any value, wrapped in a promise where it is none.
+struct Awaitable<'s>(v8::Local<'s, v8::Promise>);
+
+impl<'s> jsg::FromJs<'s> for Awaitable<'s> {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "Promise".into()
+    }
+
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, _: jsg::Place<'_>) -> Result<Self> {
+        if let Ok(promise) = v8::Local::<v8::Promise>::try_from(value) {
+            return Ok(Awaitable(promise));
+        }
+        let resolver = v8::PromiseResolver::new(scope).ok_or(Error::Pending)?;
+        resolver.resolve(scope, value).ok_or(Error::Pending)?;
+        Ok(Awaitable(resolver.get_promise(scope)))
+    }
+}
+
+#[jsg::class]
+impl ExecutionContext {
+    #[method]
+    fn wait_until<'s>(&self, scope: &mut v8::PinScope<'s, '_>, promise: Awaitable<'s>) -> Result<()> {
+        self.event.get(scope)?;
+        IoContext::require(scope)?.wait_until(scope, promise.0);
+        Ok(())
+    }
+
+    #[method]
+    fn pass_through_on_exception(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
+        self.event.get(scope)?;
+        IoContext::require(scope)?.pass_through_on_exception();
+        Ok(())
+    }
+
+    /// Ending an event from inside needs the dispatcher's help, which it does not give yet.
+    #[method]
+    fn abort(&self, reason: Option<v8::Local<'_, v8::Value>>) -> Result<()> {
+        let _ = reason;
+        Err(Error::error("ctx.abort() is not supported yet."))
+    }
+}
+
+/// A `ctx` for an event; the JSON becomes its property `props`, an empty object where the text is empty.
+///
+/// # Errors
+/// The text is not JSON, or the object cannot be made.
+pub fn execution_context<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    context: &Rc<IoContext>,
+    props_json: &str,
+) -> Result<v8::Local<'s, v8::Object>> {
+    let object = jsg::instantiate(scope, ExecutionContext { event: IoOwn::new(context, ()) })?;
+    let props = if props_json.is_empty() {
+        v8::Object::new(scope).into()
+    } else {
+        let json = jsg::string(scope, props_json);
+        v8::json::parse(scope, json).ok_or(Error::Pending)?
+    };
+    let key = v8::String::new_from_one_byte(scope, b"props", v8::NewStringType::Internalized).ok_or(Error::Pending)?;
+    object.create_data_property(scope, key.into(), props).ok_or(Error::Pending)?;
+    Ok(object)
+}

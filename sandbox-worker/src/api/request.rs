@@ -1,0 +1,448 @@
+//! The class `Request` (Fetch Standard, section 5.4).
+
+use std::{cell::OnceCell, rc::Rc};
+
+use bulkhead_ipc::{head::HeadLimits, worker_capnp::http_request};
+use bytes::Bytes;
+use jsg::{Error, FromJs, JsRef, OrUndefined, Place, Registry, Result};
+
+use super::{
+    body::{self, Body, BodyInit, State},
+    cf::Cf,
+    headers::{HeaderList, HeaderMap, Headers, HeadersInit},
+};
+use crate::{io::IoContext, isolate::builtins};
+
+/// The methods that exist; a script may write them in any case.
+const METHODS: &[&str] = &[
+    "GET",
+    "POST",
+    "HEAD",
+    "PUT",
+    "DELETE",
+    "PATCH",
+    "OPTIONS",
+    "PURGE",
+    "TRACE",
+    "COPY",
+    "LOCK",
+    "MKCOL",
+    "MOVE",
+    "PROPFIND",
+    "PROPPATCH",
+    "SEARCH",
+    "UNLOCK",
+    "ACL",
+    "REPORT",
+    "MKACTIVITY",
+    "CHECKOUT",
+    "MERGE",
+    "MSEARCH",
+    "NOTIFY",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "QUERY",
+    "BAN",
+];
+
+/// The method of this name.
+fn method(name: &str) -> Option<&'static str> {
+    METHODS.iter().copied().find(|method| method.eq_ignore_ascii_case(name))
+}
+
+/// Whether redirects are followed by `fetch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Redirect {
+    Follow,
+    Manual,
+}
+
+/// How `fetch` uses caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cache {
+    NoStore,
+    NoCache,
+}
+
+/// The class `Request`.
+#[derive(jsg::Trace)]
+pub struct Request {
+    base: Body,
+    #[trace(skip)]
+    method: &'static str,
+    #[trace(skip)]
+    url: String,
+    /// The same for scripts, once one asked.
+    url_value: OnceCell<JsRef<v8::String>>,
+    headers: OnceCell<JsRef<v8::Object>>,
+    #[trace(skip)]
+    redirect: Redirect,
+    #[trace(skip)]
+    cache: Option<Cache>,
+    signal: OnceCell<JsRef<v8::Value>>,
+    cf: Cf,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Request({} {})", self.method, self.url)
+    }
+}
+
+#[jsg::class(extends = Body)]
+impl Request {
+    #[constructor]
+    fn new<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Option<RequestInit<'s>>) -> Result<Self> {
+        construct(scope, input, init)
+    }
+
+    #[method]
+    fn clone<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        let state = self.base.duplicate(scope)?;
+        let list = self.base.headers().duplicate();
+        let copy = self.with_body(scope, Body::with_state(state, list))?;
+        jsg::instantiate(scope, copy)
+    }
+
+    #[getter]
+    fn method(&self) -> &'static str {
+        self.method
+    }
+
+    #[getter]
+    fn url<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        if let Some(url) = self.url_value.get() {
+            return url.get(scope);
+        }
+        let url = jsg::string(scope, &self.url);
+        let _ = self.url_value.set(JsRef::new(scope, url));
+        url
+    }
+
+    #[getter]
+    fn headers<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        headers_object(scope, &self.headers, &self.base)
+    }
+
+    #[getter]
+    fn redirect(&self) -> &'static str {
+        match self.redirect {
+            Redirect::Follow => "follow",
+            Redirect::Manual => "manual",
+        }
+    }
+
+    /// Always null: there are no service bindings that a request could be bound to.
+    #[getter]
+    fn fetcher(&self) -> Option<bool> {
+        None
+    }
+
+    #[getter]
+    fn signal<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
+        if let Some(signal) = self.signal.get() {
+            return Ok(signal.get(scope));
+        }
+        let signal = builtins::call(scope, "newAbortSignal", &[])?;
+        let _ = self.signal.set(JsRef::new(scope, signal));
+        Ok(signal)
+    }
+
+    #[getter]
+    fn cf<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<OrUndefined<v8::Local<'s, v8::Value>>> {
+        self.cf.value(scope).map(OrUndefined)
+    }
+
+    #[getter]
+    fn integrity(&self) -> &'static str {
+        ""
+    }
+
+    #[getter]
+    fn keepalive(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn cache(&self) -> OrUndefined<&'static str> {
+        OrUndefined(self.cache.map(|cache| match cache {
+            Cache::NoStore => "no-store",
+            Cache::NoCache => "no-cache",
+        }))
+    }
+}
+
+impl Request {
+    /// The same request with another body and headers.
+    fn with_body(&self, scope: &mut v8::PinScope<'_, '_>, base: Body) -> Result<Request> {
+        let copy = Request {
+            base,
+            method: self.method,
+            url: self.url.clone(),
+            url_value: OnceCell::new(),
+            headers: OnceCell::new(),
+            redirect: self.redirect,
+            cache: self.cache,
+            signal: OnceCell::new(),
+            cf: self.cf.duplicate(scope)?,
+        };
+        if let Some(signal) = self.signal.get() {
+            let signal = signal.get(scope);
+            let _ = copy.signal.set(JsRef::new(scope, signal));
+        }
+        Ok(copy)
+    }
+}
+
+/// The object for a `headers` attribute: made at the first call, then always the same.
+pub(super) fn headers_object<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    slot: &OnceCell<JsRef<v8::Object>>,
+    body: &Body,
+) -> Result<v8::Local<'s, v8::Object>> {
+    if let Some(headers) = slot.get() {
+        return Ok(headers.get(scope));
+    }
+    let headers = jsg::instantiate(scope, Headers::of(body.headers().clone()))?;
+    let _ = slot.set(JsRef::new(scope, headers));
+    Ok(headers)
+}
+
+#[derive(jsg::Union)]
+#[jsg(name = "Request or string")]
+enum Input<'s> {
+    Request(&'s Request),
+    Url(String),
+}
+
+#[derive(jsg::Union)]
+#[jsg(name = "RequestInitializerDict or Request")]
+enum RequestInit<'s> {
+    Request(&'s Request),
+    Dict(RequestInitializerDict<'s>),
+}
+
+#[derive(jsg::Dict)]
+struct RequestInitializerDict<'s> {
+    method: Option<String>,
+    headers: Option<HeadersInit>,
+    body: Option<BodyInit<'s>>,
+    redirect: Option<String>,
+    fetcher: Option<NoFetcher>,
+    cf: Option<CfInit>,
+    cache: Option<String>,
+    integrity: Option<String>,
+    signal: Option<Signal<'s>>,
+    encode_response_body: Option<String>,
+}
+
+/// `Fetcher?`, of which only null exists.
+struct NoFetcher;
+
+impl<'s> FromJs<'s> for NoFetcher {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "Fetcher".into()
+    }
+
+    fn from_js(_: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        if value.is_null() { Ok(NoFetcher) } else { Err(place.mismatch("Fetcher")) }
+    }
+}
+
+/// `AbortSignal?`
+struct Signal<'s>(Option<v8::Local<'s, v8::Value>>);
+
+impl<'s> FromJs<'s> for Signal<'s> {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "AbortSignal".into()
+    }
+
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        if value.is_null() {
+            return Ok(Signal(None));
+        }
+        if builtins::call(scope, "isAbortSignal", &[value])?.is_true() {
+            return Ok(Signal(Some(value)));
+        }
+        Err(place.mismatch("AbortSignal"))
+    }
+}
+
+/// The `cf` member of an initializer: an object that JSON can carry.
+pub(super) struct CfInit(pub(super) Cf);
+
+impl<'s> FromJs<'s> for CfInit {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "Object".into()
+    }
+
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        if !value.is_object() {
+            return Err(place.mismatch("Object"));
+        }
+        Cf::from_value(scope, value).map(CfInit)
+    }
+}
+
+fn construct<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Option<RequestInit<'s>>) -> Result<Request> {
+    const REUSED: &str = "Cannot reconstruct a Request with a used body.";
+    let (url, source) = match input {
+        Input::Request(request) => (request.url.clone(), Some(request)),
+        Input::Url(text) => match ada_url::Url::parse(&*text, None) {
+            Ok(url) => (url.href().to_owned(), None),
+            Err(_) => return Err(Error::type_error(format!("Invalid URL: {text}"))),
+        },
+    };
+    let (source, dict) = match init {
+        None => (source, None),
+        Some(RequestInit::Request(request)) => (Some(request), None),
+        Some(RequestInit::Dict(dict)) => (source, Some(dict)),
+    };
+    let mut made = match source {
+        Some(source) => {
+            let map = source.base.headers().map.borrow().clone();
+            source.with_body(scope, Body::with_state(State::None, HeaderList::new(map)))?
+        }
+        None => Request {
+            base: Body::with_state(State::None, HeaderList::new(HeaderMap::default())),
+            method: "GET",
+            url: String::new(),
+            url_value: OnceCell::new(),
+            headers: OnceCell::new(),
+            redirect: Redirect::Follow,
+            cache: None,
+            signal: OnceCell::new(),
+            cf: Cf::default(),
+        },
+    };
+    made.url = url;
+    let mut body = None;
+    if let Some(dict) = dict {
+        if let Some(name) = dict.method {
+            made.method =
+                method(&name).ok_or_else(|| Error::type_error(format!("Invalid HTTP method string: {name}")))?;
+        }
+        if let Some(headers) = dict.headers {
+            made.base = Body::with_state(State::None, HeaderList::new(headers.0));
+        }
+        if let Some(redirect) = dict.redirect {
+            made.redirect = match redirect.as_str() {
+                "follow" => Redirect::Follow,
+                "manual" => Redirect::Manual,
+                _ => {
+                    return Err(Error::type_error(
+                        "Invalid redirect value, must be one of \"follow\" or \"manual\" (\"error\" won't be \
+                         implemented since it does not make sense at the edge; use \"manual\" and check the response \
+                         status code).",
+                    ));
+                }
+            };
+        }
+        if let Some(NoFetcher) = dict.fetcher {
+            // It has none.
+        }
+        if let Some(cf) = dict.cf {
+            made.cf = cf.0;
+        }
+        if let Some(cache) = dict.cache {
+            made.cache = Some(match cache.as_str() {
+                "no-store" => Cache::NoStore,
+                "no-cache" => Cache::NoCache,
+                _ => return Err(Error::type_error(format!("Unsupported cache mode: {cache}"))),
+            });
+        }
+        if dict.integrity.is_some_and(|integrity| !integrity.is_empty()) {
+            return Err(Error::type_error(
+                "Subrequest integrity checking is not implemented. The integrity option must be either undefined or an \
+                 empty string.",
+            ));
+        }
+        if let Some(Signal(signal)) = dict.signal {
+            made.signal = OnceCell::new();
+            if let Some(signal) = signal {
+                let _ = made.signal.set(JsRef::new(scope, signal));
+            }
+        }
+        if let Some(mode) = dict.encode_response_body
+            && !matches!(mode.as_str(), "automatic" | "manual")
+        {
+            return Err(Error::type_error(format!("encodeResponseBody: unexpected value: {mode}")));
+        }
+        body = dict.body;
+    }
+    let bodyless = matches!(made.method, "GET" | "HEAD");
+    let no_body = || Error::type_error("Request with a GET or HEAD method cannot have a body.");
+    let list = made.base.headers().clone();
+    match body {
+        Some(init) => {
+            if bodyless && !matches!(init.body, body::Init::None) {
+                return Err(no_body());
+            }
+            if let Some(content_type) = &init.content_type {
+                let mut map = list.map.borrow_mut();
+                if !map.contains(b"content-type") {
+                    map.append(b"Content-Type", content_type.as_bytes())?;
+                }
+            }
+            made.base = Body::new(scope, init.body, list);
+        }
+        None => {
+            if let Some(source) = source {
+                if bodyless && !source.base.is_null() {
+                    return Err(no_body());
+                }
+                let state = source.base.transfer(scope, REUSED)?;
+                made.base = Body::with_state(state, list);
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// The request of an event, as an object for its handler. Nothing but the object itself is made in JavaScript.
+///
+/// # Errors
+/// Outside: the message is malformed or exceeds the bounds of a head. Inside: the object cannot be made.
+pub fn from_wire<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    context: &Rc<IoContext>,
+    reader: http_request::Reader<'_>,
+) -> std::result::Result<Result<v8::Local<'s, v8::Object>>, capnp::Error> {
+    let name = reader.get_method()?.to_str()?;
+    let method =
+        method(name).ok_or_else(|| capnp::Error::failed(format!("reading the request: no method {name:?}")))?;
+    let url = reader.get_url()?.to_str()?.to_owned();
+    let list = reader.get_headers()?;
+    let limits = HeadLimits::default();
+    let mut map = HeaderMap::with_capacity(list.len().min(limits.max_headers) as usize, 512);
+    let full = |_| "the header list is full".to_owned();
+    bulkhead_ipc::head::read(list, limits, |name, value| map.append(name, value).map_err(full))
+        .map_err(|error| capnp::Error::failed(format!("reading the request's headers: {error}")))?;
+    let cf = reader.get_cf_json()?.to_str()?;
+    let cf = if cf.is_empty() { Cf::default() } else { Cf::frozen(cf.to_owned()) };
+    let state = match reader.get_body().which()? {
+        http_request::body::None(()) => State::None,
+        http_request::body::Bytes(bytes) => State::Bytes(Bytes::copy_from_slice(bytes?)),
+        http_request::body::Stream(source) => {
+            let length = Some(reader.get_body_length()).filter(|&length| length != u64::MAX);
+            body::wire_state(context, source?, length)
+        }
+    };
+    let request = Request {
+        base: Body::with_state(state, HeaderList::immutable(map)),
+        method,
+        url,
+        url_value: OnceCell::new(),
+        headers: OnceCell::new(),
+        redirect: Redirect::Manual,
+        cache: None,
+        signal: OnceCell::new(),
+        cf,
+    };
+    Ok(jsg::instantiate(scope, request))
+}
+
+/// Exposes `Request`.
+pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
+    Registry::expose::<Request>(scope, target);
+}

@@ -1,0 +1,597 @@
+//! The class `Response` (Fetch Standard, section 5.5) and its way to the supervisor.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    future::poll_fn,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use bulkhead_ipc::worker_capnp::{byte_source, http_response};
+use bytes::Bytes;
+use capnp::capability::Promise;
+use jsg::{Error, FromJs, JsRef, OrUndefined, Place, Registry, Result};
+
+use super::{
+    body::{Body, BodyInit, Init, Outgoing, State},
+    cf::Cf,
+    headers::{HeaderList, HeaderMap, HeadersInit},
+    request::{CfInit, headers_object},
+};
+use crate::{
+    io::{IoContext, JsFuture, js_future},
+    isolate::{builtins, describe},
+};
+
+/// The class `Response`.
+#[derive(jsg::Trace)]
+pub struct Response {
+    base: Body,
+    /// 0 for a network error.
+    #[trace(skip)]
+    status: u16,
+    #[trace(skip)]
+    status_text: String,
+    headers: OnceCell<JsRef<v8::Object>>,
+    cf: Cf,
+    /// The script encoded the body as its `Content-Encoding` says; else that would be for the runtime to do.
+    #[trace(skip)]
+    encoded: bool,
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Response({})", self.status)
+    }
+}
+
+#[jsg::class(extends = Body)]
+impl Response {
+    #[constructor]
+    fn new<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        body: Option<BodyInit<'s>>,
+        init: Option<ResponseInit<'s>>,
+    ) -> Result<Self> {
+        construct(scope, body.unwrap_or(BodyInit::NONE), init)
+    }
+
+    #[static_method]
+    fn error(_scope: &mut v8::PinScope<'_, '_>) -> Self {
+        Response::with_list(0, HeaderList::new(HeaderMap::default()))
+    }
+
+    #[static_method]
+    fn redirect(url: String, status: Option<i32>) -> Result<Self> {
+        let parsed =
+            ada_url::Url::parse(&*url, None).map_err(|_| Error::type_error(format!("Unable to parse URL: {url}")))?;
+        let status = status.unwrap_or(302);
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+            return Err(Error::range_error(format!(
+                "{status} is not a redirect status code. It must be one of: 301, 302, 303, 307, or 308."
+            )));
+        }
+        let mut map = HeaderMap::default();
+        map.append(b"Location", parsed.href().as_bytes())?;
+        Ok(Response::with_list(status as u16, HeaderList::immutable(map)))
+    }
+
+    #[static_method]
+    fn json<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        data: v8::Local<'s, v8::Value>,
+        init: Option<ResponseInit<'s>>,
+    ) -> Result<Self> {
+        let json = v8::json::stringify(scope, data).ok_or(Error::Pending)?;
+        let mut body = BodyInit::text(scope, json);
+        body.content_type = Some("application/json".into());
+        construct(scope, body, init)
+    }
+
+    #[method]
+    fn clone<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        let state = self.base.duplicate(scope)?;
+        let copy = Response {
+            base: Body::with_state(state, self.base.headers().duplicate()),
+            status: self.status,
+            status_text: self.status_text.clone(),
+            headers: OnceCell::new(),
+            cf: self.cf.duplicate(scope)?,
+            encoded: self.encoded,
+        };
+        jsg::instantiate(scope, copy)
+    }
+
+    #[getter]
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    #[getter]
+    fn status_text(&self) -> String {
+        self.status_text.clone()
+    }
+
+    #[getter]
+    fn headers<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        headers_object(scope, &self.headers, &self.base)
+    }
+
+    #[getter]
+    fn ok(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Always false: a response that `fetch` gave would know better.
+    #[getter]
+    fn redirected(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn url(&self) -> &'static str {
+        ""
+    }
+
+    #[getter]
+    fn web_socket(&self) -> Option<bool> {
+        None
+    }
+
+    #[getter]
+    fn cf<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<OrUndefined<v8::Local<'s, v8::Value>>> {
+        self.cf.value(scope).map(OrUndefined)
+    }
+
+    #[getter(name = "type")]
+    fn kind(&self) -> &'static str {
+        if self.status == 0 { "error" } else { "default" }
+    }
+}
+
+impl Response {
+    fn with_list(status: u16, list: Rc<HeaderList>) -> Self {
+        Response {
+            base: Body::with_state(State::None, list),
+            status,
+            status_text: String::new(),
+            headers: OnceCell::new(),
+            cf: Cf::default(),
+            encoded: false,
+        }
+    }
+}
+
+#[derive(jsg::Union)]
+#[jsg(name = "InitializerDict or Response")]
+enum ResponseInit<'s> {
+    Response(&'s Response),
+    Dict(InitializerDict),
+}
+
+#[derive(jsg::Dict)]
+struct InitializerDict {
+    status: Option<i32>,
+    status_text: Option<String>,
+    headers: Option<HeadersInit>,
+    cf: Option<CfInit>,
+    web_socket: Option<NoWebSocket>,
+    encode_body: Option<String>,
+}
+
+/// `WebSocket?`, of which only null exists.
+struct NoWebSocket;
+
+impl<'s> FromJs<'s> for NoWebSocket {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "WebSocket".into()
+    }
+
+    fn from_js(_: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        if value.is_null() { Ok(NoWebSocket) } else { Err(place.mismatch("WebSocket")) }
+    }
+}
+
+/// Fetch Standard, "initialize a response".
+fn construct<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    mut body: BodyInit<'s>,
+    init: Option<ResponseInit<'s>>,
+) -> Result<Response> {
+    let mut status = 200;
+    let mut status_text = String::new();
+    let mut map = HeaderMap::default();
+    let mut cf = Cf::default();
+    let mut encoded = false;
+    match init {
+        None => {}
+        Some(ResponseInit::Response(source)) => {
+            status = i32::from(source.status);
+            status_text.clone_from(&source.status_text);
+            map = source.base.headers().map.borrow().clone();
+            cf = source.cf.duplicate(scope)?;
+            encoded = source.encoded;
+        }
+        Some(ResponseInit::Dict(dict)) => {
+            status = dict.status.unwrap_or(200);
+            status_text = dict.status_text.unwrap_or_default();
+            if let Some(headers) = dict.headers {
+                map = headers.0;
+            }
+            if let Some(init) = dict.cf {
+                cf = init.0;
+            }
+            if let Some(NoWebSocket) = dict.web_socket {
+                // It has none.
+            }
+            encoded = match dict.encode_body.as_deref() {
+                None | Some("automatic") => false,
+                Some("manual") => true,
+                Some(other) => return Err(Error::type_error(format!("encodeBody: unexpected value: {other}"))),
+            };
+        }
+    }
+    let status = u16::try_from(status).ok().filter(|status| (200..600).contains(status)).ok_or_else(|| {
+        Error::range_error("Responses may only be constructed with status codes in the range 200 to 599, inclusive.")
+    })?;
+    if status_text.bytes().any(|byte| byte < b' ') {
+        return Err(Error::type_error("Invalid statusText"));
+    }
+    if matches!(status, 204 | 205 | 304) {
+        if !body.is_empty() {
+            return Err(Error::type_error(
+                "Response with null body status (101, 204, 205, or 304) cannot have a body.",
+            ));
+        }
+        body = BodyInit::NONE;
+    }
+    if let Some(content_type) = &body.content_type
+        && !map.contains(b"content-type")
+    {
+        map.append(b"Content-Type", content_type.as_bytes())?;
+    }
+    let list = HeaderList::new(map);
+    let base = match body.body {
+        Init::None => Body::with_state(State::None, list),
+        init => Body::new(scope, init, list),
+    };
+    Ok(Response { base, status, status_text, headers: OnceCell::new(), cf, encoded })
+}
+
+// ---------------------------------------------------------------------------------------------------------- the wire
+
+/// How far the body of a response has got after its head has left. Whoever answers the event keeps the event's tasks
+/// running (`IoContext::poll_tasks`) until it is done.
+#[derive(Debug, Clone)]
+pub struct StreamingBody(Rc<Progress>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    done: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Progress {
+    fn finish(&self) {
+        self.done.set(true);
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl StreamingBody {
+    /// Whether the last byte has been pulled, the stream has failed, or the supervisor has let go of it.
+    pub fn is_done(&self) -> bool {
+        self.0.done.get()
+    }
+
+    /// Ready when [`Self::is_done`].
+    pub fn poll_done(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_done() {
+            return Poll::Ready(());
+        }
+        *self.0.waker.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Waits until [`Self::is_done`].
+    pub async fn wait(self) {
+        poll_fn(|cx| self.poll_done(cx)).await;
+    }
+}
+
+/// Writes what a handler answered for the wire. Its body is used from then on.
+///
+/// A body that is complete and at most `inline_bytes` long travels in the message. A request body that nobody read goes
+/// back to the supervisor as the very capability that it came as. Any other body becomes a `ByteSource` of this process;
+/// where script produces it, the [`StreamingBody`] says when that has come to its end.
+///
+/// `bodyLength` is 0 for a response without a body. The response to a HEAD request has no body either: its `bodyLength`,
+/// and its `Content-Length` unless the script gave one, are those of the body that it would have had, where that is known.
+///
+/// # Errors
+/// The value is not a `Response`; the body was used or is locked; the response is a network error; the body would have to be encoded by the runtime.
+pub fn to_wire<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    context: &Rc<IoContext>,
+    value: v8::Local<'s, v8::Value>,
+    request_is_head: bool,
+    inline_bytes: usize,
+    mut builder: http_response::Builder<'_>,
+) -> Result<Option<StreamingBody>> {
+    let response = jsg::unwrap_value::<Response>(scope, value)
+        .ok_or_else(|| Error::type_error("Incorrect type for Promise: the Promise did not resolve to 'Response'."))?;
+    if response.status == 0 {
+        return Err(Error::type_error(
+            "Return value from serve handler must not be an error response (like Response.error())",
+        ));
+    }
+    let map = response.base.headers().map.borrow();
+    if !response.encoded && !response.base.is_null() && encoding_is_for_us(&map) {
+        return Err(Error::type_error(
+            "Encoding a response body by its Content-Encoding header is not supported yet. Encode it in the script and \
+             pass encodeBody: \"manual\", or leave the header out.",
+        ));
+    }
+    drop(map);
+    let body = response.base.outgoing(scope)?;
+    let length = match &body {
+        Outgoing::None => None,
+        Outgoing::Bytes(bytes) => Some(bytes.len() as u64),
+        Outgoing::Source(_, length) | Outgoing::Reader(_, length) => *length,
+    };
+    let map = response.base.headers().map.borrow();
+    builder.set_status(response.status);
+    builder.set_status_text(&response.status_text);
+    // The response to a HEAD request has no body to count, so its length is a header; the script's, if it has one.
+    let counted =
+        length.filter(|_| request_is_head && !map.contains(b"content-length")).map(|length| length.to_string());
+    let count = map.len() + usize::from(counted.is_some());
+    let names = map.iter().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value));
+    let counted = counted.as_ref().map(|length| ("Content-Length", length.as_bytes()));
+    bulkhead_ipc::head::write(builder.reborrow().init_headers(count as u32), names.chain(counted));
+    drop(map);
+
+    builder.set_body_length(length.unwrap_or(if matches!(body, Outgoing::None) { 0 } else { u64::MAX }));
+    let mut to = builder.init_body();
+    match body {
+        Outgoing::None => to.set_none(()),
+        Outgoing::Bytes(_) | Outgoing::Source(..) if request_is_head => to.set_none(()),
+        Outgoing::Bytes(bytes) if bytes.len() <= inline_bytes => to.set_bytes(&bytes),
+        Outgoing::Bytes(bytes) => {
+            to.set_stream(capnp_rpc::new_client(MemorySource { bytes: RefCell::new(bytes) }));
+        }
+        Outgoing::Source(client, _) => to.set_stream(client),
+        Outgoing::Reader(reader, _) => {
+            let progress = Rc::new(Progress::default());
+            let source = ReaderSource {
+                context: context.clone(),
+                reader,
+                progress: progress.clone(),
+                reading: RefCell::default(),
+                pulling: Cell::new(false),
+            };
+            if request_is_head {
+                // Dropping the source cancels the stream.
+                drop(source);
+                to.set_none(());
+            } else {
+                to.set_stream(capnp_rpc::new_client(source));
+            }
+            return Ok(Some(StreamingBody(progress)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the headers ask for an encoding that the reference applies itself.
+fn encoding_is_for_us(map: &HeaderMap) -> bool {
+    map.values(b"content-encoding").any(|value| {
+        let value = value.trim_ascii();
+        value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"br")
+    })
+}
+
+/// A long body in memory.
+struct MemorySource {
+    bytes: RefCell<Bytes>,
+}
+
+impl byte_source::Server for MemorySource {
+    fn pull(
+        self: capnp::capability::Rc<Self>,
+        params: byte_source::PullParams,
+        mut results: byte_source::PullResults,
+    ) -> impl Future<Output = std::result::Result<(), capnp::Error>> + 'static {
+        let mut answer = move || {
+            let max_bytes = params.get()?.get_max_bytes() as usize;
+            let mut bytes = self.bytes.borrow_mut();
+            let length = max_bytes.min(bytes.len());
+            let part = bytes.split_to(length);
+            let mut results = results.get();
+            results.set_bytes(&part);
+            results.set_done(bytes.is_empty());
+            Ok(())
+        };
+        std::future::ready(answer())
+    }
+}
+
+/// A body that script produces.
+struct ReaderSource {
+    /// The event lives for as long as its response is pulled.
+    context: Rc<IoContext>,
+    reader: v8::Global<v8::Value>,
+    progress: Rc<Progress>,
+    reading: RefCell<Reading>,
+    pulling: Cell<bool>,
+}
+
+#[derive(Default)]
+struct Reading {
+    /// What is left of a chunk that was longer than the last pull allowed.
+    rest: Bytes,
+    /// The chunk that was asked for and has not come.
+    next: Option<JsFuture>,
+    ended: bool,
+}
+
+impl byte_source::Server for ReaderSource {
+    fn pull(
+        self: capnp::capability::Rc<Self>,
+        params: byte_source::PullParams,
+        mut results: byte_source::PullResults,
+    ) -> impl Future<Output = std::result::Result<(), capnp::Error>> + 'static {
+        Promise::from_future(async move {
+            let max_bytes = params.get()?.get_max_bytes() as usize;
+            if max_bytes == 0 {
+                return Err(capnp::Error::failed("a pull must ask for at least one byte".into()));
+            }
+            if self.pulling.replace(true) {
+                return Err(capnp::Error::failed("a pull is open already".into()));
+            }
+            // The call may be dropped while it waits.
+            let _open = Open(&self.pulling);
+            let bytes = self.read(max_bytes).await.map_err(|message| {
+                self.reading.borrow_mut().ended = true;
+                self.progress.finish();
+                capnp::Error::failed(message)
+            })?;
+            let done = {
+                let reading = self.reading.borrow();
+                reading.ended && reading.rest.is_empty()
+            };
+            let mut results = results.get();
+            results.set_bytes(&bytes);
+            results.set_done(done);
+            if done {
+                self.progress.finish();
+            }
+            Ok(())
+        })
+    }
+}
+
+struct Open<'a>(&'a Cell<bool>);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl ReaderSource {
+    /// At least one byte and at most `max_bytes`, or nothing at the end. Chunks that are there already are merged.
+    async fn read(&self, max_bytes: usize) -> std::result::Result<Bytes, String> {
+        let mut merged: Vec<u8> = Vec::new();
+        loop {
+            {
+                let mut reading = self.reading.borrow_mut();
+                let room = max_bytes - merged.len();
+                let length = room.min(reading.rest.len());
+                if length > 0 {
+                    let part = reading.rest.split_to(length);
+                    if merged.is_empty() && (length == max_bytes || reading.ended) {
+                        return Ok(part);
+                    }
+                    merged.extend_from_slice(&part);
+                }
+                if merged.len() == max_bytes || reading.ended {
+                    return Ok(merged.into());
+                }
+            }
+            if self.reading.borrow().next.is_none() {
+                let next = self.context.enter(|scope| {
+                    v8::tc_scope!(let scope, scope);
+                    let reader = v8::Local::new(scope, &self.reader);
+                    match builtins::call(scope, "readChunk", &[reader]) {
+                        Ok(promise) => {
+                            let promise = v8::Local::<v8::Promise>::try_from(promise).expect("it gives a promise");
+                            Ok(js_future(scope, promise))
+                        }
+                        Err(_) => match scope.exception() {
+                            Some(exception) => Err(describe(scope, exception).message),
+                            None => Err("the stream cannot be read".to_owned()),
+                        },
+                    }
+                })?;
+                self.reading.borrow_mut().next = Some(next);
+            }
+            let has_bytes = !merged.is_empty();
+            let settled = poll_fn(|cx| {
+                let mut reading = self.reading.borrow_mut();
+                let next = reading.next.as_mut().expect("a chunk was asked for");
+                match std::pin::Pin::new(next).poll(cx) {
+                    Poll::Ready(settled) => {
+                        reading.next = None;
+                        Poll::Ready(Some(settled))
+                    }
+                    Poll::Pending if has_bytes => Poll::Ready(None),
+                    Poll::Pending => Poll::Pending,
+                }
+            });
+            let Some(settled) = settled.await else { return Ok(merged.into()) };
+            match self.chunk(settled)? {
+                Some(bytes) => self.reading.borrow_mut().rest = bytes,
+                None => self.reading.borrow_mut().ended = true,
+            }
+        }
+    }
+
+    /// The bytes that `readChunk` gave, or `None` at the end.
+    fn chunk(
+        &self,
+        settled: std::result::Result<v8::Global<v8::Value>, v8::Global<v8::Value>>,
+    ) -> std::result::Result<Option<Bytes>, String> {
+        self.context.isolate().enter(|scope| {
+            v8::tc_scope!(let scope, scope);
+            let result = match settled {
+                Ok(result) => v8::Local::new(scope, result),
+                Err(reason) => {
+                    let reason = v8::Local::new(scope, reason);
+                    return Err(describe(scope, reason).message);
+                }
+            };
+            let result = v8::Local::<v8::Object>::try_from(result).expect("readChunk gives an object");
+            let key = jsg::string(scope, "value");
+            let value = result.get(scope, key.into()).expect("a plain property can be read");
+            Ok((!value.is_undefined()).then(|| Bytes::from(jsg::BufferSource(value).to_vec())))
+        })
+    }
+}
+
+impl Drop for ReaderSource {
+    fn drop(&mut self) {
+        if self.reading.get_mut().ended {
+            self.progress.finish();
+            return;
+        }
+        let reader = self.reader.clone();
+        let progress = self.progress.clone();
+        let context = self.context.handle();
+        // As a task, because script may be running now.
+        self.context.spawn(async move {
+            if let Some(context) = context.get() {
+                context.enter(|scope| {
+                    v8::tc_scope!(let scope, scope);
+                    let reader = v8::Local::new(scope, reader);
+                    let reason = Error::error("Network connection lost.").to_value(scope);
+                    let cancelled = builtins::call(scope, "cancelReader", &[reader, reason]);
+                    if let Ok(promise) = cancelled
+                        && let Ok(promise) = v8::Local::<v8::Promise>::try_from(promise)
+                    {
+                        promise.mark_as_handled();
+                    }
+                });
+            }
+            progress.finish();
+        });
+    }
+}
+
+/// Exposes `Response`.
+pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
+    Registry::expose::<Response>(scope, target);
+}
