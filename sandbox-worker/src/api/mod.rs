@@ -1,20 +1,46 @@
 //! The Web and Workers APIs, one file a class family.
 
+mod body;
+mod cf;
+mod crypto;
+mod encoding;
+mod fetch;
+pub mod fetch_event;
+pub mod headers;
+mod idl;
+mod performance;
+pub mod request;
+pub mod response;
+mod structured_clone;
 mod timers;
+pub mod url;
+pub mod url_search_params;
+pub mod webassembly;
 
 /// Prepares a fresh isolate: callbacks that V8 asks the embedder for.
 pub(crate) fn install(isolate: &mut v8::Isolate) {
-    let _ = isolate;
+    webassembly::install(isolate);
 }
 
 /// Puts what the built-in scripts need from native code on `internal`, before they are evaluated.
 pub(crate) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
-    let _ = (scope, internal);
+    encoding::install_internal(scope, internal);
 }
 
 /// Exposes the classes and functions to scripts; `target` is the prototype of the global object.
 pub(crate) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
     timers::expose(scope, target);
+    jsg::Registry::expose::<url::Url>(scope, target);
+    jsg::Registry::expose::<url_search_params::UrlSearchParams>(scope, target);
+    encoding::expose(scope, target);
+    crypto::expose(scope, target);
+    structured_clone::expose(scope, target);
+    performance::expose(scope);
+    headers::expose(scope, target);
+    body::expose(scope, target);
+    request::expose(scope, target);
+    response::expose(scope, target);
+    fetch::expose(scope, target);
 }
 
 /// Copies static methods of a class that is not itself visible to `target`, as functions of the global object.
@@ -31,4 +57,12 @@ fn expose_functions<T: jsg::Class>(
         assert!(function.is_function(), "{} has no static method {name}", T::NAME);
         target.create_data_property(scope, key.into(), function);
     }
+}
+
+/// Makes an object of a class an own property of the global object.
+fn expose_instance<T: jsg::Class>(scope: &mut v8::PinScope<'_, '_>, name: &str, value: T) {
+    let object = jsg::instantiate(scope, value).expect("an object of a complete class can be made");
+    let global = scope.get_current_context().global(scope);
+    let key = jsg::string(scope, name);
+    global.create_data_property(scope, key.into(), object.into());
 }
