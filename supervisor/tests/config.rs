@@ -202,7 +202,8 @@ fn files_come_from_beside_the_text_and_from_import_directories() {
         format!("{PRELUDE}const main :Workerd.Worker = (modules = [(name = \"m\", esModule = embed \"m.js\"), (name = \"d\", data = embed \"data.bin\")], compatibilityDate = \"2024-01-01\");"),
     )
     .unwrap();
-    fs::write(root.join("app/sub/m.js"), "export default {}").unwrap();
+    // An empty file is embedded as an empty text. (The `capnp` tool of Debian crashes on one, so the corpus has none.)
+    fs::write(root.join("app/sub/m.js"), "").unwrap();
     fs::write(root.join("libs/one/flags.capnp"), "const flags :List(Text) = [\"--a\", embed \"/one/flag\"];").unwrap();
     fs::write(root.join("libs/one/flag"), "--b").unwrap();
     let config = root.join("app/config.capnp");

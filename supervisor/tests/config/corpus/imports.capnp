@@ -16,4 +16,4 @@ const second :Service = (
   name = "b",
   worker = (modules = [.one, .one], compatibilityFlags = import "/shared/flags.capnp".flags),
 );
-const one :Module = (name = "x", text = embed "parts/empty");
+const one :Module = (name = "x", text = embed "parts/note.txt");

@@ -9,7 +9,7 @@ const config :Workerd.Config = ( # after a parenthesis
     "Zażółć gęślą jaźń 日本語 🎉", "# not a comment", ("in parentheses"),
   ],
   services = [(worker = (modules = [
-    (data = ""), (data = "text\x00as bytes\xff"), (data = 0x""), (data = 0x"00 ff7F 80
+    (data = ""), (data = "text\x00as bytes\xff"), (data = 0x"00 ff7F 80
       aa"), (wasm = 0x"00 61 73 6d"), (text = "a\0b"),
   ]))],#right after
 );
