@@ -53,8 +53,11 @@ fn main() -> ExitCode {
         eprintln!("{} is missing: run `cargo build --release --workspace` first", ours.display());
         return ExitCode::FAILURE;
     }
-    let reference = Runtime { name: "reference", program: options.reference.unwrap_or_else(tools::workerd) };
-    let ours = Runtime { name: "ours", program: ours };
+    // The runtimes start in directories of their own.
+    let absolute = |path: PathBuf| std::path::absolute(path).expect("a path");
+    let reference = options.reference.map_or_else(tools::workerd, absolute);
+    let reference = Runtime { name: "reference", program: reference };
+    let ours = Runtime { name: "ours", program: absolute(ours) };
     let plan = Plan {
         load: Duration::from_secs_f64(options.seconds),
         connections: options.connections,
