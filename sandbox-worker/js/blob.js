@@ -207,7 +207,6 @@
       this.name = name;
       this.value = value;
       this.next = undefined;
-      this.removed = false;
     }
   }
   class FormState {
@@ -215,6 +214,7 @@
       this.first = undefined;
       this.last = undefined;
       this.length = 0;
+      this.removals = 0;
     }
     append(name, value) {
       const entry = new Entry(name, value);
@@ -231,6 +231,7 @@
           if (before === undefined) this.first = entry.next;
           else before.next = entry.next;
           this.length--;
+          this.removals++;
         } else {
           before = entry;
         }
@@ -242,9 +243,28 @@
       while (entry !== undefined && entry.name !== name) entry = entry.next;
       return entry;
     }
-    at(index) {
-      let entry = this.first;
-      for (let i = 0; i < index && entry !== undefined; i++) entry = entry.next;
+  }
+  /** Iterates by index over the live list, as the standard says; it follows the links while nothing was removed. */
+  class Cursor {
+    constructor(form) {
+      this.form = form;
+      this.index = 0;
+      this.entry = undefined;
+      this.removals = form.removals;
+    }
+    next() {
+      const { form } = this;
+      let entry;
+      if (this.entry !== undefined && this.removals === form.removals) {
+        entry = this.entry.next;
+      } else {
+        this.removals = form.removals;
+        entry = form.first;
+        for (let i = 0; i < this.index && entry !== undefined; i++) entry = entry.next;
+      }
+      if (entry === undefined) return undefined;
+      this.index++;
+      this.entry = entry;
       return entry;
     }
   }
@@ -335,7 +355,8 @@
     forEach(callback, thisArg = undefined) {
       if (!(#f in this)) throw illegalInvocation();
       if (typeof callback !== "function") throw notOfType("forEach", "FormData", 1, "function");
-      for (let i = 0, entry; (entry = this.#f.at(i)) !== undefined; i++) {
+      const cursor = new Cursor(this.#f);
+      for (let entry; (entry = cursor.next()) !== undefined; ) {
         FunctionPrototypeApply(callback, thisArg, [entry.value, entry.name, this]);
       }
     }
@@ -347,28 +368,19 @@
 
   const IteratorPrototype = getPrototypeOf(getPrototypeOf([][SymbolIterator]()));
   class FormIterator {
-    #form;
+    #cursor;
     #kind;
-    #index = 0;
-    #at = undefined;
     constructor(form, kind) {
-      this.#form = form;
+      this.#cursor = new Cursor(form);
       this.#kind = kind;
     }
     static {
       delete this.prototype.constructor;
     }
     next() {
-      if (!(#form in this)) throw illegalInvocation();
-      // The standard iterates by index over the live list; the usual case, an unchanged list, follows the links.
-      const previous = this.#at;
-      const entry =
-        previous !== undefined && previous.next !== undefined && this.#form.at(0) !== undefined
-          ? previous.next
-          : this.#form.at(this.#index);
+      if (!(#cursor in this)) throw illegalInvocation();
+      const entry = this.#cursor.next();
       if (entry === undefined) return { value: undefined, done: true };
-      this.#index++;
-      this.#at = entry;
       const value = this.#kind === 0 ? [entry.name, entry.value] : this.#kind === 1 ? entry.name : entry.value;
       return { value, done: false };
     }

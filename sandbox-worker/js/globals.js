@@ -116,14 +116,17 @@
     #flags;
     constructor() {
       if (!making) throw illegalConstructor();
-      const flags = { __proto__: null };
-      const source = internal.compatibilityFlags ?? { __proto__: null };
-      const names = ownKeys(source);
-      for (let i = 0; i < names.length; i++) flags[names[i]] = source[names[i]];
-      this.#flags = freeze(flags);
     }
+    // The flags are known when a worker is bound, which is after this script ran.
     get compatibilityFlags() {
       if (!(#flags in this)) throw illegalInvocation();
+      if (this.#flags === undefined) {
+        const flags = { __proto__: null };
+        const source = internal.compatibilityFlags ?? { __proto__: null };
+        const names = ownKeys(source);
+        for (let i = 0; i < names.length; i++) flags[names[i]] = source[names[i]];
+        this.#flags = freeze(flags);
+      }
       return this.#flags;
     }
   }

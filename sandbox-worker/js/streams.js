@@ -3006,12 +3006,15 @@
   };
   const NOT_BYTES = "This ReadableStream did not return bytes.";
 
+  const COLLECT_SMALL = 4096;
+  const COLLECT_BLOCK = 16384;
   /** Reads a stream to its end into one Uint8Array. */
   class Collector {
     constructor(reader, limit) {
       this.reader = reader;
       this.limit = limit;
       this.chunks = new List();
+      this.block = undefined;
       this.total = 0;
       this.deferred = withResolvers();
       this.busy = false;
@@ -3041,24 +3044,39 @@
           this.fail(new TypeErrorConstructor("Memory limit exceeded before EOF."));
           return;
         }
-        this.chunks.push(bytes);
+        this.keep(bytes, length);
       }
       this.run();
+    }
+    /** Small chunks after the first share blocks: an ArrayBuffer each would cost the collector more than its bytes. */
+    keep(bytes, length) {
+      const { chunks } = this;
+      if (length >= COLLECT_SMALL || chunks.length === 0) {
+        chunks.push({ bytes, length });
+        this.block = undefined;
+        return;
+      }
+      if (this.block === undefined || this.block.length + length > COLLECT_BLOCK) {
+        this.block = { bytes: new Bytes(COLLECT_BLOCK), length: 0 };
+        chunks.push(this.block);
+      }
+      typedArraySet(this.block.bytes, bytes, this.block.length);
+      this.block.length += length;
     }
     close() {
       const { chunks, total, reader } = this;
       readerRelease(reader);
       let result;
-      if (chunks.length === 1) {
-        result = chunks.shift();
-        if (typedArrayByteLength(result) !== arrayBufferByteLength(typedArrayBuffer(result))) result = copyBytes(result);
+      if (chunks.length === 1 && typedArrayByteLength(chunks.first.bytes) === total) {
+        result = chunks.shift().bytes;
+        if (total !== arrayBufferByteLength(typedArrayBuffer(result))) result = copyBytes(result);
       } else {
         result = new Bytes(total);
         let offset = 0;
         while (chunks.length > 0) {
-          const chunk = chunks.shift();
-          typedArraySet(result, chunk, offset);
-          offset += typedArrayByteLength(chunk);
+          const { bytes, length } = chunks.shift();
+          typedArraySet(result, length === typedArrayByteLength(bytes) ? bytes : subarray(bytes, 0, length), offset);
+          offset += length;
         }
       }
       this.deferred.resolve(result);

@@ -523,6 +523,11 @@ test("collect: many chunks, one chunk, limit, no bytes, locked", async () => {
   let left = 10000;
   const many = internal.newSourceStream(() => (left-- > 0 ? new Uint8Array([left & 255]) : undefined));
   assert.equal((await internal.collect(many)).length, 10000);
+  const sizes = [3, 5000, 7, 9, 16380, 20, 1];
+  const mixed = internal.newSourceStream(() => (sizes.length > 0 ? new Uint8Array(sizes.shift()).fill(sizes.length) : undefined));
+  const all = await internal.collect(mixed);
+  const expected = [3, 5000, 7, 9, 16380, 20, 1].flatMap((size, i) => Array(size).fill(6 - i));
+  assert.deepEqual([...all], expected);
   assert.equal(await internal.collectText(internal.fromBytes(new TextEncoder().encode("héllo"))), "héllo");
   const big = internal.newSourceStream(() => new Uint8Array(10));
   await assert.rejects(internal.collect(big, 95), /Memory limit exceeded/);
