@@ -9,4 +9,5 @@ pub mod config;
 pub mod fleet;
 pub mod rpc;
 pub mod service;
+pub mod shard;
 pub mod socket;

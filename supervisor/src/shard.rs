@@ -77,7 +77,7 @@ impl Shards {
             let shutdown = shutdown.subscribe();
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{index}"))
-                .spawn(move || run(index, &limits, &*services, &ready, receiver, shutdown))
+                .spawn(move || run(index, &limits, &*services, ready, receiver, shutdown))
                 .map_err(ShardError::Thread)?;
             shards.push(Shard { thread, sockets: Some(sockets) });
         }
@@ -154,7 +154,7 @@ fn run(
     index: usize,
     limits: &Limits,
     services: &dyn ShardServices,
-    ready: &mpsc::Sender<Result<(), String>>,
+    ready: mpsc::Sender<Result<(), String>>,
     sockets: oneshot::Receiver<Vec<ShardSocket>>,
     shutdown: watch::Receiver<bool>,
 ) -> Result<Drained, String> {
@@ -170,7 +170,6 @@ fn run(
         }
     };
     let local = LocalSet::new();
-    let ready = ready.clone();
     local.block_on(&runtime, async move {
         let services = match services.start(index).await {
             Ok(services) => services,

@@ -1,0 +1,305 @@
+//! What can be written on the command line.
+
+use std::{os::fd::RawFd, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs Workers-style JavaScript and WebAssembly, every isolate in a sandboxed process of its own
+#[derive(Debug, Parser)]
+#[command(name = "supervisor", version, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    /// Log informational messages to standard error
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve requests as a configuration says
+    Serve(Box<ServeArgs>),
+    /// Not supported yet: make a program that contains a configuration
+    Compile(RestArgs),
+    /// Not supported yet: run the tests of a configuration
+    Test(RestArgs),
+    /// Say which layers of the sandbox this machine gives
+    CheckSandbox(CheckSandboxArgs),
+}
+
+/// What a subcommand takes that does not exist yet: anything.
+#[derive(Debug, Args)]
+pub(super) struct RestArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub(super) _rest: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckSandboxArgs {
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What is done on a machine that cannot shut a worker in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SandboxMode {
+    /// Refuse to serve without seccomp and landlock
+    Required,
+    /// Serve with the layers that this machine has, and say which are missing
+    BestEffort,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Signals: SIGTERM and SIGINT stop accepting connections and finish the requests in flight; a second one ends at once.
+Exit codes: 0 after a shutdown that was asked for, 1 for an error.
+
+Example:
+  supervisor serve samples/hello/config.capnp --socket-addr http=127.0.0.1:8080")]
+pub(super) struct ServeArgs {
+    /// A configuration in Cap'n Proto text, or with --binary an encoded one (`-`: standard input)
+    #[arg(value_name = "config-file")]
+    pub(super) config: PathBuf,
+
+    /// The constant in the file that holds the configuration, if there are several
+    #[arg(value_name = "const-name")]
+    pub(super) const_name: Option<String>,
+
+    /// Look in <dir> for imports that start with `/`; can be given several times
+    #[arg(short = 'I', long, value_name = "dir")]
+    pub(super) import_path: Vec<PathBuf>,
+
+    /// The configuration is an encoded Cap'n Proto message, not text
+    #[arg(short, long)]
+    pub(super) binary: bool,
+
+    /// Let the socket <name> listen on <addr>, whatever the configuration says
+    #[arg(short, long, value_name = "name>=<addr", value_parser = parse_override)]
+    pub(super) socket_addr: Vec<(String, String)>,
+
+    /// Let the socket <name> use the open, listening descriptor <fd>
+    #[arg(short = 'S', long, value_name = "name>=<fd", value_parser = parse_fd_override)]
+    pub(super) socket_fd: Vec<(String, RawFd)>,
+
+    /// Write a line of JSON to the descriptor <fd> for each socket that listens: its name and its port
+    #[arg(long, value_name = "fd", value_parser = parse_control_fd)]
+    pub(super) control_fd: Option<RawFd>,
+
+    /// Permit features that may change in a later release
+    #[arg(long)]
+    pub(super) experimental: bool,
+
+    /// What to do on a machine that lacks seccomp or landlock
+    #[arg(long, value_enum, value_name = "mode", default_value = "required")]
+    pub(super) sandbox: SandboxMode,
+
+    /// Serve with <n> threads, each with its own connections to the workers [default: half of the processors]
+    #[arg(long, value_name = "n", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) shards: Option<u16>,
+
+    #[command(flatten)]
+    pub(super) missing: MissingArgs,
+}
+
+/// Options of the reference that are understood and refused, so that the refusal can name them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of the reference that are not supported yet")]
+pub(super) struct MissingArgs {
+    /// Override the path of a disk service
+    #[arg(short, long, value_name = "name>=<path")]
+    directory_path: Vec<String>,
+    /// Override the address of an external service
+    #[arg(short, long, value_name = "name>=<addr")]
+    external_addr: Vec<String>,
+    /// Listen for the Chrome DevTools
+    #[arg(short, long, value_name = "addr")]
+    inspector_addr: Option<String>,
+    /// Reload when the configuration changes
+    #[arg(short, long)]
+    watch: bool,
+    /// Listen for privileged debugging connections
+    #[arg(long, value_name = "addr")]
+    debug_port: Option<String>,
+    /// Write a Perfetto trace
+    #[arg(short, long, value_name = "path>=<categories")]
+    perfetto_trace: Option<String>,
+    #[arg(long, hide = true)]
+    async_trace: Option<String>,
+    #[arg(long, hide = true)]
+    async_trace_stacks: Option<String>,
+    #[arg(long, hide = true)]
+    async_trace_promises: bool,
+    #[arg(long, hide = true)]
+    pyodide_package_disk_cache_dir: Option<String>,
+    #[arg(long, hide = true)]
+    pyodide_bundle_disk_cache_dir: Option<String>,
+    #[arg(long, hide = true)]
+    python_save_snapshot: bool,
+    #[arg(long, hide = true)]
+    python_save_baseline_snapshot: bool,
+    #[arg(long, hide = true)]
+    python_load_snapshot: Option<String>,
+    #[arg(long, hide = true)]
+    python_snapshot_dir: Option<String>,
+    #[arg(long, hide = true)]
+    cluster_addr: Option<String>,
+    #[arg(long, hide = true)]
+    cluster_advertise: Option<String>,
+}
+
+impl MissingArgs {
+    /// Those that were given, as they are written.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        [
+            ("--directory-path", !self.directory_path.is_empty()),
+            ("--external-addr", !self.external_addr.is_empty()),
+            ("--inspector-addr", self.inspector_addr.is_some()),
+            ("--watch", self.watch),
+            ("--debug-port", self.debug_port.is_some()),
+            ("--perfetto-trace", self.perfetto_trace.is_some()),
+            ("--async-trace", self.async_trace.is_some()),
+            ("--async-trace-stacks", self.async_trace_stacks.is_some()),
+            ("--async-trace-promises", self.async_trace_promises),
+            ("--pyodide-package-disk-cache-dir", self.pyodide_package_disk_cache_dir.is_some()),
+            ("--pyodide-bundle-disk-cache-dir", self.pyodide_bundle_disk_cache_dir.is_some()),
+            ("--python-save-snapshot", self.python_save_snapshot),
+            ("--python-save-baseline-snapshot", self.python_save_baseline_snapshot),
+            ("--python-load-snapshot", self.python_load_snapshot.is_some()),
+            ("--python-snapshot-dir", self.python_snapshot_dir.is_some()),
+            ("--cluster-addr", self.cluster_addr.is_some()),
+            ("--cluster-advertise", self.cluster_advertise.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect()
+    }
+}
+
+fn parse_override(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("Expected <name>=<value>")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn parse_fd(text: &str) -> Option<RawFd> {
+    // A leading plus sign would pass `i32::from_str`.
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn parse_fd_override(text: &str) -> Result<(String, RawFd), String> {
+    let (name, value) = parse_override(text)?;
+    let fd = parse_fd(&value).ok_or("Socket value must be a file descriptor (non-negative integer).")?;
+    Ok((name, fd))
+}
+
+fn parse_control_fd(text: &str) -> Result<RawFd, String> {
+    parse_fd(text).ok_or_else(|| "Output value must be a file descriptor (non-negative integer).".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(arguments: &[&str]) -> (ServeArgs, bool) {
+        let all = ["supervisor", "serve"].iter().chain(arguments);
+        let cli = Cli::try_parse_from(all).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+        match cli.command {
+            Command::Serve(arguments) => (*arguments, cli.verbose),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn error(arguments: &[&str]) -> String {
+        Cli::try_parse_from(["supervisor"].iter().chain(arguments)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_and_after_the_positionals_in_every_spelling() {
+        for arguments in [
+            &["-v", "--binary", "--socket-addr=a=1.2.3.4:5", "--control-fd=3", "-S", "b=4", "c.capnp", "name"][..],
+            &["c.capnp", "name", "-b", "-sa=1.2.3.4:5", "--control-fd", "3", "--socket-fd=b=4", "--verbose"],
+            &["c.capnp", "-b", "--verbose", "name", "-s", "a=1.2.3.4:5", "-Sb=4", "--control-fd=3"],
+        ] {
+            let (serve, verbose) = serve(arguments);
+            assert_eq!(serve.config, PathBuf::from("c.capnp"));
+            assert_eq!(serve.const_name.as_deref(), Some("name"));
+            assert_eq!(serve.socket_addr, [("a".to_owned(), "1.2.3.4:5".to_owned())]);
+            assert_eq!(serve.socket_fd, [("b".to_owned(), 4)]);
+            assert_eq!((serve.binary, verbose, serve.control_fd), (true, true, Some(3)));
+        }
+    }
+
+    #[test]
+    fn what_development_tools_write_is_understood() {
+        let (serve, _) = serve(&[
+            "--binary",
+            "--experimental",
+            "--socket-addr=entry=127.0.0.1:0",
+            "--external-addr=loopback=127.0.0.1:1",
+            "--control-fd=3",
+            "-",
+            "--inspector-addr=localhost:0",
+        ]);
+        assert_eq!(serve.config, PathBuf::from("-"));
+        assert_eq!(serve.missing.given(), ["--external-addr", "--inspector-addr"]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (arguments, expected) in [
+            (&["serve"][..], "<config-file>"),
+            (&["serve", "a", "b", "c"], "unexpected argument 'c'"),
+            (&["bogus"], "unrecognized subcommand 'bogus'"),
+            (&["serve", "a", "--bogus"], "unexpected argument '--bogus'"),
+            (&["serve", "a", "-s", "x"], "Expected <name>=<value>"),
+            (&["serve", "a", "-S", "x=y"], "must be a file descriptor (non-negative integer)"),
+            (&["serve", "a", "-S", "x=+3"], "must be a file descriptor (non-negative integer)"),
+            (&["serve", "a", "--control-fd", "-1"], "--control-fd"),
+            (&["serve", "a", "--control-fd=99999999999"], "must be a file descriptor (non-negative integer)"),
+            (&["serve", "a", "--sandbox=none"], "required, best-effort"),
+            (&["serve", "a", "--shards=0"], "--shards"),
+        ] {
+            let error = error(arguments);
+            assert!(error.contains(expected), "{arguments:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_missing_option_is_refused_by_its_own_name() {
+        for option in [
+            "-d",
+            "-e",
+            "-i",
+            "-p",
+            "--directory-path",
+            "--external-addr",
+            "--inspector-addr",
+            "--debug-port",
+            "--perfetto-trace",
+            "--async-trace",
+            "--async-trace-stacks",
+            "--python-load-snapshot",
+            "--python-snapshot-dir",
+            "--pyodide-package-disk-cache-dir",
+            "--pyodide-bundle-disk-cache-dir",
+            "--cluster-addr",
+            "--cluster-advertise",
+        ] {
+            let (serve, _) = serve(&["c", option, "x=y"]);
+            let given = serve.missing.given();
+            assert_eq!(given.len(), 1, "{option}");
+            assert!(!option.starts_with("--") || given == [option], "{option}: {given:?}");
+        }
+        for option in
+            ["-w", "--watch", "--async-trace-promises", "--python-save-snapshot", "--python-save-baseline-snapshot"]
+        {
+            assert_eq!(serve(&["c", option]).0.missing.given().len(), 1, "{option}");
+        }
+    }
+}

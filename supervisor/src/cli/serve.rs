@@ -1,0 +1,346 @@
+//! `supervisor serve`: configuration, fleet, listeners, shards, and back in the opposite order.
+
+use std::{
+    os::fd::{OwnedFd, RawFd},
+    path::Path,
+    process::ExitCode,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bulkhead_ipc::compatibility::Date;
+use bulkhead_policy::{check, inherited, report::Layer};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{
+    args::{SandboxMode, ServeArgs},
+    control::Control,
+    not_supported,
+};
+use crate::{
+    config::{self, Config},
+    fleet::{Fleet, FleetConfig, FleetHandle},
+    rpc::log::Log,
+    service::{LocalFuture, Service, worker::WorkerService},
+    shard::{ShardServices, ShardSocket, Shards},
+    socket::{BoundSocket, Limits},
+};
+
+/// How long workers may go on after the last connection has ended, for what `waitUntil` holds.
+const FLEET_DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves until a signal asks for the end.
+pub(super) fn run(arguments: ServeArgs, verbose: bool) -> ExitCode {
+    if let Some(option) = arguments.missing.given().first() {
+        return not_supported(&format!("the option {option}"));
+    }
+    match serve(&arguments, verbose) {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
+    // First of all: descriptors are claimed by number, and every file that we open could take one of these numbers.
+    let mut inherited_sockets = Vec::new();
+    for (name, number) in &arguments.socket_fd {
+        let fd = inherited::listening_socket(*number)
+            .map_err(|error| format!("error: --socket-fd={name}={number}: {error}"))?;
+        inherited_sockets.push((name.as_str(), *number, Some(fd)));
+    }
+    let mut control = match arguments.control_fd {
+        None => None,
+        Some(number) => {
+            let fd = inherited::writable(number).map_err(|error| format!("error: --control-fd={number}: {error}"))?;
+            Some(Control::new(fd))
+        }
+    };
+
+    let config = load(arguments)?;
+    let shards = arguments.shards.map_or_else(default_shards, usize::from);
+    let executable = FleetConfig::default_executable()
+        .map_err(|error| format!("error: cannot find the own executable, and so not the worker's: {error}"))?;
+    check_sandbox(&executable, arguments.sandbox, verbose)?;
+    raise_descriptor_limit();
+
+    let mut bound = bind(&config, &arguments.socket_addr, &mut inherited_sockets, shards)?;
+
+    let log = Log::to_standard_streams().map_err(|error| format!("error: cannot start the log: {error}"))?;
+    let mut fleet_config = FleetConfig::new(executable, u32::try_from(shards).unwrap_or(u32::MAX));
+    fleet_config.best_effort_sandbox = arguments.sandbox == SandboxMode::BestEffort;
+    fleet_config.experimental = arguments.experimental;
+    fleet_config.verbose = verbose;
+    let fleet = Fleet::start(fleet_config, config.clone(), log).map_err(|error| format!("error: {error}"))?;
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("error: cannot start an event loop: {error}"))?;
+    let result = runtime.block_on(async {
+        // From here on a signal is an orderly end, also while the workers start.
+        let mut signals = Signals::new().map_err(|error| format!("error: cannot listen for signals: {error}"))?;
+        tokio::select! {
+            started = start_check(&fleet, &config) => started?,
+            signal = signals.next() => {
+                report(verbose, &format!("{signal} while starting; ending"));
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+        let limits = Limits::default();
+        let services = Arc::new(WorkerServices { fleet: fleet.clone(), config: config.clone() });
+        let mut running = Shards::start(shards, &limits, services).map_err(|error| format!("error: {error}"))?;
+        hand_over(&config, &mut bound, &mut running, shards)?;
+        for (socket, bound) in config.sockets.iter().zip(&bound) {
+            if let Some(control) = &mut control
+                && let Err(error) = control.listen(&socket.name, bound.port())
+            {
+                return Err(format!("error: cannot write to --control-fd: {error}"));
+            }
+            report(verbose, &format!("socket \"{}\" listens, port {}", socket.name, bound.port()));
+        }
+
+        let signal = signals.next().await;
+        report(verbose, &format!("{signal}: finishing the requests in flight"));
+        running.shut_down();
+        let joined = tokio::task::spawn_blocking(move || running.join());
+        let finished = async {
+            let drained =
+                joined.await.map_err(|error| format!("error: {error}"))?.map_err(|error| error.to_string())?;
+            if drained.cut_off > 0 {
+                eprintln!(
+                    "{} connections were not finished after {:?} and were cut off",
+                    drained.cut_off, limits.drain_time
+                );
+            }
+            fleet.drain(FLEET_DRAIN).await;
+            Ok(ExitCode::SUCCESS)
+        };
+        tokio::select! {
+            result = finished => result,
+            signal = signals.next() => {
+                eprintln!("{signal} again: ending at once");
+                // The workers' lives hang on this process's.
+                Ok(ExitCode::from(signal.exit_code()))
+            }
+        }
+    });
+    // A shard that is still cut short by a second signal must not be waited for.
+    runtime.shutdown_background();
+    drop(bound);
+    result
+}
+
+/// Half of the processors: the other half is for the workers, which do more for a request than we do.
+fn default_shards() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| (count.get() / 2).clamp(1, 64))
+}
+
+fn report(verbose: bool, message: &str) {
+    if verbose {
+        eprintln!("supervisor: {message}");
+    }
+}
+
+fn load(arguments: &ServeArgs) -> Result<Arc<Config>, String> {
+    let path = &arguments.config;
+    let source = match (path == Path::new("-"), arguments.binary) {
+        (true, false) => return Err("error: -: Reading config from stdin is only allowed with --binary.".to_owned()),
+        (true, true) => config::Source::BinaryStdin,
+        (false, true) => config::Source::Binary(path.clone()),
+        (false, false) => config::Source::Text(path.clone()),
+    };
+    if arguments.binary && arguments.const_name.is_some() {
+        return Err("error: a binary configuration has no constants: leave <const-name> out".to_owned());
+    }
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let options = config::Options {
+        const_name: arguments.const_name.clone(),
+        import_paths: arguments.import_path.clone(),
+        experimental: arguments.experimental,
+        today: Date::from_unix_seconds(seconds),
+    };
+    config::load(&source, &options).map(|loaded| Arc::new(loaded.config)).map_err(|diagnostics| diagnostics.to_string())
+}
+
+/// Refuses a machine that cannot shut workers in, before a socket opens.
+fn check_sandbox(executable: &Path, mode: SandboxMode, verbose: bool) -> Result<(), String> {
+    let report_of_machine =
+        check::run(executable).map_err(|error| format!("error: cannot check the sandbox of this machine: {error}"))?;
+    let missing: Vec<&str> = report_of_machine.degraded().map(|(layer, _)| Layer::name(layer)).collect();
+    if check::sufficient(&report_of_machine) {
+        if !missing.is_empty() {
+            report(verbose, &format!("sandbox layers that are not complete here: {}", missing.join(", ")));
+        }
+        return Ok(());
+    }
+    let missing = missing.join(", ");
+    match mode {
+        SandboxMode::Required => Err(format!(
+            "error: this machine cannot shut workers in ({missing}); `supervisor check-sandbox` says why, and \
+             --sandbox=best-effort serves trusted code without"
+        )),
+        SandboxMode::BestEffort => {
+            eprintln!("warning: workers run without a complete sandbox ({missing}): serve only code that you trust");
+            Ok(())
+        }
+    }
+}
+
+/// The soft limit is often 1024 for the sake of `select()`, which nothing here uses.
+fn raise_descriptor_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+/// Binds every socket of the configuration, or says everything that is wrong with them.
+fn bind(
+    config: &Config,
+    addresses: &[(String, String)],
+    inherited_sockets: &mut [(&str, RawFd, Option<OwnedFd>)],
+    shards: usize,
+) -> Result<Vec<BoundSocket>, String> {
+    let mut errors = unmatched(config, addresses.iter().map(|(name, _)| name.as_str()));
+    errors.extend(unmatched(config, inherited_sockets.iter().map(|(name, ..)| *name)));
+    let mut bound = Vec::with_capacity(config.sockets.len());
+    for socket in &config.sockets {
+        let inherited = inherited_sockets.iter_mut().rev().find(|(name, ..)| *name == socket.name);
+        // The last of several overrides counts, as with every option that is repeated.
+        let address = addresses.iter().rev().find(|(name, _)| *name == socket.name).map(|(_, address)| address);
+        let result = match (inherited, address.or(socket.address.as_ref())) {
+            (Some((_, number, fd)), _) => match fd.take() {
+                Some(fd) => BoundSocket::inherited(fd, *number, shards),
+                None => continue,
+            },
+            (None, Some(address)) => BoundSocket::bind(address, shards),
+            (None, None) => {
+                errors.push(format!(
+                    "Socket \"{0}\" has no address in the config, so must be specified on the command line with \
+                     `--socket-addr`.",
+                    socket.name
+                ));
+                continue;
+            }
+        };
+        match result {
+            Ok(socket) => bound.push(socket),
+            Err(error) => {
+                errors.push(format!("Socket \"{0}\": {error} (`--socket-addr={0}=<addr>` overrides it)", socket.name))
+            }
+        }
+    }
+    if errors.is_empty() { Ok(bound) } else { Err(errors.join("\n")) }
+}
+
+/// Overrides for sockets that do not exist.
+fn unmatched<'a>(config: &Config, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    names
+        .filter(|name| !config.sockets.iter().any(|socket| socket.name == *name))
+        .map(|name| {
+            format!(
+                "Config did not define any socket named \"{name}\" to match the override provided on the command line."
+            )
+        })
+        .collect()
+}
+
+/// Binds the services that sockets lead to, so that code which does not start is an error now and not a client's.
+async fn start_check(fleet: &FleetHandle, config: &Config) -> Result<(), String> {
+    let mut services: Vec<usize> = config.sockets.iter().map(|socket| socket.service.service).collect();
+    services.sort_unstable();
+    services.dedup();
+    let results = fleet.start_check(services.clone()).await;
+    let errors: Vec<String> = services
+        .iter()
+        .zip(results)
+        .filter_map(|(index, result)| {
+            result.err().map(|error| format!("service {}: {error}", config.services[*index].name))
+        })
+        .collect();
+    if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
+}
+
+/// Begins to listen on every socket and gives each shard its part.
+fn hand_over(config: &Config, bound: &mut [BoundSocket], running: &mut Shards, shards: usize) -> Result<(), String> {
+    let mut parts: Vec<Vec<ShardSocket>> = (0..shards).map(|_| Vec::with_capacity(bound.len())).collect();
+    for (socket, bound) in config.sockets.iter().zip(bound) {
+        let listeners = bound.listen().map_err(|error| format!("Socket \"{}\": {error}", socket.name))?;
+        for (part, listeners) in parts.iter_mut().zip(listeners) {
+            part.push(ShardSocket { name: socket.name.clone(), options: socket.http.clone(), listeners });
+        }
+    }
+    running.serve(parts).map_err(|error| format!("error: {error}"))
+}
+
+/// The services behind the configuration's sockets.
+struct WorkerServices {
+    fleet: FleetHandle,
+    config: Arc<Config>,
+}
+
+impl ShardServices for WorkerServices {
+    fn start(&self, shard: usize) -> LocalFuture<'_, Result<Vec<Rc<dyn Service>>, String>> {
+        Box::pin(async move {
+            let index = u32::try_from(shard).map_err(|_| "there are too many shards".to_owned())?;
+            let fleet = self.fleet.shard(index);
+            let services = self.config.sockets.iter().map(|socket| {
+                let to = &socket.service;
+                let worker =
+                    WorkerService::new(fleet.clone(), to.service, to.entrypoint.clone(), to.props_json.clone());
+                Rc::new(worker) as Rc<dyn Service>
+            });
+            Ok(services.collect())
+        })
+    }
+}
+
+/// The signals that ask for the end.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Terminate,
+    Interrupt,
+}
+
+impl End {
+    /// What a shell makes of a process that a signal killed: 128 and the signal's number.
+    fn exit_code(self) -> u8 {
+        match self {
+            End::Terminate => 128 + 15,
+            End::Interrupt => 128 + 2,
+        }
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            End::Terminate => "SIGTERM",
+            End::Interrupt => "SIGINT",
+        })
+    }
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> End {
+        tokio::select! {
+            _ = self.terminate.recv() => End::Terminate,
+            _ = self.interrupt.recv() => End::Interrupt,
+        }
+    }
+}
