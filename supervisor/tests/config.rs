@@ -170,7 +170,8 @@ const a :Workerd.Worker = (
 
 #[test]
 fn experimental_flags_need_to_be_allowed() {
-    let text = "const c :Workerd.Config = (services = [(name = \"a\", worker = (modules = [(name = \"m\", esModule = \"\")],
+    let text =
+        "const c :Workerd.Config = (services = [(name = \"a\", worker = (modules = [(name = \"m\", esModule = \"\")],
         compatibilityDate = \"2024-01-01\", compatibilityFlags = [\"experimental\"]))]);";
     assert!(load(text).unwrap_err().to_string().contains("--experimental"));
     let allowed = Options { experimental: true, ..options() };
@@ -209,14 +210,23 @@ fn files_come_from_beside_the_text_and_from_import_directories() {
     let config = root.join("app/config.capnp");
     fs::write(
         &config,
-        format!("{PRELUDE}using Part = import \"sub/part.capnp\"; using import \"/one/flags.capnp\".flags;
-            const config :Workerd.Config = (services = [(name = \"a\", worker = Part.main)], v8Flags = .flags);"),
+        format!(
+            "{PRELUDE}using Part = import \"sub/part.capnp\"; using import \"/one/flags.capnp\".flags;
+            const config :Workerd.Config = (services = [(name = \"a\", worker = Part.main)], v8Flags = .flags);"
+        ),
     )
     .unwrap();
     let options = Options { import_paths: vec![root.join("nowhere"), root.join("libs")], ..options() };
     let loaded = config::load(&Source::Text(config.clone()), &options).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(loaded.config.v8_flags, ["--a", "--b"]);
-    let expected = ["app/config.capnp", "libs/one/flags.capnp", "libs/one/flag", "app/sub/part.capnp", "app/sub/m.js", "app/sub/data.bin"];
+    let expected = [
+        "app/config.capnp",
+        "libs/one/flags.capnp",
+        "libs/one/flag",
+        "app/sub/part.capnp",
+        "app/sub/m.js",
+        "app/sub/data.bin",
+    ];
     let mut read = loaded.files;
     let mut expected: Vec<PathBuf> = expected.iter().map(|name| root.join(name)).collect();
     read.sort();
@@ -356,7 +366,11 @@ fn samples_and_corpus_encode_as_the_capnp_tool_encodes_them() {
         if !text.contains("const config ") {
             continue;
         }
-        let options = Options { const_name: Some("config".into()), import_paths: vec![copied.path().join("corpus/include")], ..options() };
+        let options = Options {
+            const_name: Some("config".into()),
+            import_paths: vec![copied.path().join("corpus/include")],
+            ..options()
+        };
         let ours = config::encode_text(&path, &options).unwrap_or_else(|error| panic!("{error}"));
         let written_out = config::write_out_shorthands(&path, &options).unwrap_or_else(|error| panic!("{error}"));
         let plain = path.with_extension("plain.capnp");
@@ -391,7 +405,9 @@ fn survives(text: &[u8], files: Vec<(PathBuf, Vec<u8>)>) -> Option<String> {
 
 #[test]
 fn bombs_are_refused() {
-    let deep = |open: &str, close: &str| format!("{PRELUDE}const c :Workerd.Config = {}{};", open.repeat(200_000), close.repeat(200_000));
+    let deep = |open: &str, close: &str| {
+        format!("{PRELUDE}const c :Workerd.Config = {}{};", open.repeat(200_000), close.repeat(200_000))
+    };
     let doubling: String = (1..60).fold("const c0 :List(Text) = [\"x\"];\n".to_owned(), |mut text, index| {
         writeln!(text, "const c{index} :List(Workerd.Service) = [(name = \"a\", worker = (bindings = [(name = \"b\", wrapped = (innerBindings = .b{index}))]))];").unwrap();
         text
@@ -425,8 +441,20 @@ fn bombs_are_refused() {
         ("structs", deep("(services=[(worker=(bindings=[(wrapped=(innerBindings=[", "])])])])"), ""),
         ("types", format!("{PRELUDE}const c :{} = 1;", "List(".repeat(200_000)), "nested more than"),
         ("doubling", format!("{PRELUDE}{doubling}"), "has no member"),
-        ("exponential", format!("{PRELUDE}{exponential}const c :Workerd.Config = (services = [(name = \"a\", worker = (bindings = .b59))]);"), "nested more than"),
-        ("half as deep", format!("{PRELUDE}{exponential}const c :Workerd.Config = (services = [(name = \"a\", worker = (bindings = .b11))]);"), "values once constants are put in their places"),
+        (
+            "exponential",
+            format!(
+                "{PRELUDE}{exponential}const c :Workerd.Config = (services = [(name = \"a\", worker = (bindings = .b59))]);"
+            ),
+            "nested more than",
+        ),
+        (
+            "half as deep",
+            format!(
+                "{PRELUDE}{exponential}const c :Workerd.Config = (services = [(name = \"a\", worker = (bindings = .b11))]);"
+            ),
+            "values once constants are put in their places",
+        ),
         ("aliases", format!("{PRELUDE}{aliases}const c :A199.Workerd.Config = ();"), ""),
         ("cycle", format!("{PRELUDE}{cycle}"), "needs its own value"),
         ("many", format!("{PRELUDE}{many}"), "more than"),
@@ -463,6 +491,23 @@ fn import_bombs_are_refused() {
     assert_eq!(loaded.unwrap_or_else(|error| panic!("{error}")).config.v8_flags, ["--y"]);
 }
 
+/// The bombs again, in a process that may not have more than 2.5 GB of addresses. The largest configuration that is
+/// accepted has 512 MiB, and is held once as files, once as a message.
+#[test]
+#[cfg(target_os = "linux")]
+fn bombs_take_a_bounded_amount_of_memory() {
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -v 2500000; exec \"$0\" --exact bombs_are_refused import_bombs_are_refused --test-threads 1",
+        ])
+        .arg(std::env::current_exe().expect("this program"))
+        .output()
+        .expect("a shell");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("2 passed"));
+}
+
 fn corpus() -> Vec<String> {
     let mut texts = Vec::new();
     texts_below(&here().join("corpus"), &mut texts);
@@ -479,12 +524,71 @@ fn corpus() -> Vec<String> {
 fn token() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![
-            "using", "const", "import", "embed", "struct", "enum", "=", ":", ";", ",", ".", "(", ")", "[", "]", "{", "}",
-            "$", "@", "-", "@0xd0c5a1f3b7e92468;", "Workerd", "Workerd.Config", "Workerd.Worker", "List", "Text", "Data",
-            "config", "services", "sockets", "worker", "modules", "name", "bindings", "http", "style", "proxy", "host",
-            "inf", "nan", "void", "true", "0x", "0x\"", "0x\"61\"", "1e", "1.5", "07", "09", "0xffffffffffffffff",
-            "18446744073709551616", "\"", "\"/workerd/workerd.capnp\"", "\"config.capnp\"", "\"\\x\"", "\"\\", "#", "\n",
-            "\"text\"", "wrapped", "innerBindings", "hyperdrive", "memoryCache", "limits", "maxKeys",
+            "using",
+            "const",
+            "import",
+            "embed",
+            "struct",
+            "enum",
+            "=",
+            ":",
+            ";",
+            ",",
+            ".",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            "$",
+            "@",
+            "-",
+            "@0xd0c5a1f3b7e92468;",
+            "Workerd",
+            "Workerd.Config",
+            "Workerd.Worker",
+            "List",
+            "Text",
+            "Data",
+            "config",
+            "services",
+            "sockets",
+            "worker",
+            "modules",
+            "name",
+            "bindings",
+            "http",
+            "style",
+            "proxy",
+            "host",
+            "inf",
+            "nan",
+            "void",
+            "true",
+            "0x",
+            "0x\"",
+            "0x\"61\"",
+            "1e",
+            "1.5",
+            "07",
+            "09",
+            "0xffffffffffffffff",
+            "18446744073709551616",
+            "\"",
+            "\"/workerd/workerd.capnp\"",
+            "\"config.capnp\"",
+            "\"\\x\"",
+            "\"\\",
+            "#",
+            "\n",
+            "\"text\"",
+            "wrapped",
+            "innerBindings",
+            "hyperdrive",
+            "memoryCache",
+            "limits",
+            "maxKeys",
         ])
         .prop_map(str::to_owned),
         "[a-zA-Z0-9_]{0,6}",

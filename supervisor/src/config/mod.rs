@@ -27,6 +27,13 @@ use std::{
 use bulkhead_ipc::compatibility::Date;
 use capnp::message::ReaderOptions;
 
+pub use self::{
+    diagnostics::{Diagnostic, Diagnostics},
+    model::{
+        Binding, BindingValue, Config, Designator, HeaderInjection, HttpOptions, HttpStyle, Loaded, Module, ModuleKind,
+        Service, ServiceKind, Socket, Worker, WorkerSource,
+    },
+};
 use self::{
     diagnostics::{Place, Reporter},
     limits::{MAX_DEPTH, MAX_MESSAGE_BYTES},
@@ -37,13 +44,6 @@ use self::{
         files::{Disk, FileSystem, Memory, describe, read_bounded},
     },
     validate::Rules,
-};
-pub use self::{
-    diagnostics::{Diagnostic, Diagnostics},
-    model::{
-        Binding, BindingValue, Config, Designator, HeaderInjection, HttpOptions, HttpStyle, Loaded, Module, ModuleKind,
-        Service, ServiceKind, Socket, Worker, WorkerSource,
-    },
 };
 
 /// Where a configuration comes from.
@@ -127,10 +127,7 @@ pub fn load_binary_from_bytes(bytes: &[u8], options: &Options) -> Result<Config,
 ///
 /// What is wrong with the text.
 pub fn encode_text(path: &Path, options: &Options) -> Result<Vec<u8>, Diagnostics> {
-    let mut evaluator = match evaluator(&Disk, path, options) {
-        Ok(evaluator) => evaluator,
-        Err(diagnostics) => return Err(diagnostics),
-    };
+    let mut evaluator = evaluator(&Disk, path, options)?;
     let Some((file, value)) = main_constant(&mut evaluator, path, options) else {
         return Err(evaluator.reporter.finish());
     };
@@ -171,11 +168,7 @@ pub fn write_out_shorthands(path: &Path, options: &Options) -> Result<String, Di
     Ok(written)
 }
 
-fn evaluator<'a>(
-    files: &'a dyn FileSystem,
-    path: &Path,
-    options: &'a Options,
-) -> Result<Evaluator<'a>, Diagnostics> {
+fn evaluator<'a>(files: &'a dyn FileSystem, path: &Path, options: &'a Options) -> Result<Evaluator<'a>, Diagnostics> {
     Evaluator::new(files, &options.import_paths).map_err(|error| {
         let mut reporter = Reporter::default();
         let file = reporter.add_file(path.display().to_string(), None);

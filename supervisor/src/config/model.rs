@@ -116,7 +116,7 @@ pub enum BindingValue {
     Text(String),
     /// An `ArrayBuffer`.
     Data(Bytes),
-    /// What this JSON text says. The text has not been parsed: the worker parses it.
+    /// What this JSON text says. It is valid JSON; the worker parses it.
     Json(String),
     /// A `WebAssembly.Module`; in service-worker syntax only.
     WasmModule(Bytes),

@@ -5,7 +5,7 @@
 //! care of it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -15,18 +15,15 @@ use bulkhead_ipc::{
 };
 use bytes::Bytes;
 use capnp::{
-    dynamic_struct, dynamic_value,
-    introspect::TypeVariant,
-    schema::Field,
-    schema_capnp::field,
-    struct_list, text, text_list,
+    dynamic_struct, dynamic_value, introspect::TypeVariant, schema::Field, schema_capnp::field, struct_list, text,
+    text_list,
 };
 
 use super::{
     diagnostics::{Reporter, nearest},
     model::{
-        Binding, BindingValue, Config, Designator, HeaderInjection, HttpOptions, HttpStyle, Module, ModuleKind, Service,
-        ServiceKind, Socket, Worker, WorkerSource,
+        Binding, BindingValue, Config, Designator, HeaderInjection, HttpOptions, HttpStyle, Module, ModuleKind,
+        Service, ServiceKind, Socket, Worker, WorkerSource,
     },
     position::Cursor,
     schema::{field_name, in_union},
@@ -106,11 +103,7 @@ impl Validator<'_> {
         }
     }
 
-    fn strings(
-        &mut self,
-        result: capnp::Result<text_list::Reader<'_>>,
-        at: &Cursor<'_>,
-    ) -> Option<Vec<String>> {
+    fn strings(&mut self, result: capnp::Result<text_list::Reader<'_>>, at: &Cursor<'_>) -> Option<Vec<String>> {
         let list = self.intact(result, at)?;
         let strings: Vec<Option<String>> =
             (0..list.len()).map(|index| self.string(list.get(index), &at.index(index))).collect();
@@ -182,10 +175,14 @@ impl Validator<'_> {
                 if !service_at.is_incomplete() {
                     self.error(&name_at, "a service needs a `name`");
                 }
-            } else if self.services.contains_key(&name) {
-                self.error(&name_at, format!("there is already a service `{name}`"));
             } else {
-                self.services.insert(name, index as usize);
+                match self.services.entry(name) {
+                    Entry::Vacant(free) => drop(free.insert(index as usize)),
+                    Entry::Occupied(taken) => {
+                        let message = format!("there is already a service `{}`", taken.key());
+                        self.error(&name_at, message);
+                    }
+                }
             }
         }
     }
@@ -300,7 +297,10 @@ impl Validator<'_> {
             self.error_with_help(
                 at,
                 "the worker has no `compatibilityDate`",
-                format!("for one that is written today: compatibilityDate = \"{}\"", self.rules.today.min(compatibility::MAX_DATE)),
+                format!(
+                    "for one that is written today: compatibilityDate = \"{}\"",
+                    self.rules.today.min(compatibility::MAX_DATE)
+                ),
             );
         }
         let date = self.string(worker.get_compatibility_date(), &date_at)?;
@@ -361,9 +361,8 @@ impl Validator<'_> {
             return None;
         }
         let mut names = HashSet::new();
-        let list: Vec<Option<Module>> = (0..modules.len())
-            .map(|index| self.module(modules.get(index), &at.index(index), &mut names))
-            .collect();
+        let list: Vec<Option<Module>> =
+            (0..modules.len()).map(|index| self.module(modules.get(index), &at.index(index), &mut names)).collect();
         let main_at = at.index(0);
         if !matches!(modules.get(0).which(), Ok(worker::module::EsModule(_)))
             && list.first().is_some_and(Option::is_some)
@@ -602,9 +601,7 @@ impl Validator<'_> {
         };
         // `None` for one that is wrong, `Some(None)` for none.
         let forwarded_proto_header = match options.has_forwarded_proto_header() {
-            true => {
-                self.header_name(options.get_forwarded_proto_header(), &at.field("forwardedProtoHeader")).map(Some)
-            }
+            true => self.header_name(options.get_forwarded_proto_header(), &at.field("forwardedProtoHeader")).map(Some),
             false => Some(None),
         };
         let cf_blob_header = match options.has_cf_blob_header() {

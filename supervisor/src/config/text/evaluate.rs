@@ -397,9 +397,7 @@ impl<'a> Evaluator<'a> {
                 let what = if file == word.span.file { "this file".to_owned() } else { "the imported file".to_owned() };
                 (what, self.modules[module].names.keys().cloned().collect())
             }
-            Entity::Workerd => {
-                (format!("\"{WORKERD}\""), self.catalogue.members("").map(str::to_owned).collect())
-            }
+            Entity::Workerd => (format!("\"{WORKERD}\""), self.catalogue.members("").map(str::to_owned).collect()),
             Entity::Cxx => (format!("\"{CXX}\""), Vec::new()),
             Entity::Type(ty) => {
                 let prefix = format!("{}.", type_name(ty));
@@ -574,7 +572,9 @@ impl<'a> Evaluator<'a> {
 
     fn mismatch<T>(&mut self, value: &ast::Value, ty: Type, found: &str) -> Evaluated<T> {
         let expected = match ty.which() {
-            TypeVariant::Struct(raw) => format!("a struct {}, as in `(name = value)`", struct_name(&StructSchema::new(raw))),
+            TypeVariant::Struct(raw) => {
+                format!("a struct {}, as in `(name = value)`", struct_name(&StructSchema::new(raw)))
+            }
             TypeVariant::List(element) => format!("a list of {}, as in `[a, b]`", type_name(element)),
             TypeVariant::Bool => "`true` or `false`".to_owned(),
             TypeVariant::Void => "`void`".to_owned(),
@@ -655,10 +655,7 @@ impl<'a> Evaluator<'a> {
         if let Some(Fit::Yes(scalar)) = as_integer(&value).map(|number| integer(number, variant)) {
             return Ok(Kind::Scalar(scalar));
         }
-        self.reporter.error(
-            place,
-            format!("expected {}, and this constant is {}", type_name(ty), type_name(actual)),
-        );
+        self.reporter.error(place, format!("expected {}, and this constant is {}", type_name(ty), type_name(actual)));
         Err(Wrong)
     }
 
@@ -688,10 +685,8 @@ impl<'a> Evaluator<'a> {
             }
             if in_union(field) {
                 if let Some(other) = alternative {
-                    self.reporter.error(
-                        place,
-                        format!("`{}` and `{}` exclude each other", field_name(other), name.text),
-                    );
+                    self.reporter
+                        .error(place, format!("`{}` and `{}` exclude each other", field_name(other), name.text));
                     continue;
                 }
                 alternative = Some(field);

@@ -101,7 +101,8 @@ impl<'a> Lexer<'a> {
                     while let Some(next) = self.text[self.at..].chars().next().filter(|next| !next.is_ascii()) {
                         self.at += next.len_utf8();
                     }
-                    reporter.error(Place::Span(self.span(start)), format!("the character {wrong:?} means nothing here"));
+                    reporter
+                        .error(Place::Span(self.span(start)), format!("the character {wrong:?} means nothing here"));
                     TokenKind::Punctuation(UNKNOWN)
                 }
             }
@@ -239,7 +240,8 @@ impl<'a> Lexer<'a> {
             }
             'x' => {
                 self.at += 1;
-                let digits = self.text.as_bytes().get(self.at..self.at + 2).and_then(|two| std::str::from_utf8(two).ok());
+                let digits =
+                    self.text.as_bytes().get(self.at..self.at + 2).and_then(|two| std::str::from_utf8(two).ok());
                 match digits.filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit())) {
                     Some(two) => {
                         bytes.push(u8::from_str_radix(two, 16).unwrap_or_default());
@@ -299,5 +301,61 @@ impl<'a> Lexer<'a> {
             reporter.error(Place::Span(self.span(start)), "the last of these bytes has one digit; it needs two");
         }
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> (Vec<TokenKind>, bool) {
+        let mut reporter = Reporter::default();
+        let file = reporter.add_file("f".into(), Some(text.into()));
+        let mut lexer = Lexer::new(file, text);
+        let mut found = Vec::new();
+        loop {
+            let token = lexer.next(&mut reporter);
+            if token.kind == TokenKind::End {
+                return (found, reporter.has_errors());
+            }
+            found.push(token.kind);
+        }
+    }
+
+    #[test]
+    fn numbers_in_all_notations() {
+        for (text, expected) in [
+            ("0", TokenKind::Integer(0)),
+            ("42", TokenKind::Integer(42)),
+            ("017", TokenKind::Integer(15)),
+            ("0xfF", TokenKind::Integer(255)),
+            ("0XfF", TokenKind::Integer(255)),
+            ("18446744073709551615", TokenKind::Integer(u64::MAX)),
+            ("0xffffffffffffffff", TokenKind::Integer(u64::MAX)),
+            ("1.5", TokenKind::Float(1.5)),
+            ("1.", TokenKind::Float(1.0)),
+            ("0.25", TokenKind::Float(0.25)),
+            ("1e3", TokenKind::Float(1000.0)),
+            ("1E+3", TokenKind::Float(1000.0)),
+            ("25e-1", TokenKind::Float(2.5)),
+            ("1e400", TokenKind::Float(f64::INFINITY)),
+        ] {
+            assert_eq!(tokens(text), (vec![expected], false), "{text}");
+        }
+        for text in ["09", "0x", "0xg", "18446744073709551616", "1e", "1e+", "12ab", "1.5x", "1_000"] {
+            let (found, errors) = tokens(text);
+            assert!(errors && found.len() == 1, "{text} {found:?}");
+        }
+    }
+
+    #[test]
+    fn texts_and_bytes() {
+        assert_eq!(tokens("\"a\\n\\\\\\\"\""), (vec![TokenKind::Text(b"a\n\\\"".to_vec())], false));
+        assert_eq!(tokens(r#""\x41\101\0\12""#), (vec![TokenKind::Text(b"AA\0\n".to_vec())], false));
+        assert_eq!(tokens("\"é # no comment\" # one"), (vec![TokenKind::Text("é # no comment".into())], false));
+        assert_eq!(tokens("0x\"00 fF\n80\""), (vec![TokenKind::Data(vec![0, 255, 128])], false));
+        for text in ["\"a", "\"a\nb\"", "\"\\", "\"\\x\"", "\"\\400\"", "0x\"0\"", "0x\"", "0x\"0 0\"", "'a'", "é"] {
+            assert!(tokens(text).1, "{text}");
+        }
     }
 }

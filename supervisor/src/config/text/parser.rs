@@ -16,7 +16,8 @@ use crate::config::{
 pub(super) fn parse(file: u32, text: &str, reporter: &mut Reporter, values: &mut usize) -> File {
     let mut lexer = Lexer::new(file, text);
     let token = lexer.next(reporter);
-    let mut parser = Parser { lexer, token, ahead: None, reporter, values, depth: 0, last: None, gave_up: false, quiet: false };
+    let mut parser =
+        Parser { lexer, token, ahead: None, reporter, values, depth: 0, last: None, gave_up: false, quiet: false };
     parser.file()
 }
 
