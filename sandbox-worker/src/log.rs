@@ -65,7 +65,8 @@ impl Logger {
     /// Adds an entry.
     pub fn write(&self, level: Level, source: Source, message: &str) {
         let cut = message.len() > MAX_MESSAGE;
-        let mut message = if cut { message[..message.floor_char_boundary(MAX_MESSAGE)].to_owned() } else { message.to_owned() };
+        let mut message =
+            if cut { message[..message.floor_char_boundary(MAX_MESSAGE)].to_owned() } else { message.to_owned() };
         if cut {
             message.push_str(" [truncated]");
         }
@@ -112,7 +113,8 @@ impl Logger {
             self.buffered.set(self.buffered.get().saturating_sub(sent));
             let dropped = self.dropped.take();
             if dropped > 0 {
-                let message = format!("{dropped} log entries were dropped: the worker writes faster than the log is read");
+                let message =
+                    format!("{dropped} log entries were dropped: the worker writes faster than the log is read");
                 batch.push(Entry { level: Level::Warn, source: Source::Runtime, message });
             }
             let mut request = host.log_request();

@@ -1,1 +1,5 @@
-fn main() {}
+//! The untrusted process. Started by `supervisor`, never by hand.
+
+fn main() -> std::process::ExitCode {
+    bulkhead_sandbox_worker::main()
+}

@@ -299,8 +299,9 @@ fn equal(left: &[u8], right: &[u8]) -> bool {
 /// The native half of a `DigestStream`.
 #[derive(jsg::Trace)]
 struct DigestState {
+    /// Boxed: wrapped objects have the alignment of a pointer, hash states may want more.
     #[trace(skip)]
-    hasher: RefCell<Option<Hasher>>,
+    hasher: RefCell<Option<Box<Hasher>>>,
     written: Cell<f64>,
 }
 
@@ -308,7 +309,7 @@ struct DigestState {
 impl DigestState {
     #[constructor]
     fn new(algorithm: String) -> Result<Self> {
-        Ok(DigestState { hasher: RefCell::new(Some(Hasher::new(&algorithm)?)), written: Cell::new(0.0) })
+        Ok(DigestState { hasher: RefCell::new(Some(Box::new(Hasher::new(&algorithm)?))), written: Cell::new(0.0) })
     }
 
     #[method]

@@ -6,7 +6,10 @@ mod crypto;
 mod encoding;
 mod fetch;
 pub mod fetch_event;
+#[cfg(test)]
+mod fetch_tests;
 pub mod headers;
+mod hooks;
 mod idl;
 mod performance;
 pub mod request;
@@ -24,6 +27,7 @@ pub(crate) fn install(isolate: &mut v8::Isolate) {
 
 /// Puts what the built-in scripts need from native code on `internal`, before they are evaluated.
 pub(crate) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
+    hooks::install_internal(scope, internal);
     encoding::install_internal(scope, internal);
 }
 

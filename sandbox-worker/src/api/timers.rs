@@ -96,9 +96,5 @@ fn clear(scope: &mut v8::PinScope<'_, '_>, id: Option<v8::Local<'_, v8::Value>>)
 
 /// Puts the functions on the global object's prototype.
 pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    super::expose_functions::<Timers>(
-        scope,
-        target,
-        &["setTimeout", "clearTimeout", "setInterval", "clearInterval"],
-    );
+    super::expose_functions::<Timers>(scope, target, &["setTimeout", "clearTimeout", "setInterval", "clearInterval"]);
 }

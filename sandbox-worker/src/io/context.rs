@@ -220,7 +220,7 @@ impl IoContext {
             while let Poll::Ready(Some(())) = tasks.poll_next_unpin(cx) {
                 progressed = true;
             }
-            self.tasks.replace(tasks);
+            drop(self.tasks.replace(tasks));
             progressed |= self.timers.poll(self, cx);
             if !progressed && self.added.borrow().is_empty() {
                 return Poll::Pending;
@@ -228,9 +228,15 @@ impl IoContext {
         }
     }
 
-    /// Whether nothing is left that could ever run script of this event again.
+    /// Whether every promise given to [`IoContext::wait_until`] has settled.
+    pub fn is_settled(&self) -> bool {
+        self.waiting.get() == 0
+    }
+
+    /// Whether nothing is left that could ever run script of this event again: no timer, and no task but those that
+    /// only wait for a promise that was given to [`IoContext::wait_until`].
     pub fn is_idle(&self) -> bool {
-        self.tasks.borrow().is_empty() && self.added.borrow().is_empty() && self.timers.is_empty()
+        self.tasks.borrow().len() + self.added.borrow().len() <= self.waiting.get() && self.timers.is_empty()
     }
 }
 

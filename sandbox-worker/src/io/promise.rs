@@ -34,7 +34,7 @@ pub(super) fn settle<T: for<'a> ToJs<'a>>(
 }
 
 /// The value that a promise was fulfilled with, or the reason that it was rejected with.
-pub type Settled = Result<v8::Global<v8::Value>, v8::Global<v8::Value>>;
+type Settled = Result<v8::Global<v8::Value>, v8::Global<v8::Value>>;
 
 /// Waits for a promise. Made by [`js_future`].
 #[derive(Debug)]

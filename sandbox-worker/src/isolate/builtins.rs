@@ -4,19 +4,27 @@ use jsg::{Error, Result};
 
 use super::Isolate;
 
-macro_rules! scripts {
-    ($($name:literal),* $(,)?) => {
-        /// In the order in which they are evaluated: the one of `js/ORDER`.
-        const SCRIPTS: &[(&str, &v8::OneByteConst)] = &[$((concat!("bulkhead:", $name), {
-            static SOURCE: v8::OneByteConst =
-                v8::String::create_external_onebyte_const(include_str!(concat!("../../js/", $name)).as_bytes());
-            &SOURCE
-        })),*];
-        #[cfg(test)]
-        const NAMES: &[&str] = &[$($name),*];
-    };
+/// Name and text of each script, in the order in which they are evaluated: the one of `js/ORDER`.
+const SCRIPTS: &[(&str, &v8::OneByteConst)] = include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
+
+/// Globals that are properties of the global object itself; all others are on its prototype.
+const OWN_GLOBALS: &[&str] =
+    &["Cloudflare", "ServiceWorkerGlobalScope", "caches", "console", "navigator", "origin", "scheduler", "self"];
+
+/// Whether a value is a class, which the web platform does not enumerate, rather than a function or an object.
+fn is_class<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {
+    v8::Local::<v8::Object>::try_from(value)
+        .is_ok_and(|object| value.is_function() && own(scope, object, "prototype").is_some_and(|value| value.is_object()))
 }
-scripts!("primordials.js", "events.js", "streams.js");
+
+fn own<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    object: v8::Local<'s, v8::Object>,
+    name: &str,
+) -> Option<v8::Local<'s, v8::Value>> {
+    let key = jsg::string(scope, name);
+    object.get(scope, key.into())
+}
 
 /// Evaluates the built-ins in the current context; gives the object that holds what they export.
 ///
@@ -26,9 +34,6 @@ scripts!("primordials.js", "events.js", "streams.js");
 pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Object> {
     let null = v8::null(scope);
     let internal = v8::Object::with_prototype_and_properties(scope, null.into(), &[], &[]);
-    let globals = v8::Object::with_prototype_and_properties(scope, null.into(), &[], &[]);
-    let key = jsg::string(scope, "globals");
-    internal.set(scope, key.into(), globals.into());
     let global = scope.get_current_context().global(scope);
     crate::api::install_internal(scope, internal);
     for (name, source) in SCRIPTS {
@@ -41,22 +46,26 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8
             panic!("the built-in script {name} failed: {exception}");
         }
     }
-    let key = jsg::string(scope, "globalPrototype");
-    let prototype = internal.get(scope, key.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
-    let target = prototype.unwrap_or(global);
-    crate::api::expose(scope, target);
+    // The classes and functions of the API are properties of the global object's prototype, as in the reference.
+    let prototype = global.get_prototype(scope).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
+    let prototype = prototype.expect("the global scope's class is in place");
+    crate::api::expose(scope, prototype);
+    let globals = own(scope, internal, "globals").and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
+    let globals = globals.expect("the built-ins list their globals");
     let names = globals.get_own_property_names(scope, v8::GetPropertyNamesArgs::default());
-    if let Some(names) = names {
-        for index in 0..names.length() {
-            let Some(name) = names.get_index(scope, index) else { continue };
-            let Some(value) = globals.get(scope, name) else { continue };
-            if let Ok(name) = v8::Local::<v8::Name>::try_from(name) {
-                target.define_own_property(scope, name, value, v8::PropertyAttribute::DONT_ENUM);
-            }
-        }
-    }
-    if let Some(prototype) = prototype {
-        global.set_prototype(scope, prototype.into());
+    let names = names.expect("the list of globals can be read");
+    for index in 0..names.length() {
+        let Some(name) = names.get_index(scope, index) else { continue };
+        let Some(value) = globals.get(scope, name) else { continue };
+        let Ok(key) = v8::Local::<v8::Name>::try_from(name) else { continue };
+        let is_own = OWN_GLOBALS.contains(&name.to_rust_string_lossy(scope).as_str());
+        let target = if is_own { global } else { prototype };
+        let attributes = if is_own && value.is_object() && !value.is_function() || !is_class(scope, value) {
+            v8::PropertyAttribute::NONE
+        } else {
+            v8::PropertyAttribute::DONT_ENUM
+        };
+        target.define_own_property(scope, key, value, attributes);
     }
     internal
 }
@@ -102,21 +111,4 @@ pub fn call<'s>(
         .unwrap_or_else(|_| panic!("the built-ins export no function {name}"));
     let receiver = v8::undefined(scope).into();
     function.call(scope, receiver, arguments).ok_or(Error::Pending)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_order_is_the_written_one() {
-        let written: Vec<&str> = include_str!("../../js/ORDER").split_whitespace().collect();
-        assert_eq!(super::NAMES, written, "list the scripts here in the order of js/ORDER");
-    }
-
-    #[test]
-    fn scripts_are_ascii() {
-        // They are used in place, as one-byte strings.
-        for (name, source) in super::SCRIPTS {
-            assert!(source.as_ref().is_ascii(), "{name} has a character outside ASCII");
-        }
-    }
 }

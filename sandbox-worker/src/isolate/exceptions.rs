@@ -116,10 +116,7 @@ pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, 
 }
 
 /// V8 has no memory left: the process ends, and says why to the supervisor.
-pub(super) unsafe extern "C" fn out_of_memory(
-    location: *const std::ffi::c_char,
-    details: &v8::OomDetails,
-) {
+pub(super) unsafe extern "C" fn out_of_memory(location: *const std::ffi::c_char, details: &v8::OomDetails) {
     let location = if location.is_null() {
         "unknown".into()
     } else {

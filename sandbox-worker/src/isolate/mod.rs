@@ -119,6 +119,12 @@ impl Isolate {
         exceptions::report_rejections(self, scope);
     }
 
+    /// Takes back that a rejection is unhandled: the event that waited for the promise has seen it.
+    pub(crate) fn forget_rejection(&self, scope: &mut v8::PinScope<'_, '_>, promise: v8::Local<'_, v8::Promise>) {
+        let promise = v8::Global::new(scope, promise);
+        self.rejections.borrow_mut().retain(|(known, _)| *known != promise);
+    }
+
     /// Runs one of V8's own tasks.
     pub(crate) fn run_task(&self, task: v8::Task) {
         self.enter(|scope| {

@@ -68,7 +68,11 @@ struct Entry {
 
 enum Kind {
     Es,
-    CommonJs { code: RefCell<Option<v8::Global<v8::Function>>>, names: Vec<String>, module: RefCell<Option<v8::Global<v8::Object>>> },
+    CommonJs {
+        code: RefCell<Option<v8::Global<v8::Function>>>,
+        names: Vec<String>,
+        module: RefCell<Option<v8::Global<v8::Object>>>,
+    },
     Value,
 }
 
@@ -145,7 +149,8 @@ pub fn evaluate_modules<'s>(
             Err(error) => return Err(startup_error(scope, &error)),
         }
     }
-    let entry = find(&isolate, "", &main).map_err(|_| StartupError::new("Uncaught Error: the main module is missing"))?;
+    let entry =
+        find(&isolate, "", &main).map_err(|_| StartupError::new("Uncaught Error: the main module is missing"))?;
     v8::tc_scope!(let scope, scope);
     let module = v8::Local::new(scope, &entry.module);
     if module.instantiate_module(scope, resolve_static).is_none() {
@@ -376,7 +381,8 @@ fn require<'s>(
         // `require_returns_default_export`: a module with a default export is that export.
         let Ok(object) = v8::Local::<v8::Object>::try_from(namespace) else { return Ok(namespace) };
         let key = jsg::string(scope, "default");
-        if isolate.flags().has("require_returns_default_export") && object.has_own_property(scope, key.into()) == Some(true)
+        if isolate.flags().has("require_returns_default_export")
+            && object.has_own_property(scope, key.into()) == Some(true)
         {
             return object.get(scope, key.into()).ok_or(Error::Pending);
         }
@@ -408,7 +414,9 @@ fn resolve_static<'s>(
             Ok(entry) => {
                 let module = v8::Local::new(scope, &entry.module);
                 // SAFETY: as for `extend_lifetime_unchecked_in`.
-                return Some(unsafe { std::mem::transmute::<v8::Local<'_, v8::Module>, v8::Local<'s, v8::Module>>(module) });
+                return Some(unsafe {
+                    std::mem::transmute::<v8::Local<'_, v8::Module>, v8::Local<'s, v8::Module>>(module)
+                });
             }
             Err(path) => Error::error(format!("No such module \"{path}\".\n  imported from \"{referrer}\"")),
         }

@@ -1,0 +1,544 @@
+//! `Headers`, `Body`, `Request` and `Response` from the outside: against what the reference was seen to do, and on the
+//! wire.
+
+use std::{cell::RefCell, collections::HashMap, future::poll_fn, pin::Pin, rc::Rc, task::Poll};
+
+use bulkhead_ipc::worker_capnp::{byte_source, header, http_request, http_response};
+use capnp::message::{Builder, HeapAllocator};
+
+use super::{fetch_event, request, response};
+use crate::{
+    io::{IoContext, JsFuture, js_future},
+    isolate::{Isolate, describe},
+    testing::with_isolate,
+};
+
+const OBSERVED: &str = include_str!("../../tests/fetch/observed.jsonl");
+const DIFFERENT: &str = include_str!("../../tests/fetch/different.jsonl");
+const SHOW: &str = include_str!("../../tests/fetch/show.js");
+
+/// Runs a script that gives a promise.
+fn start(scope: &mut v8::PinScope<'_, '_>, source: &str) -> JsFuture {
+    v8::tc_scope!(let scope, scope);
+    let text = v8::String::new(scope, source).expect("the script is short");
+    let value = v8::Script::compile(scope, text, None).and_then(|script| script.run(scope));
+    let Some(value) = value else {
+        let exception = scope.exception().expect("there was an exception");
+        panic!("{source}: {}", describe(scope, exception).message);
+    };
+    js_future(scope, v8::Local::<v8::Promise>::try_from(value).expect("the script gives a promise"))
+}
+
+/// Waits for a future, with the tasks of the event running.
+async fn drive<T>(context: &Rc<IoContext>, future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|cx| {
+        let _ = context.poll_tasks(cx);
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// The value of a promise as text.
+async fn settle(context: &Rc<IoContext>, promise: JsFuture) -> String {
+    let settled = drive(context, promise).await;
+    context.isolate().enter(|scope| match settled {
+        Ok(value) => v8::Local::new(scope, value).to_rust_string_lossy(scope),
+        Err(reason) => {
+            let reason = v8::Local::new(scope, reason);
+            format!("rejected: {}", describe(scope, reason).message)
+        }
+    })
+}
+
+fn set_global<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, value: v8::Local<'s, v8::Object>) {
+    let key = jsg::string(scope, name);
+    let global = scope.get_current_context().global(scope);
+    global.set(scope, key.into(), value.into());
+}
+
+/// The message of a request like the supervisor's.
+fn message(method: &str, body: impl FnOnce(http_request::Builder<'_>)) -> Builder<HeapAllocator> {
+    let mut message = Builder::new_default();
+    let mut builder = message.init_root::<http_request::Builder<'_>>();
+    builder.set_method(method);
+    builder.set_url("http://example.com/x?y=z");
+    builder.set_cf_json(r#"{"clientIp":"127.0.0.1:1","deep":{"a":[1]}}"#);
+    let headers: [(&str, &[u8]); 3] = [("Host", b"example.com"), ("X-A", b"1"), ("x-a", b"\xff2")];
+    bulkhead_ipc::head::write(builder.reborrow().init_headers(3), headers);
+    body(builder);
+    message
+}
+
+/// Makes `request` and `ctx` globals of the event.
+fn begin(isolate: Rc<Isolate>, message: &Builder<HeapAllocator>) -> Rc<IoContext> {
+    let context = IoContext::new(isolate);
+    context.enter(|scope| {
+        let reader = message.get_root_as_reader().expect("it has a root");
+        let request = request::from_wire(scope, &context, reader).expect("it is valid").expect("it can be made");
+        set_global(scope, "request", request);
+        let ctx = fetch_event::execution_context(scope, &context, "").expect("it can be made");
+        set_global(scope, "ctx", ctx);
+    });
+    context
+}
+
+#[test]
+fn as_the_reference() {
+    let rows = |text: &str, columns: usize| -> Vec<Vec<String>> {
+        let parse = |line: &str| serde_json::from_str::<Vec<String>>(line).expect("a row is an array of texts");
+        let rows: Vec<_> = text.lines().map(parse).collect();
+        assert!(rows.iter().all(|row| row.len() == columns), "each row has {columns} columns");
+        rows
+    };
+    let mut different: HashMap<String, String> =
+        rows(DIFFERENT, 3).into_iter().map(|mut row| (row.swap_remove(0), row.swap_remove(1))).collect();
+    let mut failures = Vec::new();
+    with_isolate(async |isolate| {
+        let message = message("GET", |builder| builder.init_body().set_none(()));
+        let context = begin(isolate, &message);
+        let promise = context.enter(|scope| start(scope, &format!("{SHOW}; Promise.resolve('')")));
+        settle(&context, promise).await;
+        for row in rows(OBSERVED, 2) {
+            let [script, observed] = &row[..] else { unreachable!("the columns were counted") };
+            let source = format!("observe(async (request, ctx) => ({script}), request, ctx)");
+            let promise = context.enter(|scope| start(scope, &source));
+            let ours = settle(&context, promise).await;
+            let expected = different.remove(script);
+            if expected.as_ref().is_some_and(|expected| expected == observed) {
+                failures.push(format!("{script}\n  is listed as different, but expects what the reference gives"));
+            }
+            let expected = expected.as_ref().unwrap_or(observed);
+            if ours != *expected {
+                failures.push(format!("{script}\n  expected {expected}\n  got      {ours}"));
+            }
+        }
+    });
+    assert!(different.is_empty(), "no row of observed.jsonl has these scripts: {different:?}");
+    assert!(failures.is_empty(), "{} rows differ:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// A body at the supervisor's side: chunks, then the end or a failure.
+struct Source {
+    chunks: RefCell<Vec<Vec<u8>>>,
+    fails: bool,
+    log: Rc<RefCell<Vec<String>>>,
+}
+
+impl byte_source::Server for Source {
+    async fn pull(
+        self: Rc<Self>,
+        params: byte_source::PullParams,
+        mut results: byte_source::PullResults,
+    ) -> Result<(), capnp::Error> {
+        tokio::task::yield_now().await;
+        let max_bytes = params.get()?.get_max_bytes() as usize;
+        let mut chunks = self.chunks.borrow_mut();
+        if chunks.is_empty() && self.fails {
+            return Err(capnp::Error::failed("gone".into()));
+        }
+        let mut chunk = if chunks.is_empty() { Vec::new() } else { chunks.remove(0) };
+        if chunk.len() > max_bytes {
+            chunks.insert(0, chunk.split_off(max_bytes));
+        }
+        self.log.borrow_mut().push(format!("pull {}", chunk.len()));
+        let mut results = results.get();
+        results.set_bytes(&chunk);
+        results.set_done(chunks.is_empty() && !self.fails);
+        Ok(())
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.log.borrow_mut().push("dropped".into());
+    }
+}
+
+type Log = Rc<RefCell<Vec<String>>>;
+
+/// A POST whose body is pulled.
+fn streamed(chunks: &[&str], fails: bool, length: Option<u64>) -> (Builder<HeapAllocator>, Log) {
+    let log = Log::default();
+    let chunks = chunks.iter().map(|chunk| chunk.as_bytes().to_vec()).collect();
+    let source = Source { chunks: RefCell::new(chunks), fails, log: log.clone() };
+    let message = message("POST", |mut builder| {
+        builder.set_body_length(length.unwrap_or(u64::MAX));
+        builder.init_body().set_stream(capnp_rpc::new_client(source));
+    });
+    (message, log)
+}
+
+/// What a script makes of a streamed request.
+fn consume(chunks: &[&str], fails: bool, script: &str) -> String {
+    with_isolate(async |isolate| {
+        let (message, _) = streamed(chunks, fails, None);
+        let context = begin(isolate, &message);
+        let promise = context.enter(|scope| start(scope, script));
+        settle(&context, promise).await
+    })
+}
+
+#[test]
+fn incoming_requests() {
+    let seen = |script: &str| {
+        with_isolate(async |isolate| {
+            let message = message("PUT", |builder| builder.init_body().set_bytes(b"{\"a\":[1]}"));
+            let context = begin(isolate, &message);
+            let promise = context.enter(|scope| start(scope, &format!("(async () => ({script}))()")));
+            settle(&context, promise).await
+        })
+    };
+    assert_eq!(seen("request.method + request.url"), "PUThttp://example.com/x?y=z");
+    assert_eq!(seen("JSON.stringify([...request.headers])"), r#"[["host","example.com"],["x-a","1, �2"]]"#);
+    assert_eq!(seen("JSON.stringify(await request.json())"), r#"{"a":[1]}"#);
+    assert_eq!(seen("request.clone().text()"), r#"{"a":[1]}"#);
+    assert_eq!(
+        seen("Object.isFrozen(request.cf.deep.a) && request.cf.deep === request.cf.deep && request.cf.clientIp"),
+        "127.0.0.1:1"
+    );
+    assert_eq!(seen("request.bodyUsed + ' ' + (await request.text(), request.bodyUsed)"), "false true");
+}
+
+#[test]
+fn a_request_body_is_pulled() {
+    let chunks = ["ab", "c", "\u{e9}"];
+    assert_eq!(consume(&chunks, false, "request.text()"), "abc\u{e9}");
+    assert_eq!(consume(&chunks, false, "request.body; request.text()"), "abc\u{e9}");
+    assert_eq!(consume(&[], false, "request.text()"), "");
+    assert_eq!(consume(&chunks, false, "request.bytes().then(b => b.length)"), "5");
+    assert_eq!(
+        consume(&chunks, false, "(async () => { let n = 0; for await (const c of request.body) n += c.length; return n })()"),
+        "5"
+    );
+    assert_eq!(
+        consume(&chunks, false, "(async () => { const c = request.clone(); return await c.text() + await request.text() })()"),
+        "abc\u{e9}abc\u{e9}"
+    );
+    assert_eq!(
+        consume(&chunks, false, "(async () => { const r = new Request(request); return request.bodyUsed + await r.text() })()"),
+        "trueabc\u{e9}"
+    );
+    assert_eq!(
+        consume(&["x"], false, "(async () => { request.text(); return await request.text() })()"),
+        "rejected: TypeError: Body has already been used. It can only be used once. Use tee() first if you need to read it twice."
+    );
+}
+
+#[test]
+fn a_request_body_that_breaks_rejects() {
+    assert_eq!(consume(&["ab"], true, "request.text()"), "rejected: Error: Network connection lost.");
+    assert_eq!(consume(&["ab"], true, "request.body; request.text()"), "rejected: Error: Network connection lost.");
+}
+
+#[test]
+fn cancelling_a_request_body_lets_go_of_it() {
+    with_isolate(async |isolate| {
+        let (message, log) = streamed(&["ab", "cd"], false, None);
+        let context = begin(isolate, &message);
+        drop(message);
+        let promise = context.enter(|scope| start(scope, "request.body.cancel().then(() => 'cancelled')"));
+        assert_eq!(settle(&context, promise).await, "cancelled");
+        assert_eq!(*log.borrow(), ["dropped"]);
+    });
+}
+
+#[test]
+fn a_request_body_ends_with_its_event() {
+    with_isolate(async |isolate| {
+        let (message, log) = streamed(&["ab", "cd"], false, None);
+        let context = begin(isolate, &message);
+        drop(message);
+        context.enter(|scope| start(scope, "globalThis.kept = request; Promise.resolve(kept.body)"));
+        assert!(log.borrow().is_empty());
+        drop(context);
+        assert_eq!(*log.borrow(), ["dropped"]);
+    });
+}
+
+/// A reply, as the supervisor would see it.
+#[derive(Debug, PartialEq, Eq)]
+struct Reply {
+    status: u16,
+    headers: String,
+    body: Result<String, String>,
+    length: Option<u64>,
+    /// Whether the event had to be kept for the body.
+    produced: bool,
+    pulls: Vec<String>,
+}
+
+async fn pull(client: &byte_source::Client, max_bytes: u32) -> Result<(Vec<u8>, bool), String> {
+    let mut request = client.pull_request();
+    request.get().set_max_bytes(max_bytes);
+    let response = request.send().promise.await.map_err(|error| error.extra)?;
+    let results = response.get().expect("it is a result");
+    Ok((results.get_bytes().expect("it has bytes").to_vec(), results.get_done()))
+}
+
+fn reply_in(isolate: Rc<Isolate>, message: &Builder<HeapAllocator>, head: bool, script: &str) -> impl Future<Output = Reply> {
+    let context = begin(isolate, message);
+    let promise = context.enter(|scope| start(scope, &format!("(async () => ({script}))()")));
+    async move {
+        let settled = drive(&context, promise).await;
+        let mut message = Builder::new_default();
+        let made = context.enter(|scope| {
+            let value = settled.unwrap_or_else(|reason| reason);
+            let value = v8::Local::new(scope, value);
+            let builder = message.init_root::<http_response::Builder<'_>>();
+            response::to_wire(scope, &context, value, head, 8, builder).map_err(|error| {
+                let error = error.to_value(scope);
+                describe(scope, error).message
+            })
+        });
+        let mut reply = Reply {
+            status: 0,
+            headers: String::new(),
+            body: Ok(String::new()),
+            length: None,
+            produced: false,
+            pulls: Vec::new(),
+        };
+        let progress = match made {
+            Ok(progress) => progress,
+            Err(error) => {
+                reply.body = Err(error);
+                return reply;
+            }
+        };
+        reply.produced = progress.is_some();
+        let reader = message.get_root_as_reader::<http_response::Reader<'_>>().expect("it has a root");
+        reply.status = reader.get_status();
+        reply.length = Some(reader.get_body_length()).filter(|&length| length != u64::MAX);
+        let headers = reader.get_headers().expect("it has headers");
+        let show = |header: header::Reader<'_>| {
+            let name = header.get_name().expect("it has a name").to_string().expect("it is text");
+            format!("{name}: {}", String::from_utf8_lossy(header.get_value().expect("it has a value")))
+        };
+        reply.headers = headers.iter().map(show).collect::<Vec<_>>().join("; ");
+        match reader.get_body().which().expect("it is known") {
+            http_response::body::None(()) => reply.body = Ok("null".into()),
+            http_response::body::Bytes(bytes) => {
+                reply.body = Ok(String::from_utf8_lossy(bytes.expect("they can be read")).into_owned());
+            }
+            http_response::body::Stream(client) => {
+                let client = client.expect("it is a capability");
+                let mut all = Vec::new();
+                loop {
+                    match drive(&context, pull(&client, 4)).await {
+                        Ok((bytes, done)) => {
+                            assert!(done || !bytes.is_empty(), "a pull waits for bytes or the end");
+                            reply.pulls.push(String::from_utf8_lossy(&bytes).into_owned());
+                            all.extend(bytes);
+                            if done {
+                                reply.body = Ok(String::from_utf8_lossy(&all).into_owned());
+                                break;
+                            }
+                        }
+                        Err(error) => {
+                            reply.body = Err(error);
+                            break;
+                        }
+                    }
+                }
+                if let Some(progress) = &progress {
+                    assert!(progress.is_done(), "the end was seen");
+                }
+            }
+        }
+        if let Some(progress) = progress {
+            drive(&context, progress.wait()).await;
+        }
+        reply
+    }
+}
+
+fn reply_to(method: &str, script: &str) -> Reply {
+    with_isolate(async |isolate| {
+        let message = message(method, |builder| builder.init_body().set_none(()));
+        reply_in(isolate, &message, method == "HEAD", script).await
+    })
+}
+
+fn reply(script: &str) -> Reply {
+    reply_to("GET", script)
+}
+
+const TEXT: &str = "Content-Type: text/plain;charset=UTF-8";
+
+#[test]
+fn small_bodies_travel_in_the_reply() {
+    let seen = reply("new Response('hello', { status: 201 })");
+    assert_eq!((seen.status, seen.headers.as_str()), (201, TEXT));
+    assert_eq!((seen.body, seen.length, seen.produced), (Ok("hello".into()), Some(5), false));
+    assert_eq!(reply("new Response()").body, Ok("null".into()));
+    assert_eq!(reply("new Response()").length, Some(0));
+    assert_eq!(reply("new Response('')").body, Ok(String::new()));
+    // The stream of a body that nobody read is not needed.
+    let seen = reply("(() => { const r = new Response('ab'); return new Response(r.body) })()");
+    assert_eq!((seen.body, seen.produced), (Ok("ab".into()), false));
+    assert_eq!(
+        reply("new Response('x', { headers: [['B', '1'], ['a', '2'], ['b', '3']] })").headers,
+        format!("B: 1; a: 2; b: 3; {TEXT}")
+    );
+}
+
+#[test]
+fn longer_bodies_are_pulled() {
+    let seen = reply("new Response('0123456789')");
+    assert_eq!((seen.body, seen.length, seen.produced), (Ok("0123456789".into()), Some(10), false));
+    assert_eq!(seen.pulls, ["0123", "4567", "89"]);
+}
+
+const STREAM: &str = "new Response(new ReadableStream({
+    start(c) { const e = new TextEncoder(); for (const t of CHUNKS) c.enqueue(e.encode(t)); END } }))";
+
+fn stream(chunks: &str, end: &str) -> String {
+    STREAM.replace("CHUNKS", chunks).replace("END", end)
+}
+
+#[test]
+fn streams_of_scripts_are_pulled() {
+    let seen = reply(&stream("['a', 'bc', 'defghij']", "c.close()"));
+    assert_eq!((seen.body, seen.length, seen.produced), (Ok("abcdefghij".into()), None, true));
+    assert_eq!(seen.pulls, ["abcd", "efgh", "ij"], "chunks are merged and split");
+    let seen = reply(&stream("[]", "c.close()"));
+    assert_eq!((seen.body, seen.pulls), (Ok(String::new()), vec![String::new()]));
+    let seen = reply("new Response(new ReadableStream({ start(c) { c.enqueue('text'); c.close() } }))");
+    assert_eq!(seen.body, Ok("text".into()));
+    let seen = reply(
+        "(() => { const s = new FixedLengthStream(3), w = s.writable.getWriter();
+                  w.write(new Uint8Array([65, 66, 67])); w.close(); return new Response(s.readable) })()",
+    );
+    assert_eq!((seen.body, seen.length), (Ok("ABC".into()), Some(3)));
+    let seen = reply(
+        "new Response(new ReadableStream({ n: 0, async pull(c) {
+            await new Promise((resolve) => setTimeout(resolve, 1));
+            if (this.n++ === 3) c.close(); else c.enqueue(new Uint8Array([65])) } }))",
+    );
+    assert_eq!((seen.body, seen.pulls.concat()), (Ok("AAA".into()), "AAA".into()));
+}
+
+#[test]
+fn streams_that_break_fail_the_pull() {
+    assert_eq!(reply(&stream("['a']", "c.error(new RangeError('bad'))")).body, Err("RangeError: bad".into()));
+    let seen = reply("new Response(new ReadableStream({ start(c) { c.enqueue(5) } }))");
+    assert!(seen.body.as_ref().is_err_and(|error| error.starts_with("TypeError: ")), "{seen:?}");
+}
+
+#[test]
+fn what_cannot_be_sent() {
+    let error = |script: &str| reply(script).body.expect_err("it cannot be sent");
+    assert_eq!(error("5"), "TypeError: Incorrect type for Promise: the Promise did not resolve to 'Response'.");
+    assert_eq!(error("request"), "TypeError: Incorrect type for Promise: the Promise did not resolve to 'Response'.");
+    assert_eq!(
+        error("Response.error()"),
+        "TypeError: Return value from serve handler must not be an error response (like Response.error())"
+    );
+    assert_eq!(
+        error("(() => { const r = new Response('a'); r.text(); return r })()"),
+        "TypeError: Body has already been used. It can only be used once. Use tee() first if you need to read it twice."
+    );
+    assert_eq!(
+        error("(() => { const r = new Response('a'); r.body.getReader(); return r })()"),
+        "TypeError: The ReadableStream has been locked to a reader."
+    );
+    assert!(error("new Response('a', { headers: { 'content-encoding': 'gzip' } })").contains("encodeBody"));
+    let seen = reply("new Response('a', { headers: { 'content-encoding': 'gzip' }, encodeBody: 'manual' })");
+    assert_eq!(seen.body, Ok("a".into()));
+}
+
+#[test]
+fn responses_to_head() {
+    let seen = reply_to("HEAD", "new Response('hello')");
+    assert_eq!((seen.body, seen.length), (Ok("null".into()), Some(5)));
+    assert_eq!(seen.headers, format!("{TEXT}; Content-Length: 5"));
+    let seen = reply_to("HEAD", "new Response('hello', { headers: { 'content-length': 7 } })");
+    assert_eq!(seen.headers, format!("content-length: 7; {TEXT}"));
+    let seen = reply_to("HEAD", "new Response()");
+    assert_eq!((seen.body, seen.headers), (Ok("null".into()), String::new()));
+    let seen = reply_to("HEAD", "new Response(new ReadableStream({ cancel() { globalThis.cancelled = true } }))");
+    assert_eq!((seen.body, seen.length, seen.headers), (Ok("null".into()), None, String::new()));
+}
+
+#[test]
+fn a_body_passes_through_untouched() {
+    for script in ["new Response(request.body)", "new Response(new Request(request).body)"] {
+        with_isolate(async |isolate| {
+            let (message, log) = streamed(&["abcd", "efgh", "ij"], false, Some(10));
+            let seen = reply_in(isolate, &message, false, script).await;
+            assert_eq!((seen.body, seen.length), (Ok("abcdefghij".into()), Some(10)), "{script}");
+            assert!(!seen.produced, "no script is needed for it: {script}");
+            assert_eq!(*log.borrow(), ["pull 4", "pull 4", "pull 2"], "{script}");
+        });
+    }
+}
+
+#[test]
+fn a_body_that_was_touched_goes_through_script() {
+    with_isolate(async |isolate| {
+        let (message, _) = streamed(&["abcd", "efgh"], false, Some(8));
+        let script = "(() => { const [a, b] = request.body.tee(); return new Response(a) })()";
+        let seen = reply_in(isolate, &message, false, script).await;
+        assert_eq!((seen.body, seen.produced), (Ok("abcdefgh".into()), true));
+    });
+}
+
+#[test]
+fn a_client_that_goes_away_cancels_the_stream() {
+    with_isolate(async |isolate| {
+        let request = message("GET", |builder| builder.init_body().set_none(()));
+        let context = begin(isolate, &request);
+        let script = "(async () => new Response(new ReadableStream({
+            start(c) { c.enqueue(new Uint8Array(3)) },
+            cancel(reason) { globalThis.reason = String(reason) } })))()";
+        let promise = context.enter(|scope| start(scope, script));
+        let settled = drive(&context, promise).await.expect("it is a response");
+        let mut message = Builder::new_default();
+        let progress = context.enter(|scope| {
+            let value = v8::Local::new(scope, settled);
+            let builder = message.init_root::<http_response::Builder<'_>>();
+            response::to_wire(scope, &context, value, false, 8, builder).expect("it can be sent")
+        });
+        let progress = progress.expect("script produces the body");
+        let client = {
+            let reader = message.get_root_as_reader::<http_response::Reader<'_>>().expect("it has a root");
+            match reader.get_body().which().expect("it is known") {
+                http_response::body::Stream(client) => client.expect("it is a capability"),
+                _ => panic!("the body is no stream"),
+            }
+        };
+        drop(message);
+        assert_eq!(drive(&context, pull(&client, 100)).await, Ok((vec![0; 3], false)));
+        // A pull that was given up is no reason to lose bytes or to refuse the next one.
+        let mut given_up: Pin<Box<dyn Future<Output = _>>> = Box::pin(pull(&client, 100));
+        poll_fn(|cx| {
+            assert!(given_up.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        drop(given_up);
+        assert!(!progress.is_done());
+        drop(client);
+        drive(&context, progress.wait()).await;
+        let promise = context.enter(|scope| start(scope, "Promise.resolve(globalThis.reason)"));
+        assert_eq!(settle(&context, promise).await, "Error: Network connection lost.");
+    });
+}
+
+#[test]
+fn objects_of_another_event() {
+    with_isolate(async |isolate| {
+        let (first, _) = streamed(&["ab"], false, None);
+        let context = begin(isolate.clone(), &first);
+        let promise = context.enter(|scope| start(scope, "globalThis.old = { request, ctx }; Promise.resolve('kept')"));
+        settle(&context, promise).await;
+        let (second, _) = streamed(&["cd"], false, None);
+        let other = begin(isolate, &second);
+        for script in ["old.request.text()", "(async () => old.ctx.waitUntil(1))()", "(async () => old.ctx.passThroughOnException())()"] {
+            let promise = other.enter(|scope| start(scope, script));
+            let text = settle(&other, promise).await;
+            assert!(text.starts_with("rejected: Error: Cannot perform I/O on behalf of a different request."), "{text}");
+        }
+    });
+}

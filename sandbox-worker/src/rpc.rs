@@ -1,0 +1,400 @@
+//! What this process offers the supervisor: `WorkerControl` on the control connection, `EventPort` on the others.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+};
+
+use bulkhead_ipc::worker_capnp::{self as wire, event_failure};
+use tokio::sync::Notify;
+
+use crate::{
+    api,
+    bind::{Entrypoint, Target, Worker},
+    io::{IoContext, js_future},
+    isolate::{HeapLimits, Isolate, builtins, describe},
+    log::{Level, Logger, Source},
+};
+
+/// The process, as its connections see it.
+pub struct Process {
+    /// The isolate that waits for a bundle, with the heap limit that it was made with.
+    blank: RefCell<Option<Rc<Isolate>>>,
+    logger: Rc<Logger>,
+    worker: OnceCell<Rc<Worker>>,
+    /// Told when `worker` is set or will never be.
+    bound: Notify,
+    failed: Cell<bool>,
+    active: Cell<usize>,
+    idle: Notify,
+}
+
+impl std::fmt::Debug for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Process({} active)", self.active.get())
+    }
+}
+
+impl Process {
+    /// A process that waits for its bundle.
+    pub fn new(isolate: Rc<Isolate>, logger: Rc<Logger>) -> Rc<Self> {
+        Rc::new(Process {
+            blank: RefCell::new(Some(isolate)),
+            logger,
+            worker: OnceCell::new(),
+            bound: Notify::new(),
+            failed: Cell::new(false),
+            active: Cell::new(0),
+            idle: Notify::new(),
+        })
+    }
+
+    /// The isolate, whoever has it.
+    pub fn isolate(&self) -> Option<Rc<Isolate>> {
+        self.worker.get().map(|worker| worker.isolate.clone()).or_else(|| self.blank.borrow().clone())
+    }
+
+    /// The worker, as soon as it is bound.
+    async fn worker(&self) -> Result<Rc<Worker>, capnp::Error> {
+        loop {
+            let notified = self.bound.notified();
+            if let Some(worker) = self.worker.get() {
+                return Ok(worker.clone());
+            }
+            if self.failed.get() {
+                return Err(capnp::Error::failed("the worker did not start".into()));
+            }
+            notified.await;
+        }
+    }
+}
+
+/// Counts an event for as long as it lives.
+struct Active(Rc<Process>);
+
+impl Active {
+    fn new(process: &Rc<Process>) -> Self {
+        process.active.set(process.active.get() + 1);
+        Active(process.clone())
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.set(self.0.active.get() - 1);
+        if self.0.active.get() == 0 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+/// Bootstrap capability of the control connection.
+#[derive(Debug)]
+pub struct Control(pub Rc<Process>);
+
+impl wire::worker_control::Server for Control {
+    async fn bind(
+        self: Rc<Self>,
+        params: wire::worker_control::BindParams,
+        mut results: wire::worker_control::BindResults,
+    ) -> Result<(), capnp::Error> {
+        let process = &self.0;
+        let params = params.get()?;
+        let bundle = params.get_bundle()?;
+        let Some(isolate) = process.blank.borrow_mut().take() else {
+            return Err(capnp::Error::failed("this process was bound before".into()));
+        };
+        // The isolate was made before the limit was known; a limit of its own takes an isolate of its own.
+        let heap_bytes = usize::try_from(bundle.get_limits()?.get_heap_bytes()).unwrap_or(usize::MAX);
+        let isolate = if heap_bytes == 0 {
+            isolate
+        } else {
+            drop(isolate);
+            Isolate::new(HeapLimits { heap_bytes }, process.logger.clone())
+        };
+        tokio::task::spawn_local(process.logger.clone().run(params.get_host()?));
+        tokio::task::spawn_local(run_foreground_tasks(isolate.clone()));
+        let mut outcome = results.get().init_outcome();
+        match Worker::start(isolate, bundle) {
+            Ok(worker) => {
+                let mut list = outcome.init_ready(worker.entrypoints.len() as u32);
+                for (entrypoint, index) in worker.entrypoints.iter().zip(0..) {
+                    let mut builder = list.reborrow().get(index);
+                    builder.set_name(entrypoint.name.as_str());
+                    let mut handlers = builder.init_handlers(entrypoint.handlers.len() as u32);
+                    for (handler, index) in entrypoint.handlers.iter().zip(0..) {
+                        handlers.set(index, handler.as_str());
+                    }
+                }
+                let first = process.worker.set(Rc::new(worker)).is_ok();
+                debug_assert!(first, "the blank isolate was taken once");
+            }
+            Err(Ok(error)) => {
+                process.failed.set(true);
+                let mut builder = outcome.reborrow().init_error();
+                builder.set_message(error.message.as_str());
+                builder.set_stack(error.stack.as_str());
+            }
+            Err(Err(error)) => {
+                process.failed.set(true);
+                process.bound.notify_waiters();
+                return Err(error);
+            }
+        }
+        process.bound.notify_waiters();
+        Ok(())
+    }
+
+    async fn drain(
+        self: Rc<Self>,
+        _: wire::worker_control::DrainParams,
+        _: wire::worker_control::DrainResults,
+    ) -> Result<(), capnp::Error> {
+        loop {
+            let notified = self.0.idle.notified();
+            if self.0.active.get() == 0 {
+                return Ok(());
+            }
+            notified.await;
+        }
+    }
+}
+
+/// V8's own tasks: compilation that ended, garbage collection, finalization.
+async fn run_foreground_tasks(isolate: Rc<Isolate>) {
+    loop {
+        let task = std::future::poll_fn(crate::isolate::platform::poll_foreground).await;
+        isolate.run_task(task);
+    }
+}
+
+/// Bootstrap capability of an event connection.
+#[derive(Debug)]
+pub struct Port(pub Rc<Process>);
+
+impl wire::event_port::Server for Port {
+    async fn entrypoint(
+        self: Rc<Self>,
+        params: wire::event_port::EntrypointParams,
+        mut results: wire::event_port::EntrypointResults,
+    ) -> Result<(), capnp::Error> {
+        let worker = self.0.worker().await?;
+        let params = params.get()?;
+        let name = params.get_name()?.to_str()?;
+        let props_json = params.get_props_json()?.to_string()?;
+        let entrypoint = worker.entrypoint(name).cloned();
+        let dispatcher = Dispatcher { process: self.0.clone(), worker, entrypoint, props_json };
+        results.get().set_dispatcher(capnp_rpc::new_client(dispatcher));
+        Ok(())
+    }
+}
+
+/// Takes events for one entrypoint.
+struct Dispatcher {
+    process: Rc<Process>,
+    worker: Rc<Worker>,
+    /// `None`: the module has no export of that name. That is tolerated until an event comes.
+    entrypoint: Option<Rc<Entrypoint>>,
+    props_json: String,
+}
+
+/// How far the handler came when it was called.
+enum Progress {
+    /// The reply is complete. A body that is still to be pulled keeps the event alive.
+    Done(Option<api::response::StreamingBody>),
+    /// The handler's promise is pending.
+    Pending(crate::io::JsFuture),
+    Failed(event_failure::Kind, String),
+}
+
+impl wire::event_dispatcher::Server for Dispatcher {
+    async fn fetch(
+        self: Rc<Self>,
+        params: wire::event_dispatcher::FetchParams,
+        mut results: wire::event_dispatcher::FetchResults,
+    ) -> Result<(), capnp::Error> {
+        let active = Active::new(&self.process);
+        let request = params.get()?.get_request()?;
+        let is_head = request.get_method()?.as_bytes() == b"HEAD";
+        let context = IoContext::new(self.worker.isolate.clone());
+        let mut progress = context.enter(|scope| self.deliver(scope, &context, request, is_head, &mut results))?;
+        drop(params);
+        if let Progress::Pending(promise) = progress {
+            progress = self.wait(&context, promise, is_head, &mut results).await?;
+        }
+        match progress {
+            Progress::Done(body) => self.finish(active, context, body),
+            Progress::Failed(kind, message) => {
+                let mut failure = results.get().init_outcome().init_failure();
+                failure.set_kind(kind);
+                failure.set_message(message.as_str());
+                self.finish(active, context, None);
+            }
+            Progress::Pending(_) => unreachable!("`wait` ends with a response or a failure"),
+        }
+        Ok(())
+    }
+}
+
+impl Dispatcher {
+    /// Calls the handler.
+    fn deliver<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        context: &Rc<IoContext>,
+        request: wire::http_request::Reader<'_>,
+        is_head: bool,
+        results: &mut wire::event_dispatcher::FetchResults,
+    ) -> Result<Progress, capnp::Error> {
+        v8::tc_scope!(let scope, scope);
+        let handler =
+            self.entrypoint.as_ref().filter(|entrypoint| entrypoint.handlers.iter().any(|name| name == "fetch"));
+        let Some(entrypoint) = handler else {
+            if self.entrypoint.as_ref().is_none_or(|entrypoint| !entrypoint.complained.replace(true)) {
+                let text = "Received a FetchEvent but we lack a handler for FetchEvents. Did you remember to export a \
+                            fetch() function?";
+                self.process.logger.write(Level::Error, Source::Runtime, text);
+            }
+            let message = "Error: Handler does not export a fetch() function.".to_owned();
+            return Ok(Progress::Failed(event_failure::Kind::NoHandler, message));
+        };
+        let called = api::request::from_wire(scope, context, request)?.and_then(|request| {
+            let ctx = api::fetch_event::execution_context(scope, context, &self.props_json)?;
+            let returned = match &entrypoint.target {
+                Target::Object(object) => {
+                    let object = v8::Local::new(scope, object);
+                    let key = jsg::string(scope, "fetch");
+                    let function = object.get(scope, key.into()).ok_or(jsg::Error::Pending)?;
+                    let function = v8::Local::<v8::Function>::try_from(function)
+                        .map_err(|_| jsg::Error::type_error("Handler does not export a fetch() function."))?;
+                    let env = v8::Local::new(scope, &self.worker.env);
+                    function.call(scope, object.into(), &[request.into(), env.into(), ctx.into()])
+                }
+                Target::Listeners => builtins::call(scope, "dispatchFetch", &[request.into(), ctx.into()]).ok(),
+            };
+            returned.ok_or(jsg::Error::Pending)
+        });
+        let value = match called {
+            Ok(value) => value,
+            Err(error) => {
+                let exception = match error {
+                    jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
+                    error => error.to_value(scope),
+                };
+                return Ok(self.threw(scope, exception));
+            }
+        };
+        let Ok(promise) = v8::Local::<v8::Promise>::try_from(value) else {
+            return self.respond(scope, context, value, is_head, results);
+        };
+        // Most handlers are done as soon as their microtasks are: no reaction needs to be made for those.
+        scope.perform_microtask_checkpoint();
+        match promise.state() {
+            v8::PromiseState::Fulfilled => {
+                let value = promise.result(scope);
+                self.respond(scope, context, value, is_head, results)
+            }
+            v8::PromiseState::Rejected => {
+                promise.mark_as_handled();
+                self.worker.isolate.forget_rejection(scope, promise);
+                let reason = promise.result(scope);
+                Ok(self.threw(scope, reason))
+            }
+            v8::PromiseState::Pending => Ok(Progress::Pending(js_future(scope, promise))),
+        }
+    }
+
+    /// Waits for the handler's promise, with the event's tasks and timers running.
+    async fn wait(
+        &self,
+        context: &Rc<IoContext>,
+        promise: crate::io::JsFuture,
+        is_head: bool,
+        results: &mut wire::event_dispatcher::FetchResults,
+    ) -> Result<Progress, capnp::Error> {
+        let mut promise = pin!(promise);
+        let settled = std::future::poll_fn(|cx| {
+            let _ = context.poll_tasks(cx);
+            match promise.as_mut().poll(cx) {
+                Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+                Poll::Pending if context.is_idle() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await;
+        context.enter(|scope| {
+            match settled {
+            Some(Ok(value)) => {
+                let value = v8::Local::new(scope, value);
+                self.respond(scope, context, value, is_head, results)
+            }
+            Some(Err(reason)) => {
+                let reason = v8::Local::new(scope, reason);
+                Ok(self.threw(scope, reason))
+            }
+            None => Ok(Progress::Failed(
+                event_failure::Kind::Hung,
+                "Error: The Workers runtime canceled this request because it detected that your Worker's code had hung \
+                 and would never generate a response. Refer to: \
+                 https://developers.cloudflare.com/workers/observability/errors/"
+                    .into(),
+            )),
+        }
+        })
+    }
+
+    /// Puts what the handler gave into the reply.
+    fn respond<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        context: &Rc<IoContext>,
+        value: v8::Local<'s, v8::Value>,
+        is_head: bool,
+        results: &mut wire::event_dispatcher::FetchResults,
+    ) -> Result<Progress, capnp::Error> {
+        let limit = self.worker.inline_body_bytes;
+        let builder = results.get().init_outcome();
+        v8::tc_scope!(let scope, scope);
+        match api::response::to_wire(scope, context, value, is_head, limit, builder.init_response()) {
+            Ok(body) => Ok(Progress::Done(body)),
+            Err(error) => {
+                let exception = match error {
+                    jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
+                    error => error.to_value(scope),
+                };
+                Ok(self.threw(scope, exception))
+            }
+        }
+    }
+
+    /// What an exception of the handler means for the event.
+    fn threw<'s>(&self, scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> Progress {
+        let described = describe(scope, exception);
+        let text = format!("uncaught exception; source = Uncaught; stack = {}", described.stack);
+        self.process.logger.write(Level::Info, Source::Runtime, &text);
+        Progress::Failed(event_failure::Kind::Exception, described.message)
+    }
+
+    /// Keeps the event alive after the reply: until its body is sent and `waitUntil` has settled.
+    fn finish(&self, active: Active, context: Rc<IoContext>, body: Option<api::response::StreamingBody>) {
+        if body.is_none() && context.is_settled() {
+            return;
+        }
+        tokio::task::spawn_local(async move {
+            let mut ended = pin!(async {
+                if let Some(body) = body {
+                    body.wait().await;
+                }
+                std::future::poll_fn(|cx| context.poll_settled(cx)).await;
+            });
+            std::future::poll_fn(|cx| {
+                let _ = context.poll_tasks(cx);
+                ended.as_mut().poll(cx)
+            })
+            .await;
+            drop(active);
+        });
+    }
+}
