@@ -88,8 +88,15 @@
       return false;
     }
   };
+  // Ordinary buffers must not take the path that throws: an exception costs as much as reading a chunk.
   const isSharedArrayBuffer = (value) => {
     if (sharedByteLength === null || typeof value !== "object" || value === null) return false;
+    try {
+      arrayBufferByteLength(value);
+      return false;
+    } catch {
+      // Not an ordinary one.
+    }
     try {
       sharedByteLength(value);
       return true;
