@@ -282,6 +282,18 @@ fn faults_of_a_binary_configuration_are_named_by_their_path() {
 }
 
 #[test]
+fn a_large_module_fits_in_a_binary_configuration() {
+    let text = format!(
+        "const c :Workerd.Config = (services = [(name = \"a\", worker = (modules = [(name = \"m\", esModule = \"{}\")],
+            compatibilityDate = \"2024-01-01\"))]);",
+        "x".repeat(3 << 20)
+    );
+    let config = load_binary_from_bytes(&encode(&text), &options()).unwrap_or_else(|error| panic!("{error}"));
+    let ServiceKind::Worker(worker) = &config.services[0].kind;
+    assert!(matches!(&worker.source, WorkerSource::Modules(modules) if modules.len() == 1));
+}
+
+#[test]
 fn what_is_no_binary_configuration_is_refused() {
     let good = encode("const c :Workerd.Config = (v8Flags = [\"--a\"]);");
     load_binary_from_bytes(&good, &options()).expect("good");

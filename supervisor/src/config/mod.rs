@@ -271,9 +271,9 @@ fn load_binary(name: &str, bytes: std::io::Result<Vec<u8>>, options: &Options) -
     };
     let help = "--binary expects one Cap'n Proto message of type `Config` in stream framing";
     let mut options_for_reader = ReaderOptions::new();
-    // Every list and text is looked at once, or twice where a field is checked first; a message that points at one place
-    // from many is the reason for a limit.
-    options_for_reader.traversal_limit_in_words(Some(bytes.len() / 8 * 4 + 1024)).nesting_limit(MAX_DEPTH as i32);
+    // A text is looked at up to four times, which counts each time. A message that points at one place from many is the
+    // reason for a limit.
+    options_for_reader.traversal_limit_in_words(Some(bytes.len() + 1024)).nesting_limit(MAX_DEPTH as i32);
     let mut rest = bytes.as_slice();
     let message = match capnp::serialize::read_message_from_flat_slice(&mut rest, options_for_reader) {
         Ok(message) => message,
