@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     os::unix::net::UnixStream as StdStream,
     rc::Rc,
     sync::Arc,
@@ -58,6 +58,9 @@ const GRACE: Duration = Duration::from_millis(200);
 
 /// Pause after a blank process could not be made.
 const POOL_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a process is called before it is bound.
+const BLANK: &str = "a blank worker";
 
 /// The longest start-up error that is passed on, in characters.
 const MAX_ERROR: usize = 8192;
@@ -156,7 +159,8 @@ struct Manager {
     services: Vec<RefCell<Service>>,
     blank: RefCell<VecDeque<Rc<Live>>>,
     refilling: Cell<bool>,
-    processes: Cell<usize>,
+    /// Every process that has not ended, in any state.
+    processes: RefCell<HashMap<u64, Rc<Kill>>>,
     started: Cell<u64>,
     draining: Cell<bool>,
     all_ended: Notify,
@@ -192,7 +196,7 @@ pub(super) fn run(
         services,
         blank: RefCell::default(),
         refilling: Cell::new(false),
-        processes: Cell::new(0),
+        processes: RefCell::default(),
         started: Cell::new(0),
         draining: Cell::new(false),
         all_ended: Notify::new(),
@@ -227,7 +231,7 @@ impl Manager {
     fn stats(&self) -> FleetStats {
         let bound = self.services.iter().filter(|s| matches!(s.borrow().phase, Phase::Running(_))).count();
         let blank = self.blank.borrow().len();
-        FleetStats { bound, blank, processes: self.processes.get(), started: self.started.get() }
+        FleetStats { bound, blank, processes: self.processes.borrow().len(), started: self.started.get() }
     }
 
     fn worker(&self, service: usize) -> (&str, &Arc<Worker>) {
@@ -431,13 +435,16 @@ impl Manager {
 
     /// Starts a process and waits until its sandbox is shut and it answers.
     async fn make_blank(self: &Rc<Self>) -> Result<Rc<Live>, String> {
+        if self.draining.get() {
+            return Err("the supervisor is shutting down".to_owned());
+        }
         let spawned = self.spawner.borrow_mut().spawn()?;
         let live = self.watch(spawned).map_err(|error| format!("watching a new process failed: {error}"))?;
-        // Resolved by the answer to the bootstrap message.
-        let ready = live.control.client.when_resolved();
+        // A blank process has nothing to finish: that it answers says that its sandbox is shut and it serves.
+        let ready = live.control.drain_request().send().promise;
         let result = tokio::select! {
             ready = tokio::time::timeout(self.fleet.ready_timeout, ready) => match ready {
-                Ok(Ok(())) => return Ok(live),
+                Ok(Ok(_)) => return Ok(live),
                 Ok(Err(error)) => {
                     match tokio::time::timeout(GRACE, live.wait()).await {
                         Ok(words) => format!("a new process {words}"),
@@ -460,9 +467,8 @@ impl Manager {
         let diagnostics = Diagnostics::new(diagnostics)?;
         let (sender, ended) = watch::channel(None);
         let kill = Rc::new(Kill::default());
-        let name = Rc::new(RefCell::new("a blank worker".to_owned()));
+        let name = Rc::new(RefCell::new(BLANK.to_owned()));
         self.started.set(self.started.get() + 1);
-        self.processes.set(self.processes.get() + 1);
         let live = Rc::new(Live {
             generation: self.started.get(),
             pid: process.pid(),
@@ -473,7 +479,8 @@ impl Manager {
             kill: kill.clone(),
             name: name.clone(),
         });
-        let for_driver = kill.clone();
+        self.processes.borrow_mut().insert(live.generation, kill.clone());
+        let (for_driver, generation) = (kill.clone(), live.generation);
         let mut driver_ended = sender.subscribe();
         tokio::task::spawn_local(async move {
             let why = match driver.await {
@@ -491,8 +498,9 @@ impl Manager {
             // Whatever a dead process left in the socket is not read any more.
             connection.close();
             let _ = sender.send(Some(words));
-            manager.processes.set(manager.processes.get() - 1);
-            if manager.processes.get() == 0 {
+            let mut processes = manager.processes.borrow_mut();
+            processes.remove(&generation);
+            if processes.is_empty() {
                 manager.all_ended.notify_waiters();
             }
         });
@@ -542,7 +550,13 @@ impl Manager {
                         manager.blank.borrow_mut().push_back(live);
                         tokio::task::spawn_local(async move {
                             let (manager, live) = watcher;
-                            live.wait().await;
+                            let words = live.wait().await;
+                            if let Some(manager) = manager.upgrade()
+                                && *live.name.borrow() == BLANK
+                                && !manager.draining.get()
+                            {
+                                manager.log.event(format!("{BLANK} (pid {}) {words}", live.pid));
+                            }
                             // Bound or not, the pool may have a place now.
                             if let Some(manager) = manager.upgrade() {
                                 manager.blank.borrow_mut().retain(|blank| blank.generation != live.generation);
@@ -578,19 +592,16 @@ impl Manager {
             }
         });
         let _ = tokio::time::timeout(deadline, futures::future::join_all(idle)).await;
-        for live in running.iter().chain(self.blank.borrow().iter()) {
-            live.kill.now("the supervisor is shutting down");
-        }
         self.blank.borrow_mut().clear();
         loop {
             let ended = self.all_ended.notified();
-            if self.processes.get() == 0 {
+            if self.processes.borrow().is_empty() {
                 break;
             }
-            // What was being started when the fleet began to drain ends by itself within its own bounds.
-            if tokio::time::timeout(self.fleet.ready_timeout + self.fleet.bind_timeout, ended).await.is_err() {
-                break;
+            for kill in self.processes.borrow().values() {
+                kill.now("the supervisor is shutting down");
             }
+            ended.await;
         }
     }
 

@@ -57,9 +57,9 @@ impl Log {
         Ok(Self { queue })
     }
 
-    /// A log that hands its entries to the caller, for tests.
-    pub fn to_channel() -> (Self, mpsc::Receiver<Entry>) {
-        let (queue, entries) = mpsc::channel(65_536);
+    /// A log that hands its entries to the caller, with room for `room` of them.
+    pub fn to_channel(room: usize) -> (Self, mpsc::Receiver<Entry>) {
+        let (queue, entries) = mpsc::channel(room);
         (Self { queue }, entries)
     }
 
