@@ -82,15 +82,33 @@
     }
   };
   const probe = {};
+  // A brand check that fails throws, which is slow: it is only made for objects whose prototype chain suggests the brand.
+  const kinds = new MapConstructor();
+  for (const [Class, name] of [
+    [Map, "Map"], [Set, "Set"], [Date, "Date"], [RegExp, "RegExp"], [WeakMap, "WeakMap"], [WeakSet, "WeakSet"],
+    [ArrayBuffer, "ArrayBuffer"], [Number, "Number"], [String, "String"], [Boolean, "Boolean"], [Symbol, "Symbol"],
+    [BigInt, "BigInt"],
+  ]) {
+    mapSet(kinds, Class.prototype, name);
+  }
+  if (typeof SharedArrayBuffer === "function") mapSet(kinds, SharedArrayBuffer.prototype, "SharedArrayBuffer");
+  const kindOf = (value) => {
+    let object = value;
+    for (let steps = 0; object !== null && steps < 1000; steps++) {
+      if (steps > 0 && native.getProxyDetails(object) !== undefined) return undefined;
+      const kind = mapGet(kinds, object);
+      if (kind !== undefined) return kind;
+      object = getPrototypeOf(object);
+    }
+    return undefined;
+  };
+  const regexpPrototype = RegExp.prototype;
   const isMap = brand(mapSize);
   const isSet = brand(setSize);
   const isDate = brand(dateGetTime);
   const isWeakMap = brand((value) => weakMapHas(value, probe));
   const isWeakSet = brand((value) => weakSetHas(value, probe));
-  const regexpHas = uncurryThis(getOwnPropertyDescriptor(RegExp.prototype, "source").get);
-  const regexpPrototype = RegExp.prototype;
-  const hasSource = brand(regexpHas);
-  const isRegExp = (value) => value !== regexpPrototype && hasSource(value);
+  const isRegExp = brand(getter(RegExp.prototype, "source"));
   const isNativeError = typeof Error.isError === "function" ? Error.isError : undefined;
   const isError = (value) =>
     (isNativeError === undefined ? objectTag(value) === "[object Error]" : isNativeError(value)) ||
@@ -627,6 +645,7 @@
     let format;
     let type = OBJECT;
     let attributes;
+    const kind = kindOf(value);
     if (ArrayIsArray(value)) {
       const shown = name !== "Array" || tag !== "" ? prefix(name, tag, "Array", `(${value.length})`) : "";
       open = `${shown}[`;
@@ -644,20 +663,20 @@
       if (typedArrayLength(value) === 0 && keys.length === 0) return `${open}]`;
       type = ARRAY_EXTRAS;
       format = () => formatTyped(context, value);
-    } else if (isSet(value)) {
+    } else if (kind === "Set" && isSet(value)) {
       open = `${prefix(name, tag, "Set", `(${setSize(value)})`)}{`;
       if (setSize(value) === 0 && keys.length === 0) return `${open}}`;
       format = () => formatSet(context, value, level + 1);
-    } else if (isMap(value)) {
+    } else if (kind === "Map" && isMap(value)) {
       open = `${prefix(name, tag, "Map", `(${mapSize(value)})`)}{`;
       if (mapSize(value) === 0 && keys.length === 0) return `${open}}`;
       format = () => formatMap(context, value, level + 1);
-    } else if (isRegExp(value)) {
+    } else if (kind === "RegExp" && value !== regexpPrototype && isRegExp(value)) {
       base = regexpToString(value);
       const shown = prefix(name, tag, "RegExp");
       if (shown !== "RegExp ") base = shown + base;
       if (keys.length === 0) return charge(context, base);
-    } else if (isDate(value)) {
+    } else if (kind === "Date" && isDate(value)) {
       const time = dateGetTime(value);
       base = time !== time ? "Invalid Date" : dateToISOString(value);
       const shown = prefix(name, tag, "Date");
@@ -666,8 +685,11 @@
     } else if (isError(value)) {
       base = formatError(context, value, name, keys);
       if (keys.length === 0) return charge(context, base);
-    } else if (isArrayBuffer(value) || isSharedArrayBuffer(value)) {
-      open = `${prefix(name, tag, isSharedArrayBuffer(value) ? "SharedArrayBuffer" : "ArrayBuffer")}{`;
+    } else if (
+      (kind === "ArrayBuffer" && isArrayBuffer(value)) ||
+      (kind === "SharedArrayBuffer" && isSharedArrayBuffer(value))
+    ) {
+      open = `${prefix(name, tag, kind)}{`;
       format = () => formatArrayBuffer(value);
     } else if (isView(value)) {
       open = `${prefix(name, tag, "DataView")}{`;
@@ -683,8 +705,8 @@
     } else if (native.getPromiseDetails !== undefined && isPromise(value)) {
       open = `${prefix(name, tag, "Promise")}{`;
       format = () => formatPromise(context, value, level + 1);
-    } else if (isWeakSet(value) || isWeakMap(value)) {
-      open = `${prefix(name, tag, isWeakSet(value) ? "WeakSet" : "WeakMap")}{`;
+    } else if ((kind === "WeakSet" && isWeakSet(value)) || (kind === "WeakMap" && isWeakMap(value))) {
+      open = `${prefix(name, tag, kind)}{`;
       format = () => single("<items unknown>");
     } else if (tag === "Map Iterator" || tag === "Set Iterator") {
       const preview = native.previewEntries(value);
@@ -695,9 +717,8 @@
         open = `${prefix(name, tag, "Object")}{`;
       }
     } else {
-      const boxed = boxedPrimitive(value);
+      const boxed = kind === undefined ? undefined : boxedPrimitive(value, kind);
       if (boxed !== undefined) {
-        const kind = boxed.kind;
         if (kind === "String") {
           const kept = newVec();
           for (let i = 0; i < keys.length; i++) {
@@ -772,14 +793,15 @@
       return undefined;
     }
   };
-  const boxedPrimitive = (value) => {
-    let inner;
-    if ((inner = tryBoxed(numberValueOf, value)) !== undefined) return { kind: "Number", value: inner };
-    if ((inner = tryBoxed(stringValueOf, value)) !== undefined) return { kind: "String", value: inner };
-    if ((inner = tryBoxed(booleanValueOf, value)) !== undefined) return { kind: "Boolean", value: inner };
-    if ((inner = tryBoxed(bigintValueOf, value)) !== undefined) return { kind: "BigInt", value: inner };
-    if ((inner = tryBoxed(symbolValueOf, value)) !== undefined) return { kind: "Symbol", value: inner };
-    return undefined;
+  const boxedValueOf = {
+    __proto__: null, Number: numberValueOf, String: stringValueOf, Boolean: booleanValueOf, BigInt: bigintValueOf,
+    Symbol: symbolValueOf,
+  };
+  const boxedPrimitive = (value, kind) => {
+    const valueOf = boxedValueOf[kind];
+    if (valueOf === undefined) return undefined;
+    const inner = tryBoxed(valueOf, value);
+    return inner === undefined ? undefined : { value: inner };
   };
 
   // ------------------------------------------------------------------------------------------------- layout

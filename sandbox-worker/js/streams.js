@@ -242,9 +242,10 @@
       this.reader = reader;
     }
     chunk(value) {
-      const bytes = bytesOf(value);
+      // The reference sends text that a response's stream yields; `text()` and its kin refuse it.
+      const bytes = typeof value === "string" ? internal.encodeUtf8(value) : bytesOf(value);
       if (bytes === undefined) {
-        const error = new TypeErrorConstructor(NOT_BYTES);
+        const error = new TypeErrorConstructor("Draining read encountered a value that cannot be converted to bytes");
         if (this.reader.stream !== undefined) markHandled(readerCancel(this.reader, error));
         this.deferred.reject(error);
         return;
