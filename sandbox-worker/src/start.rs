@@ -3,13 +3,13 @@
 use std::{os::unix::net::UnixStream as StdUnixStream, process::ExitCode, rc::Rc};
 
 use bulkhead_ipc::{
-    process::{CONTROL_FD, FIRST_EVENT_FD, WorkerArgs},
+    process::WorkerArgs,
     transport::{self, Limits},
     worker_capnp as wire,
 };
 use bulkhead_policy::{
+    check,
     enter::{self, Mode, Refusal},
-    inherited,
     table::Profile,
 };
 
@@ -26,8 +26,8 @@ enum StartError {
     Arguments(#[from] bulkhead_ipc::process::ArgsError),
     #[error("the sandbox could not be shut: {0}")]
     Sandbox(#[from] enter::EnterError),
-    #[error("descriptor {0} was not handed over: {1}")]
-    Descriptor(i32, inherited::InheritedError),
+    #[error("no control connection was handed over")]
+    NoControl,
     #[error("the event loop could not be set up: {0}")]
     EventLoop(#[from] std::io::Error),
 }
@@ -45,6 +45,9 @@ pub fn main() -> ExitCode {
 
 fn run() -> Result<(), StartError> {
     let mut argv: Vec<_> = std::env::args_os().skip(1).collect();
+    if argv.first().is_some_and(|argument| argument == check::SELF_TEST_ARG) {
+        check::self_test_child();
+    }
     let probe = take_probe(&mut argv);
     let args = WorkerArgs::parse(argv)?;
     let options = enter::Options {
@@ -52,14 +55,9 @@ fn run() -> Result<(), StartError> {
         mode: if args.best_effort { Mode::BestEffort } else { Mode::Required },
         ..enter::Options::default()
     };
-    let prepared = enter::prepare(&options)?;
-
-    let adopt = |number: i32| inherited::writable(number).map_err(|error| StartError::Descriptor(number, error));
-    let control = StdUnixStream::from(adopt(CONTROL_FD)?);
-    let mut events = Vec::new();
-    for shard in 0..args.shards as i32 {
-        events.push(StdUnixStream::from(adopt(FIRST_EVENT_FD + shard)?));
-    }
+    let mut prepared = enter::prepare(&options)?;
+    let mut streams = prepared.take_descriptors().into_iter().map(StdUnixStream::from);
+    let control = streams.next().ok_or(StartError::NoControl)?;
 
     platform::initialize(&args.v8_flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -74,7 +72,7 @@ fn run() -> Result<(), StartError> {
     }
 
     local.block_on(&runtime, async {
-        for stream in events {
+        for stream in streams {
             let port = capnp_rpc::new_client::<wire::event_port::Client, _>(Port(process.clone()));
             let (_, connection) = transport::server(connect(stream)?, Limits::for_supervisor(), port.client);
             tokio::task::spawn_local(connection);
@@ -92,16 +90,15 @@ fn connect(stream: StdUnixStream) -> std::io::Result<tokio::net::UnixStream> {
     tokio::net::UnixStream::from_std(stream)
 }
 
-/// The hidden `--sandbox-probe=NAME` of test builds: tries one thing inside the shut process, and ends.
+/// Takes the hidden arguments of test builds, which try one forbidden thing inside the shut process and end it.
 #[cfg(feature = "probes")]
-fn take_probe(argv: &mut Vec<std::ffi::OsString>) -> Option<Box<dyn FnOnce()>> {
-    let index = argv.iter().position(|argument| argument.as_encoded_bytes().starts_with(b"--sandbox-probe="))?;
-    let argument = argv.remove(index).into_string().ok()?;
-    let name = argument.trim_start_matches("--sandbox-probe=").to_owned();
-    Some(Box::new(move || bulkhead_policy::probe::run(&name)))
+fn take_probe(argv: &mut Vec<std::ffi::OsString>) -> Option<impl FnOnce() + use<>> {
+    let index = argv.iter().position(|argument| argument == bulkhead_policy::probe::PROBE_ARG)?;
+    let name = argv.drain(index..).nth(1)?.into_string().ok()?;
+    Some(move || bulkhead_policy::probe::run(&name))
 }
 
 #[cfg(not(feature = "probes"))]
-fn take_probe(_: &mut Vec<std::ffi::OsString>) -> Option<Box<dyn FnOnce()>> {
+fn take_probe(_: &mut [std::ffi::OsString]) -> Option<fn()> {
     None
 }

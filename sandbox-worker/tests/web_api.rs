@@ -31,7 +31,8 @@ fn as_the_reference() {
         let own = DIFFERENCES.iter().find(|(other, _)| other == body).map(|(_, own)| *own);
         let expected = own.unwrap_or(expected);
         if found != expected {
-            write!(wrong, "\n{body}\n  expected {expected:?}\n  found    {found:?}").expect("a string takes everything");
+            write!(wrong, "\n{body}\n  expected {expected:?}\n  found    {found:?}")
+                .expect("a string takes everything");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

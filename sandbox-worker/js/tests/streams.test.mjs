@@ -537,10 +537,11 @@ test("collect: many chunks, one chunk, limit, no bytes, locked", async () => {
   await assert.rejects(internal.collect(locked), /locked/);
 });
 
-test("readChunk gives bytes of any BufferSource and refuses the rest", async () => {
-  const reader = internal.acquireReader(ReadableStream.from([new ArrayBuffer(2), new DataView(new ArrayBuffer(3)), "x"]));
+test("readChunk gives bytes of any BufferSource and of text, and refuses the rest", async () => {
+  const reader = internal.acquireReader(ReadableStream.from([new ArrayBuffer(2), new DataView(new ArrayBuffer(3)), "é", 5]));
   assert.equal((await internal.readChunk(reader)).value.length, 2);
   assert.equal((await internal.readChunk(reader)).value.length, 3);
+  assert.deepEqual([...(await internal.readChunk(reader)).value], [0xc3, 0xa9]);
   await assert.rejects(internal.readChunk(reader), /did not return bytes/);
 });
 

@@ -373,36 +373,13 @@ impl Internal {
     fn decode_utf8<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: BufferSource<'s>) -> Result<v8::Local<'s, v8::String>> {
         TextDecoder::with_label("utf-8", false, false)?.decode_value(scope, Some(bytes), false)
     }
-
-    /// `new TextDecoder(label, options)`, whatever scripts did to the global.
-    #[static_method]
-    fn new_text_decoder<'s>(
-        scope: &mut v8::PinScope<'s, '_>,
-        label: Option<v8::Local<'s, v8::Value>>,
-        options: Option<v8::Local<'s, v8::Value>>,
-    ) -> Result<v8::Local<'s, v8::Object>> {
-        let undefined = v8::undefined(scope).into();
-        let template = jsg::Registry::template(scope, <TextDecoder as jsg::Class>::info());
-        let class = template.get_function(scope).ok_or(Error::Pending)?;
-        let arguments = [label.unwrap_or(undefined), options.unwrap_or(undefined)];
-        class.new_instance(scope, &arguments).ok_or(Error::Pending)
-    }
-
-    /// `decoder.decode(chunk, { stream })`.
-    #[static_method]
-    fn decode_text<'s>(
-        scope: &mut v8::PinScope<'s, '_>,
-        decoder: &TextDecoder,
-        chunk: Option<BufferSource<'s>>,
-        stream: Option<bool>,
-    ) -> Result<v8::Local<'s, v8::String>> {
-        decoder.decode_value(scope, chunk, stream.unwrap_or(false))
-    }
 }
 
-/// Gives the built-in scripts `encodeUtf8`, `decodeUtf8`, `newTextDecoder` and `decodeText`.
+/// Gives the built-in scripts the text classes, `encodeUtf8` and `decodeUtf8`.
 pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
-    super::expose_functions::<Internal>(scope, internal, &["encodeUtf8", "decodeUtf8", "newTextDecoder", "decodeText"]);
+    super::expose_functions::<Internal>(scope, internal, &["encodeUtf8", "decodeUtf8"]);
+    jsg::Registry::expose::<TextEncoder>(scope, internal);
+    jsg::Registry::expose::<TextDecoder>(scope, internal);
 }
 
 /// Exposes the classes and functions of this file.

@@ -208,15 +208,27 @@ fn a_request_body_is_pulled() {
     assert_eq!(consume(&[], false, "request.text()"), "");
     assert_eq!(consume(&chunks, false, "request.bytes().then(b => b.length)"), "5");
     assert_eq!(
-        consume(&chunks, false, "(async () => { let n = 0; for await (const c of request.body) n += c.length; return n })()"),
+        consume(
+            &chunks,
+            false,
+            "(async () => { let n = 0; for await (const c of request.body) n += c.length; return n })()"
+        ),
         "5"
     );
     assert_eq!(
-        consume(&chunks, false, "(async () => { const c = request.clone(); return await c.text() + await request.text() })()"),
+        consume(
+            &chunks,
+            false,
+            "(async () => { const c = request.clone(); return await c.text() + await request.text() })()"
+        ),
         "abc\u{e9}abc\u{e9}"
     );
     assert_eq!(
-        consume(&chunks, false, "(async () => { const r = new Request(request); return request.bodyUsed + await r.text() })()"),
+        consume(
+            &chunks,
+            false,
+            "(async () => { const r = new Request(request); return request.bodyUsed + await r.text() })()"
+        ),
         "trueabc\u{e9}"
     );
     assert_eq!(
@@ -276,7 +288,12 @@ async fn pull(client: &byte_source::Client, max_bytes: u32) -> Result<(Vec<u8>, 
     Ok((results.get_bytes().expect("it has bytes").to_vec(), results.get_done()))
 }
 
-fn reply_in(isolate: Rc<Isolate>, message: &Builder<HeapAllocator>, head: bool, script: &str) -> impl Future<Output = Reply> {
+fn reply_in(
+    isolate: Rc<Isolate>,
+    message: &Builder<HeapAllocator>,
+    head: bool,
+    script: &str,
+) -> impl Future<Output = Reply> {
     let context = begin(isolate, message);
     let promise = context.enter(|scope| start(scope, &format!("(async () => ({script}))()")));
     async move {
@@ -535,10 +552,17 @@ fn objects_of_another_event() {
         settle(&context, promise).await;
         let (second, _) = streamed(&["cd"], false, None);
         let other = begin(isolate, &second);
-        for script in ["old.request.text()", "(async () => old.ctx.waitUntil(1))()", "(async () => old.ctx.passThroughOnException())()"] {
+        for script in [
+            "old.request.text()",
+            "(async () => old.ctx.waitUntil(1))()",
+            "(async () => old.ctx.passThroughOnException())()",
+        ] {
             let promise = other.enter(|scope| start(scope, script));
             let text = settle(&other, promise).await;
-            assert!(text.starts_with("rejected: Error: Cannot perform I/O on behalf of a different request."), "{text}");
+            assert!(
+                text.starts_with("rejected: Error: Cannot perform I/O on behalf of a different request."),
+                "{text}"
+            );
         }
     });
 }

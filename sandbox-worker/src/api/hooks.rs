@@ -87,10 +87,7 @@ impl Native {
 
     /// `{ entries, isKeyValue }` of a Map or Set iterator, which is not moved by it.
     #[static_method]
-    fn preview_entries<'s>(
-        scope: &mut v8::PinScope<'s, '_>,
-        iterator: jsg::Object<'s>,
-    ) -> v8::Local<'s, v8::Value> {
+    fn preview_entries<'s>(scope: &mut v8::PinScope<'s, '_>, iterator: jsg::Object<'s>) -> v8::Local<'s, v8::Value> {
         match iterator.0.preview_entries(scope) {
             (Some(entries), is_key_value) => {
                 let is_key_value = v8::Boolean::new(scope, is_key_value).into();
@@ -142,13 +139,7 @@ pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::L
     super::expose_functions::<Native>(
         scope,
         native,
-        &[
-            "getPromiseDetails",
-            "getProxyDetails",
-            "previewEntries",
-            "getOwnNonIndexProperties",
-            "getConstructorName",
-        ],
+        &["getPromiseDetails", "getProxyDetails", "previewEntries", "getOwnNonIndexProperties", "getConstructorName"],
     );
     let key = jsg::string(scope, "native");
     internal.create_data_property(scope, key.into(), native.into());

@@ -24,42 +24,76 @@ fn data_clone_error(message: impl Into<std::borrow::Cow<'static, str>>) -> Error
 /// Shared memory that the clone refers to, by its number.
 type Shared = RefCell<Vec<v8::Global<v8::SharedArrayBuffer>>>;
 
+/// The prototypes of classes that built-in scripts made, with their names.
+struct Classes {
+    plain: v8::Global<v8::Value>,
+    prototypes: Vec<(v8::Global<v8::Value>, String)>,
+}
+
+impl Classes {
+    fn new(scope: &mut v8::PinScope<'_, '_>) -> Option<Self> {
+        let plain = v8::Object::new(scope).get_prototype(scope)?;
+        let mut classes = Classes { plain: v8::Global::new(scope, plain), prototypes: Vec::new() };
+        let Ok(globals) = v8::Local::<v8::Object>::try_from(builtins::value(scope, "globals")) else {
+            return Some(classes);
+        };
+        let names = globals.get_own_property_names(scope, v8::GetPropertyNamesArgs::default())?;
+        let key = jsg::string(scope, "prototype");
+        for index in 0..names.length() {
+            let name = names.get_index(scope, index)?;
+            let value = globals.get(scope, name)?;
+            let Ok(class) = v8::Local::<v8::Function>::try_from(value) else { continue };
+            let prototype = class.get(scope, key.into())?;
+            if prototype.is_object() {
+                classes.prototypes.push((v8::Global::new(scope, prototype), name.to_rust_string_lossy(scope)));
+            }
+        }
+        Some(classes)
+    }
+
+    /// The name of the nearest class that the object is of. Nobody runs script by being asked for a prototype here:
+    /// proxies are refused by the serializer before.
+    fn name_of<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<&str> {
+        let mut prototype = object.get_prototype(scope)?;
+        // No class of ours is this deep; whoever makes a longer chain made it of their own objects.
+        for _ in 0..16 {
+            if self.plain == prototype || !prototype.is_object() || prototype.is_proxy() {
+                return None;
+            }
+            if let Some((_, name)) = self.prototypes.iter().find(|(other, _)| *other == prototype) {
+                return Some(name);
+            }
+            prototype = v8::Local::<v8::Object>::try_from(prototype).ok()?.get_prototype(scope)?;
+        }
+        None
+    }
+}
+
 struct Writer<'a> {
     shared: &'a Shared,
+    classes: Classes,
     enhanced_errors: bool,
 }
 
 /// What an object is to the serializer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sort {
+enum Sort<'a> {
     /// V8 serializes it.
     Plain,
     DomException,
     Error,
-    /// An object of the platform that has no serialization.
-    Platform,
-}
-
-fn name_of_class<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<String> {
-    // The built-in scripts know their own objects. They export this function once they have some.
-    let function = v8::Local::<v8::Function>::try_from(builtins::value(scope, "platformClass")).ok()?;
-    let receiver = v8::undefined(scope).into();
-    let name = function.call(scope, receiver, &[object.into()])?;
-    v8::Local::<v8::String>::try_from(name).ok().map(|name| name.to_rust_string_lossy(scope))
+    /// An object of the platform that has no serialization; the name where a built-in script made its class.
+    Platform(Option<&'a str>),
 }
 
 impl Writer<'_> {
-    fn sort<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Sort {
+    fn sort<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Sort<'_> {
         if object.is_api_wrapper() {
-            return Sort::Platform;
+            return Sort::Platform(None);
         }
-        let plain = object.get_prototype(scope).is_none_or(|prototype| prototype.is_null()) || object.is_array();
-        if plain {
-            return Sort::Plain;
-        }
-        match name_of_class(scope, object).as_deref() {
+        match self.classes.name_of(scope, object) {
             Some("DOMException") => Sort::DomException,
-            Some(_) => Sort::Platform,
+            Some(name) => Sort::Platform(Some(name)),
             None if object.is_native_error() && self.enhanced_errors => Sort::Error,
             None => Sort::Plain,
         }
@@ -119,11 +153,16 @@ impl v8::ValueSerializerImpl for Writer<'_> {
                 }
                 Some(true)
             }
-            Sort::Plain | Sort::Platform => {
-                let name = match name_of_class(scope, object) {
-                    Some(name) => name,
-                    None => object.get_constructor_name().to_rust_string_lossy(scope),
-                };
+            Sort::Platform(Some(name @ ("ReadableStream" | "WritableStream"))) => {
+                data_clone_error(format!("{name} can only be serialized for RPC.")).throw(scope);
+                None
+            }
+            Sort::Platform(Some("AbortSignal")) => {
+                data_clone_error("AbortSignal serialization is not enabled.").throw(scope);
+                None
+            }
+            Sort::Plain | Sort::Platform(_) => {
+                let name = object.get_constructor_name().to_rust_string_lossy(scope);
                 let text =
                     format!("Could not serialize object of type \"{name}\". This type does not support serialization.");
                 data_clone_error(text).throw(scope);
@@ -303,8 +342,9 @@ fn clone<'s>(
     }
     let context = scope.get_current_context();
     let shared = Shared::default();
+    let classes = Classes::new(scope).ok_or(Error::Pending)?;
     let enhanced_errors = Isolate::of(scope).flags().is_on(ENHANCED_ERRORS);
-    let serializer = v8::ValueSerializer::new(scope, Box::new(Writer { shared: &shared, enhanced_errors }));
+    let serializer = v8::ValueSerializer::new(scope, Box::new(Writer { shared: &shared, classes, enhanced_errors }));
     serializer.write_header();
     for (index, buffer) in buffers.iter().enumerate() {
         serializer.transfer_array_buffer(index as u32, *buffer);

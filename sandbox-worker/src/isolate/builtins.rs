@@ -13,8 +13,9 @@ const OWN_GLOBALS: &[&str] =
 
 /// Whether a value is a class, which the web platform does not enumerate, rather than a function or an object.
 fn is_class<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {
-    v8::Local::<v8::Object>::try_from(value)
-        .is_ok_and(|object| value.is_function() && own(scope, object, "prototype").is_some_and(|value| value.is_object()))
+    v8::Local::<v8::Object>::try_from(value).is_ok_and(|object| {
+        value.is_function() && own(scope, object, "prototype").is_some_and(|value| value.is_object())
+    })
 }
 
 fn own<'s>(

@@ -70,10 +70,18 @@ pub fn initialize(flags: &[String]) {
         for flag in flags {
             v8::V8::set_flags_from_string(flag);
         }
+        // There is no /dev/urandom here.
+        v8::V8::set_entropy_source(fill_random);
         let platform = v8::new_custom_platform(BACKGROUND_THREADS, false, false, Platform).make_shared();
         v8::V8::initialize_platform(platform);
         v8::V8::initialize();
     });
+}
+
+/// Fills `buffer` from the kernel's random numbers; says whether it could.
+fn fill_random(buffer: &mut [u8]) -> bool {
+    let wanted = buffer.len();
+    rustix::rand::getrandom(buffer, rustix::rand::GetRandomFlags::empty()).is_ok_and(|count| count == wanted)
 }
 
 /// Takes the next foreground task, or registers to be woken for one.
