@@ -44,8 +44,8 @@ impl HttpSocket {
             .title_case_headers(true)
             // The reference sends no Date.
             .auto_date_header(false)
-            // Answers to pipelined requests leave together.
-            .pipeline_flush(true)
+            // Not `pipeline_flush`: with it hyper buffers a body without bound as long as the body is ready.
+            .pipeline_flush(false)
             .max_header_size(limits.head_bytes)
             .max_buf_size(limits.head_bytes.max(8192) + 8192)
             // Heads and idle times are limited by the connection table, which costs no timer for each request.
@@ -220,6 +220,10 @@ pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) ->
     let mut answer = Vec::new();
     let send = async {
         let _ = tokio::io::AsyncWriteExt::write_all(&mut write, bytes).await;
+        // The end of the stream means that the client has gone, which cancels what is left: let it be answered before.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
         let _ = tokio::io::AsyncWriteExt::shutdown(&mut write).await;
     };
     let receive = async {

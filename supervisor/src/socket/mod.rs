@@ -120,9 +120,10 @@ impl Acceptor {
 
 async fn accept_all(listener: Acceptor, socket: Rc<HttpSocket>, table: Rc<ConnectionTable>) {
     loop {
-        table.room().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
+                // Only now: an idle connection is not sent away for a client that may never come.
+                table.room().await;
                 let (socket, ticket) = (socket.clone(), table.enter());
                 tokio::task::spawn_local(async move {
                     match stream {
