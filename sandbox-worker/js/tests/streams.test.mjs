@@ -542,7 +542,7 @@ test("readChunk gives bytes of any BufferSource and of text, and refuses the res
   assert.equal((await internal.readChunk(reader)).value.length, 2);
   assert.equal((await internal.readChunk(reader)).value.length, 3);
   assert.deepEqual([...(await internal.readChunk(reader)).value], [0xc3, 0xa9]);
-  await assert.rejects(internal.readChunk(reader), /did not return bytes/);
+  await assert.rejects(internal.readChunk(reader), /cannot be converted to bytes/);
 });
 
 test("fromBytes keeps its bytes whatever readers do", async () => {
