@@ -28,6 +28,9 @@ pub struct WorkerArgs {
     pub shards: u32,
     /// Whether to go on without a layer of the sandbox that this kernel does not give.
     pub best_effort: bool,
+    /// V8's heap in bytes, so that a blank process can make its isolate with it; 0 leaves V8's own default. A bundle
+    /// that asks for another limit takes another isolate.
+    pub heap_bytes: u64,
     /// Options for V8, each as V8 spells it (`--max-lazy`).
     pub v8_flags: Vec<String>,
 }
@@ -53,6 +56,9 @@ impl WorkerArgs {
         if self.best_effort {
             argv.push("--sandbox=best-effort".into());
         }
+        if self.heap_bytes != 0 {
+            argv.push(format!("--heap-bytes={}", self.heap_bytes).into());
+        }
         argv.extend(self.v8_flags.iter().map(|flag| OsString::from(format!("--v8-flag={flag}"))));
         argv
     }
@@ -65,6 +71,7 @@ impl WorkerArgs {
         let mut shards = None;
         let mut v8_flags = Vec::new();
         let mut best_effort = false;
+        let mut heap_bytes = 0;
         for argument in argv {
             let Some(text) = argument.to_str() else { return Err(ArgsError::Unknown(argument)) };
             if let Some(number) = text.strip_prefix("--shards=") {
@@ -72,13 +79,15 @@ impl WorkerArgs {
                 shards = Some(count.ok_or_else(|| ArgsError::BadShards(number.to_owned()))?);
             } else if let Some(flag) = text.strip_prefix("--v8-flag=") {
                 v8_flags.push(flag.to_owned());
+            } else if let Some(number) = text.strip_prefix("--heap-bytes=") {
+                heap_bytes = number.parse().map_err(|_| ArgsError::Unknown(argument.clone()))?;
             } else if text == "--sandbox=best-effort" {
                 best_effort = true;
             } else {
                 return Err(ArgsError::Unknown(argument));
             }
         }
-        Ok(Self { shards: shards.ok_or(ArgsError::NoShards)?, best_effort, v8_flags })
+        Ok(Self { shards: shards.ok_or(ArgsError::NoShards)?, best_effort, heap_bytes, v8_flags })
     }
 }
 
@@ -89,8 +98,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
-            let args = WorkerArgs { shards, best_effort, v8_flags };
+        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, heap_bytes: u64, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
+            let args = WorkerArgs { shards, best_effort, heap_bytes, v8_flags };
             prop_assert_eq!(WorkerArgs::parse(args.to_argv()), Ok(args));
         }
     }

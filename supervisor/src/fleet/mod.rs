@@ -150,6 +150,7 @@ impl Fleet {
         let args = WorkerArgs {
             shards: fleet.shards,
             best_effort: fleet.best_effort_sandbox,
+            heap_bytes: fleet.limits.heap_bytes,
             v8_flags: config.v8_flags.clone(),
         };
         let spawner = ProcessSpawner { executable: fleet.executable.clone(), args };
