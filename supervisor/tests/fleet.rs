@@ -847,11 +847,8 @@ fn a_check_that_succeeds_leaves_the_worker_bound() {
 #[test]
 fn processes_that_fail_to_start_are_replaced() {
     // Without a pool, so that the first process is the first to be bound.
-    let settings = FleetConfig {
-        bind_timeout: Duration::from_millis(100),
-        pool: PoolPolicy { min: 0, max: 0 },
-        ..settings()
-    };
+    let settings =
+        FleetConfig { bind_timeout: Duration::from_millis(100), pool: PoolPolicy { min: 0, max: 0 }, ..settings() };
     local(async {
         let mut rig = rig(settings, |pid| match pid {
             1 => Behaviour::NeverBinds,
