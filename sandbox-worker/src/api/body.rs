@@ -280,6 +280,16 @@ impl Body {
                 return Err(Error::type_error(LOCKED));
             }
             self.state.replace(State::Used);
+            // A stream that natively made bytes stand behind is left, locked, to whoever has it.
+            if let Some(origin) = Origin::of(scope, stream) {
+                let bytes = origin.bytes.borrow_mut().take();
+                let source = origin.source.borrow_mut().take();
+                let state = bytes.map(State::Bytes).or_else(|| source.map(|source| State::Wire(source, origin.length)));
+                if let Some(state) = state {
+                    builtins::call(scope, "acquireReader", &[stream.into()])?;
+                    return Ok(state);
+                }
+            }
             return Ok(State::Stream(JsRef::new(scope, stream)));
         }
         match self.state.replace(State::Used) {
@@ -503,6 +513,13 @@ impl<'s> ToJs<'s> for Converted {
                 builtins::call(scope, "newBlob", &[bytes, content_type.into()])
             }
             Kind::FormData => {
+                if let Some(parsed) = self.content_type.as_deref().and_then(mime_type)
+                    && let Some(parameters) = parsed.strip_prefix("application/x-www-form-urlencoded")
+                    && let Some((_, charset)) = parameters.split_once(";charset=")
+                    && !charset.trim_matches('"').to_ascii_lowercase().starts_with("utf-8")
+                {
+                    return Err(Error::type_error("Non-utf-8 application/x-www-form-urlencoded body."));
+                }
                 let bytes = jsg::Uint8ArrayBytes(self.bytes).to_js(scope)?;
                 let content_type = jsg::string(scope, &self.content_type.unwrap_or_default());
                 builtins::call(scope, "parseFormData", &[bytes, content_type.into()])
