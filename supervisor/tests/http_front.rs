@@ -464,8 +464,8 @@ fn descriptors() -> usize {
 #[test]
 fn a_thousand_stalled_connections_end_and_leak_nothing() {
     let server = start_on("127.0.0.1:0", 2, &quick(), &HttpOptions::default());
-    assert!(server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").contains("Hello"));
     let before = descriptors();
+    assert!(server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").contains("Hello"));
     let stalls: [&[u8]; 5] = [
         b"",
         b"GET / HT",
@@ -599,6 +599,7 @@ fn a_half_closed_client_has_gone() {
 
 #[test]
 fn services_that_do_not_start_are_one_error() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     struct Failing;
     impl ShardServices for Failing {
         fn start(&self, shard: usize) -> LocalFuture<'_, Result<Vec<Rc<dyn Service>>, String>> {
@@ -612,6 +613,7 @@ fn services_that_do_not_start_are_one_error() {
 }
 
 fn serve_bytes(bytes: &[u8]) -> Vec<u8> {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let options = HttpOptions { style: HttpStyle::Host, ..HttpOptions::default() };
     runtime.block_on(async {
