@@ -35,7 +35,7 @@ pub fn iterator<'s, T: PairIterable>(
     ) -> Result<Option<Pair<'s>>> {
         class::unwrap::<T>(scope, object).ok_or(class::Illegal)?.pair_at(scope, index)
     }
-    let state = State { object: JsRef::new(scope, object), pair_at: pair_at::<T>, index: Cell::new(Some(0)) };
+    let state = State { object: JsRef::new(scope, object), pair_at: pair_at::<T>, index: Cell::new(0) };
     let object = match kind {
         Kind::Entries => class::instantiate(scope, EntryIterator(state))?,
         Kind::Keys => class::instantiate(scope, KeyIterator(state))?,
@@ -67,8 +67,9 @@ type PairAt =
 struct State {
     object: JsRef<v8::Object>,
     pair_at: PairAt,
-    /// `None` once the end was seen: an iterator that has ended stays ended.
-    index: Cell<Option<usize>>,
+    /// The next pair. Seeing the end does not move it: pairs that are added later are seen (Web IDL, "default iterator
+    /// objects").
+    index: Cell<usize>,
 }
 
 impl Trace for State {
@@ -83,15 +84,12 @@ impl State {
         scope: &mut v8::PinScope<'s, '_>,
         pick: impl FnOnce(&mut v8::PinScope<'s, '_>, Pair<'s>) -> v8::Local<'s, v8::Value>,
     ) -> Result<v8::Local<'s, v8::Object>> {
-        let pair = match self.index.get() {
-            Some(index) => {
-                let object = self.object.get(scope);
-                let pair = (self.pair_at)(scope, object, index)?;
-                self.index.set(pair.is_some().then_some(index + 1));
-                pair
-            }
-            None => None,
-        };
+        let index = self.index.get();
+        let object = self.object.get(scope);
+        let pair = (self.pair_at)(scope, object, index)?;
+        if pair.is_some() {
+            self.index.set(index + 1);
+        }
         let done = pair.is_none();
         let value = match pair {
             Some(pair) => pick(scope, pair),

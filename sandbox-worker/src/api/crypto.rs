@@ -120,7 +120,7 @@ fn digest_stream_class<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local
     let script = v8::Script::compile(scope, source, Some(&origin)).ok_or(Error::Pending)?;
     let make = script.run(scope).ok_or(Error::Pending)?;
     let make = v8::Local::<v8::Function>::try_from(make).map_err(|_| Error::Pending)?;
-    let stream = builtins::value(scope, "WritableStream");
+    let stream = builtins::global(scope, "WritableStream");
     let native = jsg::Registry::template(scope, <DigestState as jsg::Class>::info());
     let native = native.get_function(scope).ok_or(Error::Pending)?;
     let helper = jsg::Registry::template(scope, <DigestHelper as jsg::Class>::info());

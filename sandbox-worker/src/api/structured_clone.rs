@@ -21,8 +21,23 @@ fn data_clone_error(message: impl Into<std::borrow::Cow<'static, str>>) -> Error
     Error::dom("DataCloneError", message)
 }
 
-/// Shared memory that the clone refers to, by its number.
-type Shared = RefCell<Vec<v8::Global<v8::SharedArrayBuffer>>>;
+/// What the serialized bytes refer to by number.
+#[derive(Default)]
+struct Shared {
+    buffers: RefCell<Vec<v8::Global<v8::SharedArrayBuffer>>>,
+    /// Errors and exceptions of the clone. They are made while the original is written, for V8 lets no script run, not even
+    /// a constructor of ours, while it reads.
+    errors: RefCell<Vec<v8::Global<v8::Object>>>,
+}
+
+impl Shared {
+    fn add_error(&self, scope: &mut v8::PinScope<'_, '_>, error: v8::Local<'_, v8::Object>) -> u32 {
+        let mut errors = self.errors.borrow_mut();
+        errors.push(v8::Global::new(scope, error));
+        // Each needs far more than a byte of memory: there are fewer than 2^32.
+        (errors.len() - 1) as u32
+    }
+}
 
 /// The prototypes of classes that built-in scripts made, with their names.
 struct Classes {
@@ -34,7 +49,7 @@ impl Classes {
     fn new(scope: &mut v8::PinScope<'_, '_>) -> Option<Self> {
         let plain = v8::Object::new(scope).get_prototype(scope)?;
         let mut classes = Classes { plain: v8::Global::new(scope, plain), prototypes: Vec::new() };
-        let Ok(globals) = v8::Local::<v8::Object>::try_from(builtins::value(scope, "globals")) else {
+        let Some(globals) = builtins::globals(scope) else {
             return Some(classes);
         };
         let names = globals.get_own_property_names(scope, v8::GetPropertyNamesArgs::default())?;
@@ -123,20 +138,35 @@ impl v8::ValueSerializerImpl for Writer<'_> {
         let context = scope.get_current_context();
         match self.sort(scope, object) {
             Sort::DomException => {
-                serializer.write_uint32(tag::DOM_EXCEPTION);
-                for name in ["message", "name", "stack"] {
+                let text = |scope: &mut v8::PinScope<'s, '_>, name: &str| {
                     let key = jsg::string(scope, name);
-                    let value = object.get(scope, key.into())?.to_string(scope)?;
-                    serializer.write_value(context, value.into())?;
-                }
+                    object.get(scope, key.into())?.to_string(scope)
+                };
+                let message = text(scope, "message")?;
+                let name = text(scope, "name")?;
+                let stack = text(scope, "stack")?;
+                let hook = scope.get_slot::<jsg::Hooks>().and_then(|hooks| hooks.new_dom_exception.clone())?;
+                let hook = v8::Local::new(scope, hook);
+                let receiver = v8::undefined(scope).into();
+                let exception = hook.call(scope, receiver, &[message.into(), name.into()])?;
+                let exception = v8::Local::<v8::Object>::try_from(exception).ok()?;
+                define(scope, exception, "stack", stack.into());
+                serializer.write_uint32(tag::DOM_EXCEPTION);
+                serializer.write_uint32(self.shared.add_error(scope, exception));
                 Some(true)
             }
             Sort::Error => {
-                serializer.write_uint32(tag::ERROR);
                 let key = jsg::string(scope, "name");
-                let name = object.get(scope, key.into())?.to_string(scope)?;
-                serializer.write_value(context, name.into())?;
-                // Every own property with a text for a key, enumerable or not, and whether it is.
+                let name = object.get(scope, key.into())?.to_string(scope)?.to_rust_string_lossy(scope);
+                let error = new_error(scope, &name)?;
+                if !BUILT_IN_ERRORS.contains(&name.as_str()) {
+                    // An inherited name would be lost with its class; one of the error's own follows below.
+                    let name = jsg::string(scope, &name);
+                    define(scope, error, "name", name.into());
+                }
+                serializer.write_uint32(tag::ERROR);
+                serializer.write_uint32(self.shared.add_error(scope, error));
+                // Every own property with a text for a key, enumerable or not.
                 let arguments = v8::GetPropertyNamesArgs {
                     mode: v8::KeyCollectionMode::OwnOnly,
                     property_filter: v8::PropertyFilter::SKIP_SYMBOLS,
@@ -148,6 +178,10 @@ impl v8::ValueSerializerImpl for Writer<'_> {
                 for index in 0..keys.length() {
                     let key = keys.get_index(scope, index)?;
                     let value = object.get(scope, key)?;
+                    if !value.is_string() && key.to_rust_string_lossy(scope) == "message" {
+                        data_clone_error("Deserialization failed: error message is not a string").throw(scope);
+                        return None;
+                    }
                     serializer.write_value(context, key)?;
                     serializer.write_value(context, value)?;
                 }
@@ -176,9 +210,9 @@ impl v8::ValueSerializerImpl for Writer<'_> {
         scope: &mut v8::PinScope<'s, '_>,
         buffer: v8::Local<'s, v8::SharedArrayBuffer>,
     ) -> Option<u32> {
-        let mut shared = self.shared.borrow_mut();
-        shared.push(v8::Global::new(scope, buffer));
-        u32::try_from(shared.len() - 1).ok()
+        let mut buffers = self.shared.buffers.borrow_mut();
+        buffers.push(v8::Global::new(scope, buffer));
+        u32::try_from(buffers.len() - 1).ok()
     }
 
     fn get_wasm_module_transfer_id(
@@ -202,31 +236,20 @@ impl v8::ValueDeserializerImpl for Reader<'_> {
         deserializer: &dyn v8::ValueDeserializerHelper,
     ) -> Option<v8::Local<'s, v8::Object>> {
         let context = scope.get_current_context();
-        let mut kind = 0;
-        if !deserializer.read_uint32(&mut kind) {
+        let (mut kind, mut number, mut count) = (0, 0, 0);
+        if !deserializer.read_uint32(&mut kind) || !deserializer.read_uint32(&mut number) {
             return None;
         }
+        let error = {
+            let errors = self.shared.errors.borrow();
+            v8::Local::new(scope, errors.get(number as usize)?)
+        };
         if kind == tag::DOM_EXCEPTION {
-            let message = deserializer.read_value(context)?;
-            let name = deserializer.read_value(context)?;
-            let stack = deserializer.read_value(context)?;
-            let hook = scope.get_slot::<jsg::Hooks>().and_then(|hooks| hooks.new_dom_exception.clone())?;
-            let hook = v8::Local::new(scope, hook);
-            let receiver = v8::undefined(scope).into();
-            let exception = hook.call(scope, receiver, &[message, name])?;
-            let exception = v8::Local::<v8::Object>::try_from(exception).ok()?;
-            define(scope, exception, "stack", stack);
-            return Some(exception);
+            return Some(error);
         }
-        let name = deserializer.read_value(context)?.to_rust_string_lossy(scope);
-        let mut count = 0;
         if kind != tag::ERROR || !deserializer.read_uint32(&mut count) {
             return None;
         }
-        let empty = v8::String::empty(scope);
-        let error = new_error(scope, &name, empty)?;
-        // What the properties below do not say, the original did not have.
-        define(scope, error, "stack", v8::undefined(scope).into());
         for _ in 0..count {
             let key = deserializer.read_value(context)?;
             let value = deserializer.read_value(context)?;
@@ -246,8 +269,8 @@ impl v8::ValueDeserializerImpl for Reader<'_> {
         scope: &mut v8::PinScope<'s, '_>,
         id: u32,
     ) -> Option<v8::Local<'s, v8::SharedArrayBuffer>> {
-        let shared = self.shared.borrow();
-        let original = v8::Local::new(scope, shared.get(id as usize)?);
+        let buffers = self.shared.buffers.borrow();
+        let original = v8::Local::new(scope, buffers.get(id as usize)?);
         let store = original.get_backing_store();
         Some(v8::SharedArrayBuffer::with_backing_store(scope, &store))
     }
@@ -264,12 +287,21 @@ fn define<'s>(
     object.define_own_property(scope, key.into(), value, v8::PropertyAttribute::DONT_ENUM);
 }
 
+const BUILT_IN_ERRORS: &[&str] = &[
+    "Error",
+    "TypeError",
+    "RangeError",
+    "SyntaxError",
+    "ReferenceError",
+    "EvalError",
+    "URIError",
+    "AggregateError",
+    "SuppressedError",
+];
+
 /// A new error of the built-in class with this name; `Error` where none has it.
-fn new_error<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    name: &str,
-    message: v8::Local<'s, v8::String>,
-) -> Option<v8::Local<'s, v8::Object>> {
+fn new_error<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local<'s, v8::Object>> {
+    let message = v8::String::empty(scope);
     let error = match name {
         "TypeError" => v8::Exception::type_error(scope, message),
         "RangeError" => v8::Exception::range_error(scope, message),

@@ -1,4 +1,4 @@
-//! `URL` (URL Standard, section 6.1). The parser is ada, the one of the reference.
+//! `URL` (URL Standard, section 6.1). The parser is ada, the one of the reference. `URLPattern` does not exist yet.
 
 use std::{cell::RefCell, mem::MaybeUninit};
 
@@ -85,7 +85,7 @@ impl<'s> FromJs<'s> for BlobArgument {
     }
 
     fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
-        let class = v8::Local::<v8::Object>::try_from(builtins::value(scope, "Blob")).ok();
+        let class = v8::Local::<v8::Object>::try_from(builtins::global(scope, "Blob")).ok();
         match class.and_then(|class| value.instance_of(scope, class)) {
             Some(true) => Ok(BlobArgument),
             _ => Err(place.mismatch(&Self::expected())),

@@ -47,6 +47,11 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8
             panic!("the built-in script {name} failed: {exception}");
         }
     }
+    let make =
+        own(scope, internal, "newDOMException").and_then(|value| v8::Local::<v8::Function>::try_from(value).ok());
+    let make = make.map(|make| v8::Global::new(scope, make));
+    let hooks = scope.get_slot_mut::<jsg::Hooks>().expect("Registry::install was called on this isolate");
+    hooks.new_dom_exception = Some(make.expect("the built-ins export newDOMException"));
     // The classes and functions of the API are properties of the global object's prototype, as in the reference.
     let prototype = global.get_prototype(scope).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
     let prototype = prototype.expect("the global scope's class is in place");
@@ -100,6 +105,17 @@ pub fn value<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> v8::Local<'s, 
     let internal = v8::Local::new(scope, &isolate.internal);
     let key = v8::String::new_from_one_byte(scope, name.as_bytes(), v8::NewStringType::Internalized);
     key.and_then(|key| internal.get(scope, key.into())).unwrap_or_else(|| v8::undefined(scope).into())
+}
+
+/// The object that holds the globals which the built-ins define, whatever scripts did to the global object since.
+pub fn globals<'s>(scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Object>> {
+    v8::Local::<v8::Object>::try_from(value(scope, "globals")).ok()
+}
+
+/// A global that the built-ins define; `undefined` if they do not.
+pub fn global<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> v8::Local<'s, v8::Value> {
+    let value = globals(scope).and_then(|globals| own(scope, globals, name));
+    value.unwrap_or_else(|| v8::undefined(scope).into())
 }
 
 /// Calls a function that the built-ins export.
