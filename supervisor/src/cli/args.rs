@@ -260,7 +260,7 @@ mod tests {
             (&["serve", "a", "-s", "x"], "Expected <name>=<value>"),
             (&["serve", "a", "-S", "x=y"], "must be a file descriptor (non-negative integer)"),
             (&["serve", "a", "-S", "x=+3"], "must be a file descriptor (non-negative integer)"),
-            (&["serve", "a", "--control-fd", "-1"], "--control-fd"),
+            (&["serve", "a", "--control-fd=-1"], "must be a file descriptor (non-negative integer)"),
             (&["serve", "a", "--control-fd=99999999999"], "must be a file descriptor (non-negative integer)"),
             (&["serve", "a", "--sandbox=none"], "required, best-effort"),
             (&["serve", "a", "--shards=0"], "--shards"),
