@@ -37,8 +37,11 @@ pub enum InheritedError {
     UsedTwice,
 }
 
-/// Numbers that were taken: after that, the number may come to mean something else.
-static TAKEN: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+/// The numbers that this process took.
+static TAKEN: Taken = Taken(Mutex::new(Vec::new()));
+
+/// Numbers that were taken: after that, a number may come to mean something else, so that it is never taken again.
+struct Taken(Mutex<Vec<RawFd>>);
 
 /// Takes over an inherited socket that is already listening.
 ///
@@ -46,16 +49,7 @@ static TAKEN: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 ///
 /// The number is not open, not a socket, not listening, or was taken before.
 pub fn listening_socket(number: RawFd) -> Result<OwnedFd, InheritedError> {
-    take(number, |fd| {
-        let stat = fstat(fd).map_err(|_| InheritedError::NotOpen)?;
-        if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFSOCK {
-            return Err(InheritedError::NotASocket);
-        }
-        match getsockopt(fd, sockopt::AcceptConn) {
-            Ok(true) => Ok(()),
-            _ => Err(InheritedError::NotListening),
-        }
-    })
+    TAKEN.listening_socket(number)
 }
 
 /// Takes over an inherited descriptor that can be written to: a pipe, a file, a stream socket.
@@ -64,38 +58,61 @@ pub fn listening_socket(number: RawFd) -> Result<OwnedFd, InheritedError> {
 ///
 /// The number is not open, is open for reading only, or was taken before.
 pub fn writable(number: RawFd) -> Result<OwnedFd, InheritedError> {
-    take(number, |fd| {
-        let flags = fcntl(fd, FcntlArg::F_GETFL).map_err(|_| InheritedError::NotOpen)?;
-        match OFlag::from_bits_truncate(flags) & OFlag::O_ACCMODE {
-            OFlag::O_WRONLY | OFlag::O_RDWR => Ok(()),
-            _ => Err(InheritedError::NotWritable),
-        }
-    })
+    TAKEN.writable(number)
 }
 
-/// Duplicates the descriptor, checks the duplicate, and closes the original unless it is a standard stream.
-fn take(number: RawFd, check: impl Fn(&OwnedFd) -> Result<(), InheritedError>) -> Result<OwnedFd, InheritedError> {
-    let mut taken = TAKEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if taken.contains(&number) {
-        return Err(InheritedError::UsedTwice);
+impl Taken {
+    fn listening_socket(&self, number: RawFd) -> Result<OwnedFd, InheritedError> {
+        self.take(number, |fd| {
+            let stat = fstat(fd).map_err(|_| InheritedError::NotOpen)?;
+            if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFSOCK {
+                return Err(InheritedError::NotASocket);
+            }
+            match getsockopt(fd, sockopt::AcceptConn) {
+                Ok(true) => Ok(()),
+                _ => Err(InheritedError::NotListening),
+            }
+        })
     }
-    // SAFETY: F_DUPFD_CLOEXEC reads no memory of ours. A number that is not open gives EBADF.
-    let duplicate = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
-    if duplicate < 0 {
-        return Err(InheritedError::NotOpen);
+
+    fn writable(&self, number: RawFd) -> Result<OwnedFd, InheritedError> {
+        self.take(number, |fd| {
+            let flags = fcntl(fd, FcntlArg::F_GETFL).map_err(|_| InheritedError::NotOpen)?;
+            match OFlag::from_bits_truncate(flags) & OFlag::O_ACCMODE {
+                OFlag::O_WRONLY | OFlag::O_RDWR => Ok(()),
+                _ => Err(InheritedError::NotWritable),
+            }
+        })
     }
-    // SAFETY: the kernel has just made this descriptor for us, and nothing else knows its number.
-    let owned = unsafe { OwnedFd::from_raw_fd(duplicate) };
-    check(&owned)?;
-    // The original would otherwise stay open for the life of the process: a listening socket would go on taking
-    // connections after we stopped accepting, and a pipe's reader would never see its end.
-    if number > 2 {
-        // SAFETY: `number` is open (it was duplicated), no value in this process owns it (see the module's text: it was
-        // inherited, and `TAKEN` says that we did not take it before), so closing it takes nothing from anyone.
-        unsafe { libc::close(number) };
+
+    /// Duplicates the descriptor, checks the duplicate, and closes the original unless it is a standard stream.
+    fn take(
+        &self,
+        number: RawFd,
+        check: impl Fn(&OwnedFd) -> Result<(), InheritedError>,
+    ) -> Result<OwnedFd, InheritedError> {
+        let mut taken = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if taken.contains(&number) {
+            return Err(InheritedError::UsedTwice);
+        }
+        // SAFETY: F_DUPFD_CLOEXEC reads no memory of ours. A number that is not open gives EBADF.
+        let duplicate = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
+        if duplicate < 0 {
+            return Err(InheritedError::NotOpen);
+        }
+        // SAFETY: the kernel has just made this descriptor for us, and nothing else knows its number.
+        let owned = unsafe { OwnedFd::from_raw_fd(duplicate) };
+        check(&owned)?;
+        // The original would otherwise stay open for the life of the process: a listening socket would go on taking
+        // connections after we stopped accepting, and a pipe's reader would never see its end.
+        if number > 2 {
+            // SAFETY: `number` is open (it was duplicated), no value in this process owns it (see the module's text: it
+            // was inherited, and the list says that we did not take it before), so closing it takes nothing from anyone.
+            unsafe { libc::close(number) };
+        }
+        taken.push(number);
+        Ok(owned)
     }
-    taken.push(number);
-    Ok(owned)
 }
 
 #[cfg(test)]
@@ -108,33 +125,39 @@ mod tests {
 
     use super::*;
 
+    /// A list for one test: the numbers that it closes come back in other tests, for other descriptors.
+    fn taken() -> Taken {
+        Taken(Mutex::new(Vec::new()))
+    }
+
     #[test]
     fn a_listening_socket_is_taken_once() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let number = listener.into_raw_fd();
-        let owned = listening_socket(number).unwrap();
+        let taken = taken();
+        let owned = taken.listening_socket(number).unwrap();
         assert_ne!(owned.as_raw_fd(), number);
         assert_eq!(TcpListener::from(owned).local_addr().unwrap(), address);
-        assert_eq!(listening_socket(number).unwrap_err(), InheritedError::UsedTwice);
+        assert_eq!(taken.listening_socket(number).unwrap_err(), InheritedError::UsedTwice);
     }
 
     #[test]
     fn what_is_not_a_listening_socket_is_refused_and_left_open() {
-        assert_eq!(listening_socket(1_000_000).unwrap_err(), InheritedError::NotOpen);
-        assert_eq!(listening_socket(-1).unwrap_err(), InheritedError::NotOpen);
+        assert_eq!(taken().listening_socket(1_000_000).unwrap_err(), InheritedError::NotOpen);
+        assert_eq!(taken().listening_socket(-1).unwrap_err(), InheritedError::NotOpen);
         let (reader, mut writer) = std::io::pipe().unwrap();
-        assert_eq!(listening_socket(writer.as_raw_fd()).unwrap_err(), InheritedError::NotASocket);
-        assert_eq!(writable(reader.as_raw_fd()).unwrap_err(), InheritedError::NotWritable);
+        assert_eq!(taken().listening_socket(writer.as_raw_fd()).unwrap_err(), InheritedError::NotASocket);
+        assert_eq!(taken().writable(reader.as_raw_fd()).unwrap_err(), InheritedError::NotWritable);
         writer.write_all(b"still open").unwrap();
         let (left, _right) = std::os::unix::net::UnixStream::pair().unwrap();
-        assert_eq!(listening_socket(left.as_raw_fd()).unwrap_err(), InheritedError::NotListening);
+        assert_eq!(taken().listening_socket(left.as_raw_fd()).unwrap_err(), InheritedError::NotListening);
     }
 
     #[test]
     fn a_pipe_is_written_through_the_new_descriptor() {
         let (mut reader, writer) = std::io::pipe().unwrap();
-        let owned = writable(writer.into_raw_fd()).unwrap();
+        let owned = taken().writable(writer.into_raw_fd()).unwrap();
         std::fs::File::from(owned).write_all(b"x").unwrap();
         let mut all = String::new();
         std::io::Read::read_to_string(&mut reader, &mut all).unwrap();
