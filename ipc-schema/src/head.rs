@@ -91,7 +91,9 @@ mod tests {
         message
     }
 
-    fn parsed(headers: &[(&str, &[u8])], limits: HeadLimits) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HeadError> {
+    type Seen = Vec<(Vec<u8>, Vec<u8>)>;
+
+    fn parsed(headers: &[(&str, &[u8])], limits: HeadLimits) -> Result<Seen, HeadError> {
         let message = built(headers);
         let request: http_request::Reader<'_> = message.get_root_as_reader().expect("a root");
         let mut seen = Vec::new();
