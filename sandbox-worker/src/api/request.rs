@@ -217,7 +217,10 @@ enum Input<'s> {
 
 #[derive(jsg::Union)]
 #[jsg(name = "RequestInitializerDict or Request")]
-#[expect(clippy::large_enum_variant, reason = "it lives on the stack for one call, and is nearly always the dictionary")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for one call, and is nearly always the dictionary"
+)]
 enum RequestInit<'s> {
     Request(&'s Request),
     Dict(RequestInitializerDict<'s>),
