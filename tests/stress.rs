@@ -2,7 +2,6 @@
 //! requests, stalled clients and killed workers, and only what was in flight in a killed worker fails.
 
 mod stress {
-    mod containment;
     mod faults;
     mod streams;
     mod volume;

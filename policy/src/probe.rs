@@ -23,8 +23,8 @@ pub enum Expect {
     Death,
     /// The filter kills the process without a line, because the row says so.
     SilentDeath,
-    /// The process ends by `SIGABRT`.
-    Abort,
+    /// The process ends by this signal, which is not the filter's.
+    Signal(i32),
     /// The call is permitted and works, to show that the probes can tell.
     Success,
 }
@@ -55,7 +55,7 @@ macro_rules! probes {
     };
 }
 
-use Expect::{Abort, Death, Errno, SilentDeath, Success};
+use Expect::{Death, Errno, Signal, SilentDeath, Success};
 
 const PATH: &CStr = c"/etc/passwd";
 const ENOENT: Expect = Errno(libc::ENOENT);
@@ -236,8 +236,25 @@ probes! {
     "clock_settime" => Death, call!(SYS_clock_settime, 0, [0u64; 2].as_ptr());
     "getrandom-blocking" => Death, call!(SYS_getrandom, [0u8; 8].as_mut_ptr(), 8usize, 2);
     // Ends that are not the filter's must show as themselves.
-    "panic" => Abort, panic!("a probe panics");
-    "abort" => Abort, std::process::abort();
+    "panic" => Signal(libc::SIGABRT), panic!("a probe panics");
+    "abort" => Signal(libc::SIGABRT), std::process::abort();
+    "stack-overflow" => Signal(libc::SIGABRT), overflow(0);
+    "out-of-memory" => Signal(libc::SIGABRT), std::alloc::handle_alloc_error(std::alloc::Layout::new::<u64>());
+    "null-pointer" => Signal(libc::SIGSEGV),
+        // SAFETY: not sound, and meant to be: the fault ends the process.
+        unsafe { std::ptr::read_volatile(std::hint::black_box(8usize) as *const u8) };
+    // What the engine's failed checks end in.
+    #[cfg(target_arch = "x86_64")]
+    "illegal-instruction" => Signal(libc::SIGILL),
+        // SAFETY: does not return.
+        { unsafe { std::arch::asm!("ud2", options(noreturn)) }; #[expect(unreachable_code)] 0 };
+}
+
+/// Recursion without an end.
+#[expect(unconditional_recursion, reason = "that is what is being tried")]
+fn overflow(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 64]);
+    overflow(depth + 1) + frame[7]
 }
 
 fn fail(error: std::io::Error) -> i64 {

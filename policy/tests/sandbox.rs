@@ -526,7 +526,7 @@ fn probes_end_as_they_must() {
             Expect::Errno(errno) => exit == Exit::Code(errno),
             Expect::Death => killed && violation.is_some(),
             Expect::SilentDeath => killed && violation.is_none(),
-            Expect::Abort => exit == Exit::Signal { signal: libc::SIGABRT, core: false },
+            Expect::Signal(signal) => exit == Exit::Signal { signal, core: false },
         };
         if !right {
             wrong.push(format!("{}: {exit}, expected {:?}: {lines}", probe.name, probe.expect));

@@ -63,8 +63,9 @@ fn run() -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = tokio::task::LocalSet::new();
     let logger = Rc::new(Logger::default());
-    let isolate = Isolate::new(HeapLimits::default(), logger.clone());
-    let process = Process::new(isolate, logger);
+    let limits = HeapLimits { heap_bytes: usize::try_from(args.heap_bytes).unwrap_or(usize::MAX) };
+    let isolate = Isolate::new(limits, logger.clone());
+    let process = Process::new(isolate, limits, logger);
 
     prepared.seal(Profile::Stateless, Refusal::Kill)?;
     if let Some(probe) = probe {
@@ -94,7 +95,7 @@ fn connect(stream: StdUnixStream) -> std::io::Result<tokio::net::UnixStream> {
 #[cfg(feature = "probes")]
 fn take_probe(argv: &mut Vec<std::ffi::OsString>) -> Option<impl FnOnce() + use<>> {
     let index = argv.iter().position(|argument| argument == bulkhead_policy::probe::PROBE_ARG)?;
-    let name = argv.drain(index..).nth(1)?.into_string().ok()?;
+    let name = argv.drain(index..).nth(1).unwrap_or_default().to_string_lossy().into_owned();
     Some(move || bulkhead_policy::probe::run(&name))
 }
 

@@ -1,0 +1,215 @@
+//! Tenant code that tries to take its process down. What it can catch it gets as an exception; what ends the process ends as
+//! what it is, with 503 for the client and the reason in the log; a neighbour never notices.
+
+use std::thread;
+use std::time::Duration;
+
+use bulkhead_test_support::http::{self, Connection};
+use bulkhead_test_support::load::{Load, Until};
+use bulkhead_test_support::{Server, Setup, process, runtime};
+
+/// The service `left` runs `source`; its neighbour `right` says hello.
+fn with_neighbour(source: &str) -> Setup {
+    Setup::config(
+        r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [ (name = "left", worker = .left), (name = "right", worker = .right) ],
+  sockets = [
+    (name = "left", address = "127.0.0.1:0", http = (), service = "left"),
+    (name = "right", address = "127.0.0.1:0", http = (), service = "right")
+  ]
+);
+const left :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "left.js") ], compatibilityDate = "2026-08-01" );
+const right :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "right.js") ], compatibilityDate = "2026-08-01" );
+"#,
+    )
+    .file("left.js", source)
+    .file("right.js", "export default { fetch() { return new Response('Hello World\\n'); } };")
+    .sockets(2)
+}
+
+/// Each path is one way to use up what there is. Those of the first kind end the process.
+const EXHAUSTING: &str = "const kept = [];
+const ways = {
+  '/heap': () => { for (;;) kept.push(new Array(100_000).fill(0.5)); },
+  '/strings': () => { for (let i = 0; ; i++) kept.push(String(i).repeat(10).split('').join('-')); },
+  '/closures': () => { let f = () => 0; for (;;) { const g = f; f = () => g; kept.push(f); } },
+};
+export default { fetch(request) {
+  const way = ways[new URL(request.url).pathname];
+  return new Response(way ? String(way()) : 'fine');
+} };";
+
+#[test]
+fn a_heap_that_is_full_ends_the_process_and_says_so() {
+    for path in ["/heap", "/strings", "/closures"] {
+        let server = bulkhead_test_support::supervisor!().serve(with_neighbour(EXHAUSTING));
+        let (left, right) = (server.port_of("left"), server.port_of("right"));
+        let others = thread::spawn(move || {
+            let load = Load {
+                expect: Some(b"Hello World\n".to_vec()),
+                ..Load::get(right, 4, Until::Elapsed(Duration::from_secs(2)))
+            };
+            load.run().expect("no connection to the neighbour breaks")
+        });
+        let response = http::get(left, path).expect("a response");
+        assert_eq!((response.status, response.text().as_str()), (503, "Service Unavailable"), "{path}");
+        server.wait_for_stderr(|text| text.contains("ran out of memory"));
+        assert_named(&server, "ran out of memory");
+        back_in_service(left);
+        let others = others.join().expect("the load");
+        assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0), "{path}");
+    }
+}
+
+/// Each path goes as deep as it can get, or asks for more than there is, and must come back.
+const DEEP: &str = "const N = 1_000_000;
+const nested = (n) => { let value = []; for (let i = 0; i < n; i++) value = [value]; return value; };
+const ways = {
+  '/recursion': () => { const f = () => f() + 1; return f(); },
+  '/getter': () => { const o = { get x() { return this.x; } }; return o.x; },
+  '/to-string': () => String(nested(N)),
+  '/json-parse': () => JSON.parse('['.repeat(N)),
+  '/json-stringify': () => JSON.stringify(nested(N)),
+  '/clone': () => structuredClone(nested(N)).length,
+  '/console': () => { console.log(nested(N)); return 0; },
+  '/regexp': () => /(?:(a)|b|(?:c|d(?:e)*))*$/.test('a'.repeat(20_000_000)),
+  '/regexp-parser': () => new RegExp('('.repeat(N) + ')'.repeat(N)).source.length,
+  '/big-array': () => new Array(2 ** 32 - 1).concat([0]).length,
+  '/big-string': () => 'x'.repeat(2 ** 30).length,
+  '/big-buffer': () => new ArrayBuffer(2 ** 53).byteLength,
+  '/bigint': () => (2n ** (2n ** 40n)).toString().length,
+  '/proxy': () => { let p = {}; for (let i = 0; i < 100_000; i++) p = new Proxy(p, {}); return p.x; },
+  '/bound': () => { let f = () => 0; for (let i = 0; i < 100_000; i++) f = f.bind(null); return f(); },
+  '/sort': () => [2, 1].sort(function compare() { return [2, 1].sort(compare); }),
+  '/headers': () => { const h = new Headers(); const f = (o) => ({ get a() { return new Headers(f(o)).get('a'); } }); return new Headers(f(h)).get('a'); },
+  '/request': () => { const f = () => new Request('http://x/', { get method() { return f().method; } }); return f().method; },
+  '/url': () => new URL('a/../'.repeat(N), 'http://x/').href.length,
+  '/search': () => [...new URLSearchParams('a=1&'.repeat(100_000))].length,
+  '/event': () => { const t = new EventTarget(); t.addEventListener('x', () => t.dispatchEvent(new Event('x'))); t.dispatchEvent(new Event('x')); t.addEventListener('y', () => t.dispatchEvent(new Event('y'))); return t.dispatchEvent(new Event('y')); },
+  '/abort': () => { let s = new AbortController().signal; for (let i = 0; i < 10_000; i++) s = AbortSignal.any([s]); return s.aborted; },
+  '/tee': () => { let b = new Response('x').body; for (let i = 0; i < 2_000; i++) [b] = b.tee(); return b.locked; },
+  '/promise': async () => { let p = Promise.resolve(0); for (let i = 0; i < 100_000; i++) p = p.then((n) => n + 1); return p; },
+  '/thenable': async () => { let n = 0; const t = { then(f) { f(n++ < 100_000 ? t : n); } }; return await t; },
+  '/timers': async () => { let n = 0; for (let i = 0; i < 20_000; i++) setTimeout(() => n++, 0); await new Promise((f) => setTimeout(f, 50)); return n; },
+};
+export default { async fetch(request) {
+  const { pathname } = new URL(request.url);
+  if (pathname === '/') return Response.json(Object.keys(ways));
+  try { return new Response(`${pathname} gave ${await ways[pathname]()}`.slice(0, 100)); }
+  catch (error) { return new Response(`${pathname} threw ${error?.name}`); }
+} };";
+
+#[test]
+fn deep_recursion_and_huge_values_are_exceptions_and_end_nothing() {
+    let server = bulkhead_test_support::supervisor!().serve(Setup::module(DEEP));
+    let list = http::get(server.port(), "/").expect("the list");
+    let ways: Vec<String> = serde_json::from_slice(&list.body).expect("JSON");
+    let mut wrong = Vec::new();
+    for way in &ways {
+        match http::get(server.port(), way) {
+            Ok(response) if response.status == 200 => println!("{}", response.text()),
+            Ok(response) => wrong.push(format!("{way}: {} {:?}", response.status, response.text())),
+            Err(error) => wrong.push(format!("{way}: {error}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}\n{}", server.stderr());
+    assert!(!server.stderr().contains("was killed"), "{}", server.stderr());
+}
+
+#[test]
+fn a_worker_that_never_returns_does_not_disturb_its_neighbour() {
+    // There is no limit on processor time yet: the request stays open until its client gives up.
+    let spinning = "export default { fetch() { for (;;); } };";
+    let server = bulkhead_test_support::supervisor!().serve(with_neighbour(spinning));
+    let (left, right) = (server.port_of("left"), server.port_of("right"));
+    let mut stuck: Vec<Connection> = (0..4).map(|_| Connection::open(left)).collect();
+    for connection in &mut stuck {
+        connection.send(http::request("GET", "/", &[], b"")).expect("send");
+    }
+    let load = Load { expect: Some(b"Hello World\n".to_vec()), ..Load::get(right, 16, Until::Requests(2000)) };
+    let report = load.run().expect("no connection to the neighbour breaks");
+    assert_eq!((report.statuses.keys().copied().collect::<Vec<_>>(), report.wrong), (vec![200], 0));
+    drop(stuck);
+    assert_eq!(http::get(right, "/").expect("a response").status, 200);
+}
+
+#[test]
+fn a_worker_that_dies_at_every_request_does_not_disturb_its_neighbour() {
+    let dying = "export default { fetch() { const kept = []; for (;;) kept.push(new Array(1_000_000).fill(0.5)); } };";
+    let server = bulkhead_test_support::supervisor!().serve(with_neighbour(dying));
+    let (left, right) = (server.port_of("left"), server.port_of("right"));
+    let others = thread::spawn(move || {
+        let load = Load {
+            expect: Some(b"Hello World\n".to_vec()),
+            ..Load::get(right, 4, Until::Elapsed(Duration::from_secs(4)))
+        };
+        load.run().expect("no connection to the neighbour breaks")
+    });
+    for _ in 0..6 {
+        assert_eq!(http::get(left, "/").expect("a response").status, 503);
+    }
+    let others = others.join().expect("the load");
+    assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0));
+    assert_named(&server, "ran out of memory");
+}
+
+#[test]
+fn a_start_that_uses_up_the_heap_is_an_error_and_not_a_hang() {
+    let source = "const kept = []; for (;;) kept.push(new Array(1_000_000).fill(0.5));\nexport default {};";
+    let exit = bulkhead_test_support::supervisor!().serve_to_exit(Setup::module(source));
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    assert!(exit.stderr.contains("service main: ") && exit.stderr.contains("ran out of memory"), "{}", exit.stderr);
+}
+
+#[test]
+fn a_client_that_goes_away_cancels_the_work_in_the_worker() {
+    // Each of these works for ever and says so; the body of the second one has begun.
+    let source = "const tick = (what) => setInterval(() => console.log(what), 5);
+export default { async fetch(request, env, ctx) {
+  const { pathname } = new URL(request.url);
+  if (pathname === '/') return new Response('fine');
+  tick(pathname);
+  if (pathname === '/head') await new Promise(() => {});
+  if (pathname === '/body') return new Response(new ReadableStream({
+    async pull(controller) { await new Promise((done) => setTimeout(done, 5)); controller.enqueue(new Uint8Array(10)); },
+  }));
+  if (pathname === '/upload') { await request.text(); await new Promise(() => {}); }
+  if (pathname === '/wait') { ctx.waitUntil(new Promise(() => {})); await new Promise(() => {}); }
+} };";
+    let server = bulkhead_test_support::supervisor!().serve(Setup::module(source));
+    for path in ["/head", "/body", "/upload", "/wait"] {
+        let lines = || server.stdout().lines().filter(|line| *line == path).count();
+        let mut connection = Connection::open(server.port());
+        let head = match path {
+            "/upload" => format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nonly this"),
+            _ => format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"),
+        };
+        connection.send(head).expect("send");
+        runtime::wait_until("the handler to work", || lines() > 10);
+        drop(connection);
+        // The work ends: what has been said stays the same over many of its periods.
+        let mut last = lines();
+        let mut calm = 0;
+        runtime::wait_until(&format!("the work of {path} to end"), || {
+            thread::sleep(Duration::from_millis(20));
+            let now = lines();
+            calm = if now == last { calm + 1 } else { 0 };
+            last = now;
+            calm > 20
+        });
+        assert_eq!(http::get(server.port(), "/").expect("a response").text(), "fine");
+    }
+    assert!(process::workers(server.pid()).len() > 1);
+}
+
+/// That the log blames what it was, and not the filter.
+fn assert_named(server: &Server, reason: &str) {
+    let log = server.stderr();
+    assert!(log.lines().any(|line| line.contains("\"left\"") && line.contains(reason)), "{log}");
+    assert!(!log.contains("forbidden system call"), "{log}");
+}
+
+fn back_in_service(port: u16) {
+    runtime::wait_until("the service to be back", || http::get(port, "/").is_ok_and(|response| response.status == 200));
+}
