@@ -268,7 +268,7 @@
       return entry;
     }
   }
-  const convertValue = (value, filename, hasFilename) => {
+  const convertValue = (name, value, filename, hasFilename) => {
     const bytes = bytesOfBlob(value);
     if (bytes === undefined) {
       // The standard refuses a file name beside a string; the reference ignores it.
@@ -277,7 +277,7 @@
     if (isFile(value)) {
       return hasFilename ? makeFile(bytes, value.type, toUSVString(filename), value.lastModified) : value;
     }
-    return makeFile(bytes, value.type, hasFilename ? toUSVString(filename) : "blob", DateNow());
+    return makeFile(bytes, value.type, hasFilename ? toUSVString(filename) : name, DateNow());
   };
 
   let formOf;
@@ -295,7 +295,7 @@
       if (!(#f in this)) throw illegalInvocation();
       if (arguments.length < 2) throw notOfType("append", "FormData", arguments.length + 1, "File or Blob or string");
       const key = toUSVString(name);
-      this.#f.append(key, convertValue(value, filename, filename !== undefined));
+      this.#f.append(key, convertValue(key, value, filename, filename !== undefined));
     }
     delete(name) {
       if (!(#f in this)) throw illegalInvocation();
@@ -331,7 +331,7 @@
       if (!(#f in this)) throw illegalInvocation();
       if (arguments.length < 2) throw notOfType("set", "FormData", arguments.length + 1, "string");
       const key = toUSVString(name);
-      const converted = convertValue(value, filename, filename !== undefined);
+      const converted = convertValue(key, value, filename, filename !== undefined);
       const entry = this.#f.find(key);
       if (entry === undefined) {
         this.#f.append(key, converted);

@@ -35,7 +35,9 @@
       },
     }[name];
   }
-  for (const name in console) defineProperty(console[name], "length", { __proto__: null, value: 0, configurable: true });
+  // V8's own: consoles that speak to the inspector only.
+  if (typeof globalThis.console?.context === "function") console.context = globalThis.console.context;
+  for (const name in console) if (name !== "context") defineProperty(console[name], "length", { __proto__: null, value: 0, configurable: true });
   defineProperty(console, Symbol.toStringTag, { __proto__: null, value: "console", configurable: true });
   internal.globals.console = console;
   return {};

@@ -36,7 +36,12 @@
     /** Delivers an unhandled rejection (HTML, "notify about rejected promises"); whether a listener prevented the log. */
     dispatchUnhandledRejection(promise, reason) {
       if (!listens("unhandledrejection")) return false;
-      return !dispatchTrusted(globalObject, newPromiseRejectionEvent("unhandledrejection", promise, reason));
+      try {
+        return !dispatchTrusted(globalObject, newPromiseRejectionEvent("unhandledrejection", promise, reason));
+      } catch (error) {
+        internal.reportError(error);
+        return false;
+      }
     },
   };
 })

@@ -3,8 +3,7 @@
   "use strict";
   const {
     FunctionPrototypeApply, defineProperty, setPrototypeOf, isObject, illegalConstructor, illegalInvocation,
-    notOfType, constructorNotOfType, fieldNotOfType, toDOMString, toUSVString, shape, defineConstants, toEnforcedUnsigned,
-    uncurryThis,
+    notOfType, constructorNotOfType, fieldNotOfType, toDOMString, toUSVString, shape, defineConstants, uncurryThis,
   } = internal.primordials;
   const TypeErrorConstructor = TypeError;
   const ErrorConstructor = Error;
@@ -86,14 +85,15 @@
   const FLAG_CANCELABLE = 64;
   const FLAG_COMPOSED = 128;
   const FLAG_TRUSTED = 256;
+  const FLAG_PREVENTED = 512; // preventDefault() was called by a listener of the running dispatch, cancelable or not
 
   /** The state of an event, apart from the public object so that subclasses by scripts cannot get between. */
   class EventState {
     constructor(type, flags) {
       this.type = type;
       this.flags = flags;
-      this.target = null;
-      this.currentTarget = null;
+      this.target = undefined;
+      this.currentTarget = undefined;
       this.timeStamp = internal.now === undefined ? 0 : internal.now();
     }
   }
@@ -128,8 +128,8 @@
       return check(this).currentTarget;
     }
     composedPath() {
-      const { currentTarget } = check(this);
-      return currentTarget === null ? [] : [currentTarget];
+      const { flags, currentTarget } = check(this);
+      return flags & FLAG_DISPATCH ? [currentTarget] : [];
     }
     get eventPhase() {
       return check(this).flags & FLAG_DISPATCH ? 2 : 0;
@@ -180,7 +180,8 @@
     return state;
   };
   const setCanceled = (state) => {
-    if (state.flags & FLAG_CANCELABLE && !(state.flags & FLAG_IN_PASSIVE)) state.flags |= FLAG_CANCELED;
+    if (state.flags & FLAG_IN_PASSIVE) return;
+    state.flags |= state.flags & FLAG_CANCELABLE ? FLAG_CANCELED | FLAG_PREVENTED : FLAG_PREVENTED;
   };
   shape(Event, "Event", 1);
   defineConstants(Event, { __proto__: null, NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 });
@@ -318,10 +319,20 @@
     if (target.onCountChange !== undefined) target.onCountChange(-1);
   };
 
-  /** Dispatches to a single target: nothing here has parents. False when the event was canceled. */
+  /**
+   * Dispatches to a single target: nothing here has parents. False when the event was canceled. As in the reference, a
+   * listener that throws ends the dispatch, and its caller gets the exception.
+   */
   const dispatch = (object, event, state) => {
+    try {
+      return callListeners(object, event, state);
+    } finally {
+      state.flags &= ~(FLAG_DISPATCH | FLAG_IN_PASSIVE | FLAG_STOP | FLAG_STOP_IMMEDIATE | FLAG_PREVENTED);
+    }
+  };
+  const callListeners = (object, event, state) => {
     const target = targetOf(object);
-    state.flags |= FLAG_DISPATCH;
+    state.flags = (state.flags & ~FLAG_PREVENTED) | FLAG_DISPATCH;
     state.target = object;
     state.currentTarget = object;
     const limit = sequence;
@@ -337,26 +348,18 @@
         if (state.flags & FLAG_STOP_IMMEDIATE) break;
       }
     }
-    state.flags &= ~(FLAG_DISPATCH | FLAG_STOP | FLAG_STOP_IMMEDIATE);
-    state.currentTarget = null;
-    return (state.flags & FLAG_CANCELED) === 0;
+    return (state.flags & (FLAG_CANCELED | FLAG_PREVENTED)) === 0;
   };
   const callListener = (callback, currentTarget, event) => {
-    try {
-      if (typeof callback === "function") {
-        FunctionPrototypeApply(callback, currentTarget, [event]);
-        return;
-      }
-      const { handleEvent } = callback;
-      if (typeof handleEvent !== "function") {
-        throw new TypeErrorConstructor("The listener's handleEvent property is not a function.");
-      }
-      FunctionPrototypeApply(handleEvent, callback, [event]);
-    } catch (error) {
-      reportError(error);
+    if (typeof callback === "function") {
+      FunctionPrototypeApply(callback, currentTarget, [event]);
+      return;
     }
+    const { handleEvent } = callback;
+    if (typeof handleEvent !== "function") throw fieldNotOfType("handleEvent", "HandlerObject", "function");
+    FunctionPrototypeApply(handleEvent, callback, [event]);
   };
-  /** Dispatches an event of ours, which scripts see as trusted. */
+  /** Dispatches an event of ours, which scripts see as trusted. Throws what a listener throws. */
   const dispatchTrusted = (object, event) => {
     const state = stateOf(event);
     state.flags |= FLAG_TRUSTED;
@@ -399,8 +402,7 @@
     constructor(type, eventInitDict = undefined) {
       if (arguments.length === 0) throw constructorNotOfType("CustomEvent", 1, "string");
       super(type, eventInitDict);
-      const detail = eventInitDict === undefined || eventInitDict === null ? undefined : eventInitDict.detail;
-      this.#detail = detail === undefined ? null : detail;
+      this.#detail = eventInitDict === undefined || eventInitDict === null ? undefined : eventInitDict.detail;
     }
     get detail() {
       if (!(#detail in this)) throw illegalInvocation();
@@ -676,7 +678,7 @@
     }
     static timeout(milliseconds) {
       if (arguments.length === 0) throw notOfType("timeout", "AbortSignal", 1, "number");
-      const delay = toEnforcedUnsigned(milliseconds, "The timeout");
+      const delay = +milliseconds;
       const signal = newAbortSignal();
       internal.setTimeout(() => signalAbort(signal, newDOMException(TIMED_OUT, "TimeoutError")), delay);
       return signal;
@@ -810,18 +812,29 @@
       last = node;
     }
     state.dependents = undefined;
-    runAbortSteps(state);
-    for (let node = first; node !== undefined; node = node.next) runAbortSteps(node.dependent);
+    // A listener that throws keeps no other signal from its steps; the caller gets the first exception.
+    let thrown = runAbortSteps(state);
+    for (let node = first; node !== undefined; node = node.next) {
+      const next = runAbortSteps(node.dependent);
+      thrown ??= next;
+    }
+    if (thrown !== undefined) throw thrown.error;
   };
   const runAbortSteps = (state) => {
     const { algorithms } = state;
+    let thrown;
     state.algorithms = undefined;
     for (let node = algorithms; node !== undefined; node = node.next) node.run();
     const target = targetOf(state.signal);
     if (target !== undefined && target.types !== undefined && target.types.abort !== undefined) {
-      dispatchTrusted(state.signal, new Event("abort"));
+      try {
+        dispatchTrusted(state.signal, new Event("abort"));
+      } catch (error) {
+        thrown = { error };
+      }
     }
     state.sources = undefined;
+    return thrown;
   };
   const addAbortAlgorithm = (signal, run) => {
     const state = signalOf(signal);
@@ -885,6 +898,8 @@
         }
         const event = new ErrorEvent("error", { __proto__: null, message, error, cancelable: true });
         handled = !dispatchTrusted(globalObject, event);
+      } catch (listenersError) {
+        internal.reportException(listenersError);
       } finally {
         reporting = false;
       }

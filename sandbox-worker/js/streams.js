@@ -30,6 +30,7 @@
   const RangeErrorConstructor = RangeError;
 
   const LOCKED_READER = "This ReadableStream is currently locked to a reader.";
+  const LOCKED_TEE = "This ReadableStream is currently locked to a reader,"; // the reference's text, comma and all
   const LOCKED_WRITER = "This WritableStream is currently locked to a writer.";
   const RELEASED_READER = "This ReadableStream reader has been released.";
   const RELEASED_WRITER = "This WritableStream writer has been released.";
@@ -167,7 +168,7 @@
     strategy = dictionary(strategy, () => constructorNotOfType(className, index, "QueuingStrategy"));
     if (strategy !== undefined) {
       const { highWaterMark } = strategy;
-      if (highWaterMark !== undefined) converted.highWaterMark = +highWaterMark;
+      if (highWaterMark !== undefined) converted.highWaterMark = NumberConstructor(highWaterMark);
       converted.size = method(strategy, "size", "QueuingStrategy");
     }
     return converted;
@@ -175,8 +176,14 @@
   const extractHighWaterMark = (strategy, fallback) => {
     const { highWaterMark } = strategy;
     if (highWaterMark === undefined) return fallback;
-    if (highWaterMark !== highWaterMark || highWaterMark < 0) {
-      throw new RangeErrorConstructor("highWaterMark must be a non-negative number.");
+    // The reference takes an integer; fractions and Infinity are the standard's.
+    if (highWaterMark !== highWaterMark) {
+      throw new TypeErrorConstructor("The value cannot be converted because it is not an integer.");
+    }
+    if (highWaterMark < 0) {
+      throw new TypeErrorConstructor(
+        "The value cannot be converted because it is negative and this API expects a positive bigint.",
+      );
     }
     return highWaterMark;
   };
@@ -378,6 +385,9 @@
         },
         (error) => this.error(error),
       );
+    }
+    startFailed(error) {
+      this.error(error);
     }
     startNow() {
       this.started = true;
@@ -932,7 +942,19 @@
     } else {
       controller = new DefaultController(stream, source, extractHighWaterMark(strategy, 1), strategy.size);
     }
-    controller.startWith(start === undefined ? undefined : invoke(start, object, [controllerWrapper(controller)]));
+    startController(controller, start, object, controllerWrapper);
+  };
+
+  /** Runs a script's start method. As in the reference, one that throws makes a stream that is errored. */
+  const startController = (controller, start, object, wrap) => {
+    let result;
+    try {
+      if (start !== undefined) result = invoke(start, object, [wrap(controller)]);
+    } catch (error) {
+      controller.startFailed(error);
+      return;
+    }
+    controller.startWith(result);
   };
 
   /** A default readable stream over an internal source that needs no asynchronous start. */
@@ -1355,6 +1377,10 @@
         },
       );
     }
+    startFailed(error) {
+      this.started = true;
+      writableDealWithRejection(this.stream, error);
+    }
     startNow() {
       this.started = true;
     }
@@ -1584,7 +1610,7 @@
   const writerClose = (writer) => {
     const { stream } = writer;
     if (stream.closeQueuedOrInFlight) {
-      return PromiseReject(new TypeErrorConstructor("Cannot close a writer that is already being closed"));
+      return PromiseReject(new TypeErrorConstructor("This WritableStream has been closed."));
     }
     return writableClose(stream);
   };
@@ -1632,20 +1658,17 @@
     let abort;
     let close;
     let start;
-    let type;
     let write;
     if (object !== undefined) {
       abort = method(object, "abort", "UnderlyingSink");
       close = method(object, "close", "UnderlyingSink");
       start = method(object, "start", "UnderlyingSink");
-      type = object.type;
       write = method(object, "write", "UnderlyingSink");
-      if (type !== undefined) throw new RangeErrorConstructor("Invalid type is specified for an underlying sink.");
     }
     const highWaterMark = extractHighWaterMark(strategy, 1);
     const sink = new ScriptSink(object, write, close, abort);
     const controller = new WritableController(stream, sink, highWaterMark, strategy.size);
-    controller.startWith(start === undefined ? undefined : invoke(start, object, [writableControllerWrapper(controller)]));
+    startController(controller, start, object, writableControllerWrapper);
   };
 
   // ------------------------------------------------------------------------------------------------------ pipes
@@ -2254,6 +2277,7 @@
     }
     tee() {
       if (!(#s in this)) throw illegalInvocation();
+      if (this.#s.reader !== undefined) throw new TypeErrorConstructor(LOCKED_TEE);
       const tee = teeStream(this.#s);
       return [readableWrapper(tee.branch1), readableWrapper(tee.branch2)];
     }
@@ -2515,6 +2539,8 @@
   }
   shape(ReadableStreamBYOBRequest, "ReadableStreamBYOBRequest");
 
+  // Nothing is wanted from a stream that is being closed, whatever its queue still holds.
+  const publicDesiredSize = (controller) => (controller.closeRequested ? 0 : controller.desiredSize);
   class ReadableStreamDefaultController {
     #c;
     constructor(token, controller) {
@@ -2523,7 +2549,7 @@
     }
     get desiredSize() {
       if (!(#c in this)) throw illegalInvocation();
-      return this.#c.desiredSize;
+      return publicDesiredSize(this.#c);
     }
     close() {
       if (!(#c in this)) throw illegalInvocation();
@@ -2537,6 +2563,7 @@
     }
     error(reason = undefined) {
       if (!(#c in this)) throw illegalInvocation();
+      if (arguments.length === 0) throw notOfType("error", "ReadableStreamDefaultController", 1, "Value");
       this.#c.error(reason);
     }
   }
@@ -2554,7 +2581,7 @@
     }
     get desiredSize() {
       if (!(#c in this)) throw illegalInvocation();
-      return this.#c.desiredSize;
+      return publicDesiredSize(this.#c);
     }
     close() {
       if (!(#c in this)) throw illegalInvocation();
@@ -2574,6 +2601,7 @@
     }
     error(reason = undefined) {
       if (!(#c in this)) throw illegalInvocation();
+      if (arguments.length === 0) throw notOfType("error", "ReadableByteStreamController", 1, "Value");
       this.#c.error(reason);
     }
   }
@@ -2609,7 +2637,7 @@
       const stream = this.#s;
       if (stream.writer !== undefined) return PromiseReject(new TypeErrorConstructor(LOCKED_WRITER));
       if (stream.closeQueuedOrInFlight) {
-        return PromiseReject(new TypeErrorConstructor("Cannot close a writer that is already being closed"));
+        return PromiseReject(new TypeErrorConstructor("This WritableStream has been closed."));
       }
       return writableClose(stream);
     }
@@ -2734,7 +2762,7 @@
       stream.readable.expectedLength = expectedLength;
       const controller = new TransformController(stream, new ScriptTransformer(object, transform, flush, cancel));
       if (start === undefined) startPromise.resolve(undefined);
-      else follow(startPromise, PromiseResolve(invoke(start, object, [transformControllerWrapper(controller)])));
+      else follow(startPromise, promiseCall(start, object, [transformControllerWrapper(controller)]));
     }
     get readable() {
       if (!(#s in this)) throw illegalInvocation();
@@ -2755,7 +2783,7 @@
     }
     get desiredSize() {
       if (!(#c in this)) throw illegalInvocation();
-      return this.#c.stream.readable.controller.desiredSize;
+      return publicDesiredSize(this.#c.stream.readable.controller);
     }
     enqueue(chunk = undefined) {
       if (!(#c in this)) throw illegalInvocation();
@@ -2763,6 +2791,7 @@
     }
     error(reason = undefined) {
       if (!(#c in this)) throw illegalInvocation();
+      if (arguments.length === 0) throw notOfType("error", "TransformStreamDefaultController", 1, "Value");
       this.#c.error(reason);
     }
     terminate() {
@@ -2901,7 +2930,6 @@
   const strategyInit = (init, name) => {
     if (!isObject(init)) throw constructorNotOfType(name, 1, "QueuingStrategyInit");
     const { highWaterMark } = init;
-    if (highWaterMark === undefined) throw fieldNotOfType("highWaterMark", "QueuingStrategyInit", "number");
     return +highWaterMark;
   };
   class ByteLengthQueuingStrategy {

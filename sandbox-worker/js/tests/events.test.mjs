@@ -16,7 +16,8 @@ test("listeners run in order, capturing ones first, with `this` and the phases o
   const event = new Event("x");
   assert.equal(target.dispatchEvent(event), true);
   assert.deepEqual(seen, ["capture", ["a", true, 2, 1], "object"]);
-  assert.deepEqual([event.currentTarget, event.target, event.eventPhase], [null, target, 0]);
+  // The reference keeps currentTarget.
+  assert.deepEqual([event.currentTarget, event.target, event.eventPhase], [target, target, 0]);
 });
 
 test("duplicates, once, passive, signal and removal while dispatching", () => {
@@ -59,15 +60,30 @@ test("stopImmediatePropagation, and an event that is being dispatched", () => {
   assert.equal(names(error), "InvalidStateError");
 });
 
-test("an exception in a listener is reported and the others run", () => {
+test("an exception in a listener ends the dispatch and reaches the caller, as in the reference", () => {
   const target = new EventTarget();
   const boom = new Error("boom");
   let ran = false;
-  target.addEventListener("x", () => { throw boom; });
+  let fail = true;
+  target.addEventListener("x", () => { if (fail) throw boom; });
   target.addEventListener("x", () => { ran = true; });
   internal.reports.length = 0;
-  assert.equal(target.dispatchEvent(new Event("x")), true);
-  assert.deepEqual([ran, internal.reports], [true, [boom]]);
+  const event = new Event("x");
+  assert.throws(() => target.dispatchEvent(event), boom);
+  assert.deepEqual([ran, internal.reports, event.eventPhase], [false, [], 0]);
+  fail = false;
+  assert.equal(target.dispatchEvent(event), true);
+  assert.equal(ran, true);
+});
+
+test("an abort listener that throws keeps no dependent signal from its own", () => {
+  const controller = new AbortController();
+  const dependent = AbortSignal.any([controller.signal]);
+  const seen = [];
+  controller.signal.addEventListener("abort", () => { throw new RangeError("listener"); });
+  dependent.addEventListener("abort", () => seen.push("dependent"));
+  assert.throws(() => controller.abort(), RangeError);
+  assert.deepEqual([seen, controller.signal.aborted, dependent.aborted], [["dependent"], true, true]);
 });
 
 test("subclasses of scripts", () => {

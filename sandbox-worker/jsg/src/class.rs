@@ -111,12 +111,12 @@ impl Registry {
         v8::Local::new(scope, templates.instance)
     }
 
-    /// Puts the constructor of class `T` on `target` as the web platform does: writable, configurable, not enumerable.
+    /// Puts the constructor of class `T` on `target`: writable, configurable and, as in the reference, enumerable.
     pub fn expose<T: Class>(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
         let template = Self::template(scope, T::info());
         let function = template.get_function(scope).expect("the class template is complete");
         let name = crate::string(scope, T::NAME);
-        target.define_own_property(scope, name.into(), function.into(), v8::PropertyAttribute::DONT_ENUM);
+        target.define_own_property(scope, name.into(), function.into(), v8::PropertyAttribute::NONE);
     }
 
     fn get<'a>(scope: &'a v8::PinScope<'_, '_, ()>) -> &'a Registry {

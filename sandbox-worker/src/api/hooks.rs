@@ -41,6 +41,14 @@ impl Hooks {
         Ok(IoContext::require(scope)?.set_timer(scope, callback, delay, false, &[]))
     }
 
+    /// 32 random bits of the kernel's.
+    #[static_method]
+    fn random_uint32() -> Result<u32> {
+        let mut bytes = [0; 4];
+        super::crypto::random(&mut bytes)?;
+        Ok(u32::from_ne_bytes(bytes))
+    }
+
     #[static_method]
     fn clear_timeout(scope: &mut v8::PinScope<'_, '_>, id: u32) {
         if let Some(context) = IoContext::current(scope) {
@@ -133,7 +141,11 @@ fn record<'s>(
 
 /// Puts the functions on `internal` and `internal.native`.
 pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
-    super::expose_functions::<Hooks>(scope, internal, &["log", "reportException", "setTimeout", "clearTimeout"]);
+    super::expose_functions::<Hooks>(
+        scope,
+        internal,
+        &["log", "reportException", "setTimeout", "clearTimeout", "randomUint32"],
+    );
     let null = v8::null(scope);
     let native = v8::Object::with_prototype_and_properties(scope, null.into(), &[], &[]);
     super::expose_functions::<Native>(

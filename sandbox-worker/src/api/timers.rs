@@ -1,6 +1,6 @@
 //! `setTimeout`, `setInterval` and their kin (HTML, "timers").
 
-use jsg::{Error, OrUndefined, Rest, Result};
+use jsg::{Error, FromJs, Place, Rest, Result};
 
 use crate::io::IoContext;
 
@@ -31,19 +31,13 @@ impl Timers {
     }
 
     #[static_method]
-    fn clear_timeout<'s>(
-        scope: &mut v8::PinScope<'s, '_>,
-        id: Option<v8::Local<'s, v8::Value>>,
-    ) -> Result<OrUndefined<bool>> {
-        clear(scope, id)
+    fn clear_timeout(scope: &mut v8::PinScope<'_, '_>, id: TimerId) {
+        clear(scope, id);
     }
 
     #[static_method]
-    fn clear_interval<'s>(
-        scope: &mut v8::PinScope<'s, '_>,
-        id: Option<v8::Local<'s, v8::Value>>,
-    ) -> Result<OrUndefined<bool>> {
-        clear(scope, id)
+    fn clear_interval(scope: &mut v8::PinScope<'_, '_>, id: TimerId) {
+        clear(scope, id);
     }
 }
 
@@ -54,44 +48,41 @@ fn set<'s>(
     arguments: &[v8::Local<'s, v8::Value>],
     interval: bool,
 ) -> Result<u32> {
-    let callback = callback.unwrap_or_else(|| v8::undefined(scope).into());
-    let Ok(function) = v8::Local::<v8::Function>::try_from(callback) else {
+    let Some(function) = callback.and_then(|callback| v8::Local::<v8::Function>::try_from(callback).ok()) else {
+        let method = if interval { "setInterval" } else { "setTimeout" };
         return Err(Error::type_error(format!(
-            "The \"callback\" argument must be of type function. Received {}",
-            received(scope, callback)
+            "Failed to execute '{method}' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'function'."
         )));
     };
     let context = IoContext::require(scope)?;
     Ok(context.set_timer(scope, function, delay.unwrap_or(0.0), interval, arguments))
 }
 
-/// What was passed instead of a function, in Node's words, which are the reference's here.
-fn received(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> String {
-    if value.is_null_or_undefined() {
-        return value.to_rust_string_lossy(scope);
+/// What is given to `clearTimeout` and `clearInterval`: anything that converts to a number.
+struct TimerId(f64);
+
+impl<'s> FromJs<'s> for TimerId {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "Number".into()
     }
-    if value.is_object() {
-        let object = value.to_object(scope);
-        let name = object.map(|object| object.get_constructor_name().to_rust_string_lossy(scope));
-        return format!("an instance of {}", name.unwrap_or_default());
+
+    fn matches(_: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {
+        value.is_number()
     }
-    let kind = value.type_of(scope).to_rust_string_lossy(scope);
-    v8::tc_scope!(let scope, scope);
-    let text = match value.to_detail_string(scope) {
-        Some(text) => text.to_rust_string_lossy(scope),
-        None => String::new(),
-    };
-    if value.is_string() { format!("type {kind} ('{text}')") } else { format!("type {kind} ({text})") }
+
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        f64::from_js(scope, value, place).map(TimerId)
+    }
 }
 
-fn clear(scope: &mut v8::PinScope<'_, '_>, id: Option<v8::Local<'_, v8::Value>>) -> Result<OrUndefined<bool>> {
-    // Anything that is not the number of a timer is ignored.
-    if let Some(number) = id.and_then(|id| v8::Local::<v8::Number>::try_from(id).ok())
-        && let Some(context) = IoContext::current(scope)
+/// Numbers that name no timer are ignored.
+fn clear(scope: &mut v8::PinScope<'_, '_>, TimerId(id): TimerId) {
+    if let Some(context) = IoContext::current(scope)
+        && id > 0.0
+        && id <= f64::from(u32::MAX)
     {
-        context.clear_timer(number.value() as u32);
+        context.clear_timer(id as u32);
     }
-    Ok(OrUndefined(None))
 }
 
 /// Puts the functions on the global object's prototype.

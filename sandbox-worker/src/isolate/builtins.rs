@@ -11,11 +11,22 @@ const SCRIPTS: &[(&str, &v8::OneByteConst)] = include!(concat!(env!("OUT_DIR"), 
 const OWN_GLOBALS: &[&str] =
     &["Cloudflare", "ServiceWorkerGlobalScope", "caches", "console", "navigator", "origin", "scheduler", "self"];
 
-/// Whether a value is a class, which the web platform does not enumerate, rather than a function or an object.
-fn is_class<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {
-    v8::Local::<v8::Object>::try_from(value).is_ok_and(|object| {
-        value.is_function() && own(scope, object, "prototype").is_some_and(|value| value.is_object())
-    })
+/// Functions that the global object inherits from `EventTarget.prototype`.
+const INHERITED: &[&str] = &["addEventListener", "dispatchEvent", "removeEventListener"];
+
+/// How a property of the global object, or of its prototype, can be used. Unlike the web platform, the reference
+/// enumerates classes.
+fn attributes(name: &str) -> v8::PropertyAttribute {
+    match name {
+        "console" => v8::PropertyAttribute::DONT_ENUM,
+        "origin" => v8::PropertyAttribute::READ_ONLY,
+        _ => v8::PropertyAttribute::NONE,
+    }
+}
+
+fn prototype_of<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> v8::Local<'s, v8::Object> {
+    let prototype = object.get_prototype(scope).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
+    prototype.expect("the global scope's classes are in place")
 }
 
 fn own<'s>(
@@ -53,8 +64,8 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8
     let hooks = scope.get_slot_mut::<jsg::Hooks>().expect("Registry::install was called on this isolate");
     hooks.new_dom_exception = Some(make.expect("the built-ins export newDOMException"));
     // The classes and functions of the API are properties of the global object's prototype, as in the reference.
-    let prototype = global.get_prototype(scope).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
-    let prototype = prototype.expect("the global scope's class is in place");
+    let prototype = prototype_of(scope, global);
+    let parent = prototype_of(scope, prototype);
     crate::api::expose(scope, prototype);
     let globals = own(scope, internal, "globals").and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
     let globals = globals.expect("the built-ins list their globals");
@@ -64,14 +75,14 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8
         let Some(name) = names.get_index(scope, index) else { continue };
         let Some(value) = globals.get(scope, name) else { continue };
         let Ok(key) = v8::Local::<v8::Name>::try_from(name) else { continue };
-        let is_own = OWN_GLOBALS.contains(&name.to_rust_string_lossy(scope).as_str());
-        let target = if is_own { global } else { prototype };
-        let attributes = if is_own && value.is_object() && !value.is_function() || !is_class(scope, value) {
-            v8::PropertyAttribute::NONE
-        } else {
-            v8::PropertyAttribute::DONT_ENUM
+        let text = name.to_rust_string_lossy(scope);
+        let target = match text.as_str() {
+            inherited if INHERITED.contains(&inherited) => continue,
+            "EventTarget" => parent,
+            own if OWN_GLOBALS.contains(&own) => global,
+            _ => prototype,
         };
-        target.define_own_property(scope, key, value, attributes);
+        target.define_own_property(scope, key, value, attributes(&text));
     }
     internal
 }

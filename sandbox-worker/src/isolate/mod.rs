@@ -51,6 +51,8 @@ impl Isolate {
         }
         let mut v8 = v8::Isolate::new(params);
         v8.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
+        // A thread that waits in script cannot be told to stop serving.
+        v8.set_allow_atomics_wait(false);
         v8.set_capture_stack_trace_for_uncaught_exceptions(true, 10);
         v8.set_oom_error_handler(exceptions::out_of_memory);
         v8.set_promise_reject_callback(exceptions::promise_rejected);
