@@ -70,7 +70,7 @@ struct FetchOutcome {
 struct EventFailure {
   kind @0 :Kind;
   message @1 :Text;
-  # For the supervisor's log only; never sent to a client.
+  # What was thrown, with its stack in further lines. For the supervisor's log only; never sent to a client.
 
   enum Kind {
     exception @0;
@@ -79,6 +79,9 @@ struct EventFailure {
     # The entrypoint exports no handler for this kind of event.
     hung @2;
     # The handler can never produce a response: its promise is pending and nothing is left that could settle it.
+    passThrough @3;
+    # As `exception` or `hung`, after `ctx.passThroughOnException()`: the request belongs to whatever the worker stands in
+    # front of.
   }
 }
 

@@ -174,13 +174,16 @@ impl fmt::Debug for CompatibilityFlags {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompatibilityError {
     /// Not `YYYY-MM-DD`.
-    #[error("`{0}` is not a date; write it as YYYY-MM-DD")]
+    #[error("Invalid compatibility date: {0}")]
     InvalidDate(String),
     /// After [`MAX_DATE`].
-    #[error("the compatibility date {0} is newer than what this release supports, which is {MAX_DATE}")]
+    #[error(
+        "This Worker requires compatibility date \"{0}\", but the newest date supported by this server binary is \
+         \"{MAX_DATE}\"."
+    )]
     BeyondMaximum(Date),
     /// No flag has this name.
-    #[error("no compatibility flag is called `{name}`")]
+    #[error("No such compatibility flag: {name}")]
     Unknown {
         /// Its place in the list.
         index: usize,
@@ -188,7 +191,7 @@ pub enum CompatibilityError {
         name: String,
     },
     /// The same name twice.
-    #[error("the compatibility flag `{name}` is given more than once")]
+    #[error("Compatibility flag specified multiple times: {name}")]
     Repeated {
         /// The place of the second one.
         index: usize,
@@ -196,7 +199,7 @@ pub enum CompatibilityError {
         name: String,
     },
     /// The name that switches a change on, and the one that switches it off.
-    #[error("the compatibility flags `{on}` and `{off}` contradict each other")]
+    #[error("Compatibility flags are mutually contradictory: {on} vs {off}")]
     Contradiction {
         /// The place of the later one.
         index: usize,
@@ -206,7 +209,10 @@ pub enum CompatibilityError {
         off: &'static str,
     },
     /// The flag may change or go away, and the operator has not said that this is acceptable.
-    #[error("the compatibility flag `{name}` is experimental; `--experimental` allows it")]
+    #[error(
+        "The compatibility flag {name} is experimental and may break or be removed in a future version. To use this flag, \
+         you must pass --experimental on the command line."
+    )]
     Experimental {
         /// Its place in the list.
         index: usize,

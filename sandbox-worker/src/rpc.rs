@@ -200,6 +200,14 @@ struct Dispatcher {
     props_json: String,
 }
 
+/// Longest text about a failure, in bytes: a script can throw a message of any length.
+const MAX_FAILURE_TEXT: usize = 8 * 1024;
+
+/// What a failure of this kind is to the supervisor.
+fn failure_kind(context: &IoContext, kind: event_failure::Kind) -> event_failure::Kind {
+    if context.passes_through() { event_failure::Kind::PassThrough } else { kind }
+}
+
 /// How far the handler came when it was called.
 enum Progress {
     /// The reply is complete. A body that is still to be pulled keeps the event alive.
@@ -283,7 +291,7 @@ impl Dispatcher {
                     jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
                     error => error.to_value(scope),
                 };
-                return Ok(self.threw(scope, exception));
+                return Ok(self.threw(scope, context, exception));
             }
         };
         let Ok(promise) = v8::Local::<v8::Promise>::try_from(value) else {
@@ -300,7 +308,7 @@ impl Dispatcher {
                 promise.mark_as_handled();
                 self.worker.isolate.forget_rejection(scope, promise);
                 let reason = promise.result(scope);
-                Ok(self.threw(scope, reason))
+                Ok(self.threw(scope, context, reason))
             }
             v8::PromiseState::Pending => Ok(Progress::Pending(js_future(scope, promise))),
         }
@@ -332,10 +340,10 @@ impl Dispatcher {
             }
             Some(Err(reason)) => {
                 let reason = v8::Local::new(scope, reason);
-                Ok(self.threw(scope, reason))
+                Ok(self.threw(scope, context, reason))
             }
             None => Ok(Progress::Failed(
-                event_failure::Kind::Hung,
+                failure_kind(context, event_failure::Kind::Hung),
                 "Error: The Workers runtime canceled this request because it detected that your Worker's code had hung \
                  and would never generate a response. Refer to: \
                  https://developers.cloudflare.com/workers/observability/errors/"
@@ -364,17 +372,23 @@ impl Dispatcher {
                     jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
                     error => error.to_value(scope),
                 };
-                Ok(self.threw(scope, exception))
+                Ok(self.threw(scope, context, exception))
             }
         }
     }
 
     /// What an exception of the handler means for the event.
-    fn threw<'s>(&self, scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> Progress {
-        let described = describe(scope, exception);
-        let text = format!("uncaught exception; source = Uncaught; stack = {}", described.stack);
-        self.process.logger.write(Level::Info, Source::Runtime, &text);
-        Progress::Failed(event_failure::Kind::Exception, described.message)
+    ///
+    /// The supervisor writes it to its log: it knows which request failed, and bounds how often that is said.
+    fn threw<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        context: &IoContext,
+        exception: v8::Local<'s, v8::Value>,
+    ) -> Progress {
+        let mut text = describe(scope, exception).text();
+        text.truncate(text.floor_char_boundary(MAX_FAILURE_TEXT));
+        Progress::Failed(failure_kind(context, event_failure::Kind::Exception), text)
     }
 
     /// Keeps the event alive after the reply: until its body is sent and `waitUntil` has settled.

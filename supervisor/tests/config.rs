@@ -268,7 +268,7 @@ fn faults_of_a_binary_configuration_are_named_by_their_path() {
         ),
         (
             "const c :Workerd.Config = (sockets = [(name = \"s\", service = \"nope\")]);",
-            "<bytes>: error: sockets[0].service.name: there is no service `nope`",
+            "<bytes>: error: sockets[0].service.name: Socket \"s\" refers to a service \"nope\", but no such service is defined.",
         ),
         (
             "const c :Workerd.Config = (logging = (structuredLogging = true), structuredLogging = true);",

@@ -3399,6 +3399,7 @@ pub mod event_failure {
         Exception = 0,
         NoHandler = 1,
         Hung = 2,
+        PassThrough = 3,
     }
 
     impl ::capnp::introspect::Introspect for Kind {
@@ -3414,6 +3415,7 @@ pub mod event_failure {
                 0 => ::core::result::Result::Ok(Self::Exception),
                 1 => ::core::result::Result::Ok(Self::NoHandler),
                 2 => ::core::result::Result::Ok(Self::Hung),
+                3 => ::core::result::Result::Ok(Self::PassThrough),
                 n => ::core::result::Result::Err(::capnp::NotInSchema(n)),
             }
         }
@@ -3426,7 +3428,7 @@ pub mod event_failure {
         const TYPE_ID: u64 = 0xc9cc_335c_7a12_7cf4u64;
     }
     mod kind {
-    pub(crate) static ENCODED_NODE: [::capnp::Word; 32] = [
+    pub(crate) static ENCODED_NODE: [::capnp::Word; 37] = [
         ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
         ::capnp::word(244, 124, 18, 122, 92, 51, 204, 201),
         ::capnp::word(26, 0, 0, 0, 2, 0, 0, 0),
@@ -3436,7 +3438,7 @@ pub mod event_failure {
         ::capnp::word(21, 0, 0, 0, 250, 0, 0, 0),
         ::capnp::word(33, 0, 0, 0, 7, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-        ::capnp::word(29, 0, 0, 0, 79, 0, 0, 0),
+        ::capnp::word(29, 0, 0, 0, 103, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(119, 111, 114, 107, 101, 114, 46, 99),
@@ -3444,21 +3446,26 @@ pub mod event_failure {
         ::capnp::word(110, 116, 70, 97, 105, 108, 117, 114),
         ::capnp::word(101, 46, 75, 105, 110, 100, 0, 0),
         ::capnp::word(0, 0, 0, 0, 1, 0, 1, 0),
-        ::capnp::word(12, 0, 0, 0, 1, 0, 2, 0),
+        ::capnp::word(16, 0, 0, 0, 1, 0, 2, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-        ::capnp::word(29, 0, 0, 0, 82, 0, 0, 0),
+        ::capnp::word(41, 0, 0, 0, 82, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
-        ::capnp::word(25, 0, 0, 0, 82, 0, 0, 0),
+        ::capnp::word(37, 0, 0, 0, 82, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(2, 0, 0, 0, 0, 0, 0, 0),
-        ::capnp::word(21, 0, 0, 0, 42, 0, 0, 0),
+        ::capnp::word(33, 0, 0, 0, 42, 0, 0, 0),
+        ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+        ::capnp::word(3, 0, 0, 0, 0, 0, 0, 0),
+        ::capnp::word(25, 0, 0, 0, 98, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(101, 120, 99, 101, 112, 116, 105, 111),
         ::capnp::word(110, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(110, 111, 72, 97, 110, 100, 108, 101),
         ::capnp::word(114, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(104, 117, 110, 103, 0, 0, 0, 0),
+        ::capnp::word(112, 97, 115, 115, 84, 104, 114, 111),
+        ::capnp::word(117, 103, 104, 0, 0, 0, 0, 0),
     ];
     pub(crate) fn get_annotation_types(child_index: Option<u16>, index: u32) -> ::capnp::introspect::Type {
         ::capnp::introspect::panic_invalid_annotation_indices(child_index, index)

@@ -196,6 +196,11 @@ impl IoContext {
         self.pass_through_on_exception.set(true);
     }
 
+    /// Whether the handler asked that its request be passed on if it fails.
+    pub fn passes_through(&self) -> bool {
+        self.pass_through_on_exception.get()
+    }
+
     /// Whether every promise given to [`IoContext::wait_until`] has settled.
     pub fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.waiting.get() == 0 {

@@ -14,6 +14,18 @@ pub struct Described {
     pub stack: String,
 }
 
+impl Described {
+    /// Both in one: the message, and in further lines where it came from.
+    pub fn text(&self) -> String {
+        // A script may have set `stack` to anything.
+        if self.stack.starts_with(&self.message) {
+            self.stack.clone()
+        } else {
+            format!("{}\n{}", self.message, self.stack)
+        }
+    }
+}
+
 /// Describes an exception without running script of the tenant where that can be avoided, and without ever throwing.
 pub fn describe<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> Described {
     v8::tc_scope!(let scope, scope);
@@ -53,12 +65,12 @@ pub(super) fn frames(scope: &mut v8::PinScope<'_, '_>, message: v8::Local<'_, v8
         }
         return text;
     }
-    let script = message
-        .get_script_resource_name(scope)
-        .filter(|name| name.is_string())
-        .map_or_else(String::new, |name| name.to_rust_string_lossy(scope));
+    // What does not come from a script has no place: bytes that are no WebAssembly.
+    let Some(script) = message.get_script_resource_name(scope).filter(|name| name.is_string()) else { return text };
+    let script = script.to_rust_string_lossy(scope);
     let line = message.get_line_number(scope).unwrap_or(1);
-    let _ = write!(text, "\n  at {script}:{line}:{}", message.get_start_column() + 1);
+    // Unlike the columns of frames this one counts from 0, in the reference's words too.
+    let _ = write!(text, "\n  at {script}:{line}:{}", message.get_start_column());
     text
 }
 
@@ -66,7 +78,7 @@ pub(super) fn frames(scope: &mut v8::PinScope<'_, '_>, message: v8::Local<'_, v8
 pub fn report_exception<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) {
     let described = describe(scope, exception);
     let isolate = Isolate::of(scope);
-    let text = format!("uncaught exception; source = Uncaught; stack = {}", described.stack);
+    let text = format!("Uncaught {}", described.text());
     isolate.logger().write(Level::Info, Source::Runtime, &text);
 }
 
@@ -110,7 +122,7 @@ pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, 
             }
         }
         let described = describe(scope, reason);
-        let text = format!("uncaught exception; source = Uncaught (in promise); stack = {}", described.stack);
+        let text = format!("Uncaught (in promise) {}", described.text());
         isolate.logger().write(Level::Info, Source::Runtime, &text);
     }
 }

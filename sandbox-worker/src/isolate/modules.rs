@@ -333,16 +333,18 @@ fn exports_of<'s>(scope: &mut v8::PinScope<'s, '_>, entry: &Rc<Entry>) -> Result
     let code = code.borrow_mut().take().ok_or(Error::Pending)?;
     let code = v8::Local::new(scope, code);
     let name = jsg::string(scope, &entry.name);
+    let path = resolve("", &entry.name);
+    let file_name = jsg::string(scope, &format!("/{path}"));
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let directory = jsg::string(scope, &format!("/{directory}"));
     let require = v8::Function::builder(require)
         .data(name.into())
         .constructor_behavior(v8::ConstructorBehavior::Throw)
         .build(scope)
         .ok_or(Error::Pending)?;
     require.set_name(jsg::string(scope, "require"));
-    let directory = entry.name.rsplit_once('/').map_or("", |(directory, _)| directory);
-    let directory = jsg::string(scope, directory);
     let receiver = v8::undefined(scope).into();
-    let arguments = [require.into(), object.into(), exports.into(), name.into(), directory.into()];
+    let arguments = [require.into(), object.into(), exports.into(), file_name.into(), directory.into()];
     if code.call(scope, receiver, &arguments).is_none() {
         // Its next user shall see the exception too, not half of its exports.
         return Err(Error::Pending);

@@ -208,18 +208,18 @@ fn main_constant(evaluator: &mut Evaluator<'_>, path: &Path, options: &Options) 
             if !evaluator.reporter.has_errors() {
                 evaluator.reporter.error_with_help(
                     Place::File(file),
-                    "the file declares no constant of type `Config`",
+                    "The config file does not define any top-level constants of type 'Config'.",
                     "using Workerd = import \"/workerd/workerd.capnp\"; const config :Workerd.Config = (…);",
                 );
             }
             None
         }
         _ => {
-            let names: Vec<String> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
             evaluator.reporter.error_with_help(
                 Place::File(file),
-                "the file declares several constants of type `Config`",
-                format!("give the name of one after the file: {}", names.join(", ")),
+                "The config file defines multiple top-level constants of type 'Config'",
+                format!("give the name of one after the file. The options are: {}", names.join(", ")),
             );
             None
         }

@@ -3,6 +3,9 @@
 //! What has no behaviour yet is refused here, by one function that looks at all fields a message sets and knows only the
 //! names of those that are taken care of. A field that is added to the schema is therefore refused until somebody takes
 //! care of it.
+//!
+//! Where the reference has a sentence for what is wrong, that sentence is the message, so that whoever knows or searches
+//! for it finds it; where and what to do about it is added.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -296,7 +299,7 @@ impl Validator<'_> {
         if !has_date && !date_at.is_incomplete() && !at.is_incomplete() {
             self.error_with_help(
                 at,
-                "the worker has no `compatibilityDate`",
+                "Worker must specify compatibilityDate.",
                 format!(
                     "for one that is written today: compatibilityDate = \"{}\"",
                     self.rules.today.min(compatibility::MAX_DATE)
@@ -311,7 +314,9 @@ impl Validator<'_> {
         for error in resolved.as_ref().err().into_iter().flatten() {
             let message = error.to_string();
             match error {
-                CompatibilityError::InvalidDate(_) => self.error(&date_at, message),
+                CompatibilityError::InvalidDate(_) => {
+                    self.error_with_help(&date_at, message, "write it as YYYY-MM-DD");
+                }
                 CompatibilityError::BeyondMaximum(date) if *date > self.rules.today => {}
                 CompatibilityError::BeyondMaximum(_) => self.error(&date_at, message),
                 CompatibilityError::Unknown { index, name } => {
@@ -334,7 +339,10 @@ impl Validator<'_> {
         {
             self.error(
                 &date_at,
-                format!("the compatibility date {day} is in the future; today is {} (UTC)", self.rules.today),
+                format!(
+                    "Can't set compatibility date in the future: \"{day}\". Today's date (UTC) is \"{}\".",
+                    self.rules.today
+                ),
             );
             return None;
         }
@@ -354,7 +362,7 @@ impl Validator<'_> {
             if !worker_at.is_incomplete() && !at.is_incomplete() {
                 self.error_with_help(
                     at,
-                    "the worker has no code",
+                    "Modules list cannot be empty.",
                     "set `modules` to a list with at least one module, or `serviceWorkerScript`",
                 );
             }
@@ -368,7 +376,7 @@ impl Validator<'_> {
             && list.first().is_some_and(Option::is_some)
             && !main_at.is_incomplete()
         {
-            self.error(&main_at, "the first module is the main one and has to be an `esModule`");
+            self.error(&main_at, "Main module must be an ES module.");
         }
         Some(WorkerSource::Modules(list.into_iter().collect::<Option<_>>()?))
     }
@@ -392,7 +400,7 @@ impl Validator<'_> {
                 self.error(&name_at, "a module needs a `name`");
             }
         } else if !names.insert(name.clone()) {
-            self.error(&name_at, format!("there is already a module `{name}`"));
+            self.error(&name_at, format!("Module \"{name}\" already added to bundle"));
         }
         let exports_at = at.field("namedExports");
         let named_exports = self.strings(module.get_named_exports(), &exports_at)?;
@@ -475,7 +483,7 @@ impl Validator<'_> {
                 if !at.is_incomplete() {
                     self.error_with_help(
                         at,
-                        format!("the binding `{name}` has no value"),
+                        format!("binding \"{name}\" does not specify any binding value"),
                         "set one of `text`, `data`, `json`",
                     );
                 }
@@ -538,13 +546,14 @@ impl Validator<'_> {
             return None;
         }
         let designator = self.intact(socket.get_service(), &service_at)?;
-        let service = self.designator(designator, &service_at, services_complete)?;
+        let service = self.designator(designator, &name, &service_at, services_complete)?;
         Some(Socket { name, address, http: http?, service })
     }
 
     fn designator(
         &mut self,
         designator: service_designator::Reader<'_>,
+        socket: &str,
         at: &Cursor<'_>,
         services_complete: bool,
     ) -> Option<Designator> {
@@ -557,7 +566,8 @@ impl Validator<'_> {
                 self.error(&name_at, "this does not name a service");
             }
         } else if service.is_none() && services_complete {
-            let message = format!("there is no service `{name}`");
+            let message =
+                format!("Socket \"{socket}\" refers to a service \"{name}\", but no such service is defined.");
             match nearest(&name, self.services.keys().map(String::as_str)).map(str::to_owned) {
                 Some(meant) => self.error_with_help(&name_at, message, format!("did you mean `{meant}`?")),
                 None => self.error(&name_at, message),

@@ -296,11 +296,17 @@ impl Manager {
                 }
                 Err(error) => {
                     let name = self.worker(index).0;
-                    self.log.event(match &error {
+                    // Whoever checks the start reports it.
+                    let checked =
+                        self.services[index].borrow().waiters.iter().any(|waiter| matches!(waiter, Waiter::Check(_)));
+                    match &error {
+                        _ if checked => {}
                         // The reference's words.
-                        StartError::Code(text) => format!("service {name}: {text}"),
-                        StartError::Process(text) => format!("worker {name:?} could not be started: {text}"),
-                    });
+                        StartError::Code(text) => self.log.event(format!("service {name}: {text}")),
+                        StartError::Process(text) => {
+                            self.log.event(format!("worker {name:?} could not be started: {text}"));
+                        }
+                    }
                     let mut service = self.services[index].borrow_mut();
                     if let StartError::Code(_) = error {
                         // The same code fails again. It is tried again, because what it depends on may have changed,
@@ -375,7 +381,7 @@ impl Manager {
         let prefix = self.fleet.verbose.then(|| format!("[{}] ", reason::quote(name)));
         let for_host = Rc::new(OnceCell::new());
         let _ = for_host.set(live.connection.clone());
-        let host: host::Client = capnp_rpc::new_client(Host::new(self.log.clone(), prefix, for_host));
+        let host: host::Client = capnp_rpc::new_client(Host::new(self.log.clone(), name, prefix, for_host));
         let outcome = {
             let mut request = live.control.bind_request();
             let to = request.get().init_bundle();
@@ -652,7 +658,12 @@ fn read_outcome(response: &capnp::capability::Response<worker_control::bind_resu
                 Ok(String::from_utf8_lossy(text.as_bytes()).chars().take(MAX_ERROR).collect())
             };
             let (message, stack) = (text(error.get_message())?, text(error.get_stack())?);
-            let all = if stack.is_empty() { message } else { format!("{message}\n{stack}") };
+            // The places stand in the message where they are known; a stack says them again.
+            let all = if stack.is_empty() || message.contains("\n  at ") || !stack.contains('\n') {
+                message
+            } else {
+                format!("{message}\n{stack}")
+            };
             Err(StartError::Code(crate::rpc::log::tenant_text(&all, None)))
         }
     }

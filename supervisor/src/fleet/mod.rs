@@ -116,8 +116,8 @@ pub enum FleetError {
 /// Why a worker has no process.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
-    /// The tenant's code failed at start-up; the text is the reference's, such as `Uncaught SyntaxError: …`, and has
-    /// the stack in further lines where there is one.
+    /// The tenant's code failed at start-up; the text is the reference's, such as `Uncaught SyntaxError: …`, and says
+    /// in further lines where that was.
     #[error("{0}")]
     Code(String),
     /// The process could not be started or bound, or nobody waited long enough.
@@ -167,6 +167,7 @@ impl Fleet {
         log: Log,
         spawner: Box<dyn Spawner>,
     ) -> Result<FleetHandle, FleetError> {
+        let names = config.services.iter().map(|service| service.name.clone()).collect();
         let (commands, receiver) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -178,7 +179,7 @@ impl Fleet {
             .name("fleet".into())
             .spawn(move || manager::run(&runtime, for_manager, config, log, spawner, receiver))
             .map_err(|error| FleetError::Start("thread", error))?;
-        Ok(FleetHandle { commands, config: shared })
+        Ok(FleetHandle { commands, config: shared, names })
     }
 }
 
@@ -188,6 +189,8 @@ impl Fleet {
 pub struct FleetHandle {
     commands: mpsc::UnboundedSender<Command>,
     config: Arc<FleetConfig>,
+    /// Of the services, in the order of the configuration.
+    names: Arc<[String]>,
 }
 
 impl FleetHandle {

@@ -103,6 +103,11 @@ impl ShardFleet {
         self.inner.fleet.config.limits
     }
 
+    /// The name of a service in the configuration; empty when there is none.
+    pub fn service_name(&self, service: usize) -> &str {
+        self.inner.fleet.names.get(service).map_or("", String::as_str)
+    }
+
     /// Event connections that exist, for metrics and tests.
     pub fn connections(&self) -> usize {
         self.inner.connections.get()

@@ -7,6 +7,8 @@ use bulkhead_ipc::{
     worker_capnp::{host, log_entry},
 };
 
+use crate::fleet::reason::quote;
+
 use super::log::{Entry, Log, Stream, tenant_text};
 
 /// Entries in one call.
@@ -18,6 +20,8 @@ const MAX_BYTES: usize = 512 << 10;
 /// What is offered to one process. Its identity is the connection, so that no call carries a name.
 pub struct Host {
     log: Log,
+    /// Of the worker, fit for a log line.
+    name: String,
     /// Printed before each line, to tell workers apart; `None` prints like the reference.
     prefix: Option<String>,
     busy: Cell<bool>,
@@ -25,9 +29,9 @@ pub struct Host {
 }
 
 impl Host {
-    /// Offers `log`. `connection` is filled in once the connection exists.
-    pub fn new(log: Log, prefix: Option<String>, connection: Rc<std::cell::OnceCell<Handle>>) -> Self {
-        Self { log, prefix, busy: Cell::new(false), connection }
+    /// Offers `log` to the worker called `name`. `connection` is filled in once the connection exists.
+    pub fn new(log: Log, name: &str, prefix: Option<String>, connection: Rc<std::cell::OnceCell<Handle>>) -> Self {
+        Self { log, name: quote(name), prefix, busy: Cell::new(false), connection }
     }
 
     fn violation(&self, what: &str) -> capnp::Error {
@@ -58,7 +62,12 @@ impl Host {
                 log_entry::Level::Debug | log_entry::Level::Info | log_entry::Level::Log if is_console => Stream::Out,
                 _ => Stream::Err,
             };
-            entries.push(Entry { stream, text: tenant_text(text, self.prefix.as_deref()) });
+            let mut text = tenant_text(text, self.prefix.as_deref());
+            if !is_console && self.prefix.is_none() {
+                // The runtime speaks about this worker; what the worker prints itself is as the reference prints it.
+                text.insert_str(0, &format!("worker \"{}\": ", self.name));
+            }
+            entries.push(Entry { stream, text });
         }
         Ok(entries)
     }

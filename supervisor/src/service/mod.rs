@@ -30,8 +30,9 @@ pub struct ServiceRequest {
 /// internals leak.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The handler threw: the client gets `500 Internal Server Error`.
-    #[error("the handler failed: {0}")]
+    /// The handler threw: the client gets `500 Internal Server Error`. The text names the worker and what was thrown, with
+    /// its stack in further lines.
+    #[error("{0}")]
     Exception(String),
     /// The worker process died, is being restarted or could not be started: the client gets `503 Service Unavailable`.
     #[error("the worker is unavailable: {0}")]

@@ -45,7 +45,10 @@ impl WorkerService {
         let (link, dispatcher) = self.dispatcher.get(&self.fleet, self.service, entrypoint, props).await?;
         let ServiceRequest { http: request, cf_json } = request;
         let (parts, body) = request.into_parts();
-        let outgoing = Outgoing::prepare(body, self.fleet.limits().inline_body_bytes as usize, &link).await?;
+        let announced =
+            parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
+        let inline = self.fleet.limits().inline_body_bytes as usize;
+        let outgoing = Outgoing::prepare(body, announced, inline, &link).await?;
         // A worker that reads slowly delays its own requests, and does not make them pile up here.
         link.connection.writable().await;
 
@@ -65,7 +68,8 @@ impl WorkerService {
         match outcome {
             fetch_outcome::Failure(failure) => {
                 let failure = failure.map_err(|error| violation(&link, &error.to_string()))?;
-                Err(read_failure(failure).unwrap_or_else(|error| violation(&link, &error.to_string())))
+                let name = self.fleet.service_name(self.service);
+                read_failure(failure, name).unwrap_or_else(|error| Err(violation(&link, &error.to_string())))
             }
             fetch_outcome::Response(response) => {
                 let response = response.map_err(|error| violation(&link, &error.to_string()))?;
@@ -95,9 +99,11 @@ enum Outgoing {
 }
 
 impl Outgoing {
-    async fn prepare(mut body: Body, inline: usize, link: &Rc<Link>) -> Result<Self, ServiceError> {
+    /// Reads what there is of `body`, up to `inline` bytes. `announced`: the request's head says that there is one.
+    async fn prepare(mut body: Body, announced: bool, inline: usize, link: &Rc<Link>) -> Result<Self, ServiceError> {
         if body.is_end_stream() {
-            return Ok(Outgoing::None);
+            // `Content-Length: 0` is a body without bytes, and `request.body` is not null.
+            return Ok(if announced { Outgoing::Whole(Bytes::new()) } else { Outgoing::None });
         }
         let length = body.size_hint().exact();
         let ready = match &mut body {
@@ -106,10 +112,9 @@ impl Outgoing {
             _ if length.is_some_and(|length| length > inline as u64) => Ready::Begun(Bytes::new()),
             _ => collect_ready(&mut body, inline)
                 .await
-                .map_err(|error| ServiceError::Refused(StatusCode::BAD_REQUEST, error.to_string()))?,
+                .map_err(|_| ServiceError::Refused(StatusCode::BAD_REQUEST, "Bad Request".to_owned()))?,
         };
         Ok(match ready {
-            Ready::Whole(bytes) if bytes.is_empty() => Outgoing::None,
             Ready::Whole(bytes) => Outgoing::Whole(bytes),
             Ready::Begun(bytes) => {
                 let source = BodySource::new(bytes, body, link.connection.clone(), &link.sources);
@@ -144,17 +149,42 @@ fn write_head(mut to: http_request::Builder<'_>, parts: &http::request::Parts, c
     head::write(headers, parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
 }
 
-fn read_failure(failure: event_failure::Reader<'_>) -> capnp::Result<ServiceError> {
-    let message = quote(&String::from_utf8_lossy(failure.get_message()?.as_bytes()));
-    Ok(ServiceError::Exception(match failure.get_kind()? {
-        event_failure::Kind::Exception => message,
-        event_failure::Kind::NoHandler => "Handler does not export a fetch() function.".to_owned(),
+/// Longest text about a failure that is kept, in characters.
+const MAX_FAILURE: usize = 8 << 10;
+
+/// What a failure means for the request of the worker called `name`.
+fn read_failure(
+    failure: event_failure::Reader<'_>,
+    name: &str,
+) -> capnp::Result<Result<http::Response<Body>, ServiceError>> {
+    let message = failure.get_message()?;
+    let message: String = String::from_utf8_lossy(message.as_bytes()).chars().take(MAX_FAILURE).collect();
+    let text = match failure.get_kind()? {
+        event_failure::Kind::Exception | event_failure::Kind::PassThrough => message,
+        event_failure::Kind::NoHandler => "Error: Handler does not export a fetch() function.".to_owned(),
         event_failure::Kind::Hung => {
-            "The Workers runtime canceled this request because it detected that your Worker's code had hung and would \
-             never generate a response."
+            "Error: The Workers runtime canceled this request because it detected that your Worker's code had hung and \
+             would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
                 .to_owned()
         }
-    }))
+    };
+    let text = format!("worker \"{}\": Uncaught {text}", quote(name));
+    if failure.get_kind()? == event_failure::Kind::PassThrough {
+        return Ok(Ok(nothing_behind(text)));
+    }
+    Ok(Err(ServiceError::Exception(text)))
+}
+
+/// Why a response is what it is, for the log: what the handler threw before its request was passed on.
+#[derive(Debug, Clone)]
+pub(crate) struct PassedThrough(pub(crate) String);
+
+/// The response when a worker passes a request on that nothing else could answer: the reference's empty 500.
+fn nothing_behind(text: String) -> http::Response<Body> {
+    let mut response = http::Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.extensions_mut().insert(PassedThrough(text));
+    response
 }
 
 /// Headers that say how a message travels. That is between the socket and its client; a worker that could set them could

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     body::Body,
     config::HttpOptions,
-    service::{Service, ServiceError, ServiceRequest},
+    service::{Service, ServiceError, ServiceRequest, worker::PassedThrough},
 };
 
 /// One HTTP socket of the configuration, on one shard.
@@ -150,6 +150,9 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
     Ok(match response {
         Ok(response) => {
             let (mut head, body) = response.into_parts();
+            if let Some(PassedThrough(text)) = head.extensions.remove() {
+                socket.log.borrow_mut().failure(Instant::now(), &socket.name, &text);
+            }
             let framing = Framing { head_request, version, exact_size: body.size_hint().exact() };
             rewrite_response(&mut head, framing, &socket.options.inject_response_headers);
             Response::from_parts(head, ResponseBody::new(body, in_flight))
@@ -173,7 +176,8 @@ fn client_view(error: &ServiceError) -> Reject {
         ServiceError::Unavailable(_) => {
             Reject { status: StatusCode::SERVICE_UNAVAILABLE, text: "Service Unavailable".into(), close: false }
         }
-        ServiceError::Refused(status, text) => Reject { status: *status, text: text.clone().into(), close: false },
+        // What is left of the request may stand in the way of the next one.
+        ServiceError::Refused(status, text) => Reject { status: *status, text: text.clone().into(), close: true },
     }
 }
 

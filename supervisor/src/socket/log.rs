@@ -1,7 +1,10 @@
 //! Failures of handlers, one line each, at a bounded rate: a tenant decides how often its handler fails and what the text
 //! says.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 /// Lines in a row.
 const BURST: u32 = 50;
@@ -23,9 +26,9 @@ impl FailureLog {
     pub(crate) fn failure(&mut self, now: Instant, socket: &str, text: &str) {
         if let Some(suppressed) = self.admit(now) {
             if suppressed > 0 {
-                eprintln!("socket \"{socket}\": {suppressed} more failed requests were not logged");
+                write(&format!("socket \"{socket}\": {suppressed} more failed requests were not logged\n"));
             }
-            eprintln!("socket \"{socket}\": {}", printable(text));
+            write(&format!("socket \"{socket}\": {}\n", printable(text)));
         }
     }
 
@@ -45,6 +48,11 @@ impl FailureLog {
         self.spent += 1;
         Some(std::mem::take(&mut self.suppressed))
     }
+}
+
+/// Writes to standard error. When that is closed there is nowhere to say so, and no reason to stop serving.
+fn write(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// A tenant's text as lines that cannot be taken for ours: control characters are escaped, further lines are indented.

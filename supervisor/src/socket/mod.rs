@@ -109,9 +109,8 @@ impl Acceptor {
             }
             Acceptor::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                let peer = stream
-                    .peer_cred()
-                    .map_or(Peer::Unknown, |cred| Peer::Unix { pid: cred.pid(), uid: cred.uid() });
+                let peer =
+                    stream.peer_cred().map_or(Peer::Unknown, |cred| Peer::Unix { pid: cred.pid(), uid: cred.uid() });
                 Ok((ClientStream::Unix(stream), peer))
             }
         }
