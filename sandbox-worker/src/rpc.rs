@@ -20,8 +20,10 @@ use crate::{
 
 /// The process, as its connections see it.
 pub struct Process {
-    /// The isolate that waits for a bundle, with the heap limit that it was made with.
+    /// The isolate that waits for a bundle.
     blank: RefCell<Option<Rc<Isolate>>>,
+    /// What it was made with.
+    limits: HeapLimits,
     logger: Rc<Logger>,
     worker: OnceCell<Rc<Worker>>,
     /// Told when `worker` is set or will never be.
@@ -39,9 +41,10 @@ impl std::fmt::Debug for Process {
 
 impl Process {
     /// A process that waits for its bundle.
-    pub fn new(isolate: Rc<Isolate>, logger: Rc<Logger>) -> Rc<Self> {
+    pub fn new(isolate: Rc<Isolate>, limits: HeapLimits, logger: Rc<Logger>) -> Rc<Self> {
         Rc::new(Process {
             blank: RefCell::new(Some(isolate)),
+            limits,
             logger,
             worker: OnceCell::new(),
             bound: Notify::new(),
@@ -49,11 +52,6 @@ impl Process {
             active: Cell::new(0),
             idle: Notify::new(),
         })
-    }
-
-    /// The isolate, whoever has it.
-    pub fn isolate(&self) -> Option<Rc<Isolate>> {
-        self.worker.get().map(|worker| worker.isolate.clone()).or_else(|| self.blank.borrow().clone())
     }
 
     /// The worker, as soon as it is bound.
@@ -106,9 +104,9 @@ impl wire::worker_control::Server for Control {
         let Some(isolate) = process.blank.borrow_mut().take() else {
             return Err(capnp::Error::failed("this process was bound before".into()));
         };
-        // The isolate was made before the limit was known; a limit of its own takes an isolate of its own.
+        // The isolate was made with the usual limit; another one takes another isolate.
         let heap_bytes = usize::try_from(bundle.get_limits()?.get_heap_bytes()).unwrap_or(usize::MAX);
-        let isolate = if heap_bytes == 0 {
+        let isolate = if heap_bytes == 0 || heap_bytes == process.limits.heap_bytes {
             isolate
         } else {
             drop(isolate);
@@ -165,7 +163,7 @@ impl wire::worker_control::Server for Control {
 /// V8's own tasks: compilation that ended, garbage collection, finalization.
 async fn run_foreground_tasks(isolate: Rc<Isolate>) {
     loop {
-        let task = std::future::poll_fn(crate::isolate::platform::poll_foreground).await;
+        let task = crate::isolate::platform::next_task().await;
         isolate.run_task(task);
     }
 }

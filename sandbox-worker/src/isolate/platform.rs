@@ -1,11 +1,14 @@
 //! V8 for the whole process: flags, platform, foreground tasks.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     ffi::c_void,
     sync::{Mutex, Once, OnceLock, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 /// Background threads that V8 gets for compilation and garbage collection. A worker shares its machine with many others,
 /// so one: it takes work off the isolate's thread without adding a stack and a cache for each core.
@@ -15,6 +18,10 @@ const BACKGROUND_THREADS: u32 = 1;
 #[derive(Default)]
 struct Foreground {
     tasks: VecDeque<v8::Task>,
+    /// By when they are due, and the order in which they came.
+    delayed: BTreeMap<(Instant, u64), v8::Task>,
+    /// How many tasks were posted so far.
+    posted: u64,
     waker: Option<Waker>,
 }
 
@@ -28,33 +35,41 @@ struct Platform;
 
 impl v8::PlatformImpl for Platform {
     fn post_task(&self, _: *mut c_void, task: v8::Task) {
-        let waker = {
-            let mut foreground = foreground();
-            foreground.tasks.push_back(task);
-            foreground.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        post(|foreground| foreground.tasks.push_back(task));
     }
 
     fn post_non_nestable_task(&self, isolate: *mut c_void, task: v8::Task) {
-        // Foreground tasks only ever run from `poll_foreground`, which is never nested.
+        // Foreground tasks only ever run from the event loop, which is never nested.
         self.post_task(isolate, task);
     }
 
-    fn post_delayed_task(&self, isolate: *mut c_void, task: v8::Task, _: f64) {
-        // Delayed tasks are V8's housekeeping (memory reduction after a pause); soon is as good as later.
-        self.post_task(isolate, task);
+    fn post_delayed_task(&self, _: *mut c_void, task: v8::Task, delay_in_seconds: f64) {
+        let delay = Duration::try_from_secs_f64(delay_in_seconds).unwrap_or_default();
+        post(|foreground| {
+            let key = (Instant::now() + delay, foreground.posted);
+            foreground.delayed.insert(key, task);
+        });
     }
 
-    fn post_non_nestable_delayed_task(&self, isolate: *mut c_void, task: v8::Task, _: f64) {
-        self.post_task(isolate, task);
+    fn post_non_nestable_delayed_task(&self, isolate: *mut c_void, task: v8::Task, delay_in_seconds: f64) {
+        self.post_delayed_task(isolate, task, delay_in_seconds);
     }
 
     fn post_idle_task(&self, _: *mut c_void, task: v8::IdleTask) {
         // Idle tasks are not enabled on this platform.
         drop(task);
+    }
+}
+
+fn post(add: impl FnOnce(&mut Foreground)) {
+    let waker = {
+        let mut foreground = foreground();
+        foreground.posted += 1;
+        add(&mut foreground);
+        foreground.waker.take()
+    };
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 
@@ -84,14 +99,36 @@ fn fill_random(buffer: &mut [u8]) -> bool {
     rustix::rand::getrandom(buffer, rustix::rand::GetRandomFlags::empty()).is_ok_and(|count| count == wanted)
 }
 
-/// Takes the next foreground task, or registers to be woken for one.
-pub(crate) fn poll_foreground(cx: &mut Context<'_>) -> Poll<v8::Task> {
-    let mut foreground = foreground();
-    match foreground.tasks.pop_front() {
-        Some(task) => Poll::Ready(task),
-        None => {
+/// The next task that V8 wants to have run on the isolate's thread, when it is due.
+pub(crate) async fn next_task() -> v8::Task {
+    loop {
+        let (deadline, seen) = {
+            let mut foreground = foreground();
+            if let Some(task) = foreground.tasks.pop_front() {
+                return task;
+            }
+            let deadline = foreground.delayed.first_key_value().map(|(key, _)| key.0);
+            if deadline.is_some_and(|deadline| deadline <= Instant::now())
+                && let Some((_, task)) = foreground.delayed.pop_first()
+            {
+                return task;
+            }
+            (deadline, foreground.posted)
+        };
+        // Any task that is posted ends the wait: it may be due before the one that is slept for.
+        let posted = std::future::poll_fn(|cx: &mut Context<'_>| {
+            let mut foreground = foreground();
+            if foreground.posted != seen {
+                return Poll::Ready(());
+            }
             foreground.waker = Some(cx.waker().clone());
             Poll::Pending
+        });
+        match deadline {
+            Some(deadline) => {
+                let _ = tokio::time::timeout_at(deadline, posted).await;
+            }
+            None => posted.await,
         }
     }
 }
