@@ -12,6 +12,7 @@ pub mod check;
 pub mod enter;
 mod filter;
 pub mod inherited;
+pub mod memory;
 pub mod names;
 #[cfg(feature = "probes")]
 pub mod probe;

@@ -38,7 +38,19 @@ pub fn with_isolate<R>(body: impl AsyncFnOnce(Rc<Isolate>) -> R) -> R {
 ///
 /// Ends with `[hung]` where the promise can never settle.
 pub fn eval(source: &str) -> String {
+    with_isolate(async |isolate| eval_in(isolate, source).await)
+}
+
+/// As [`eval`]; gives what was logged too, `level message` for each entry.
+pub fn eval_logged(source: &str) -> (String, Vec<String>) {
     with_isolate(async |isolate| {
+        isolate.logger().set_limit(64 << 20);
+        let value = eval_in(isolate.clone(), source).await;
+        (value, isolate.logger().take_lines())
+    })
+}
+
+async fn eval_in(isolate: Rc<Isolate>, source: &str) -> String {
         let context = IoContext::new(isolate);
         let promise = context.enter(|scope| {
             v8::tc_scope!(let scope, scope);
@@ -79,7 +91,6 @@ pub fn eval(source: &str) -> String {
             }
             None => "[hung]".to_owned(),
         })
-    })
 }
 
 fn show(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> String {

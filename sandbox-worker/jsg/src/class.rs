@@ -230,6 +230,9 @@ impl<'s> TemplateBuilder<'_, 's, '_> {
     }
 }
 
+/// What a wrapped object costs beside its value, in bytes: headers, handles, the small allocations that most values own.
+const OVERHEAD: usize = 256;
+
 /// What is really allocated on the C++ heap: the value behind a word that says what it is.
 #[repr(C)]
 struct Holder<T> {
@@ -270,6 +273,7 @@ pub(crate) fn wrap<T: Class>(scope: &mut v8::PinScope<'_, '_>, wrapper: v8::Loca
         // `AnyHolder` is read where a `Holder<T>` was written: the value must not move the head to another offset.
         assert!(align_of::<Holder<T>>() == align_of::<AnyHolder>());
     }
+    crate::allocated(size_of::<Holder<T>>() + OVERHEAD);
     let heap = scope.get_cpp_heap().expect("an isolate has a C++ heap");
     // SAFETY: the pointer stays on the stack until `wrap` hands it to the wrapper, which keeps it alive from then on.
     let pointer = unsafe { v8::cppgc::make_garbage_collected(heap, Holder { info: T::info(), value }) };

@@ -59,7 +59,7 @@ pub use iter::{Pair, PairIterable, iterator};
 pub use jsg_macros::{Dict, Enum, Trace, Union, class};
 pub use strings::{ByteString, DomString, latin1_to_string, one_byte, string};
 pub use to_js::{OrUndefined, ToJs};
-pub use trace::{JsRef, Trace};
+pub use trace::{JsRef, Trace, allocated, take_allocated};
 
 /// The result of everything that may throw into JavaScript.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

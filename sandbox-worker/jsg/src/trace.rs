@@ -133,3 +133,19 @@ impl<A: Trace, B: Trace> Trace for (A, B) {
         self.1.trace(visitor);
     }
 }
+
+thread_local! {
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Says that a wrapped object has come to own this many bytes that the collector does not see: buffers, lists, texts.
+///
+/// They are freed when the object is collected, and V8 by itself would see no reason to hurry.
+pub fn allocated(bytes: usize) {
+    ALLOCATED.set(ALLOCATED.get().saturating_add(bytes));
+}
+
+/// The sum of what was [`allocated`] since the last call.
+pub fn take_allocated() -> usize {
+    ALLOCATED.take()
+}

@@ -426,7 +426,11 @@ pub fn from_wire<'s>(
     let cf = if cf.is_empty() { Cf::default() } else { Cf::frozen(cf.to_owned()) };
     let state = match reader.get_body().which()? {
         http_request::body::None(()) => State::None,
-        http_request::body::Bytes(bytes) => State::Bytes(Bytes::copy_from_slice(bytes?)),
+        http_request::body::Bytes(bytes) => {
+            let bytes = bytes?;
+            jsg::allocated(bytes.len());
+            State::Bytes(Bytes::copy_from_slice(bytes))
+        }
         http_request::body::Stream(source) => {
             let length = Some(reader.get_body_length()).filter(|&length| length != u64::MAX);
             body::wire_state(context, source?, length)

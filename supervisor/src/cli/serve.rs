@@ -46,6 +46,8 @@ pub(super) fn run(arguments: ServeArgs, verbose: bool) -> ExitCode {
 }
 
 fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
+    // A kernel that does not know huge pages needs no setting.
+    let _ = bulkhead_policy::memory::disable_huge_pages();
     // First of all: descriptors are claimed by number, and every file that we open could take one of these numbers.
     let mut inherited_sockets = Vec::new();
     for (name, number) in &arguments.socket_fd {

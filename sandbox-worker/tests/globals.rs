@@ -1,0 +1,97 @@
+//! Where the properties of the global scope sit, and how they can be used, against what the reference has.
+//!
+//! `data/globals.json` holds, for each object of the prototype chain of `globalThis` but the last, the string-keyed
+//! properties with their attributes: `w` writable, `e` enumerable, `c` configurable, `g` has a getter. Recorded at
+//! compatibility date 2026-08-01.
+
+use std::collections::BTreeMap;
+
+use bulkhead_sandbox_worker::testing::{check, eval};
+
+/// What the reference has and we do not have yet: such a name is a `ReferenceError` here.
+const MISSING: &[&str] = &[
+    "CompressionStream",
+    "CryptoKey",
+    "DecompressionStream",
+    "EventSource",
+    "HTMLRewriter",
+    "MessageChannel",
+    "MessagePort",
+    "ScheduledEvent",
+    "TailEvent",
+    "TraceEvent",
+    "URLPattern",
+    "WebSocket",
+    "WebSocketPair",
+    "WebSocketRequestResponsePair",
+];
+
+#[test]
+fn properties_sit_where_the_reference_has_them() {
+    let reference: Vec<BTreeMap<String, String>> =
+        serde_json::from_str(include_str!("data/globals.json")).expect("a list of objects");
+    let ours = eval(
+        "const out = [];
+        for (let o = globalThis; o !== Object.prototype; o = Object.getPrototypeOf(o)) {
+          const level = {};
+          for (const key of Reflect.ownKeys(o)) {
+            if (typeof key !== 'string') continue;
+            const d = Object.getOwnPropertyDescriptor(o, key);
+            level[key] = `${d.writable ? 'w' : ''}${d.enumerable ? 'e' : ''}${d.configurable ? 'c' : ''}${d.get ? 'g' : ''}`;
+          }
+          out.push(level);
+        }
+        out",
+    );
+    let ours: Vec<BTreeMap<String, String>> = serde_json::from_str(&ours).unwrap_or_else(|_| panic!("{ours}"));
+    assert_eq!(ours.len(), reference.len(), "objects on the prototype chain");
+    let mut wrong = Vec::new();
+    let mut missing = Vec::new();
+    for (depth, (ours, reference)) in ours.iter().zip(&reference).enumerate() {
+        for (name, attributes) in reference {
+            match ours.get(name) {
+                Some(found) if found == attributes => {}
+                Some(found) => wrong.push(format!("{depth} {name}: {found}, {attributes} in the reference")),
+                None => missing.push(name.as_str()),
+            }
+        }
+        // --expose-gc is a flag of this test's process.
+        for name in ours.keys().filter(|name| !reference.contains_key(*name) && *name != "gc") {
+            wrong.push(format!("{depth} {name} is not there in the reference"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    missing.sort_unstable();
+    assert_eq!(missing, MISSING);
+}
+
+#[test]
+fn what_is_not_a_worker_s_is_absent() {
+    let names = "window document process Buffer require module exports global importScripts Temporal XMLHttpRequest \
+                 localStorage postMessage gc d8 print internal primordials setImmediate";
+    for name in names.split_whitespace() {
+        // --expose-gc is a flag of this test's process.
+        let expected = if name == "gc" { "function" } else { "undefined" };
+        check(&format!("typeof {name}"), expected);
+    }
+    check("typeof Intl.DateTimeFormat.prototype.formatToParts + typeof new Date().toTemporalInstant", "functionundefined");
+}
+
+#[test]
+fn the_global_is_a_service_worker_s() {
+    check("String(globalThis)", "[object ServiceWorkerGlobalScope]");
+    check("globalThis instanceof WorkerGlobalScope && globalThis instanceof EventTarget && self === globalThis", "true");
+    check("let n = 0; addEventListener('x', () => n++); dispatchEvent(new Event('x')); n", "1");
+    check("(function () { 'use strict'; origin = 'x' })()", "TypeError: Cannot assign to read only property 'origin' of object '#<ServiceWorkerGlobalScope>'");
+    // Polyfills replace globals by assignment.
+    check("fetch = 5; Headers = 6; [fetch, Headers, delete globalThis.fetch, typeof fetch]", r#"[5,6,true,"function"]"#);
+}
+
+#[test]
+fn script_cannot_wait_or_make_code() {
+    check(
+        "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)",
+        "TypeError: Atomics.wait cannot be called in this context",
+    );
+    check("eval('1')", "EvalError: Code generation from strings disallowed for this context");
+}
