@@ -6,6 +6,7 @@
     uncurryThis, FunctionPrototypeApply, getPrototypeOf, setPrototypeOf, getOwnPropertyDescriptor, ownKeys, ArrayIsArray,
     isView, typedArrayTag, viewByteLength, viewByteOffset, viewBuffer, isArrayBuffer, isSharedArrayBuffer, Bytes,
     TypedArrayPrototype, getter, arrayBufferByteLength, isDetached, isObject,
+    withoutObjectPrototype, replaceUnits,
   } = internal.primordials;
   const { native } = internal;
 
@@ -24,7 +25,6 @@
   const padStart = uncurryThis(String.prototype.padStart);
   const padEnd = uncurryThis(String.prototype.padEnd);
   const repeat = uncurryThis(String.prototype.repeat);
-  const regexpReplace = uncurryThis(RegExp.prototype[Symbol.replace]);
   const regexpExec = uncurryThis(RegExp.prototype.exec);
   const regexpToString = uncurryThis(RegExp.prototype.toString);
   const numberToString = uncurryThis(Number.prototype.toString);
@@ -123,7 +123,12 @@
 
   // ------------------------------------------------------------------------------------------------- strings
 
-  const hexUpper = (code) => regexpReplace(/[a-f]/g, numberToString(code, 16), (c) => "ABCDEF"[charCodeAt(c, 0) - 97]);
+  const hexUpper = (code) =>
+    replaceUnits(numberToString(code, 16), (digit) => (digit >= 97 ? "ABCDEF"[digit - 97] : undefined));
+  const indentLines = (text, indentation) => {
+    const line = `\n${repeat(" ", indentation)}`;
+    return replaceUnits(text, (code) => (code === 10 ? line : undefined));
+  };
   const meta = newVec();
   for (let i = 0; i < 160; i++) meta[i] = i < 32 || i > 126 ? `\\x${padStart(hexUpper(i), 2, "0")}` : "";
   meta[8] = "\\b";
@@ -259,7 +264,7 @@
       const result = FunctionPrototypeApply(custom, value, [context.depth - level, { depth: context.depth - level }, inspect]);
       if (result !== value) {
         if (typeof result !== "string") return formatValue(context, result, level, false);
-        return regexpReplace(/\n/g, result, `\n${repeat(" ", context.indentation)}`);
+        return indentLines(result, context.indentation);
       }
     }
     const { seen } = context;
@@ -463,7 +468,7 @@
     const from = typeof message === "string" && message !== "" ? indexOf(text, message) : -1;
     const position = from === -1 ? 0 : from + message.length;
     if (indexOf(text, "\n    at", position) === -1) text = `[${text}]`;
-    if (context.indentation !== 0) text = regexpReplace(/\n/g, text, `\n${repeat(" ", context.indentation)}`);
+    if (context.indentation !== 0) text = indentLines(text, context.indentation);
     return text;
   };
   const errorKeys = newVec();
@@ -596,10 +601,54 @@
       const names = ownKeys(internal.globals);
       for (let i = 0; i < names.length; i++) {
         const Class = internal.globals[names[i]];
-        if (typeof Class === "function" && isObject(Class.prototype)) mapSet(interfaces, Class.prototype, true);
+        noteInterface(names[i], Class);
       }
     }
     return interfaces;
+  };
+  // Those that are lists of pairs show these, too.
+  const lists = new MapConstructor();
+  const noteInterface = (name, Class) => {
+    if (typeof Class !== "function" || !isObject(Class.prototype)) return;
+    mapSet(interfaces, Class.prototype, true);
+    if (name === "Headers" || name === "URLSearchParams" || name === "FormData") {
+      mapSet(lists, Class.prototype, Class.prototype.forEach);
+    }
+  };
+  /** Learns the interface objects that native code made; to be called before scripts can change them. */
+  const noteInterfaces = (globals) => {
+    interfacePrototypes();
+    const names = ownKeys(globals);
+    for (let i = 0; i < names.length; i++) noteInterface(names[i], getOwnPropertyDescriptor(globals, names[i]).value);
+  };
+  /** The pairs of a list, as a flat list of keys and values. */
+  const pairsOf = (value) => {
+    for (let object = getPrototypeOf(value), steps = 0; object !== null && steps < 100; object = getPrototypeOf(object), steps++) {
+      const each = mapGet(lists, object);
+      if (each === undefined) continue;
+      const pairs = newVec();
+      try {
+        FunctionPrototypeApply(each, value, [(item, key) => {
+          pairs[pairs.length] = key;
+          pairs[pairs.length] = item;
+        }]);
+      } catch {
+        // Something else that has the prototype.
+        return undefined;
+      }
+      return pairs;
+    }
+    return undefined;
+  };
+  const formatPairs = (context, pairs, level) => {
+    const output = newVec();
+    context.indentation += 2;
+    for (let i = 0; i < pairs.length && output.length < MAX_ITEMS && context.budget > 0; i += 2) {
+      output[output.length] = `${formatValue(context, pairs[i], level, false)} => ${formatValue(context, pairs[i + 1], level, false)}`;
+    }
+    context.indentation -= 2;
+    if (output.length < pairs.length / 2) output[output.length] = moreItems(pairs.length / 2 - output.length);
+    return output;
   };
   const attributesOf = (value) => {
     interfacePrototypes();
@@ -645,6 +694,7 @@
     let format;
     let type = OBJECT;
     let attributes;
+    let isImmutable = null;
     const kind = kindOf(value);
     if (ArrayIsArray(value)) {
       const shown = name !== "Array" || tag !== "" ? prefix(name, tag, "Array", `(${value.length})`) : "";
@@ -736,9 +786,15 @@
         open = "[Arguments] {";
         if (keys.length === 0) return "[Arguments] {}";
       } else {
+        const pairs = pairsOf(value);
         attributes = attributesOf(value);
-        if (attributes !== undefined && attributes.length > 0) {
-          open = `${prefix(name, tag, "Object")}{`;
+        if (pairs !== undefined) {
+          open = `${prefix(name, "", "Object", `(${pairs.length / 2})`)}{`;
+          isImmutable = native.isImmutable(value);
+          if (pairs.length === 0 && keys.length === 0 && isImmutable === null && level <= context.depth) return `${open}}`;
+          format = () => formatPairs(context, pairs, level + 1);
+        } else if (attributes !== undefined && attributes.length > 0) {
+          open = `${prefix(name, "", "Object")}{`;
           format = () => formatAttributes(context, value, attributes, level + 1);
         } else if (name === "Object" && tag === "") {
           if (keys.length === 0) return "{}";
@@ -759,6 +815,7 @@
     for (let i = 0; i < keys.length && context.budget > 0; i++) {
       output[output.length] = formatProperty(context, value, keys[i], level + 1, type === ARRAY_EXTRAS ? ARRAY : OBJECT);
     }
+    if (isImmutable !== null) output[output.length] = `[immutable]: ${isImmutable}`;
     context.seen.length--;
     if (context.circular !== undefined) {
       const index = mapGet(context.circular, value);
@@ -1003,5 +1060,9 @@
     }
     return cut(text);
   };
-  return { inspect, formatArguments };
+  withoutObjectPrototype([
+    Context,
+  ]);
+
+  return { inspect, formatArguments, noteInterfaces };
 })

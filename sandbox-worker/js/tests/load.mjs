@@ -56,6 +56,8 @@ function nativeShim() {
       return { state: text.includes("<rejected>") ? 2 : 1, result: undefined };
     },
     getProxyDetails: () => undefined,
+    // There are no native Headers here.
+    isImmutable: () => null,
     previewEntries: () => undefined,
     getOwnNonIndexProperties(object) {
       return Reflect.ownKeys(object).filter((key) => typeof key === "symbol" || !/^(0|[1-9][0-9]*)$/.test(key));

@@ -329,6 +329,11 @@ impl Headers {
     pub fn of(list: Rc<HeaderList>) -> Self {
         Headers { list }
     }
+
+    /// Whether its guard is "immutable".
+    pub(super) fn is_immutable(&self) -> bool {
+        self.list.immutable.get()
+    }
 }
 
 #[jsg::class]

@@ -120,6 +120,12 @@ impl Native {
         object.0.get_property_names(scope, arguments).ok_or(Error::Pending)
     }
 
+    /// Whether a `Headers` object refuses changes; `null` for anything else.
+    #[static_method]
+    fn is_immutable<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Option<bool> {
+        jsg::unwrap_value::<super::headers::Headers>(scope, value).map(|headers| headers.is_immutable())
+    }
+
     /// The name of the constructor that made the object, whatever its prototype says now.
     #[static_method]
     fn get_constructor_name(scope: &mut v8::PinScope<'_, '_>, object: jsg::Object<'_>) -> String {
@@ -151,7 +157,14 @@ pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::L
     super::expose_functions::<Native>(
         scope,
         native,
-        &["getPromiseDetails", "getProxyDetails", "previewEntries", "getOwnNonIndexProperties", "getConstructorName"],
+        &[
+            "getPromiseDetails",
+            "getProxyDetails",
+            "previewEntries",
+            "getOwnNonIndexProperties",
+            "getConstructorName",
+            "isImmutable",
+        ],
     );
     let key = jsg::string(scope, "native");
     internal.create_data_property(scope, key.into(), native.into());

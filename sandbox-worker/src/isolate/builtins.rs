@@ -67,6 +67,9 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8
     let prototype = prototype_of(scope, global);
     let parent = prototype_of(scope, prototype);
     crate::api::expose(scope, prototype);
+    let note = own(scope, internal, "noteInterfaces").and_then(|value| v8::Local::<v8::Function>::try_from(value).ok());
+    let undefined = v8::undefined(scope).into();
+    note.and_then(|note| note.call(scope, undefined, &[prototype.into()])).expect("the built-ins take native classes");
     let globals = own(scope, internal, "globals").and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
     let globals = globals.expect("the built-ins list their globals");
     let names = globals.get_own_property_names(scope, v8::GetPropertyNamesArgs::default());
