@@ -1,0 +1,85 @@
+//! Invariants that can be read off the programs and the sources. `ARCHITECTURE.md` names these tests.
+
+use std::{fs, path::Path};
+
+fn source(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+#[test]
+fn the_supervisor_has_no_v8() {
+    // V8's version banner and the names of its symbols are in every program that links it.
+    let marks: [&[u8]; 2] = [b"_ZN2v88internal", b"v8::internal"];
+    let worker = fs::read(env!("CARGO_BIN_EXE_sandbox-worker")).expect("the worker was built");
+    assert!(marks.iter().any(|mark| contains(&worker, mark)), "the marks no longer find V8 where it is");
+    let supervisor = fs::read(env!("CARGO_BIN_EXE_supervisor")).expect("the supervisor was built");
+    for mark in marks {
+        assert!(!contains(&supervisor, mark), "the supervisor links V8");
+    }
+}
+
+#[test]
+fn the_supervisor_forbids_unsafe_code() {
+    assert!(source("supervisor/src/lib.rs").contains("#![forbid(unsafe_code)]"));
+    let program = source("src/bin/supervisor.rs");
+    assert!(!program.contains("unsafe") && program.lines().count() < 20, "the program itself stays thin");
+}
+
+#[test]
+fn the_wire_offers_a_worker_one_capability() {
+    // Methods of the worker's interfaces are what the supervisor calls; a capability of the supervisor's reaches the worker
+    // only as a parameter of one of them. These are all that there are: the host, at `bind`, and the body of a request.
+    let schema = source("ipc-schema/schema/worker.capnp");
+    let code: String = schema.lines().map(|line| line.split('#').next().unwrap_or("")).collect::<Vec<_>>().join("\n");
+    let interfaces: Vec<&str> = code
+        .lines()
+        .filter_map(|line| line.strip_prefix("interface "))
+        .map(|line| line.trim_end_matches(" {"))
+        .collect();
+    assert_eq!(interfaces, ["WorkerControl", "Host", "EventPort", "EventDispatcher", "ByteSource"]);
+    assert_eq!(code.matches(":Host)").count(), 1, "the host is handed over once, when a worker is bound");
+    let host = code.split("interface Host {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the host");
+    let methods: Vec<&str> = host.lines().filter(|line| line.contains(" @")).map(str::trim).collect();
+    assert_eq!(methods, ["log @0 (entries :List(LogEntry)) -> ();"]);
+}
+
+#[test]
+fn the_sandbox_is_shut_before_anything_is_read() {
+    let start = source("sandbox-worker/src/start.rs");
+    let at = |what: &str| start.find(what).unwrap_or_else(|| panic!("start.rs no longer says {what:?}"));
+    assert!(at("enter::prepare(") < at("platform::initialize("));
+    assert!(at("platform::initialize(") < at("prepared.seal("));
+    assert!(at("prepared.seal(") < at("transport::server("), "nothing is read from a connection before the seal");
+    assert_eq!(start.matches("transport::server(").count(), 2);
+}
+
+#[test]
+fn the_map_names_what_exists() {
+    let map = source("ARCHITECTURE.md");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for name in map.split('`').skip(1).step_by(2) {
+        let is_path = name.ends_with(".rs") || name.ends_with(".md") || name.ends_with(".capnp");
+        if !is_path || !name.contains('/') {
+            continue;
+        }
+        seen += 1;
+        assert!(root.join(name).exists(), "ARCHITECTURE.md names {name}, which does not exist");
+    }
+    assert!(seen > 20, "only {seen} paths were found in ARCHITECTURE.md");
+    // The tests that it names exist too.
+    for (file, name) in [
+        ("ipc-schema/tests/transport.rs", "what_no_worker_needs_is_a_violation"),
+        ("ipc-schema/tests/transport.rs", "held_messages_are_bounded"),
+        ("supervisor/tests/fleet.rs", "a_worker_that_breaks_a_rule_is_ended"),
+        ("supervisor/tests/fleet.rs", "a_thousand_kills_leak_nothing"),
+    ] {
+        assert!(map.contains(name), "ARCHITECTURE.md no longer names {name}");
+        assert!(source(file).contains(&format!("fn {name}")), "{file} has no test {name}");
+    }
+}
