@@ -5,6 +5,7 @@
     FunctionPrototypeApply, Bytes, PromiseResolve, PromiseReject, uncurryThis, getPrototypeOf, setPrototypeOf, bytesOf,
     typedArrayByteLength, typedArrayBuffer, typedArraySet, subarray, copyBytes, TypedArrayPrototype, illegalInvocation,
     isObject, notOfType, constructorNotOfType, toDOMString, toUSVString, toClampedInteger, shape, defineProperty,
+    withoutObjectPrototype, replaceUnits,
   } = internal.primordials;
   const SymbolIterator = Symbol.iterator;
   const TypeErrorConstructor = TypeError;
@@ -16,7 +17,6 @@
   const indexOfString = uncurryThis(String.prototype.indexOf);
   const toLowerCase = uncurryThis(String.prototype.toLowerCase);
   const trim = uncurryThis(String.prototype.trim);
-  const replace = uncurryThis(RegExp.prototype[Symbol.replace]);
   const bytesIndexOf = uncurryThis(TypedArrayPrototype.indexOf);
   const padStart = uncurryThis(String.prototype.padStart);
   const numberToString = uncurryThis(Number.prototype.toString);
@@ -28,6 +28,8 @@
   /** Bytes of header lines in one part of a multipart body. */
   const MAX_PART_HEADER_BYTES = 16 * 1024;
 
+  /** Line ends as a Blob's `endings: "native"` has them. */
+  const nativeLineEnd = (code, next) => (code !== 13 ? undefined : next === 10 ? "" : "\n");
   const normalizeType = (type) => {
     for (let i = 0; i < type.length; i++) {
       const code = charCodeAt(type, i);
@@ -54,7 +56,7 @@
       let bytes = bytesOfBlob(part) ?? bytesOf(part);
       if (bytes === undefined) {
         let text = toUSVString(part);
-        if (native) text = replace(/\r\n|\r/g, text, "\n");
+        if (native) text = replaceUnits(text, nativeLineEnd);
         bytes = internal.encodeUtf8(text);
       }
       size += typedArrayByteLength(bytes);
@@ -391,8 +393,9 @@
   // ------------------------------------------------------------------------------------------------- encodings
 
   const escapeName = (name) =>
-    replace(/["\r\n]/g, name, (c) => (c === '"' ? "%22" : c === "\r" ? "%0D" : "%0A"));
-  const normalizeNewlines = (text) => replace(/\r\n|\r|\n/g, text, "\r\n");
+    replaceUnits(name, (code) => (code === 34 ? "%22" : code === 13 ? "%0D" : code === 10 ? "%0A" : undefined));
+  const normalizeNewlines = (text) =>
+    replaceUnits(text, (code, next) => (code === 10 ? "\r\n" : code !== 13 ? undefined : next === 10 ? "" : "\r\n"));
 
   const newBoundary = () => {
     let boundary = "";
@@ -492,8 +495,18 @@
       at++;
     }
   };
-  const unescapeName = (name) =>
-    replace(/%22|%0D|%0A/gi, name, (c) => (c === "%22" ? '"' : c[2] === "D" || c[2] === "d" ? "\r" : "\n"));
+  const unescapeName = (name) => {
+    let result = "";
+    let copied = 0;
+    for (let at = indexOfString(name, "%"); at !== -1; at = indexOfString(name, "%", at + 1)) {
+      const digits = toLowerCase(stringSlice(name, at + 1, at + 3));
+      const unescaped = digits === "22" ? '"' : digits === "0d" ? "\r" : digits === "0a" ? "\n" : undefined;
+      if (unescaped === undefined) continue;
+      result += stringSlice(name, copied, at) + unescaped;
+      copied = at + 3;
+    }
+    return copied === 0 ? name : result + stringSlice(name, copied);
+  };
 
   const parseMultipart = (bytes, boundary, formData) => {
     const form = formOf(formData);
@@ -624,6 +637,10 @@
   internal.globals.Blob = Blob;
   internal.globals.File = File;
   internal.globals.FormData = FormData;
+
+  withoutObjectPrototype([
+    Entry, FormState, Cursor,
+  ]);
 
   return {
     parseFormData,

@@ -4,6 +4,7 @@
   const {
     FunctionPrototypeApply, defineProperty, setPrototypeOf, isObject, illegalConstructor, illegalInvocation,
     notOfType, constructorNotOfType, fieldNotOfType, toDOMString, toUSVString, shape, defineConstants, uncurryThis,
+    withoutObjectPrototype,
   } = internal.primordials;
   const TypeErrorConstructor = TypeError;
   const ErrorConstructor = Error;
@@ -920,6 +921,10 @@
   globals.ErrorEvent = ErrorEvent;
   globals.AbortController = AbortController;
   globals.AbortSignal = AbortSignal;
+
+  withoutObjectPrototype([
+    EventState, Listener, TargetState, HandlerAttribute, SignalState, Link,
+  ]);
 
   return {
     EventTarget, Event, newDOMException, isDOMException, reportError, dispatchTrusted, newFetchEvent, newExtendableEvent,

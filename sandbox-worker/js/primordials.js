@@ -183,6 +183,25 @@
     return number + 0;
   };
 
+  const charCodeAt = uncurryThis(String.prototype.charCodeAt);
+  const slice = uncurryThis(String.prototype.slice);
+  /**
+   * `text` with each UTF-16 unit replaced for which `change(code, next)`, given the unit after it too, returns a string.
+   * For regular expressions, which consult properties that scripts can change.
+   */
+  const replaceUnits = (text, change) => {
+    let result = "";
+    let copied = 0;
+    const { length } = text;
+    for (let i = 0; i < length; i++) {
+      const replacement = change(charCodeAt(text, i), i + 1 < length ? charCodeAt(text, i + 1) : -1);
+      if (replacement === undefined) continue;
+      result += slice(text, copied, i) + replacement;
+      copied = i + 1;
+    }
+    return copied === 0 ? text : result + slice(text, copied);
+  };
+
   /**
    * Gives a class the outward shape of a Web IDL interface object: enumerable members, a toStringTag and the parameter
    * count that the standard gives its constructor.
@@ -205,6 +224,10 @@
       if (isFunction && (key === "prototype" || key === "length" || key === "name")) continue;
       defineProperty(object, key, { __proto__: null, enumerable: true });
     }
+  };
+  /** Takes Object.prototype, on which scripts can put setters and getters, off the chain of internal objects. */
+  const withoutObjectPrototype = (classes) => {
+    for (let i = 0; i < classes.length; i++) setPrototypeOf(classes[i].prototype, null);
   };
   const defineConstants = (Class, constants) => {
     for (const key in constants) {
@@ -240,7 +263,7 @@
       copyBytes, transferBuffer, isDetached, isArrayBuffer, isSharedArrayBuffer, isDataView, isUint8Array, viewBuffer,
       viewByteLength, viewByteOffset, bytesOf, resolvedPromise, noop, upon, markHandled, microtask, illegalConstructor,
       illegalInvocation, isObject, notOfType, constructorNotOfType, fieldNotOfType, toDOMString, toUSVString,
-      toEnforcedUnsigned, toClampedInteger, shape, defineConstants,
+      toEnforcedUnsigned, toClampedInteger, shape, defineConstants, withoutObjectPrototype, replaceUnits,
     },
   };
 })

@@ -12,6 +12,7 @@
     viewBuffer, viewByteLength, viewByteOffset, bytesOf, resolvedPromise, noop, upon, markHandled, microtask,
     illegalConstructor, illegalInvocation, isObject, notOfType, constructorNotOfType, fieldNotOfType, toDOMString,
     toEnforcedUnsigned, defineProperty, getPrototypeOf, setPrototypeOf, shape, uncurryThis,
+    withoutObjectPrototype,
   } = internal.primordials;
   const { iterator: SymbolIterator, asyncIterator: SymbolAsyncIterator } = Symbol;
   const ViewConstructors = {
@@ -3148,6 +3149,13 @@
   globals.TextDecoderStream = TextDecoderStream;
   globals.ByteLengthQueuingStrategy = ByteLengthQueuingStrategy;
   globals.CountQueuingStrategy = CountQueuingStrategy;
+
+  withoutObjectPrototype([
+    Deferred, List, Readable, Reader, PromiseRequest, ScriptSource, ReadableController, PullInto, DefaultTee,
+    TeeBranch, ByteTee, ByteTeeRequest, ByteTeeByobRequest, IteratorSource, Writable, Writer, ScriptSink,
+    WritableController, Pipe, Transform, TransformController, ScriptTransformer, InternalTransformer, TransformSink,
+    TransformSource, IdentityPipe, EncoderCodec, DecoderCodec, NativeSource, BytesSource, Collector,
+  ]);
 
   return {
     newSourceStream(pull, cancel, expectedLength) {

@@ -51,46 +51,46 @@ pub fn eval_logged(source: &str) -> (String, Vec<String>) {
 }
 
 async fn eval_in(isolate: Rc<Isolate>, source: &str) -> String {
-        let context = IoContext::new(isolate);
-        let promise = context.enter(|scope| {
-            v8::tc_scope!(let scope, scope);
-            let source = jsg::string(scope, source);
-            let result = v8::Script::compile(scope, source, None).and_then(|script| script.run(scope));
-            match result {
-                Some(value) => match v8::Local::<v8::Promise>::try_from(value) {
-                    Ok(promise) => Ok(crate::io::js_future(scope, promise)),
-                    Err(_) => Err(show(scope, value)),
-                },
-                None => {
-                    let exception = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
-                    Err(describe(scope, exception).message)
-                }
+    let context = IoContext::new(isolate);
+    let promise = context.enter(|scope| {
+        v8::tc_scope!(let scope, scope);
+        let source = jsg::string(scope, source);
+        let result = v8::Script::compile(scope, source, None).and_then(|script| script.run(scope));
+        match result {
+            Some(value) => match v8::Local::<v8::Promise>::try_from(value) {
+                Ok(promise) => Ok(crate::io::js_future(scope, promise)),
+                Err(_) => Err(show(scope, value)),
+            },
+            None => {
+                let exception = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
+                Err(describe(scope, exception).message)
             }
-        });
-        let mut promise = match promise {
-            Ok(promise) => promise,
-            Err(text) => return text,
-        };
-        let settled = std::future::poll_fn(|cx| {
-            let _ = context.poll_tasks(cx);
-            match std::pin::Pin::new(&mut promise).poll(cx) {
-                Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-                Poll::Pending if context.is_idle() => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await;
-        context.enter(|scope| match settled {
-            Some(Ok(value)) => {
-                let value = v8::Local::new(scope, value);
-                show(scope, value)
-            }
-            Some(Err(reason)) => {
-                let reason = v8::Local::new(scope, reason);
-                describe(scope, reason).message
-            }
-            None => "[hung]".to_owned(),
-        })
+        }
+    });
+    let mut promise = match promise {
+        Ok(promise) => promise,
+        Err(text) => return text,
+    };
+    let settled = std::future::poll_fn(|cx| {
+        let _ = context.poll_tasks(cx);
+        match std::pin::Pin::new(&mut promise).poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending if context.is_idle() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+    context.enter(|scope| match settled {
+        Some(Ok(value)) => {
+            let value = v8::Local::new(scope, value);
+            show(scope, value)
+        }
+        Some(Err(reason)) => {
+            let reason = v8::Local::new(scope, reason);
+            describe(scope, reason).message
+        }
+        None => "[hung]".to_owned(),
+    })
 }
 
 fn show(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> String {

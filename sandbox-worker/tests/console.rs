@@ -25,7 +25,8 @@ fn prints_as_the_reference() {
         let listed = different.iter().any(|(other, _)| other == expression);
         if (found == text) == listed {
             let found = if listed { "the same, which is listed as different" } else { found };
-            writeln!(wrong, "{expression}\n  reference: {text}\n       ours: {found}").expect("a string takes everything");
+            writeln!(wrong, "{expression}\n  reference: {text}\n       ours: {found}")
+                .expect("a string takes everything");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

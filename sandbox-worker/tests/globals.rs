@@ -74,17 +74,29 @@ fn what_is_not_a_worker_s_is_absent() {
         let expected = if name == "gc" { "function" } else { "undefined" };
         check(&format!("typeof {name}"), expected);
     }
-    check("typeof Intl.DateTimeFormat.prototype.formatToParts + typeof new Date().toTemporalInstant", "functionundefined");
+    check(
+        "typeof Intl.DateTimeFormat.prototype.formatToParts + typeof new Date().toTemporalInstant",
+        "functionundefined",
+    );
 }
 
 #[test]
 fn the_global_is_a_service_worker_s() {
     check("String(globalThis)", "[object ServiceWorkerGlobalScope]");
-    check("globalThis instanceof WorkerGlobalScope && globalThis instanceof EventTarget && self === globalThis", "true");
+    check(
+        "globalThis instanceof WorkerGlobalScope && globalThis instanceof EventTarget && self === globalThis",
+        "true",
+    );
     check("let n = 0; addEventListener('x', () => n++); dispatchEvent(new Event('x')); n", "1");
-    check("(function () { 'use strict'; origin = 'x' })()", "TypeError: Cannot assign to read only property 'origin' of object '#<ServiceWorkerGlobalScope>'");
+    check(
+        "(function () { 'use strict'; origin = 'x' })()",
+        "TypeError: Cannot assign to read only property 'origin' of object '#<ServiceWorkerGlobalScope>'",
+    );
     // Polyfills replace globals by assignment.
-    check("fetch = 5; Headers = 6; [fetch, Headers, delete globalThis.fetch, typeof fetch]", r#"[5,6,true,"function"]"#);
+    check(
+        "fetch = 5; Headers = 6; [fetch, Headers, delete globalThis.fetch, typeof fetch]",
+        r#"[5,6,true,"function"]"#,
+    );
 }
 
 #[test]
