@@ -659,7 +659,7 @@ fn read_outcome(response: &capnp::capability::Response<worker_control::bind_resu
             };
             let (message, stack) = (text(error.get_message())?, text(error.get_stack())?);
             // The places stand in the message where they are known; a stack says them again.
-            let all = if stack.is_empty() || message.contains("\n  at ") || !stack.contains('\n') {
+            let all = if message.contains("\n  at ") || message.contains(&stack) {
                 message
             } else {
                 format!("{message}\n{stack}")
