@@ -22,6 +22,13 @@ pub trait Class: Trace + Sized + 'static {
     fn info() -> &'static ClassInfo;
 }
 
+/// Gives the description of a class.
+pub type Describe = fn() -> &'static ClassInfo;
+
+/// The way from a value of a class to the value of its parent class that it contains. Safe for pointers to live values of
+/// the class that it belongs to.
+pub type Upcast = unsafe fn(*const ()) -> *const ();
+
 /// What the glue knows of a class.
 pub struct ClassInfo {
     /// As scripts see it.
@@ -30,7 +37,7 @@ pub struct ClassInfo {
     pub c_name: &'static CStr,
     /// The class that this one extends: its description, and the way from a value of this type to the one of that type
     /// that it contains.
-    pub parent: Option<(fn() -> &'static ClassInfo, unsafe fn(*const ()) -> *const ())>,
+    pub parent: Option<(Describe, Upcast)>,
     /// Called for `new` and for calls without `new`.
     pub callback: v8::FunctionCallback,
     /// Adds the members.

@@ -31,6 +31,7 @@ impl Error {
     }
 
     /// A plain `Error` with this message.
+    #[expect(clippy::self_named_constructors, reason = "named after the JavaScript class, as its siblings are")]
     pub fn error(message: impl Into<Cow<'static, str>>) -> Self {
         Error::Plain(message.into())
     }

@@ -51,7 +51,10 @@ mod to_js;
 mod trace;
 
 pub use buffer::{ArrayBufferBytes, BufferSource, Uint8ArrayBytes};
-pub use class::{Class, ClassInfo, Global, Illegal, Ref, Registry, TemplateBuilder, instantiate, unwrap, unwrap_value};
+pub use class::{
+    Class, ClassInfo, Describe, Global, Illegal, Ref, Registry, TemplateBuilder, Upcast, instantiate, unwrap,
+    unwrap_value,
+};
 pub use convert::{Clamp, EnforceRange, Finite, FromJs, Nullable, Object, Place, Record, Rest, Sequence, field};
 pub use error::{Error, Hooks};
 pub use glue::Receiver;

@@ -239,6 +239,7 @@ impl UrlSearchParams {
     }
 
     #[method]
+    #[expect(clippy::inherent_to_string, reason = "the method of the JavaScript class")]
     fn to_string(&self) -> String {
         self.serialize()
     }
