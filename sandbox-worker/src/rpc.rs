@@ -221,27 +221,73 @@ impl wire::event_dispatcher::Server for Dispatcher {
         params: wire::event_dispatcher::FetchParams,
         mut results: wire::event_dispatcher::FetchResults,
     ) -> Result<(), capnp::Error> {
-        let active = Active::new(&self.process);
         let request = params.get()?.get_request()?;
         let is_head = request.get_method()?.as_bytes() == b"HEAD";
-        let context = IoContext::new(self.worker.isolate.clone());
-        let mut progress = context.enter(|scope| self.deliver(scope, &context, request, is_head, &mut results))?;
+        let event = Event::new(&self.process, &self.worker);
+        let context = &event.context;
+        let mut progress = context.enter(|scope| self.deliver(scope, context, request, is_head, &mut results))?;
         drop(params);
         if let Progress::Pending(promise) = progress {
-            progress = self.wait(&context, promise, is_head, &mut results).await?;
+            progress = self.wait(context, promise, is_head, &mut results).await?;
         }
         match progress {
-            Progress::Done(body) => self.finish(active, context, body),
+            Progress::Done(body) => event.finish(body),
             Progress::Failed(kind, message) => {
                 let mut failure = results.get().init_outcome().init_failure();
                 failure.set_kind(kind);
                 failure.set_message(message.as_str());
-                self.finish(active, context, None);
             }
             Progress::Pending(_) => unreachable!("`wait` ends with a response or a failure"),
         }
         Ok(())
     }
+}
+
+/// An event that is being answered.
+///
+/// When it is dropped, because it was answered or because the client is gone, what was given to `waitUntil` still runs to
+/// its end, as in the reference; everything else that the event owns ends with it.
+struct Event {
+    context: Rc<IoContext>,
+    process: Rc<Process>,
+    _active: Active,
+}
+
+impl Event {
+    fn new(process: &Rc<Process>, worker: &Worker) -> Self {
+        let context = IoContext::new(worker.isolate.clone());
+        Event { context, process: process.clone(), _active: Active::new(process) }
+    }
+
+    /// The reply is made; a body that is still to be pulled keeps the event alive.
+    fn finish(self, body: Option<api::response::StreamingBody>) {
+        if let Some(body) = body {
+            tokio::task::spawn_local(async move { drive(&self.context, body.wait()).await });
+        }
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        if self.context.is_settled() {
+            return;
+        }
+        let (context, active) = (self.context.clone(), Active::new(&self.process));
+        tokio::task::spawn_local(async move {
+            drive(&context, std::future::poll_fn(|cx| context.poll_settled(cx))).await;
+            drop(active);
+        });
+    }
+}
+
+/// Runs the tasks and timers of an event until `end`.
+async fn drive(context: &Rc<IoContext>, end: impl Future<Output = ()>) {
+    let mut end = pin!(end);
+    std::future::poll_fn(|cx| {
+        let _ = context.poll_tasks(cx);
+        end.as_mut().poll(cx)
+    })
+    .await;
 }
 
 impl Dispatcher {
@@ -387,26 +433,5 @@ impl Dispatcher {
         let mut text = describe(scope, exception).text();
         text.truncate(text.floor_char_boundary(MAX_FAILURE_TEXT));
         Progress::Failed(failure_kind(context, event_failure::Kind::Exception), text)
-    }
-
-    /// Keeps the event alive after the reply: until its body is sent and `waitUntil` has settled.
-    fn finish(&self, active: Active, context: Rc<IoContext>, body: Option<api::response::StreamingBody>) {
-        if body.is_none() && context.is_settled() {
-            return;
-        }
-        tokio::task::spawn_local(async move {
-            let mut ended = pin!(async {
-                if let Some(body) = body {
-                    body.wait().await;
-                }
-                std::future::poll_fn(|cx| context.poll_settled(cx)).await;
-            });
-            std::future::poll_fn(|cx| {
-                let _ = context.poll_tasks(cx);
-                ended.as_mut().poll(cx)
-            })
-            .await;
-            drop(active);
-        });
     }
 }

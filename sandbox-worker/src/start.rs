@@ -80,9 +80,9 @@ fn run() -> Result<(), StartError> {
         }
         let control_capability = capnp_rpc::new_client::<wire::worker_control::Client, _>(Control(process));
         let (_, connection) = transport::server(connect(control)?, Limits::for_supervisor(), control_capability.client);
-        // However it ends: without its supervisor the process has nothing to do.
+        // However it ends: without its supervisor the process has nothing to do, and nothing to put in order.
         let _ = connection.await;
-        Ok(())
+        std::process::exit(0)
     })
 }
 
