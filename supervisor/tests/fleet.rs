@@ -2,17 +2,14 @@
 //!
 //! A "process" here is a thread that speaks the wire over the same socketpairs as the real one.
 
+mod fakes;
+
 use std::{
     cell::RefCell,
-    collections::HashMap,
     io::Write,
-    os::unix::net::UnixStream as StdStream,
     pin::Pin,
     rc::Rc,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Duration,
 };
@@ -23,24 +20,15 @@ use bulkhead_ipc::{
         byte_source, event_dispatcher, event_failure, event_port, host, http_request, log_entry, worker_control,
     },
 };
-use bulkhead_policy::spawn::Exit;
 use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
-    config::model::{Config, Module, ModuleKind, Service as ServiceConfig, ServiceKind, Worker, WorkerSource},
-    fleet::{
-        Fleet, FleetConfig, FleetHandle, StartError,
-        decide::{PoolPolicy, RestartPolicy},
-        spawner::{Process, Spawned, Spawner},
-    },
-    rpc::log::{Entry, Log, Stream},
-    service::{LocalFuture, Service, ServiceError, ServiceRequest, worker::WorkerService},
+    fleet::{FleetConfig, StartError, decide::PoolPolicy},
+    rpc::log::{Entry, Stream},
+    service::{Service, ServiceError, worker::WorkerService},
 };
 use bytes::Bytes;
-use tokio::{
-    io::AsyncWriteExt,
-    net::UnixStream,
-    sync::{mpsc, watch},
-};
+use fakes::{Ends, Rig, World, eventually, get, local, request, settings, text};
+use tokio::{io::AsyncWriteExt, net::UnixStream};
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The fake process
@@ -57,111 +45,8 @@ enum Behaviour {
     DiesInBind,
 }
 
-/// What tests look at.
-#[derive(Default)]
-struct World {
-    spawned: AtomicI32,
-    /// Threads that stand for processes and have not ended.
-    alive: AtomicUsize,
-    /// `/hang` requests that are running.
-    hanging: AtomicUsize,
-    /// Processes by pid, for killing them from outside.
-    exits: Mutex<HashMap<i32, watch::Sender<Option<Exit>>>>,
-    drained: AtomicBool,
-}
-
-impl World {
-    fn kill(&self, pid: i32, signal: i32) {
-        if let Some(exit) = self.exits.lock().expect("no panic").get(&pid) {
-            exit.send_if_modified(|exit| {
-                exit.is_none().then(|| *exit = Some(Exit::Signal { signal, core: false })).is_some()
-            });
-        }
-    }
-
-    fn pids(&self) -> Vec<i32> {
-        self.exits.lock().expect("no panic").keys().copied().collect()
-    }
-}
-
-struct FakeSpawner<F> {
-    world: Arc<World>,
-    shards: u32,
-    behaviour: F,
-}
-
-struct FakeProcess {
-    world: Arc<World>,
-    pid: i32,
-    exit: watch::Receiver<Option<Exit>>,
-}
-
-impl Process for FakeProcess {
-    fn pid(&self) -> i32 {
-        self.pid
-    }
-
-    fn kill(&self) {
-        self.world.kill(self.pid, 9);
-    }
-
-    fn wait(&mut self) -> LocalFuture<'_, Option<Exit>> {
-        Box::pin(async move { *self.exit.wait_for(Option::is_some).await.expect("the world holds the sender") })
-    }
-}
-
-impl Drop for FakeProcess {
-    fn drop(&mut self) {
-        self.kill();
-        self.world.exits.lock().expect("no panic").remove(&self.pid);
-    }
-}
-
-impl<F: Fn(i32) -> Behaviour + Send> Spawner for FakeSpawner<F> {
-    fn spawn(&mut self) -> Result<Spawned, String> {
-        let pid = self.world.spawned.fetch_add(1, Ordering::SeqCst) + 1;
-        let behaviour = (self.behaviour)(pid);
-        let pair = || {
-            let (ours, theirs) = StdStream::pair().expect("a socketpair");
-            ours.set_nonblocking(true).expect("a socket");
-            theirs.set_nonblocking(true).expect("a socket");
-            (ours, theirs)
-        };
-        let (control, their_control) = pair();
-        let (events, their_events): (Vec<_>, Vec<_>) = (0..self.shards).map(|_| pair()).unzip();
-        let (diagnostics, stderr) = std::io::pipe().expect("a pipe");
-        let (sender, exit) = watch::channel(None);
-        self.world.exits.lock().expect("no panic").insert(pid, sender);
-        let mut ended = exit.clone();
-        let world = self.world.clone();
-        world.alive.fetch_add(1, Ordering::SeqCst);
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            let local = tokio::task::LocalSet::new();
-            let for_process = world.clone();
-            local.block_on(&runtime, async move {
-                let process = play(for_process, pid, behaviour, their_control, their_events, stderr);
-                tokio::select! {
-                    () = process => {}
-                    _ = ended.wait_for(Option::is_some) => {}
-                }
-            });
-            drop(local);
-            world.alive.fetch_sub(1, Ordering::SeqCst);
-        });
-        let process = FakeProcess { world: self.world.clone(), pid, exit };
-        Ok(Spawned { process: Box::new(process), control, events, diagnostics: diagnostics.into() })
-    }
-}
-
-async fn play(
-    world: Arc<World>,
-    pid: i32,
-    behaviour: Behaviour,
-    control: StdStream,
-    events: Vec<StdStream>,
-    mut stderr: std::io::PipeWriter,
-) {
+async fn play(behaviour: Behaviour, ends: Ends) {
+    let Ends { world, pid, control, events, mut stderr } = ends;
     match behaviour {
         Behaviour::NeverReady => std::future::pending().await,
         Behaviour::GarbageOnControl => {
@@ -217,8 +102,8 @@ impl worker_control::Server for Control {
             }
             Behaviour::CodeFails => {
                 let mut error = outcome.init_error();
-                error.set_message("Uncaught Error: start");
-                error.set_stack("  at w.js:1:7");
+                error.set_message("Uncaught Error: start\n  at w.js:1:7");
+                error.set_stack("Error: start\n    at w.js:1:7");
             }
             _ => {
                 *self.host.borrow_mut() = Some(params.get()?.get_host()?);
@@ -293,6 +178,22 @@ impl event_dispatcher::Server for Events {
             let mut failure = outcome.init_failure();
             failure.set_kind(event_failure::Kind::Exception);
             failure.set_message("Error: boom\nsecond line");
+            return Ok(());
+        }
+        if path == "/needs-all" {
+            // As a script does that does not expect its client to go away.
+            let http_request::body::Stream(source) = request.get_body().which()? else { panic!("no stream") };
+            let source = source?;
+            let error = loop {
+                let mut call = source.pull_request();
+                call.get().set_max_bytes(1000);
+                if let Err(error) = call.send().promise.await {
+                    break error;
+                }
+            };
+            let mut failure = outcome.init_failure();
+            failure.set_kind(event_failure::Kind::Exception);
+            failure.set_message(error.to_string());
             return Ok(());
         }
         let mut response = outcome.reborrow().init_response();
@@ -433,131 +334,16 @@ impl byte_source::Server for Script {
 // ---------------------------------------------------------------------------------------------------------------------
 // The harness
 
-struct Rig {
-    world: Arc<World>,
-    fleet: FleetHandle,
-    log: mpsc::Receiver<Entry>,
-}
-
-fn worker_config(name: &str) -> ServiceConfig {
-    ServiceConfig {
-        name: name.to_owned(),
-        kind: ServiceKind::Worker(Arc::new(Worker {
-            source: WorkerSource::Modules(vec![Module {
-                name: "w.js".to_owned(),
-                kind: ModuleKind::EsModule("export default {}".to_owned()),
-            }]),
-            compatibility_date: "2024-01-01".to_owned(),
-            compatibility_flags: vec!["nodejs_compat".to_owned()],
-            compatibility: compatibility(),
-            bindings: Vec::new(),
-        })),
-    }
-}
-
-fn compatibility() -> bulkhead_ipc::compatibility::CompatibilityFlags {
-    let none: [&str; 0] = [];
-    bulkhead_ipc::compatibility::resolve("2024-01-01", &none, false).expect("flags")
-}
-
-fn settings() -> FleetConfig {
-    FleetConfig {
-        pool: PoolPolicy { min: 1, max: 2 },
-        restart: RestartPolicy {
-            base: Duration::from_millis(1),
-            max: Duration::from_millis(5),
-            healthy_after: Duration::from_secs(3600),
-        },
-        wait_timeout: Duration::from_secs(60),
-        ..FleetConfig::new("/nonexistent".into(), 1)
-    }
-}
-
-fn rig(settings: FleetConfig, behaviour: impl Fn(i32) -> Behaviour + Send + 'static) -> Rig {
+fn rig(settings: FleetConfig, behaviour: impl Fn(i32) -> Behaviour + Send + Sync + 'static) -> Rig {
     rig_with_log(settings, 65_536, behaviour)
 }
 
-fn rig_with_log(settings: FleetConfig, room: usize, behaviour: impl Fn(i32) -> Behaviour + Send + 'static) -> Rig {
-    let world = Arc::new(World::default());
-    let config = Config {
-        services: vec![worker_config("one"), worker_config("two")],
-        sockets: Vec::new(),
-        v8_flags: Vec::new(),
-    };
-    let (log, entries) = Log::to_channel(room);
-    let spawner = FakeSpawner { world: world.clone(), shards: settings.shards, behaviour };
-    let fleet = Fleet::start_with(settings, Arc::new(config), log, Box::new(spawner)).expect("a fleet");
-    Rig { world, fleet, log: entries }
-}
-
-impl Rig {
-    fn service(&self, index: usize) -> WorkerService {
-        WorkerService::new(self.fleet.shard(0), index, None, None)
-    }
-
-    /// Waits for a log line that contains `text`.
-    async fn logged(&mut self, text: &str) -> String {
-        let mut seen = Vec::new();
-        let found = tokio::time::timeout(Duration::from_secs(30), async {
-            loop {
-                let entry = self.log.recv().await.expect("a log");
-                if entry.text.contains(text) {
-                    return entry.text;
-                }
-                seen.push(entry.text);
-            }
-        });
-        match found.await {
-            Ok(line) => line,
-            Err(_) => panic!("{text:?} was not logged, but {seen:#?}"),
-        }
-    }
-
-    async fn ended(self) {
-        self.fleet.drain(Duration::from_secs(5)).await;
-        let world = self.world.clone();
-        drop(self);
-        eventually(|| world.alive.load(Ordering::SeqCst) == 0).await;
-        assert!(world.pids().is_empty(), "every process was reaped");
-    }
-}
-
-async fn eventually(mut condition: impl FnMut() -> bool) {
-    let waiting = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it never came to pass");
-}
-
-fn local(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let bounded = async { tokio::time::timeout(Duration::from_secs(120), test).await.expect("the test hangs") };
-    tokio::task::LocalSet::new().block_on(&runtime, bounded);
-}
-
-fn get(path: &str) -> ServiceRequest {
-    request("GET", path, Body::Empty)
-}
-
-fn request(method: &str, path: &str, body: Body) -> ServiceRequest {
-    let http = http::Request::builder()
-        .method(method)
-        .uri(format!("http://host{path}"))
-        .header("user-agent", "test")
-        .body(body)
-        .expect("a request");
-    ServiceRequest { http, cf_json: None }
-}
-
-async fn text(response: http::Response<Body>) -> Result<String, BodyError> {
-    let mut body = response.into_body();
-    let mut all = Vec::new();
-    while let Some(chunk) = next_chunk(&mut body).await {
-        all.extend_from_slice(&chunk?);
-    }
-    Ok(String::from_utf8(all).expect("UTF-8"))
+fn rig_with_log(
+    settings: FleetConfig,
+    room: usize,
+    behaviour: impl Fn(i32) -> Behaviour + Send + Sync + 'static,
+) -> Rig {
+    fakes::start(settings, room, move |ends| play(behaviour(ends.pid), ends))
 }
 
 /// A body of `left` bytes in chunks, which counts how far it was read and whether it was let go of.
@@ -618,7 +404,7 @@ fn what_the_worker_says_about_its_failure_is_not_for_the_client() {
     local(async {
         let rig = rig(settings(), |_| Behaviour::Good);
         match rig.service(0).fetch(get("/throw")).await {
-            Err(ServiceError::Exception(text)) => assert_eq!(text, "Error: boom second line"),
+            Err(ServiceError::Exception(text)) => assert_eq!(text, "worker \"one\": Uncaught Error: boom\nsecond line"),
             other => panic!("{other:?}"),
         }
         rig.ended().await;
@@ -646,6 +432,61 @@ fn small_bodies_travel_inline_and_long_ones_stream() {
             assert_eq!(text(response).await.expect("a body").len() as u64, length);
             assert_eq!(read.get(), length);
             assert_eq!(Rc::strong_count(&token), 1, "the body was let go of");
+        }
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+/// A body that breaks off after its chunks, as one that is no HTTP does.
+struct Torn(Vec<Option<&'static str>>);
+
+impl PullSource for Torn {
+    fn poll_pull(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let chunks = &mut self.get_mut().0;
+        match (!chunks.is_empty()).then(|| chunks.remove(0)) {
+            Some(Some(chunk)) => Poll::Ready(Some(Ok(Bytes::from_static(chunk.as_bytes())))),
+            Some(None) => {
+                // Much later.
+                let waker = cx.waker().clone();
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    waker.wake();
+                });
+                Poll::Pending
+            }
+            None => Poll::Ready(Some(Err(BodyError("secret".to_owned())))),
+        }
+    }
+}
+
+#[test]
+fn a_handler_decides_what_a_request_is_worth_whose_body_breaks_off() {
+    local(async {
+        let rig = rig(settings(), |_| Behaviour::Good);
+        let service = rig.service(0);
+        for chunks in
+            [vec![], vec![Some("abc")], vec![None], vec![Some("abc"), None], vec![Some("abc"), None, Some("d")]]
+        {
+            let torn = || Body::Pull(Box::pin(Torn(chunks.clone())));
+            // Who does not look at it does not notice.
+            let response = service.fetch(request("POST", "/how", torn())).await.expect("a response");
+            assert_eq!(text(response).await.expect("a body"), "stream", "{chunks:?}");
+            // Who cannot do without fails, and that is the client's own doing.
+            let error = service.fetch(request("POST", "/needs-all", torn())).await.expect_err("it broke off");
+            assert!(matches!(error, ServiceError::BrokenRequest), "{chunks:?}: {error:?}");
+            // What was passed on breaks off where it broke off.
+            let mut body = service.fetch(request("POST", "/echo", torn())).await.expect("a response").into_body();
+            let mut passed = Vec::new();
+            let error = loop {
+                match next_chunk(&mut body).await.expect("no end") {
+                    Ok(chunk) => passed.extend_from_slice(&chunk),
+                    Err(error) => break error,
+                }
+            };
+            let sent: String = chunks.iter().flatten().copied().collect();
+            assert_eq!(String::from_utf8_lossy(&passed), sent, "{error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
         }
         drop(service);
         rig.ended().await;
@@ -825,11 +666,13 @@ fn start_up_errors_of_the_code_are_reported_and_answered() {
     local(async {
         let mut rig = rig(settings(), |_| Behaviour::CodeFails);
         let error = StartError::Code("Uncaught Error: start\n  at w.js:1:7".to_owned());
-        assert_eq!(rig.fleet.start_check(vec![0, 1]).await, [Err(error.clone()), Err(error)]);
-        assert_eq!(rig.logged("service ").await, "service one: Uncaught Error: start\n  at w.js:1:7");
-        let service = rig.service(0);
-        assert!(matches!(service.fetch(get("/hello")).await, Err(ServiceError::Unavailable(_))));
-        drop(service);
+        assert_eq!(rig.fleet.start_check(vec![0]).await, [Err(error)]);
+        for index in [0, 1] {
+            let service = rig.service(index);
+            assert!(matches!(service.fetch(get("/hello")).await, Err(ServiceError::Unavailable(_))));
+        }
+        // Who asked for the check reports the first one.
+        assert_eq!(rig.logged("service ").await, "service two: Uncaught Error: start\n  at w.js:1:7");
         rig.ended().await;
     });
 }

@@ -259,13 +259,26 @@ async fn start_check(fleet: &FleetHandle, config: &Config) -> Result<(), String>
     services.sort_unstable();
     services.dedup();
     let results = fleet.start_check(services.clone()).await;
-    let errors: Vec<String> = services
-        .iter()
-        .zip(results)
-        .filter_map(|(index, result)| {
-            result.err().map(|error| format!("service {}: {error}", config.services[*index].name))
-        })
-        .collect();
+    let mut errors = Vec::new();
+    for (index, result) in services.into_iter().zip(results) {
+        let name = &config.services[index].name;
+        if let Err(error) = result {
+            errors.push(format!("service {name}: {error}"));
+            continue;
+        }
+        let entrypoints = fleet.entrypoints(index).await;
+        for socket in config.sockets.iter().filter(|socket| socket.service.service == index) {
+            if let Some(entrypoint) = &socket.service.entrypoint
+                && !entrypoints.contains(entrypoint)
+            {
+                errors.push(format!(
+                    "Socket \"{}\" refers to service \"{name}\" with a named entrypoint \"{entrypoint}\", but \"{name}\" \
+                     has no such named entrypoint.",
+                    socket.name
+                ));
+            }
+        }
+    }
     if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
 }
 

@@ -47,6 +47,8 @@ pub(super) enum Command {
     Start { service: usize, reply: oneshot::Sender<Result<(), StartError>> },
     /// An event connection has ended; `why` if the worker broke a rule.
     Lost { service: usize, generation: u64, why: Option<String> },
+    /// Somebody wants to know what a worker exports.
+    Entrypoints { service: usize, reply: oneshot::Sender<Vec<String>> },
     /// The fleet shall end.
     Drain { deadline: Duration, reply: oneshot::Sender<()> },
     /// Somebody counts.
@@ -83,6 +85,8 @@ struct Live {
     ended: watch::Receiver<Ended>,
     kill: Rc<Kill>,
     name: Rc<RefCell<String>>,
+    /// The names under which the bound code exports entrypoints; the default one is empty.
+    entrypoints: RefCell<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -223,6 +227,13 @@ impl Manager {
                     self.drain(deadline).await;
                     let _ = reply.send(());
                 });
+            }
+            Command::Entrypoints { service, reply } => {
+                let names = match &self.services[service].borrow().phase {
+                    Phase::Running(live) => live.entrypoints.borrow().clone(),
+                    _ => Vec::new(),
+                };
+                let _ = reply.send(names);
             }
             Command::Stats { reply } => drop(reply.send(self.stats())),
         }
@@ -409,11 +420,13 @@ impl Manager {
             }
         };
         match outcome {
-            Ok(()) if self.fleet.verbose => {
-                self.log.event(format!("worker {name:?} (pid {}) is ready", live.pid));
+            Ok(entrypoints) => {
+                if self.fleet.verbose {
+                    self.log.event(format!("worker {name:?} (pid {}) is ready", live.pid));
+                }
+                live.entrypoints.replace(entrypoints);
                 Ok(live)
             }
-            Ok(()) => Ok(live),
             Err(error) => {
                 live.kill.now("it could not be started");
                 Err(error)
@@ -484,6 +497,7 @@ impl Manager {
             ended,
             kill: kill.clone(),
             name: name.clone(),
+            entrypoints: RefCell::default(),
         });
         self.processes.borrow_mut().insert(live.generation, kill.clone());
         let (for_driver, generation) = (kill.clone(), live.generation);
@@ -643,13 +657,17 @@ fn serve(live: &Rc<Live>, waiter: Waiter) -> Option<Waiter> {
     }
 }
 
-fn read_outcome(response: &capnp::capability::Response<worker_control::bind_results::Owned>) -> Result<(), StartError> {
+/// The names of the entrypoints, or why there are none.
+fn read_outcome(
+    response: &capnp::capability::Response<worker_control::bind_results::Owned>,
+) -> Result<Vec<String>, StartError> {
     let malformed = |error: &dyn std::fmt::Display| StartError::Process(format!("its answer was malformed: {error}"));
     let outcome = response.get().and_then(|results| results.get_outcome()).map_err(|error| malformed(&error))?;
     match outcome.which().map_err(|error| malformed(&error))? {
         bind_outcome::Ready(entrypoints) => {
-            entrypoints.map_err(|error| malformed(&error))?;
-            Ok(())
+            let entrypoints = entrypoints.map_err(|error| malformed(&error))?;
+            let names = entrypoints.iter().map(|entrypoint| entrypoint.get_name()?.to_string().map_err(Into::into));
+            names.collect::<capnp::Result<_>>().map_err(|error| malformed(&error))
         }
         bind_outcome::Error(error) => {
             let error = error.map_err(|error| malformed(&error))?;

@@ -218,6 +218,14 @@ impl FleetHandle {
         results
     }
 
+    /// The names under which a worker that runs exports entrypoints, where the default one is empty. Nothing when the
+    /// worker does not run.
+    pub async fn entrypoints(&self, service: usize) -> Vec<String> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.commands.send(Command::Entrypoints { service, reply });
+        answer.await.unwrap_or_default()
+    }
+
     /// Lets the workers finish what they are doing, at most for `deadline`, and then ends every process. Nothing is
     /// started afterwards.
     pub async fn drain(&self, deadline: Duration) {

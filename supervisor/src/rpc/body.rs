@@ -23,17 +23,19 @@ pub enum Ready {
     Whole(Bytes),
     /// Its beginning; the rest is still to come.
     Begun(Bytes),
+    /// Its beginning; the rest will never come.
+    Broken(Bytes),
 }
+
+/// All that a worker hears about a body that its client broke off. How it did so is between the client and the socket.
+const TORN: &str = "the request's body broke off";
 
 /// How often a body that has nothing yet is asked again, letting the connection it comes from run in between: what is
 /// already in that connection's buffer arrives by then.
 const PATIENCE: u32 = 2;
 
 /// Takes what is already there of a body, at most about `limit` bytes.
-///
-/// # Errors
-/// The body broke off.
-pub async fn collect_ready(body: &mut Body, limit: usize) -> Result<Ready, BodyError> {
+pub async fn collect_ready(body: &mut Body, limit: usize) -> Ready {
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
     loop {
@@ -49,10 +51,18 @@ pub async fn collect_ready(body: &mut Body, limit: usize) -> Result<Ready, BodyE
             }
         })
         .await;
-        let (whole, chunk) = match chunk {
-            Some(None) => (true, None),
-            Some(Some(chunk)) => (false, Some(chunk?)),
-            None => (false, None),
+        let (mut whole, mut broken) = (false, false);
+        let chunk = match chunk {
+            Some(Some(Ok(chunk))) => Some(chunk),
+            Some(Some(Err(_))) => {
+                broken = true;
+                None
+            }
+            Some(None) => {
+                whole = true;
+                None
+            }
+            None => None,
         };
         let waits = chunk.is_none();
         if let Some(chunk) = chunk {
@@ -68,7 +78,11 @@ pub async fn collect_ready(body: &mut Body, limit: usize) -> Result<Ready, BodyE
         let length = if more.is_empty() { first.len() } else { more.len() };
         if waits || length > limit {
             let bytes = if more.is_empty() { first } else { more.freeze() };
-            return Ok(if whole { Ready::Whole(bytes) } else { Ready::Begun(bytes) });
+            return match (whole, broken) {
+                (true, _) => Ready::Whole(bytes),
+                (_, true) => Ready::Broken(bytes),
+                _ => Ready::Begun(bytes),
+            };
         }
     }
 }
@@ -114,14 +128,28 @@ struct SourceState {
     body: Option<Body>,
     /// Why there is no more, if that is not the end.
     broken: Option<String>,
+    /// The body itself broke off, which is the client's doing.
+    by_client: bool,
 }
 
 impl BodySource {
     /// Offers `ready` and then `body`. The result stays valid when the body is cancelled.
     pub fn new(ready: Bytes, body: Body, connection: Handle, sources: &Sources) -> Rc<Self> {
         let count = SourceCount::new(sources, &connection);
-        let state = RefCell::new(SourceState { ready, body: Some(body), broken: None });
-        Rc::new(Self { state, busy: Cell::new(false), connection, _count: count })
+        let state = SourceState { ready, body: Some(body), broken: None, by_client: false };
+        Rc::new(Self { state: RefCell::new(state), busy: Cell::new(false), connection, _count: count })
+    }
+
+    /// Offers `ready`, after which the body broke off.
+    pub fn broken(ready: Bytes, connection: Handle, sources: &Sources) -> Rc<Self> {
+        let count = SourceCount::new(sources, &connection);
+        let state = SourceState { ready, body: None, broken: Some(TORN.to_owned()), by_client: true };
+        Rc::new(Self { state: RefCell::new(state), busy: Cell::new(false), connection, _count: count })
+    }
+
+    /// Whether the client broke the body off.
+    pub fn is_broken(&self) -> bool {
+        self.state.borrow().by_client
     }
 
     /// Lets go of the body, whatever the worker still holds.
@@ -146,9 +174,10 @@ impl BodySource {
             let next = std::pin::pin!(next_chunk(body)).poll(cx);
             match std::task::ready!(next) {
                 Some(Ok(chunk)) => state.ready = chunk,
-                Some(Err(error)) => {
+                Some(Err(_)) => {
                     state.body = None;
-                    state.broken = Some(error.to_string());
+                    state.broken = Some(TORN.to_owned());
+                    state.by_client = true;
                 }
                 None => state.body = None,
             }

@@ -40,6 +40,10 @@ pub enum ServiceError {
     /// The client's request cannot be carried: the client gets the status.
     #[error("the request was refused: {1}")]
     Refused(http::StatusCode, String),
+    /// The client broke its request's body off, or wrote it so that it cannot be read, and the handler could not do
+    /// without: the connection is closed without an answer, as the reference does.
+    #[error("the request's body broke off")]
+    BrokenRequest,
 }
 
 /// Something that answers requests, on one shard.

@@ -48,7 +48,7 @@ impl WorkerService {
         let announced =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
         let inline = self.fleet.limits().inline_body_bytes as usize;
-        let outgoing = Outgoing::prepare(body, announced, inline, &link).await?;
+        let outgoing = Outgoing::prepare(body, announced, inline, &link).await;
         // A worker that reads slowly delays its own requests, and does not make them pile up here.
         link.connection.writable().await;
 
@@ -69,6 +69,9 @@ impl WorkerService {
             fetch_outcome::Failure(failure) => {
                 let failure = failure.map_err(|error| violation(&link, &error.to_string()))?;
                 let name = self.fleet.service_name(self.service);
+                if upload.is_some_and(|upload| upload.0.is_broken()) {
+                    return Err(ServiceError::BrokenRequest);
+                }
                 read_failure(failure, name).unwrap_or_else(|error| Err(violation(&link, &error.to_string())))
             }
             fetch_outcome::Response(response) => {
@@ -100,27 +103,31 @@ enum Outgoing {
 
 impl Outgoing {
     /// Reads what there is of `body`, up to `inline` bytes. `announced`: the request's head says that there is one.
-    async fn prepare(mut body: Body, announced: bool, inline: usize, link: &Rc<Link>) -> Result<Self, ServiceError> {
+    ///
+    /// A body that is broken from its start goes to the handler all the same: it may not want to read it.
+    async fn prepare(mut body: Body, announced: bool, inline: usize, link: &Rc<Link>) -> Self {
         if body.is_end_stream() {
             // `Content-Length: 0` is a body without bytes, and `request.body` is not null.
-            return Ok(if announced { Outgoing::Whole(Bytes::new()) } else { Outgoing::None });
+            return if announced { Outgoing::Whole(Bytes::new()) } else { Outgoing::None };
         }
         let length = body.size_hint().exact();
         let ready = match &mut body {
-            Body::Bytes(bytes) if bytes.len() <= inline => return Ok(Outgoing::Whole(std::mem::take(bytes))),
+            Body::Bytes(bytes) if bytes.len() <= inline => return Outgoing::Whole(std::mem::take(bytes)),
             // Known to be too long: not a byte is read before the worker asks.
             _ if length.is_some_and(|length| length > inline as u64) => Ready::Begun(Bytes::new()),
-            _ => collect_ready(&mut body, inline)
-                .await
-                .map_err(|_| ServiceError::Refused(StatusCode::BAD_REQUEST, "Bad Request".to_owned()))?,
+            _ => collect_ready(&mut body, inline).await,
         };
-        Ok(match ready {
+        match ready {
             Ready::Whole(bytes) => Outgoing::Whole(bytes),
             Ready::Begun(bytes) => {
                 let source = BodySource::new(bytes, body, link.connection.clone(), &link.sources);
                 Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
             }
-        })
+            Ready::Broken(bytes) => {
+                let source = BodySource::broken(bytes, link.connection.clone(), &link.sources);
+                Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
+            }
+        }
     }
 
     /// Puts the body into the message. What it returns has to be kept until the request has ended.

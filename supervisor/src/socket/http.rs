@@ -1,8 +1,6 @@
 //! HTTP/1.1 on one connection: from a client's bytes to [`Service::fetch`] and back.
 
-use std::{
-    cell::RefCell, convert::Infallible, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, task::Poll, time::Instant,
-};
+use std::{cell::RefCell, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, task::Poll, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -125,8 +123,13 @@ struct Context {
     cf_json: Option<String>,
 }
 
+/// Makes hyper close the connection without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the request is not answered")]
+struct Unanswered;
+
 /// Answers one request. Dropping the future cancels it.
-async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
+async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Unanswered> {
     let in_flight = context.connection.begin_request();
     let (mut head, incoming) = request.into_parts();
     let head_request = head.method == Method::HEAD;
@@ -158,17 +161,18 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
             Response::from_parts(head, ResponseBody::new(body, in_flight))
         }
         Err(error) => {
-            if !matches!(error, ServiceError::Refused(..)) {
+            // What the client did wrong is not for the log: it could fill it.
+            if !matches!(error, ServiceError::Refused(..) | ServiceError::BrokenRequest) {
                 socket.log.borrow_mut().failure(Instant::now(), &socket.name, &error.to_string());
             }
-            refuse(client_view(&error), in_flight)
+            refuse(client_view(&error).ok_or(Unanswered)?, in_flight)
         }
     })
 }
 
-/// What a client may know of an error: the variant, and for a refusal its text.
-fn client_view(error: &ServiceError) -> Reject {
-    match error {
+/// What a client may know of an error: the variant, and for a refusal its text. `None`: nothing at all.
+fn client_view(error: &ServiceError) -> Option<Reject> {
+    Some(match error {
         // The reference's bytes: it also closes the connection.
         ServiceError::Exception(_) => {
             Reject { status: StatusCode::INTERNAL_SERVER_ERROR, text: "Internal Server Error".into(), close: true }
@@ -178,7 +182,8 @@ fn client_view(error: &ServiceError) -> Reject {
         }
         // What is left of the request may stand in the way of the next one.
         ServiceError::Refused(status, text) => Reject { status: *status, text: text.clone().into(), close: true },
-    }
+        ServiceError::BrokenRequest => return None,
+    })
 }
 
 fn refuse(reject: Reject, in_flight: InFlight) -> Response<ResponseBody> {
@@ -211,7 +216,7 @@ pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) ->
             Box::pin(async move {
                 let mut body = request.http.into_body();
                 while let Some(chunk) = crate::body::next_chunk(&mut body).await {
-                    chunk.map_err(|error| ServiceError::Exception(error.to_string()))?;
+                    chunk.map_err(|_| ServiceError::BrokenRequest)?;
                 }
                 Ok(Response::new(Body::Bytes(Bytes::from_static(b"ok"))))
             })
@@ -249,8 +254,9 @@ mod tests {
             (ServiceError::Unavailable(secret.into()), 503, "Service Unavailable"),
             (ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, "too much".into()), 413, "too much"),
         ] {
-            let reject = client_view(&error);
+            let reject = client_view(&error).expect("an answer");
             assert_eq!((reject.status.as_u16(), &*reject.text), (status, text));
         }
+        assert_eq!(client_view(&ServiceError::BrokenRequest), None);
     }
 }
