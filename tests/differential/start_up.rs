@@ -208,6 +208,18 @@ const CASES: &[Case] = &[
         "Socket \"http\" refers to a service \"nope\", but no such service is defined.",
     ),
     same(
+        "unknown entrypoint",
+        || {
+            config(
+                r#"const config :Workerd.Config = (
+  services = [ (name = "main", worker = (modules = [ (name = "worker", esModule = "export default {}") ], compatibilityDate = "2026-08-01")) ],
+  sockets = [ (name = "http", address = "127.0.0.1:0", http = (), service = (name = "main", entrypoint = "nope")) ]
+);"#,
+            )
+        },
+        "Socket \"http\" refers to service \"main\" with a named entrypoint \"nope\", but \"main\" has no such named entrypoint.",
+    ),
+    same(
         "socket without an address",
         || {
             config(

@@ -40,8 +40,14 @@ pub fn describe<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v
             object.get(scope, key.into())
         })
         .filter(|stack| stack.is_string())
-        .map_or_else(|| message.clone(), |stack| stack.to_rust_string_lossy(scope));
+        .map_or_else(|| message.clone(), |stack| without_own_frames(&stack.to_rust_string_lossy(scope)));
     Described { message, stack }
+}
+
+/// A stack without the frames of our own scripts, which say nothing to those who wrote the worker.
+fn without_own_frames(stack: &str) -> String {
+    let foreign: Vec<&str> = stack.lines().filter(|line| !line.contains("(bulkhead:")).collect();
+    foreign.join("\n")
 }
 
 /// Where an exception came up, as lines for a start-up error: `  at worker:1:7 in f`.
