@@ -274,7 +274,12 @@ impl Drop for Event {
         }
         let (context, active) = (self.context.clone(), Active::new(&self.process));
         tokio::task::spawn_local(async move {
-            drive(&context, std::future::poll_fn(|cx| context.poll_settled(cx))).await;
+            // A promise that nothing is left to settle is not waited for.
+            let ended = |cx: &mut std::task::Context<'_>| match context.is_idle() {
+                true => Poll::Ready(()),
+                false => context.poll_settled(cx),
+            };
+            drive(&context, std::future::poll_fn(ended)).await;
             drop(active);
         });
     }

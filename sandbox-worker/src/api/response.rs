@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     io::{IoContext, JsFuture, js_future},
-    isolate::{builtins, describe},
+    isolate::{Isolate, builtins, describe},
+    log::{Level, Source},
 };
 
 /// The class `Response`.
@@ -512,7 +513,7 @@ impl ReaderSource {
                             Ok(js_future(scope, promise))
                         }
                         Err(_) => match scope.exception() {
-                            Some(exception) => Err(describe(scope, exception).message),
+                            Some(exception) => Err(broke(scope, exception)),
                             None => Err("the stream cannot be read".to_owned()),
                         },
                     }
@@ -551,7 +552,7 @@ impl ReaderSource {
                 Ok(result) => v8::Local::new(scope, result),
                 Err(reason) => {
                     let reason = v8::Local::new(scope, reason);
-                    return Err(describe(scope, reason).message);
+                    return Err(broke(scope, reason));
                 }
             };
             let result = v8::Local::<v8::Object>::try_from(result).expect("readChunk gives an object");
@@ -560,6 +561,14 @@ impl ReaderSource {
             Ok((!value.is_undefined()).then(|| Bytes::from(jsg::BufferSource(value).to_vec())))
         })
     }
+}
+
+/// Logs what ended a response's body early. Its head is sent, so that there is no other way to say it.
+fn broke<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> String {
+    let described = describe(scope, exception);
+    let text = format!("Uncaught {}", described.text());
+    Isolate::of(scope).logger().write(Level::Error, Source::Runtime, &text);
+    described.message
 }
 
 impl Drop for ReaderSource {
@@ -577,7 +586,8 @@ impl Drop for ReaderSource {
                 context.enter(|scope| {
                     v8::tc_scope!(let scope, scope);
                     let reader = v8::Local::new(scope, reader);
-                    let reason = Error::error("Network connection lost.").to_value(scope);
+                    // As in the reference, the stream is not told why.
+                    let reason = v8::undefined(scope).into();
                     let cancelled = builtins::call(scope, "cancelReader", &[reader, reason]);
                     if let Ok(promise) = cancelled
                         && let Ok(promise) = v8::Local::<v8::Promise>::try_from(promise)
