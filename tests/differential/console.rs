@@ -94,8 +94,28 @@ fn an_exception_is_in_the_log_with_its_message() {
 
 #[test]
 fn the_stack_of_an_exception_is_in_our_log() {
-    let worker = "function deep() { throw new Error('at a place'); }\nexport default { fetch() { deep(); } };";
-    let server = bulkhead_test_support::supervisor!().serve(Setup::module(worker).argument("--verbose"));
-    http::get(server.port(), "/").expect("a response");
-    server.wait_for_stderr(|text| text.contains("at deep (worker:1:25)"));
+    let worker = "function deep() { throw new Error('at a place'); }
+        const broken = () => new ReadableStream({
+            async pull(c) { if (this.again) deep(); this.again = true; await 0; c.enqueue(new Uint8Array(1)); },
+        });
+        export default {
+            async fetch(request, env, ctx) {
+                const { pathname } = new URL(request.url);
+                if (pathname === '/stream') return new Response(broken());
+                if (pathname === '/wait') { ctx.waitUntil((async () => deep())()); return new Response('fine'); }
+                if (pathname === '/pass') ctx.passThroughOnException();
+                deep();
+            },
+        };";
+    for (path, how) in [
+        ("/", "socket \"http\": worker \"main\": Uncaught Error: at a place"),
+        ("/pass", "socket \"http\": worker \"main\": Uncaught Error: at a place"),
+        ("/stream", "worker \"main\": Uncaught Error: at a place"),
+        ("/wait", "worker \"main\": Uncaught Error: at a place"),
+    ] {
+        let server = bulkhead_test_support::supervisor!().serve(Setup::module(worker));
+        // A body that breaks off is no response.
+        let _ = http::get(server.port(), path);
+        server.wait_for_stderr(|text| text.contains(how) && text.contains("at deep (worker:1:25)"));
+    }
 }
