@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bulkhead_test_support::http::{self, Connection};
 use bulkhead_test_support::load::{Load, Until};
-use bulkhead_test_support::{Server, Setup, process, runtime};
+use bulkhead_test_support::{Server, Setup, runtime};
 
 /// The service `left` runs `source`; its neighbour `right` says hello.
 fn with_neighbour(source: &str) -> Setup {
@@ -175,7 +175,10 @@ export default { async fetch(request, env, ctx) {
     async pull(controller) { await new Promise((done) => setTimeout(done, 5)); controller.enqueue(new Uint8Array(10)); },
   }));
   if (pathname === '/upload') { await request.text(); await new Promise(() => {}); }
-  if (pathname === '/wait') { ctx.waitUntil(new Promise(() => {})); await new Promise(() => {}); }
+  if (pathname === '/wait') {
+    ctx.waitUntil(new Promise((done) => setTimeout(done, 1000)).then(() => console.log('waited')));
+    await new Promise(() => {});
+  }
 } };";
     let server = bulkhead_test_support::supervisor!().serve(Setup::module(source));
     for path in ["/head", "/body", "/upload", "/wait"] {
@@ -200,7 +203,8 @@ export default { async fetch(request, env, ctx) {
         });
         assert_eq!(http::get(server.port(), "/").expect("a response").text(), "fine");
     }
-    assert!(process::workers(server.pid()).len() > 1);
+    // What was given to `waitUntil` has run to its end before that.
+    assert!(server.stdout().lines().any(|line| line == "waited"), "{}", server.stdout());
 }
 
 /// That the log blames what it was, and not the filter.

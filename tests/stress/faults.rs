@@ -76,8 +76,8 @@ fn killed_worker_fails_only_what_is_in_flight() {
     assert_eq!(others.wrong, 0);
     assert_eq!(slow.broken, 0, "a request in flight got no answer: {:?}", slow.statuses);
     assert!(slow.statuses.keys().all(|status| matches!(status, 200 | 503)), "{:?}", slow.statuses);
-    // Requests in flight fail; those that arrive during the back-off may, too. None can be answered twice.
-    assert!(slow.statuses.get(&503).copied().unwrap_or(0) >= 1, "{:?}", slow.statuses);
+    // What was in flight fails, which is at most one request of each connection; what comes next waits for the restart.
+    assert!((1..=32).contains(&slow.statuses.get(&503).copied().unwrap_or(0)), "{:?}", slow.statuses);
     assert!(slow.statuses.get(&200).copied().unwrap_or(0) >= 32, "service did not come back: {:?}", slow.statuses);
     assert!(!process::is_alive(victim));
     server.wait_for_stderr(|text| text.contains("SIGKILL"));

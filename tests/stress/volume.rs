@@ -18,6 +18,17 @@ fn ten_thousand_requests_on_256_connections() {
 }
 
 #[test]
+fn ten_thousand_events_that_wait_for_what_nothing_can_settle() {
+    let never = "ctx.waitUntil(new Promise(() => {})); return new Response('Hello World\\n');";
+    let server = bulkhead_test_support::supervisor!().serve(worker(never));
+    let load = Load::get(server.port(), 64, Until::Requests(10_000));
+    leaks_nothing(&server, || {
+        let report = load.run().expect("no connection breaks");
+        assert_eq!(report.statuses.keys().copied().collect::<Vec<_>>(), vec![200]);
+    });
+}
+
+#[test]
 fn a_thousand_clients_that_stall_inside_of_their_request() {
     let server = bulkhead_test_support::supervisor!().serve(worker("return new Response(request.body);"));
     raise_descriptor_limit();
@@ -78,7 +89,7 @@ const main :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "w
     .file(
         "worker.js",
         format!(
-            "export default {{ async fetch(request) {{
+            "export default {{ async fetch(request, env, ctx) {{
   if (new URL(request.url).pathname === '/collect') {{
     // In a task of its own, where no stack holds anything.
     gc({{ type: 'major', execution: 'async' }});
