@@ -297,21 +297,7 @@ fn evaluate_synthetic<'s>(
     let resolver = v8::PromiseResolver::new(scope)?;
     let undefined = v8::undefined(scope);
     resolver.resolve(scope, undefined.into());
-    // V8 looks at the promise at once, while the handle of this scope's parent is alive.
-    Some(v8::Local::<v8::Value>::from(resolver.get_promise(scope)).extend_lifetime_unchecked_in(context))
-}
-
-/// Lets a handle out of a callback scope, whose handles live in the caller's scope.
-trait ExtendLifetime<'s> {
-    fn extend_lifetime_unchecked_in(self, context: v8::Local<'s, v8::Context>) -> v8::Local<'s, v8::Value>;
-}
-
-impl<'s> ExtendLifetime<'s> for v8::Local<'_, v8::Value> {
-    fn extend_lifetime_unchecked_in(self, _: v8::Local<'s, v8::Context>) -> v8::Local<'s, v8::Value> {
-        // SAFETY: a `CallbackScope` opens no handle scope of its own: its handles belong to the scope of V8's caller, in
-        // which `context` lives too.
-        unsafe { std::mem::transmute(self) }
-    }
+    Some(resolver.get_promise(scope).into())
 }
 
 /// The value of a module that is not an ES module; runs a CommonJS module at first use.
@@ -414,11 +400,7 @@ fn resolve_static<'s>(
     } else {
         match find(&isolate, referrer, &specifier) {
             Ok(entry) => {
-                let module = v8::Local::new(scope, &entry.module);
-                // SAFETY: as for `extend_lifetime_unchecked_in`.
-                return Some(unsafe {
-                    std::mem::transmute::<v8::Local<'_, v8::Module>, v8::Local<'s, v8::Module>>(module)
-                });
+                return Some(v8::Local::new(scope, &entry.module));
             }
             Err(path) => Error::error(format!("No such module \"{path}\".\n  imported from \"{referrer}\"")),
         }
