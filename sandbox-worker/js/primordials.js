@@ -10,8 +10,25 @@
   const { defineProperty, getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf, ownKeys } = Reflect;
   const TypedArray = getPrototypeOf(Uint8Array);
   const TypedArrayPrototype = TypedArray.prototype;
-  const PromisePrototypeThen = uncurryThis(Promise.prototype.then);
   const PromiseConstructor = Promise;
+  const PromisePrototype = Promise.prototype;
+  // `then` asks a promise for its constructor, and that for its species, which would hand internal promises to a getter
+  // of a script and let it fail. The properties cannot become getters; what replaces their values does not get asked.
+  defineProperty(PromisePrototype, "constructor", { __proto__: null, configurable: false });
+  defineProperty(Promise, Symbol.species, { __proto__: null, configurable: false });
+  const plainThen = uncurryThis(Promise.prototype.then);
+  const { deleteProperty } = Reflect;
+  const PromisePrototypeThen = (promise, onFulfilled, onRejected) => {
+    if (PromisePrototype.constructor === PromiseConstructor) return plainThen(promise, onFulfilled, onRejected);
+    if (getOwnPropertyDescriptor(promise, "constructor") !== undefined) return plainThen(promise, onFulfilled, onRejected);
+    const hidden = { __proto__: null, value: PromiseConstructor, configurable: true };
+    const defined = defineProperty(promise, "constructor", hidden);
+    try {
+      return plainThen(promise, onFulfilled, onRejected);
+    } finally {
+      if (defined) deleteProperty(promise, "constructor");
+    }
+  };
   const PromiseResolve = Promise.resolve.bind(Promise);
   const PromiseReject = Promise.reject.bind(Promise);
   const ArrayIsArray = Array.isArray;
@@ -252,6 +269,7 @@
       decode((bomDecoder ??= new TextDecoder("utf-8", { __proto__: null, ignoreBOM: true })), bytes),
     newTextDecoder: (label, options) => new TextDecoder(label, options),
     decodeText: (textDecoder, chunk, stream) => decode(textDecoder, chunk, { __proto__: null, stream }),
+    upon,
     globals: { __proto__: null },
     native: internal.native ?? { __proto__: null },
     primordials: {

@@ -173,17 +173,26 @@ fn forms_blobs_events_and_signals_work() {
 
 #[test]
 fn a_script_s_promise_class_does_not_reach_inside() {
-    // `constructor` of promises is what `then` consults; only the attempt may fail, and only for its author.
+    // What `then` consults: the constructor of a promise, and its species.
     let text = eval(
-        "let looked = 0; const P = Promise;
-        const work = new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array([97])); c.close(); } })).text();
-        const result = work.then((text) => text);
-        Object.defineProperty(P.prototype, 'constructor', { configurable: true, get() { looked++; return P; } });
-        Object.defineProperty(P, Symbol.species, { configurable: true, get() { looked++; return P; } });
-        P.prototype.then = () => { throw new Error('then'); };
+        "const P = Promise; const seen = [];
+        class Evil extends P { static get [Symbol.species]() { seen.push('species'); throw new Error('species'); } }
+        const source = () => new ReadableStream({ n: 0, pull(c) { c.enqueue(new Uint8Array([97])); if (++this.n === 3) c.close(); } });
+        let answer; const result = new P((resolve) => { answer = resolve; });
+        const { then } = P.prototype; const { apply, defineProperty } = Reflect;
+        const early = new Response(source()).text();
+        apply(then, early, [(text) => seen.push(text), answer]);
+        const body = source();
+        const sink = new WritableStream({ close() { seen.push('piped'); setTimeout(() => answer(seen.join()), 1); } });
+        for (const [object, key] of [[P.prototype, 'constructor'], [P, Symbol.species]]) {
+          if (defineProperty(object, key, { get() { seen.push(key); } })) seen.push('defined');
+        }
+        P.prototype.constructor = Evil;
+        P.prototype.then = () => { seen.push('then'); };
+        body.pipeTo(sink);
         result",
     );
-    assert_eq!(text, "a");
+    assert_eq!(text, "aaa,piped");
 }
 
 #[test]
