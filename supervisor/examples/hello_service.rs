@@ -7,6 +7,7 @@ use std::{rc::Rc, sync::Arc};
 use bulkhead_supervisor::{
     body::Body,
     config::HttpOptions,
+    rpc::log::Log,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{ShardServices, ShardSocket, Shards},
     socket::{BoundSocket, Limits},
@@ -43,7 +44,12 @@ fn main() {
     println!("port {}", bound.port());
     let mut shards = Shards::start(count, &Limits::default(), Arc::new(Services)).expect("shards");
     let listeners = bound.listen().expect("to listen");
-    let socket = |listeners| ShardSocket { name: "http".into(), options: HttpOptions::default(), listeners };
+    let socket = |listeners| ShardSocket {
+        name: "http".into(),
+        options: HttpOptions::default(),
+        listeners,
+        log: Log::to_channel(1).0,
+    };
     shards.serve(listeners.into_iter().map(|listeners| vec![socket(listeners)]).collect()).expect("to serve");
     shards.join().expect("to serve");
 }

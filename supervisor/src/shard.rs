@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     config::HttpOptions,
+    rpc::log::Log,
     service::{LocalFuture, Service},
     socket::{Drained, HttpSocket, Limits, Listener},
 };
@@ -48,6 +49,8 @@ pub struct ShardSocket {
     pub options: HttpOptions,
     /// What this shard accepts from.
     pub listeners: Vec<Listener>,
+    /// Where failures are written.
+    pub log: Log,
 }
 
 struct Shard {
@@ -184,7 +187,9 @@ fn run(
         let sockets = sockets
             .into_iter()
             .zip(services)
-            .map(|(socket, service)| (HttpSocket::new(socket.name, socket.options, limits, service), socket.listeners))
+            .map(|(socket, service)| {
+                (HttpSocket::new(socket.name, socket.options, limits, service, socket.log), socket.listeners)
+            })
             .collect();
         crate::socket::serve(sockets, limits, shutdown)
             .await

@@ -17,6 +17,7 @@ use std::{
 use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
     config::{HttpOptions, HttpStyle},
+    rpc::log::Log,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{ShardServices, ShardSocket, Shards},
     socket::{BoundSocket, Drained, Limits},
@@ -161,7 +162,14 @@ fn start_on(address: &str, shards: usize, limits: &Limits, options: &HttpOptions
         .serve(
             sockets
                 .into_iter()
-                .map(|listeners| vec![ShardSocket { name: "http".into(), options: options.clone(), listeners }])
+                .map(|listeners| {
+                    vec![ShardSocket {
+                        name: "http".into(),
+                        options: options.clone(),
+                        listeners,
+                        log: Log::to_channel(1).0,
+                    }]
+                })
                 .collect(),
         )
         .unwrap();

@@ -77,13 +77,13 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     fleet_config.best_effort_sandbox = arguments.sandbox == SandboxMode::BestEffort;
     fleet_config.experimental = arguments.experimental;
     fleet_config.verbose = verbose;
-    let fleet = Fleet::start(fleet_config, config.clone(), log).map_err(|error| format!("error: {error}"))?;
+    let fleet = Fleet::start(fleet_config, config.clone(), log.clone()).map_err(|error| format!("error: {error}"))?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("error: cannot start an event loop: {error}"))?;
-    let result = runtime.block_on(async {
+    let serving = async {
         // From here on a signal is an orderly end, also while the workers start.
         let mut signals = Signals::new().map_err(|error| format!("error: cannot listen for signals: {error}"))?;
         tokio::select! {
@@ -96,7 +96,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
         let limits = Limits::default();
         let services = Arc::new(WorkerServices { fleet: fleet.clone(), config: config.clone() });
         let mut running = Shards::start(shards, &limits, services).map_err(|error| format!("error: {error}"))?;
-        hand_over(&config, &mut bound, &mut running, shards)?;
+        hand_over(&config, &mut bound, &mut running, shards, &log)?;
         for (socket, bound) in config.sockets.iter().zip(&bound) {
             if let Some(control) = &mut control
                 && let Err(error) = control.listen(&socket.name, bound.port())
@@ -130,6 +130,12 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
                 Ok(ExitCode::from(signal.exit_code()))
             }
         }
+    };
+    let result = runtime.block_on(async {
+        let result = serving.await;
+        // What was said last is what explains the end.
+        log.flush().await;
+        result
     });
     // A shard that is still cut short by a second signal must not be waited for.
     runtime.shutdown_background();
@@ -283,12 +289,23 @@ async fn start_check(fleet: &FleetHandle, config: &Config) -> Result<(), String>
 }
 
 /// Begins to listen on every socket and gives each shard its part.
-fn hand_over(config: &Config, bound: &mut [BoundSocket], running: &mut Shards, shards: usize) -> Result<(), String> {
+fn hand_over(
+    config: &Config,
+    bound: &mut [BoundSocket],
+    running: &mut Shards,
+    shards: usize,
+    log: &Log,
+) -> Result<(), String> {
     let mut parts: Vec<Vec<ShardSocket>> = (0..shards).map(|_| Vec::with_capacity(bound.len())).collect();
     for (socket, bound) in config.sockets.iter().zip(bound) {
         let listeners = bound.listen().map_err(|error| format!("Socket \"{}\": {error}", socket.name))?;
         for (part, listeners) in parts.iter_mut().zip(listeners) {
-            part.push(ShardSocket { name: socket.name.clone(), options: socket.http.clone(), listeners });
+            part.push(ShardSocket {
+                name: socket.name.clone(),
+                options: socket.http.clone(),
+                listeners,
+                log: log.clone(),
+            });
         }
     }
     running.serve(parts).map_err(|error| format!("error: {error}"))

@@ -3,9 +3,9 @@
 //! One thread writes; everybody else hands over through a bounded queue, so that a reader of standard output that stalls
 //! delays the workers that log and nobody else.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Entries that wait to be written.
 const QUEUE: usize = 256;
@@ -28,10 +28,21 @@ pub struct Entry {
     pub text: String,
 }
 
+/// Longest wait for the queue to be written when the program ends.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// What the writing thread is asked for.
+#[derive(Debug)]
+enum Order {
+    Write(Entry),
+    /// Everything before this is written.
+    Flush(oneshot::Sender<()>),
+}
+
 /// Takes entries. Clones write to the same place.
 #[derive(Debug, Clone)]
 pub struct Log {
-    queue: mpsc::Sender<Entry>,
+    queue: mpsc::Sender<Order>,
 }
 
 impl Log {
@@ -40,9 +51,16 @@ impl Log {
     /// # Errors
     /// The thread cannot be started.
     pub fn to_standard_streams() -> std::io::Result<Self> {
-        let (queue, mut entries) = mpsc::channel::<Entry>(QUEUE);
+        let (queue, mut orders) = mpsc::channel(QUEUE);
         std::thread::Builder::new().name("log".into()).spawn(move || {
-            while let Some(mut entry) = entries.blocking_recv() {
+            while let Some(order) = orders.blocking_recv() {
+                let mut entry = match order {
+                    Order::Write(entry) => entry,
+                    Order::Flush(done) => {
+                        let _ = done.send(());
+                        continue;
+                    }
+                };
                 entry.text.push('\n');
                 // There is nowhere to report that the place for reports is gone.
                 let _ = match entry.stream {
@@ -58,19 +76,45 @@ impl Log {
     }
 
     /// A log that hands its entries to the caller, with room for `room` of them.
-    pub fn to_channel(room: usize) -> (Self, mpsc::Receiver<Entry>) {
-        let (queue, entries) = mpsc::channel(room);
-        (Self { queue }, entries)
+    pub fn to_channel(room: usize) -> (Self, Entries) {
+        let (queue, orders) = mpsc::channel(room);
+        (Self { queue }, Entries(orders))
+    }
+
+    /// Waits until everything so far is written, for at most a second: who reads may have stalled.
+    pub async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        let _ = tokio::time::timeout(FLUSH, async {
+            if self.queue.send(Order::Flush(done)).await.is_ok() {
+                let _ = written.await;
+            }
+        })
+        .await;
     }
 
     /// Writes a line of the supervisor's own. Dropped when the queue is full: whoever calls this must not wait.
     pub fn event(&self, line: impl Into<String>) {
-        let _ = self.queue.try_send(Entry { stream: Stream::Err, text: line.into() });
+        let _ = self.queue.try_send(Order::Write(Entry { stream: Stream::Err, text: line.into() }));
     }
 
     /// Writes an entry, and waits for room.
     pub async fn write(&self, entry: Entry) {
-        let _ = self.queue.send(entry).await;
+        let _ = self.queue.send(Order::Write(entry)).await;
+    }
+}
+
+/// The entries of a [`Log::to_channel`].
+#[derive(Debug)]
+pub struct Entries(mpsc::Receiver<Order>);
+
+impl Entries {
+    /// The next entry; `None` when every [`Log`] is gone.
+    pub async fn recv(&mut self) -> Option<Entry> {
+        loop {
+            if let Order::Write(entry) = self.0.recv().await? {
+                return Some(entry);
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     body::Body,
     config::HttpOptions,
+    rpc::log::Log,
     service::{Service, ServiceError, ServiceRequest, worker::PassedThrough},
 };
 
@@ -32,7 +33,15 @@ pub struct HttpSocket {
 
 impl HttpSocket {
     /// Joins a socket's options, its limits and the service that answers on it.
-    pub fn new(name: String, options: HttpOptions, limits: &Limits, service: Rc<dyn Service>) -> Rc<HttpSocket> {
+    ///
+    /// What handlers fail with is written to `log`.
+    pub fn new(
+        name: String,
+        options: HttpOptions,
+        limits: &Limits,
+        service: Rc<dyn Service>,
+        log: Log,
+    ) -> Rc<HttpSocket> {
         let mut builder = http1::Builder::new();
         builder
             .keep_alive(true)
@@ -52,7 +61,12 @@ impl HttpSocket {
             // Up to 100, which is the default, the parser needs no heap.
             builder.max_headers(limits.headers);
         }
-        Rc::new(HttpSocket { name, options, service, builder, log: RefCell::default() })
+        Rc::new(HttpSocket { name, options, service, builder, log: RefCell::new(FailureLog::new(log)) })
+    }
+
+    /// Says what went wrong with the socket itself.
+    pub(crate) fn complain(&self, text: &str) {
+        self.log.borrow_mut().failure(Instant::now(), &self.name, text);
     }
 
     /// The JSON for `request.cf` of every request of a connection, where no header brings it: who is there.
@@ -154,7 +168,7 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
         Ok(response) => {
             let (mut head, body) = response.into_parts();
             if let Some(PassedThrough(text)) = head.extensions.remove() {
-                socket.log.borrow_mut().failure(Instant::now(), &socket.name, &text);
+                socket.complain(&text);
             }
             let framing = Framing { head_request, version, exact_size: body.size_hint().exact() };
             rewrite_response(&mut head, framing, &socket.options.inject_response_headers);
@@ -163,7 +177,7 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
         Err(error) => {
             // What the client did wrong is not for the log: it could fill it.
             if !matches!(error, ServiceError::Refused(..) | ServiceError::BrokenRequest) {
-                socket.log.borrow_mut().failure(Instant::now(), &socket.name, &error.to_string());
+                socket.complain(&error.to_string());
             }
             refuse(client_view(&error).ok_or(Unanswered)?, in_flight)
         }
@@ -222,7 +236,7 @@ pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) ->
             })
         }
     }
-    let socket = HttpSocket::new("test".into(), options, limits, Rc::new(Ok200));
+    let socket = HttpSocket::new("test".into(), options, limits, Rc::new(Ok200), Log::to_channel(1).0);
     let table = ConnectionTable::new(limits);
     let (client, server) = tokio::io::duplex(64 * 1024);
     let (mut read, mut write) = tokio::io::split(client);

@@ -1,10 +1,9 @@
 //! Failures of handlers, one line each, at a bounded rate: a tenant decides how often its handler fails and what the text
 //! says.
 
-use std::{
-    io::Write as _,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+
+use crate::rpc::log::Log;
 
 /// Lines in a row.
 const BURST: u32 = 50;
@@ -13,25 +12,38 @@ const REFILL: Duration = Duration::from_millis(100);
 /// Bytes of a text that are kept.
 const TEXT: usize = 4096;
 
+/// Writes failures down, or decides not to.
+#[derive(Debug)]
+pub(crate) struct FailureLog {
+    log: Log,
+    rate: Rate,
+}
+
 /// Decides which failures are written down.
 #[derive(Debug, Default)]
-pub(crate) struct FailureLog {
+struct Rate {
     spent: u32,
     since: Option<Instant>,
     suppressed: u64,
 }
 
 impl FailureLog {
-    /// Writes a failure to standard error, or counts it.
-    pub(crate) fn failure(&mut self, now: Instant, socket: &str, text: &str) {
-        if let Some(suppressed) = self.admit(now) {
-            if suppressed > 0 {
-                write(&format!("socket \"{socket}\": {suppressed} more failed requests were not logged\n"));
-            }
-            write(&format!("socket \"{socket}\": {}\n", printable(text)));
-        }
+    pub(crate) fn new(log: Log) -> Self {
+        FailureLog { log, rate: Rate::default() }
     }
 
+    /// Writes a failure, or counts it.
+    pub(crate) fn failure(&mut self, now: Instant, socket: &str, text: &str) {
+        if let Some(suppressed) = self.rate.admit(now) {
+            if suppressed > 0 {
+                self.log.event(format!("socket \"{socket}\": {suppressed} more failed requests were not logged"));
+            }
+            self.log.event(format!("socket \"{socket}\": {}", printable(text)));
+        }
+    }
+}
+
+impl Rate {
     /// Whether one more line may be written, and how many were not written before it.
     fn admit(&mut self, now: Instant) -> Option<u64> {
         let since = *self.since.get_or_insert(now);
@@ -48,11 +60,6 @@ impl FailureLog {
         self.spent += 1;
         Some(std::mem::take(&mut self.suppressed))
     }
-}
-
-/// Writes to standard error. When that is closed there is nowhere to say so, and no reason to stop serving.
-fn write(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// A tenant's text as lines that cannot be taken for ours: control characters are escaped, further lines are indented.
@@ -78,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_counted_not_written() {
-        let mut log = FailureLog::default();
+        let mut log = Rate::default();
         let start = Instant::now();
         assert_eq!((0..1000).filter(|_| log.admit(start).is_some()).count(), BURST as usize);
         assert_eq!(log.admit(start + REFILL), Some(950));

@@ -135,7 +135,7 @@ async fn accept_all(listener: Acceptor, socket: Rc<HttpSocket>, table: Rc<Connec
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
             // Out of descriptors or memory: the connection stays in the queue, so asking again at once would only spin.
             Err(error) => {
-                eprintln!("cannot accept a connection: {error}; trying again");
+                socket.complain(&format!("cannot accept a connection: {error}; trying again"));
                 table.make_room();
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

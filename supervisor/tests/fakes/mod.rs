@@ -23,10 +23,10 @@ use bulkhead_supervisor::{
         decide::{PoolPolicy, RestartPolicy},
         spawner::{Process, Spawned, Spawner},
     },
-    rpc::log::{Entry, Log},
+    rpc::log::{Entries, Log},
     service::{LocalFuture, ServiceRequest, worker::WorkerService},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// What tests look at.
 #[derive(Default)]
@@ -142,7 +142,7 @@ where
 pub struct Rig {
     pub world: Arc<World>,
     pub fleet: FleetHandle,
-    pub log: mpsc::Receiver<Entry>,
+    pub log: Entries,
 }
 
 fn worker_config(name: &str) -> ServiceConfig {
