@@ -116,6 +116,15 @@ impl Entries {
             }
         }
     }
+
+    /// The next entry, if there is one now.
+    pub fn try_recv(&mut self) -> Option<Entry> {
+        loop {
+            if let Order::Write(entry) = self.0.try_recv().ok()? {
+                return Some(entry);
+            }
+        }
+    }
 }
 
 /// Makes a tenant's text fit to be written: line ends and tabs stay, as with the reference; other control characters,
