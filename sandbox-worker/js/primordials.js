@@ -12,16 +12,25 @@
   const TypedArrayPrototype = TypedArray.prototype;
   const PromiseConstructor = Promise;
   const PromisePrototype = Promise.prototype;
-  // `then` asks a promise for its constructor, and that for its species, which would hand internal promises to a getter
-  // of a script and let it fail. The properties cannot become getters; what replaces their values does not get asked.
-  defineProperty(PromisePrototype, "constructor", { __proto__: null, configurable: false });
-  defineProperty(Promise, Symbol.species, { __proto__: null, configurable: false });
+  // `then` asks a promise for its constructor, and that for its species. Where a script has changed them, which V8 has to
+  // be asked for without running a getter, internal promises answer for themselves.
+  const getDescriptor = Object.getOwnPropertyDescriptor;
+  const hasOwn = Object.hasOwn;
+  const SymbolSpecies = Symbol.species;
+  const speciesGetter = getDescriptor(Promise, SymbolSpecies).get;
+  const isPromiseIntact = () => {
+    const constructor = getDescriptor(PromisePrototype, "constructor");
+    if (constructor === undefined || !hasOwn(constructor, "value") || constructor.value !== PromiseConstructor) return false;
+    const species = getDescriptor(PromiseConstructor, SymbolSpecies);
+    return species !== undefined && hasOwn(species, "get") && species.get === speciesGetter;
+  };
   const plainThen = uncurryThis(Promise.prototype.then);
   const { deleteProperty } = Reflect;
   const PromisePrototypeThen = (promise, onFulfilled, onRejected) => {
-    if (PromisePrototype.constructor === PromiseConstructor) return plainThen(promise, onFulfilled, onRejected);
-    if (getOwnPropertyDescriptor(promise, "constructor") !== undefined) return plainThen(promise, onFulfilled, onRejected);
-    const hidden = { __proto__: null, value: PromiseConstructor, configurable: true };
+    if (isPromiseIntact()) return plainThen(promise, onFulfilled, onRejected);
+    if (getDescriptor(promise, "constructor") !== undefined) return plainThen(promise, onFulfilled, onRejected);
+    // Without a constructor, the result is a plain promise.
+    const hidden = { __proto__: null, value: undefined, configurable: true };
     const defined = defineProperty(promise, "constructor", hidden);
     try {
       return plainThen(promise, onFulfilled, onRejected);

@@ -171,28 +171,39 @@ fn forms_blobs_events_and_signals_work() {
     assert_eq!(text, "bblobxabort");
 }
 
-#[test]
-fn a_script_s_promise_class_does_not_reach_inside() {
-    // What `then` consults: the constructor of a promise, and its species.
-    let text = eval(
-        "const P = Promise; const seen = [];
-        class Evil extends P { static get [Symbol.species]() { seen.push('species'); throw new Error('species'); } }
-        const source = () => new ReadableStream({ n: 0, pull(c) { c.enqueue(new Uint8Array([97])); if (++this.n === 3) c.close(); } });
-        let answer; const result = new P((resolve) => { answer = resolve; });
-        const { then } = P.prototype; const { apply, defineProperty } = Reflect;
+/// Reads and pipes streams around `attack`, which can record in `seen`; what was seen, with the results.
+fn promises_attacked(attack: &str) -> String {
+    eval(&format!(
+        "const P = Promise; const seen = []; const {{ join }} = Array.prototype; const {{ then }} = P.prototype;
+        const {{ apply, defineProperty }} = Reflect;
+        const spy = (name) => ({{ configurable: true, get() {{ seen.push(name); throw new Error(name); }} }});
+        const source = () => new ReadableStream({{
+          n: 0, pull(c) {{ c.enqueue(new Uint8Array([97])); if (++this.n === 3) c.close(); }},
+        }});
+        let answer; const result = new P((resolve) => {{ answer = resolve; }});
         const early = new Response(source()).text();
         apply(then, early, [(text) => seen.push(text), answer]);
         const body = source();
-        const sink = new WritableStream({ close() { seen.push('piped'); setTimeout(() => answer(seen.join()), 1); } });
-        for (const [object, key] of [[P.prototype, 'constructor'], [P, Symbol.species]]) {
-          if (defineProperty(object, key, { get() { seen.push(key); } })) seen.push('defined');
-        }
-        P.prototype.constructor = Evil;
-        P.prototype.then = () => { seen.push('then'); };
+        const sink = new WritableStream({{ close() {{ seen.push('piped'); setTimeout(() => answer(seen.join()), 1); }} }});
+        {attack}
         body.pipeTo(sink);
-        result",
-    );
-    assert_eq!(text, "aaa,piped");
+        result"
+    ))
+}
+
+#[test]
+fn a_script_s_promise_class_does_not_reach_inside() {
+    for attack in [
+        "P.prototype.then = () => { seen.push('then'); };",
+        "defineProperty(P.prototype, 'constructor', spy('constructor'));",
+        "defineProperty(P, Symbol.species, spy('species'));",
+        "for (const key of ['value', 'get']) defineProperty(Object.prototype, key, { __proto__: null, get() { seen.push(key); return P; } });
+        defineProperty(P.prototype, 'constructor', { __proto__: null, get() { seen.push('constructor'); return P; } });",
+        "P.prototype.constructor = class extends P { static get [Symbol.species]() { seen.push('assigned'); throw 1; } };",
+        "delete P.prototype.constructor; defineProperty(Object.prototype, 'constructor', spy('inherited'));",
+    ] {
+        assert_eq!(promises_attacked(attack), "aaa,piped", "{attack}");
+    }
 }
 
 #[test]

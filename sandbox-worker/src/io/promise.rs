@@ -77,13 +77,10 @@ pub fn js_future<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8
         v8::PromiseState::Pending => {
             let (fulfilled, rejected) = reactions(scope, &state);
             v8::tc_scope!(let scope, scope);
-            // A script that replaced the constructor of promises can make this fail; the built-ins know a way around.
-            if promise.then2(scope, fulfilled, rejected).is_none() {
-                scope.reset();
-                let arguments = [promise.into(), fulfilled.into(), rejected.into()];
-                // That fails when the isolate ends, and then nobody waits any more.
-                let _ = crate::isolate::builtins::call(scope, "upon", &arguments);
-            }
+            // V8's own `then` asks the promise for its constructor, which scripts can replace. This one fails only when
+            // the isolate ends, and then nobody waits any more.
+            let arguments = [promise.into(), fulfilled.into(), rejected.into()];
+            let _ = crate::isolate::builtins::call(scope, "upon", &arguments);
         }
     }
     JsFuture(state)
