@@ -4,6 +4,7 @@
 mod containment {
     mod check_sandbox;
     mod crashes;
+    mod engine;
     mod outside;
     mod probes;
 
