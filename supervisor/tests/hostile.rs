@@ -1,0 +1,671 @@
+//! Workers that speak the wire badly, each in one way.
+//!
+//! Whatever a worker process says, only that process may end: with one line in the log, with an answer for its client,
+//! and with nothing left of it.
+
+mod fakes;
+
+use std::{
+    collections::HashSet,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bulkhead_ipc::worker_capnp::{
+    byte_source, event_failure, event_port, fetch_outcome, http_response, log_entry, worker_control,
+};
+use bulkhead_policy::spawn::Exit;
+use bulkhead_supervisor::{
+    body::Body,
+    rpc::log::Stream,
+    service::{Service, ServiceError, worker::WorkerService},
+};
+use bytes::Bytes;
+use capnp::traits::HasTypeId;
+use fakes::{
+    Ends, Rig, World, eventually, get, local, request, settings, text,
+    wire::{
+        Cap, Message, Method, Said, Wire, calls, frame, log, message, nobody, outcome, pull, response, returns, unknown,
+    },
+};
+use tokio::sync::mpsc;
+
+/// What the client of the request gets during which the worker misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    /// 503.
+    Unavailable,
+    /// A response that breaks off.
+    Torn,
+}
+
+use Client::{Torn, Unavailable};
+
+/// The ways: the path of the request that makes the worker do it, what the client gets, and words of the log line.
+const WAYS: &[(&str, Client, &str)] = &[
+    // The stream of bytes.
+    ("many-segments", Unavailable, "more than 64 segments"),
+    ("long-message", Unavailable, "longer than"),
+    ("long-message-in-parts", Unavailable, "longer than"),
+    ("empty-message", Unavailable, "a message is empty"),
+    ("close", Unavailable, "it closed an event connection"),
+    ("close-half", Unavailable, "it closed an event connection"),
+    ("close-in-table", Unavailable, "it closed an event connection"),
+    ("close-in-message", Unavailable, "it closed an event connection"),
+    ("noise", Unavailable, "more than 64 segments"),
+    ("text", Unavailable, ""),
+    // Messages that cannot be read.
+    ("null-root", Unavailable, "a kind that is not used here"),
+    ("far-root", Unavailable, "cannot be read"),
+    ("far-loop", Unavailable, "cannot be read"),
+    ("wild-root", Unavailable, "cannot be read"),
+    ("list-root", Unavailable, "cannot be read"),
+    ("capability-root", Unavailable, "cannot be read"),
+    // Kinds of message.
+    ("unknown-message", Unavailable, "a message of unknown kind"),
+    ("unimplemented", Unavailable, "a kind that is not used here"),
+    ("bootstrap", Unavailable, "a kind that is not used here"),
+    ("resolve", Unavailable, "a kind that is not used here"),
+    ("disembargo", Unavailable, "a kind that is not used here"),
+    ("provide", Unavailable, "a kind that is not used here"),
+    ("accept", Unavailable, "a kind that is not used here"),
+    ("join", Unavailable, "a kind that is not used here"),
+    ("abort", Unavailable, "because I say so"),
+    // Answers.
+    ("return-to-nobody", Unavailable, "Invalid question ID"),
+    ("return-elsewhere", Unavailable, "a return of a kind"),
+    ("return-other-question", Unavailable, "a return of a kind"),
+    ("return-third-party", Unavailable, "a return of a kind"),
+    ("return-unknown-kind", Unavailable, "a return of a kind"),
+    ("return-promise", Unavailable, "a capability of a kind"),
+    ("return-third-party-capability", Unavailable, "a capability of a kind"),
+    ("return-answer-capability", Unavailable, "a capability of a kind"),
+    ("return-many-capabilities", Unavailable, "more than 8 capabilities"),
+    ("return-far-capability", Unavailable, "it exports more than"),
+    // What the answers say.
+    ("result-null", Unavailable, "status 0"),
+    ("result-text", Unavailable, ""),
+    ("result-of-another-type", Unavailable, ""),
+    ("outcome-unknown", Unavailable, ""),
+    ("response-text", Unavailable, ""),
+    ("body-unknown", Unavailable, ""),
+    ("failure-unknown", Unavailable, ""),
+    ("status-0", Unavailable, "status 0"),
+    ("status-101", Unavailable, "status 101"),
+    ("status-600", Unavailable, "status 600"),
+    ("status-65535", Unavailable, "status 65535"),
+    ("header-injection", Unavailable, "an invalid value of header x"),
+    ("header-name", Unavailable, "an invalid header name"),
+    ("header-name-empty", Unavailable, "an invalid header name"),
+    ("header-name-endless", Unavailable, ""),
+    ("headers-many", Unavailable, "headers are more than"),
+    ("headers-long", Unavailable, "the headers are longer"),
+    ("headers-shared", Unavailable, "the headers are longer"),
+    ("status-text-injection", Unavailable, "an invalid status text"),
+    ("status-text-long", Unavailable, "a status text that is too long"),
+    // Bodies of responses.
+    ("stream-too-much", Torn, "more than it was asked for"),
+    ("stream-nothing", Torn, "nothing that was not the end"),
+    ("stream-more-than-announced", Torn, "more than it had announced"),
+    ("stream-null", Torn, "nothing that was not the end"),
+    ("stream-text", Torn, ""),
+    ("stream-other-type", Torn, ""),
+    ("stream-close", Torn, "it closed an event connection"),
+    // Calls.
+    ("call-nobody", Unavailable, ""),
+    ("call-promise", Unavailable, "a call on something else"),
+    ("call-results-elsewhere", Unavailable, "a call whose results go elsewhere"),
+    ("call-far-question", Unavailable, "more than 1024 calls are open"),
+    ("call-question-twice", Unavailable, ""),
+    ("call-many-capabilities", Unavailable, "more than 8 capabilities"),
+    ("pull-nothing", Unavailable, "pulled nothing, or twice"),
+    ("pull-twice", Unavailable, "pulled nothing, or twice"),
+    // References.
+    ("release-nothing", Unavailable, ""),
+    ("release-too-often", Unavailable, ""),
+    // The control connection.
+    ("control-close", Unavailable, "it closed its control connection"),
+    ("control-noise", Unavailable, "more than 64 segments"),
+    ("control-return-to-nobody", Unavailable, "Invalid question ID"),
+    ("control-bootstrap", Unavailable, "a kind that is not used here"),
+    ("control-far-question", Unavailable, "more than 16 calls are open"),
+    ("log-many", Unavailable, "it logged 5000 entries"),
+    ("log-not-text", Unavailable, "not UTF-8"),
+    ("log-level", Unavailable, "an unknown level"),
+    ("log-source", Unavailable, "an unknown source"),
+    ("log-shared", Unavailable, "bytes at once"),
+    // The process.
+    ("die", Unavailable, "was killed by SIGSEGV"),
+    ("exit", Unavailable, "ended with exit code 0"),
+];
+
+/// What a worker may say although it makes no sense: it gets an error, and its next words count.
+const ODDITIES: &[&str] = &[
+    "call-unknown-method",
+    "call-unknown-interface",
+    "call-params-text",
+    "finish-early",
+    "finish-nothing",
+    "return-twice",
+    "answer-of-nobody",
+    "spare-capabilities",
+    "log-nothing",
+    "log-unknown-method",
+];
+
+/// Bodies that break off without a rule being broken.
+const TORN_BODIES: &[&str] = &["stream-early", "stream-fails", "stream-of-nobody", "stream-none"];
+
+/// A message of one segment, word by word.
+fn words(words: &[u64]) -> Vec<u8> {
+    let mut bytes = vec![0; 4];
+    bytes.extend((words.len() as u32).to_le_bytes());
+    words.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
+    bytes
+}
+
+/// Lets the pointers of all elements of a list of structs lead where those of the first lead.
+fn share(message: &Message, count: usize, data_words: usize, pointers: usize) -> Vec<u8> {
+    let mut bytes = frame(message);
+    let word = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at * 8..at * 8 + 8].try_into().expect("8 bytes"));
+    let tag = (count as u64) << 2 | (data_words as u64) << 32 | (pointers as u64) << 48;
+    let tag = (0..bytes.len() / 8).find(|at| word(&bytes, *at) == tag).expect("the list");
+    let stride = data_words + pointers;
+    for pointer in 0..pointers {
+        let first = tag + 1 + data_words + pointer;
+        let value = word(&bytes, first);
+        for index in 1..count {
+            let offset = (value as u32 as i32 >> 2) - (index * stride) as i32;
+            let moved = value & !0xffff_ffff | u64::from((offset << 2) as u32 | value as u32 & 3);
+            let at = (first + index * stride) * 8;
+            bytes[at..at + 8].copy_from_slice(&moved.to_le_bytes());
+        }
+    }
+    bytes
+}
+
+/// Headers on a response with status 200.
+fn headers(answer: u32, headers: &[(&str, &[u8])]) -> Message {
+    response(answer, &[], |response| {
+        bulkhead_ipc::head::write(response.init_headers(headers.len() as u32), headers.iter().copied());
+    })
+}
+
+/// A response with a stream, by whatever capability.
+fn stream(answer: u32, cap: Cap, announced: Option<u64>) -> Message {
+    response(answer, &[cap], |mut response| {
+        if let Some(announced) = announced {
+            response.set_body_length(announced);
+        }
+        response.init_body().set_stream(nobody());
+    })
+}
+
+fn bytes_reply(answer: u32, length: u32, done: bool) -> Message {
+    returns(answer, &[], |content| {
+        let mut results = content.init_as::<byte_source::pull_results::Builder<'_>>();
+        results.reborrow().init_bytes(length).fill(b'x');
+        results.set_done(done);
+    })
+}
+
+fn entries(count: u32, level: log_entry::Level, source: log_entry::Source, host: u32) -> Message {
+    log(0, host, |params| {
+        let mut list = params.init_entries(count);
+        for index in 0..count {
+            let mut entry = list.reborrow().get(index);
+            entry.set_message(if index == 0 { "some words" } else { "" });
+            entry.set_level(level);
+            entry.set_source(source);
+        }
+    })
+}
+
+async fn play(ends: Ends) {
+    let Ends { world, pid, control, events, stderr: _stderr } = ends;
+    // What an event connection was told to do on the control connection.
+    let (orders, mut ordered) = mpsc::unbounded_channel::<String>();
+    for stream in events {
+        tokio::task::spawn_local(serve(Wire::new(stream), world.clone(), pid, orders.clone()));
+    }
+    let mut wire = Wire::new(control);
+    let mut host = 0;
+    loop {
+        let said = tokio::select! {
+            said = wire.receive() => said,
+            order = ordered.recv() => {
+                let order = order.expect("we hold a sender");
+                if order == "control-close" {
+                    drop(wire);
+                    return std::future::pending().await;
+                }
+                misbehave_in_control(&order, &mut wire, host).await;
+                continue;
+            }
+        };
+        let Some(said) = said else { return };
+        if let Said::Return { answer, .. } = said {
+            wire.send(&finish(answer)).await;
+            continue;
+        }
+        if let Some(Said::Call { method: Method::Bind, caps, .. }) = wire.polite(said).await {
+            host = caps[0];
+        }
+    }
+}
+
+async fn misbehave_in_control(way: &str, wire: &mut Wire, host: u32) {
+    use log_entry::{Level, Source};
+    let bytes = match way {
+        "control-noise" => vec![0xff; 64],
+        "control-return-to-nobody" => frame(&returns(77, &[], |_| {})),
+        "control-bootstrap" => frame(&message(|message| message.init_bootstrap().set_question_id(0))),
+        "control-far-question" => frame(&log(16, host, |_| {})),
+        "log-many" => frame(&entries(5000, Level::Log, Source::Console, host)),
+        "log-not-text" => {
+            let mut bytes = frame(&entries(1, Level::Log, Source::Console, host));
+            let at = bytes.windows(4).position(|window| window == b"some").expect("the text");
+            bytes[at] = 0xff;
+            bytes
+        }
+        "log-level" => {
+            unknown(&entries(1, Level::Info, Source::Console, host), &entries(1, Level::Error, Source::Console, host))
+        }
+        "log-source" => {
+            unknown(&entries(1, Level::Info, Source::Console, host), &entries(1, Level::Info, Source::Runtime, host))
+        }
+        "log-shared" => {
+            let long = "x".repeat(4000);
+            let message = log(0, host, |params| params.init_entries(200).get(0).set_message(long.as_str()));
+            share(&message, 200, 1, 1)
+        }
+        "log-nothing" => frame(&log(0, host, |_| {})),
+        "log-unknown-method" => {
+            frame(&calls(0, host, bulkhead_ipc::worker_capnp::host::Client::TYPE_ID, 9, &[], |_| {}))
+        }
+        other => panic!("no such way {other}"),
+    };
+    wire.bytes(&bytes).await;
+}
+
+/// One event connection.
+async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::UnboundedSender<String>) {
+    // What the streams do that were handed out.
+    let mut streams = String::new();
+    let mut odd: Option<u32> = None;
+    while let Some(said) = wire.receive().await {
+        if let Said::Return { answer, .. } = said {
+            wire.send(&finish(answer)).await;
+            // The answer to the odd call.
+            if let Some(question) = odd.take() {
+                wire.send(&hello(question, pid)).await;
+            }
+            continue;
+        }
+        match wire.polite(said).await {
+            Some(Said::Call { question, method: Method::Fetch, text, caps }) => {
+                let way = text.strip_prefix("http://host/").unwrap_or(&text).to_owned();
+                if way == "hello" {
+                    wire.send(&hello(question, pid)).await;
+                } else if way.starts_with("log-") && ODDITIES.contains(&way.as_str()) {
+                    let _ = orders.send(way);
+                    wire.send(&hello(question, pid)).await;
+                } else if way.starts_with("control-") || way.starts_with("log-") {
+                    let _ = orders.send(way);
+                } else if way.starts_with("close") {
+                    let bytes: &[u8] = match way.as_str() {
+                        "close-in-table" => &[0, 0, 0],
+                        "close-in-message" => &[0, 0, 0, 0, 9, 0, 0, 0, 1, 2, 3],
+                        _ => &[],
+                    };
+                    wire.bytes(bytes).await;
+                    if way != "close-half" {
+                        return;
+                    }
+                    wire.shutdown().await;
+                } else if way.starts_with("stream-") {
+                    let (cap, announced) = match way.as_str() {
+                        "stream-more-than-announced" | "stream-early" => (Cap::SenderHosted(7), Some(10)),
+                        "stream-of-nobody" => (Cap::ReceiverHosted(4000), None),
+                        "stream-none" => (Cap::None, None),
+                        _ => (Cap::SenderHosted(7), None),
+                    };
+                    streams = way;
+                    wire.send(&stream(question, cap, announced)).await;
+                } else if way == "die" {
+                    world.kill(pid, 11);
+                } else if way == "exit" {
+                    world.end(pid, Exit::Code(0));
+                } else if ODDITIES.contains(&way.as_str()) {
+                    let is_call = way.starts_with("call-");
+                    wire.bytes(&be_odd(&way, question, caps[0])).await;
+                    if is_call {
+                        odd = Some(question);
+                    } else if !matches!(way.as_str(), "spare-capabilities" | "return-twice") {
+                        wire.send(&hello(question, pid)).await;
+                    }
+                } else {
+                    wire.bytes(&misbehave(&way, question, caps[0])).await;
+                }
+            }
+            Some(Said::Call { question, method: Method::Pull, .. }) => {
+                let answer = match streams.as_str() {
+                    "stream-too-much" => bytes_reply(question, (256 << 10) + 1, false),
+                    "stream-nothing" => bytes_reply(question, 0, false),
+                    "stream-more-than-announced" => bytes_reply(question, 11, true),
+                    "stream-early" => bytes_reply(question, 9, true),
+                    "stream-null" => returns(question, &[], |_| {}),
+                    "stream-text" => returns(question, &[], |mut content| {
+                        content.set_as("text").expect("a text");
+                    }),
+                    "stream-other-type" => returns(question, &[], |content| {
+                        // A struct where the bytes should be.
+                        let results = content.init_as::<worker_control::bind_results::Builder<'_>>();
+                        results.init_outcome().init_ready(1);
+                    }),
+                    "stream-fails" => message(|message| {
+                        let mut to = message.init_return();
+                        to.set_answer_id(question);
+                        to.init_exception().set_reason("no");
+                    }),
+                    "stream-close" => return,
+                    other => panic!("no such stream {other}"),
+                };
+                wire.send(&answer).await;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn hello(question: u32, pid: i32) -> Message {
+    response(question, &[], |response| response.init_body().set_bytes(format!("pid {pid}").as_bytes()))
+}
+
+fn finish(question: u32) -> Message {
+    message(|message| message.init_finish().set_question_id(question))
+}
+
+fn be_odd(way: &str, question: u32, source: u32) -> Vec<u8> {
+    frame(&match way {
+        "call-unknown-method" => calls(0, source, byte_source::Client::TYPE_ID, 9, &[], |_| {}),
+        "call-unknown-interface" => calls(0, source, event_port::Client::TYPE_ID, 0, &[], |_| {}),
+        "call-params-text" => calls(0, source, byte_source::Client::TYPE_ID, 0, &[], |mut content| {
+            content.set_as("text").expect("a text");
+        }),
+        // Calls and takes it back at once. The number is not used again: the answer to a call that was taken back may
+        // come late.
+        "finish-early" => {
+            let mut both = frame(&pull(900, source, 10));
+            both.extend(frame(&finish(900)));
+            return both;
+        }
+        // A number that we never gave to the worker, in a table that nothing points to.
+        "answer-of-nobody" => calls(0, source, event_port::Client::TYPE_ID, 0, &[Cap::ReceiverHosted(4000)], |_| {}),
+        "finish-nothing" => finish(500),
+        // The second comes before anybody has looked at the first, and is not looked at.
+        "return-twice" => {
+            let mut twice = frame(&response(question, &[], |_| {}));
+            twice.extend_from_within(..);
+            return twice;
+        }
+        "spare-capabilities" => response(question, &[Cap::SenderHosted(8), Cap::SenderHosted(9), Cap::None], |_| {}),
+        other => panic!("no such oddity {other}"),
+    })
+}
+
+fn misbehave(way: &str, question: u32, source: u32) -> Vec<u8> {
+    let response_with = |status| frame(&response(question, &[], |mut response| response.set_status(status)));
+    let kind = |fill: fn(capnp_rpc::rpc_capnp::message::Builder<'_>)| frame(&message(fill));
+    frame(&match way {
+        "many-segments" => return [64, 0, 0, 0].into_iter().chain([0; 300]).collect(),
+        "long-message" => return [0, 0, 0, 0, 0xff, 0xff, 0xff, 0].into(),
+        "long-message-in-parts" => {
+            return [59u32].into_iter().chain([2000; 61]).flat_map(u32::to_le_bytes).collect();
+        }
+        "empty-message" => return words(&[]),
+        "noise" => return vec![0xff; 100],
+        "text" => return b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+        "null-root" => return words(&[0]),
+        "far-root" => return words(&[2 | 9 << 32]),
+        "far-loop" => return words(&[2]),
+        "wild-root" => return words(&[1000 << 2 | 1 << 32 | 1 << 48]),
+        "list-root" => return words(&[1 | 2 << 32 | 8 << 35, 0]),
+        "capability-root" => return words(&[3]),
+        "unknown-message" => {
+            let one = message(|message| drop(message.init_obsolete_save()));
+            return unknown(&one, &message(|message| drop(message.init_obsolete_delete())));
+        }
+        "unimplemented" => return kind(|message| drop(message.init_unimplemented())),
+        "bootstrap" => return kind(|message| drop(message.init_bootstrap())),
+        "resolve" => return kind(|message| drop(message.init_resolve())),
+        "disembargo" => return kind(|message| drop(message.init_disembargo())),
+        "provide" => return kind(|message| drop(message.init_provide())),
+        "accept" => return kind(|message| drop(message.init_accept())),
+        "join" => return kind(|message| drop(message.init_join())),
+        "abort" => return kind(|message| message.init_abort().set_reason("because I say so")),
+        "return-to-nobody" => response(question + 1000, &[], |_| {}),
+        "return-elsewhere" => message(|message| {
+            let mut to = message.init_return();
+            to.set_answer_id(question);
+            to.set_results_sent_elsewhere(());
+        }),
+        "return-other-question" => message(|message| {
+            let mut to = message.init_return();
+            to.set_answer_id(question);
+            to.set_take_from_other_question(0);
+        }),
+        "return-third-party" => message(|message| {
+            let mut to = message.init_return();
+            to.set_answer_id(question);
+            to.init_accept_from_third_party();
+        }),
+        "return-unknown-kind" => {
+            let of = |elsewhere: bool| {
+                message(|message| {
+                    let mut to = message.init_return();
+                    to.set_answer_id(question);
+                    if elsewhere { to.set_results_sent_elsewhere(()) } else { to.set_canceled(()) }
+                })
+            };
+            return unknown(&of(false), &of(true));
+        }
+        "return-promise" => stream(question, Cap::SenderPromise(7), None),
+        "return-third-party-capability" => stream(question, Cap::ThirdParty, None),
+        "return-answer-capability" => stream(question, Cap::ReceiverAnswer(0), None),
+        "return-many-capabilities" => response(question, &[Cap::None; 9], |_| {}),
+        "return-far-capability" => stream(question, Cap::SenderHosted(1 << 20), None),
+        "result-null" => returns(question, &[], |_| {}),
+        "result-text" => returns(question, &[], |mut content| content.set_as("text").expect("a text")),
+        "result-of-another-type" => bytes_reply(question, 100, true),
+        "outcome-unknown" => returns(question, &[], |content| {
+            // Read as results, the failure is an outcome with the number of its kind.
+            let failure = content.init_as::<fetch_outcome::Builder<'_>>().init_failure();
+            { failure }.set_kind(event_failure::Kind::Hung);
+        }),
+        "response-text" => returns(question, &[], |content| {
+            let failure = content.init_as::<fetch_outcome::Builder<'_>>().init_failure();
+            { failure }.set_message("read as results, this is where the response should be");
+        }),
+        "body-unknown" => {
+            let of = |fill: fn(http_response::Builder<'_>)| response(question, &[], fill);
+            let none = of(|response| response.init_body().set_none(()));
+            return unknown(&none, &of(|response| response.init_body().set_bytes(&[])));
+        }
+        "failure-unknown" => {
+            let of = |kind| outcome(question, &[], |outcome| { outcome.init_failure() }.set_kind(kind));
+            return unknown(&of(event_failure::Kind::Exception), &of(event_failure::Kind::Hung));
+        }
+        "status-0" => return response_with(0),
+        "status-101" => return response_with(101),
+        "status-600" => return response_with(600),
+        "status-65535" => return response_with(65_535),
+        "header-injection" => headers(question, &[("x", b"a\r\nset-cookie: b")]),
+        "header-name" => headers(question, &[("x y", b"")]),
+        "header-name-empty" => headers(question, &[("", b"")]),
+        "header-name-endless" => {
+            let mut bytes = frame(&headers(question, &[("endless", b"")]));
+            let at = bytes.windows(8).position(|window| window == b"endless\0").expect("the name");
+            bytes[at + 7] = b's';
+            return bytes;
+        }
+        "headers-many" => headers(question, &[("x", &b""[..]); 257]),
+        "headers-long" => headers(question, &[("x", &[b'y'; 1000][..]); 200]),
+        "headers-shared" => {
+            let mut list = vec![("", &b""[..]); 200];
+            let long = "x".repeat(2000);
+            list[0] = (&long, long.as_bytes());
+            return share(&headers(question, &list), 200, 0, 2);
+        }
+        "status-text-injection" => response(question, &[], |mut response| response.set_status_text("OK\r\nx: y")),
+        "status-text-long" => {
+            response(question, &[], |mut response| response.set_status_text("O".repeat(513).as_str()))
+        }
+        "call-nobody" => pull(0, source + 1000, 10),
+        "call-promise" => message(|message| {
+            let mut call = message.init_call();
+            call.set_interface_id(byte_source::Client::TYPE_ID);
+            call.reborrow().init_target().init_promised_answer().set_question_id(question);
+            call.init_send_results_to().set_caller(());
+        }),
+        "call-results-elsewhere" => message(|message| {
+            let mut call = message.init_call();
+            call.set_interface_id(byte_source::Client::TYPE_ID);
+            call.reborrow().init_target().set_imported_cap(source);
+            call.init_send_results_to().set_yourself(());
+        }),
+        "call-far-question" => pull(1024, source, 10),
+        "call-question-twice" => {
+            let mut twice = frame(&pull(0, source, 10));
+            twice.extend_from_within(..);
+            return twice;
+        }
+        "call-many-capabilities" => calls(0, source, byte_source::Client::TYPE_ID, 0, &[Cap::None; 9], |_| {}),
+        "pull-nothing" => pull(0, source, 0),
+        "pull-twice" => {
+            let mut twice = frame(&pull(0, source, 10));
+            twice.extend(frame(&pull(1, source, 10)));
+            return twice;
+        }
+        "release-nothing" => message(|message| message.init_release().set_id(4000)),
+        "release-too-often" => message(|message| {
+            let mut release = message.init_release();
+            release.set_id(source);
+            release.set_reference_count(1_000_000);
+        }),
+        other => panic!("no such way {other}"),
+    })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+/// A request body of which nothing ever comes, so that the worker holds a capability.
+struct Never(#[allow(dead_code)] Rc<()>);
+
+impl bulkhead_supervisor::body::PullSource for Never {
+    fn poll_pull(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Bytes, bulkhead_supervisor::body::BodyError>>> {
+        std::task::Poll::Pending
+    }
+}
+
+async fn pid(service: &WorkerService) -> String {
+    text(service.fetch(get("/hello")).await.expect("a response")).await.expect("a body")
+}
+
+/// What the client gets of a request, within a bounded time.
+async fn ask(service: &WorkerService, way: &str, token: &Rc<()>) -> Result<Result<String, String>, ServiceError> {
+    let body = Body::Pull(Box::pin(Never(token.clone())));
+    let answer = async {
+        let response = service.fetch(request("POST", &format!("/{way}"), body)).await?;
+        Ok(text(response).await.map_err(|error| error.to_string()))
+    };
+    tokio::time::timeout(Duration::from_secs(30), answer).await.unwrap_or_else(|_| panic!("{way}: no answer"))
+}
+
+/// The supervisor's lines so far.
+fn lines(rig: &mut Rig) -> Vec<String> {
+    let mut lines = Vec::new();
+    while let Some(entry) = rig.log.try_recv() {
+        if entry.stream == Stream::Err {
+            lines.push(entry.text);
+        }
+    }
+    lines
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("a directory").count()
+}
+
+#[test]
+fn every_way_of_misbehaving_ends_one_process_and_is_one_line() {
+    let names: HashSet<&str> = WAYS.iter().map(|(name, ..)| *name).collect();
+    assert!(names.len() == WAYS.len() && WAYS.len() >= 40, "{} ways", names.len());
+    local(async {
+        let mut rig = fakes::start(settings(), 65_536, play);
+        let shard = rig.fleet.shard(0);
+        let (one, two) = (WorkerService::new(shard.clone(), 0, None, None), rig.service(1));
+        let other = pid(&two).await;
+        let token = Rc::new(());
+        let mut before = None;
+        for (index, (way, client, words)) in WAYS.iter().enumerate() {
+            println!("{way}");
+            let first = pid(&one).await;
+            let got = ask(&one, way, &token).await;
+            let seen = match &got {
+                Err(ServiceError::Unavailable(_)) => Some(Unavailable),
+                Ok(Err(_)) => Some(Torn),
+                _ => None,
+            };
+            assert_eq!(seen, Some(*client), "{way}: {got:?}");
+            // It is replaced, and nobody else has noticed.
+            assert_ne!(pid(&one).await, first, "{way}");
+            assert_eq!(pid(&two).await, other, "{way}");
+            let lines = lines(&mut rig);
+            assert_eq!(lines.len(), 1, "{way}: {lines:#?}");
+            let start = format!("worker \"one\" ({first}) was ended: ");
+            let is_death = matches!(*way, "die" | "exit");
+            assert!(lines[0].starts_with(&start) != is_death && lines[0].contains(words), "{way}: {lines:#?}");
+            assert!(!lines[0].contains('\n'), "{way}");
+            eventually(|| Rc::strong_count(&token) == 1).await;
+            if index == 10 {
+                before = Some(descriptors());
+            }
+        }
+        eventually(|| rig.world.alive.load(Ordering::SeqCst) <= 4).await;
+        assert!(rig.fleet.stats().await.processes <= 4);
+        assert_eq!(shard.connections(), 1);
+        // The other test of this file runs in this process too; a leak would be as many as there are ways.
+        assert!(descriptors() < before.expect("it was counted") + 40);
+        drop((one, two, shard));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn what_makes_no_sense_but_breaks_no_rule_harms_nobody() {
+    local(async {
+        let mut rig = fakes::start(settings(), 65_536, play);
+        let one = rig.service(0);
+        let first = pid(&one).await;
+        let token = Rc::new(());
+        for way in ODDITIES {
+            println!("{way}");
+            let got = ask(&one, way, &token).await;
+            assert!(matches!(got, Ok(Ok(_))), "{way}: {got:?}");
+        }
+        for way in TORN_BODIES {
+            let got = ask(&one, way, &token).await;
+            assert!(matches!(got, Ok(Err(_))), "{way}: {got:?}");
+        }
+        assert_eq!(pid(&one).await, first);
+        assert_eq!(lines(&mut rig), [""; 0]);
+        eventually(|| Rc::strong_count(&token) == 1).await;
+        drop(one);
+        rig.ended().await;
+    });
+}
