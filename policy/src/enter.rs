@@ -69,8 +69,8 @@ pub struct Limits {
     pub extra_fds: u64,
     /// Threads and processes of the worker's user id. Meaningful when it has a user id or user namespace of its own.
     pub threads: u64,
-    /// Bytes of private writable memory (`RLIMIT_DATA`), or `None` for no limit. The address space is not limited: V8
-    /// reserves much more of it than it uses.
+    /// Bytes of private writable memory (`RLIMIT_DATA`) beyond what the process has mapped when it starts, or `None` for
+    /// no limit. The address space is not limited: V8 reserves much more of it than it uses.
     pub data: Option<u64>,
 }
 
@@ -288,7 +288,8 @@ fn rlimits(options: &Options) -> Status {
         ("SIGPENDING", libc::RLIMIT_SIGPENDING, 64),
     ];
     if let Some(data) = limits.data {
-        wanted.push(("DATA", libc::RLIMIT_DATA, data));
+        // An allocator may have reserved a gibibyte before main: that is counted, and not used.
+        wanted.push(("DATA", libc::RLIMIT_DATA, mapped_data().saturating_add(data)));
     }
     let failed: Vec<_> = wanted
         .iter()
@@ -301,6 +302,15 @@ fn rlimits(options: &Options) -> Status {
     } else {
         Status::Partial(failed.join(", "))
     }
+}
+
+/// Private writable memory of this process in bytes; 0 when there is no `/proc`.
+fn mapped_data() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = statm.split(' ').nth(5).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    // SAFETY: reads a constant of the system.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages * u64::try_from(page).unwrap_or(4096)
 }
 
 fn pid_namespace(report: &mut Report) -> Result<(), EnterError> {

@@ -32,6 +32,11 @@ enum StartError {
     EventLoop(#[from] std::io::Error),
 }
 
+/// How much writable memory the process may have, as a multiple of its heap limit: the heap itself and what V8 needs to
+/// collect it, code, stacks, and buffers of scripts, which lie outside of the heap. A script that wants more gets a
+/// `RangeError`; a process that needs more ends.
+const DATA_PER_HEAP: u64 = 4;
+
 /// What the `sandbox-worker` executable does. Returns when the supervisor closes the control connection.
 pub fn main() -> ExitCode {
     match run() {
@@ -53,6 +58,10 @@ fn run() -> Result<(), StartError> {
     let options = enter::Options {
         fds: 1 + args.shards as usize,
         mode: if args.best_effort { Mode::BestEffort } else { Mode::Required },
+        limits: enter::Limits {
+            data: (args.heap_bytes != 0).then(|| args.heap_bytes.saturating_mul(DATA_PER_HEAP)),
+            ..enter::Limits::default()
+        },
         ..enter::Options::default()
     };
     let mut prepared = enter::prepare(&options)?;

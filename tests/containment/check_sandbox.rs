@@ -50,15 +50,24 @@ fn this_machine_gives_every_required_layer() {
     assert!(text.ends_with("This machine can run workers with --sandbox=required.\n"), "{text}");
 }
 
+/// Copies an executable, in a process of its own: a descriptor of this one that is open for writing could get into a child
+/// that another test forks at that moment, and an executable that somebody may write to cannot be started.
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg(from).arg(to).status().expect("start cp");
+    assert!(status.success(), "cp failed");
+}
+
 /// A supervisor beside a program that claims to be a worker and does what `script` says.
 fn beside(script: Option<&str>) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("make a temporary directory");
     let supervisor = directory.path().join("supervisor");
-    fs::copy(SUPERVISOR, supervisor).expect("copy the supervisor");
+    copy(Path::new(SUPERVISOR), &supervisor);
     if let Some(script) = script {
         let worker = directory.path().join("sandbox-worker");
-        fs::write(&worker, format!("#!/bin/sh\n{script}\n")).expect("write the worker");
-        fs::set_permissions(&worker, fs::Permissions::from_mode(0o755)).expect("make it executable");
+        let text = directory.path().join("script");
+        fs::write(&text, format!("#!/bin/sh\n{script}\n")).expect("write the script");
+        fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).expect("make it executable");
+        copy(&text, &worker);
     }
     directory
 }

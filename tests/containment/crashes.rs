@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bulkhead_test_support::http::{self, Connection};
 use bulkhead_test_support::load::{Load, Until};
-use bulkhead_test_support::{Server, Setup, runtime};
+use bulkhead_test_support::{Server, Setup, process, runtime};
 
 /// The service `left` runs `source`; its neighbour `right` says hello.
 fn with_neighbour(source: &str) -> Setup {
@@ -115,6 +115,51 @@ fn deep_recursion_and_huge_values_are_exceptions_and_end_nothing() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}\n{}", server.stderr());
     assert!(!server.stderr().contains("was killed"), "{}", server.stderr());
+}
+
+/// Memory outside of the heap: that of buffers and of WebAssembly.
+const GREEDY: &str = "let kept = [];
+const ways = {
+  '/buffers': () => kept.push(new Uint8Array(1 << 20).fill(1)),
+  '/big-buffers': () => kept.push(new Uint8Array(1 << 26).fill(1)),
+  '/resized': () => { const b = new ArrayBuffer(1 << 12, { maxByteLength: 1 << 24 }); b.resize(1 << 24); kept.push(new Uint8Array(b).fill(1)); },
+  '/wasm': () => { const m = new WebAssembly.Memory({ initial: 256 }); kept.push(new Uint8Array(m.buffer).fill(1)); },
+};
+export default { fetch(request) {
+  const { pathname } = new URL(request.url);
+  if (!ways[pathname]) return new Response('fine');
+  try { for (;;) ways[pathname](); }
+  catch (error) {
+    const bytes = kept.reduce((sum, one) => sum + one.byteLength, 0);
+    kept = [];
+    return Response.json({ bytes, name: error.name });
+  }
+} };";
+
+#[test]
+fn memory_outside_of_the_heap_is_bounded() {
+    for path in ["/buffers", "/big-buffers", "/resized", "/wasm"] {
+        let server = bulkhead_test_support::supervisor!().serve(Setup::module(GREEDY));
+        assert_eq!(http::get(server.port(), "/").expect("a response").text(), "fine");
+        let workers = process::workers(server.pid());
+        let response = http::get(server.port(), path).expect("a response");
+        match response.status {
+            200 => {
+                let result: serde_json::Value = serde_json::from_slice(&response.body).expect("JSON");
+                assert_eq!(result["name"], "RangeError", "{path}: {result}");
+                // Four times the heap limit of 128 MiB, of which the heap itself has some.
+                let bytes = result["bytes"].as_u64().expect("a number");
+                assert!((64 << 20..512 << 20).contains(&bytes), "{path}: {bytes} bytes");
+            }
+            // The engine itself may be the one that asks for more and does not get it.
+            503 => server.wait_for_stderr(|text| text.contains("was killed by") || text.contains("out of memory")),
+            other => panic!("{path}: {other}: {}", server.stderr()),
+        }
+        for peak in workers.into_iter().filter_map(process::peak_resident) {
+            assert!(peak < 1 << 30, "{path}: a worker has had {} MiB", peak >> 20);
+        }
+        back_in_service(server.port());
+    }
 }
 
 #[test]
