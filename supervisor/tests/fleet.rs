@@ -184,6 +184,8 @@ impl event_dispatcher::Server for Events {
             // As a script does that does not expect its client to go away.
             let http_request::body::Stream(source) = request.get_body().which()? else { panic!("no stream") };
             let source = source?;
+            self.world.hanging.fetch_add(1, Ordering::SeqCst);
+            let _hanging = Hanging(self.world.clone());
             let error = loop {
                 let mut call = source.pull_request();
                 call.get().set_max_bytes(1000);
@@ -539,6 +541,39 @@ fn a_client_that_goes_away_cancels_the_work() {
         // The process was not harmed.
         assert_eq!(rig.world.spawned.load(Ordering::SeqCst), rig.fleet.stats().await.started as i32);
         service.fetch(get("/hello")).await.expect("a response");
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+/// A body of which nothing ever comes.
+struct Stalled;
+
+impl PullSource for Stalled {
+    fn poll_pull(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn clients_that_leave_in_the_middle_of_their_uploads_use_nothing_up() {
+    local(async {
+        let rig = rig(settings(), |_| Behaviour::Good);
+        let service = Rc::new(rig.service(0));
+        let before = text(service.fetch(get("/hello")).await.expect("a response")).await.expect("a body");
+        // More than the calls that a worker may have open.
+        for _ in 0..1200 {
+            let for_task = service.clone();
+            let call = tokio::task::spawn_local(async move {
+                let body = Body::Pull(Box::pin(Stalled));
+                for_task.fetch(request("POST", "/needs-all", body)).await.map(drop)
+            });
+            eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 1).await;
+            call.abort();
+            eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 0).await;
+        }
+        let after = text(service.fetch(get("/hello")).await.expect("a response")).await.expect("a body");
+        assert_eq!(before, after, "the process was ended");
         drop(service);
         rig.ended().await;
     });

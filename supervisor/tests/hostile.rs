@@ -111,6 +111,7 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("stream-null", Torn, "nothing that was not the end"),
     ("stream-text", Torn, ""),
     ("stream-other-type", Torn, ""),
+    ("stream-none", Unavailable, "invalid capability pointer"),
     ("stream-close", Torn, "it closed an event connection"),
     // Calls.
     ("call-nobody", Unavailable, ""),
@@ -155,7 +156,7 @@ const ODDITIES: &[&str] = &[
 ];
 
 /// Bodies that break off without a rule being broken.
-const TORN_BODIES: &[&str] = &["stream-early", "stream-fails", "stream-of-nobody", "stream-none"];
+const TORN_BODIES: &[&str] = &["stream-early", "stream-fails", "stream-of-nobody"];
 
 /// A message of one segment, word by word.
 fn words(words: &[u64]) -> Vec<u8> {

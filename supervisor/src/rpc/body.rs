@@ -130,20 +130,22 @@ struct SourceState {
     broken: Option<String>,
     /// The body itself broke off, which is the client's doing.
     by_client: bool,
+    /// The open `pull` that waits for the body.
+    waiting: Option<std::task::Waker>,
 }
 
 impl BodySource {
     /// Offers `ready` and then `body`. The result stays valid when the body is cancelled.
     pub fn new(ready: Bytes, body: Body, connection: Handle, sources: &Sources) -> Rc<Self> {
         let count = SourceCount::new(sources, &connection);
-        let state = SourceState { ready, body: Some(body), broken: None, by_client: false };
+        let state = SourceState { ready, body: Some(body), broken: None, by_client: false, waiting: None };
         Rc::new(Self { state: RefCell::new(state), busy: Cell::new(false), connection, _count: count })
     }
 
     /// Offers `ready`, after which the body broke off.
     pub fn broken(ready: Bytes, connection: Handle, sources: &Sources) -> Rc<Self> {
         let count = SourceCount::new(sources, &connection);
-        let state = SourceState { ready, body: None, broken: Some(TORN.to_owned()), by_client: true };
+        let state = SourceState { ready, body: None, broken: Some(TORN.to_owned()), by_client: true, waiting: None };
         Rc::new(Self { state: RefCell::new(state), busy: Cell::new(false), connection, _count: count })
     }
 
@@ -152,11 +154,15 @@ impl BodySource {
         self.state.borrow().by_client
     }
 
-    /// Lets go of the body, whatever the worker still holds.
+    /// Lets go of the body, whatever the worker still holds. An open `pull` is answered: `capnp-rpc` never frees the number
+    /// of a call that its caller has to take back, and a worker whose clients leave often would use them up.
     pub fn cancel(&self) {
         let mut state = self.state.borrow_mut();
         if state.body.take().is_some() {
             state.broken = Some("the request has ended".to_owned());
+        }
+        if let Some(waiting) = state.waiting.take() {
+            waiting.wake();
         }
         state.ready = Bytes::new();
     }
@@ -172,7 +178,11 @@ impl BodySource {
                 });
             };
             let next = std::pin::pin!(next_chunk(body)).poll(cx);
-            match std::task::ready!(next) {
+            let Poll::Ready(next) = next else {
+                state.waiting = Some(cx.waker().clone());
+                return Poll::Pending;
+            };
+            match next {
                 Some(Ok(chunk)) => state.ready = chunk,
                 Some(Err(_)) => {
                     state.body = None;
