@@ -102,6 +102,32 @@ pub(crate) fn compile(
     Ok(programs)
 }
 
+/// One instruction of a filter program (`struct sock_filter` of `seccomp(2)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    /// What to do.
+    pub code: u16,
+    /// Instructions to skip where the comparison holds.
+    pub jt: u8,
+    /// Instructions to skip where it does not.
+    pub jf: u8,
+    /// The constant.
+    pub k: u32,
+}
+
+/// The programs that [`seal`](crate::enter::seal) installs for a process with the id `own_pid`, to be read by tests and
+/// fuzzers: the kernel runs all of them and the strictest answer counts.
+///
+/// # Errors
+/// The table does not compile.
+pub fn programs(profile: Profile, arch: Arch, own_pid: u32) -> Result<Vec<Vec<Instruction>>, FilterError> {
+    let programs = compile(profile, Refusal::Kill, arch, own_pid)?;
+    let copy = |program: BpfProgram| {
+        program.into_iter().map(|i| Instruction { code: i.code, jt: i.jt, jf: i.jf, k: i.k }).collect()
+    };
+    Ok(programs.into_iter().map(copy).collect())
+}
+
 /// All ways in which the conditions of a row can hold, each a list of comparisons that must all be true.
 fn alternatives(conditions: &[Condition], own_pid: u32) -> Result<Vec<Vec<SeccompCondition>>, BackendError> {
     let mut ways = vec![Vec::new()];

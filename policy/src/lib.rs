@@ -21,4 +21,4 @@ pub mod spawn;
 mod sys;
 pub mod table;
 
-pub use filter::FilterError;
+pub use filter::{FilterError, Instruction, programs};
