@@ -5,7 +5,7 @@ use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
 
 use bulkhead_ipc::{
     transport::{self, Limits, TransportError},
-    worker_capnp::{byte_source, event_port},
+    worker_capnp::{byte_source, event_port, host, worker_control},
 };
 use capnp_rpc::rpc_capnp;
 use tokio::{
@@ -324,5 +324,70 @@ mod garbage {
                 assert!(soon(call).await.is_err());
             });
         }
+    }
+}
+
+/// Never answers.
+struct Deaf;
+
+impl host::Server for Deaf {
+    async fn log(self: Rc<Self>, _: host::LogParams, _: host::LogResults) -> Result<(), capnp::Error> {
+        std::future::pending().await
+    }
+}
+
+/// Calls its host and gives up, many times.
+struct Impatient {
+    at_once: bool,
+}
+
+impl worker_control::Server for Impatient {
+    async fn bind(
+        self: Rc<Self>,
+        params: worker_control::BindParams,
+        _: worker_control::BindResults,
+    ) -> Result<(), capnp::Error> {
+        let host = params.get()?.get_host()?;
+        for _ in 0..2000 {
+            let call = tokio::task::spawn_local(host.log_request().send().promise);
+            if !self.at_once {
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            call.abort();
+            let _ = call.await;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn drain(
+        self: Rc<Self>,
+        _: worker_control::DrainParams,
+        _: worker_control::DrainResults,
+    ) -> Result<(), capnp::Error> {
+        Ok(())
+    }
+}
+
+// capnp-rpc 0.27.3 drops what would answer a call together with the cancelled call: no `Return` is ever sent, and both
+// sides keep the number. What callers give up often must therefore be answered before (`BodySource::cancel`).
+#[test]
+#[ignore = "known: capnp-rpc never answers a call that was taken back"]
+fn cancelled_calls_leave_their_numbers_free() {
+    for at_once in [false, true] {
+        local(async {
+            let (a, b) = UnixStream::pair().expect("a socketpair");
+            let server: worker_control::Client = capnp_rpc::new_client(Impatient { at_once });
+            let (_, connection) = transport::server(b, Limits::for_supervisor(), server.client);
+            tokio::task::spawn_local(connection);
+            let (client, handle, connection) = transport::client::<worker_control::Client>(a, Limits::for_worker());
+            tokio::task::spawn_local(connection);
+            let mut request = client.bind_request();
+            request.get().set_host(capnp_rpc::new_client(Deaf));
+            let result = soon(request.send().promise).await.map(drop);
+            assert!(result.is_ok(), "at once: {at_once}: {:?}", handle.fault());
+        });
     }
 }

@@ -3,6 +3,8 @@
 //! Whatever a worker process says, only that process may end: with one line in the log, with an answer for its client,
 //! and with nothing left of it.
 
+#![allow(clippy::drop_non_drop)] // Ends the borrow of a builder in an expression.
+
 mod fakes;
 
 use std::{
