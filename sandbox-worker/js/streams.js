@@ -3190,5 +3190,15 @@
       return [readableWrapper(tee.branch1), readableWrapper(tee.branch2)];
     },
     fromIterable: (iterable) => readableWrapper(fromIterable(iterable)),
+    /** Makes the two sides of a byte transform of ours, whose readable source and whose sink `pipe` has. */
+    initializeBytePipe(pipe) {
+      pipe.readable = makeByte(pipe);
+      pipe.writable = new Writable();
+      new WritableController(pipe.writable, pipe.sink(), 1, undefined).startNow();
+    },
+    /** What the constructor of TransformStream that runs next has for its state. */
+    nextTransform(pipe) {
+      subclassState = pipe;
+    },
   };
 })

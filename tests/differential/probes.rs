@@ -17,6 +17,7 @@ macro_rules! cases {
 cases!(
     abort,
     base64,
+    compression,
     crypto,
     events,
     form_data_blob,

@@ -1,6 +1,8 @@
 //! Responses and requests as bytes: framing, header names, faults.
 
-use bulkhead_test_support::http::Connection;
+use std::io::Read as _;
+
+use bulkhead_test_support::http::{Connection, Response};
 use bulkhead_test_support::{Runtime, Server, Setup};
 
 use super::applications::describe;
@@ -59,6 +61,27 @@ const answers = {
   "wait-until-rejects": (r, e, ctx) => { ctx.waitUntil(Promise.reject(new Error("late"))); return new Response("at once"); },
   "unhandled": () => { Promise.reject(new Error("nobody cares")); return new Response("fine"); },
   "timer-throws": async () => { setTimeout(() => { throw new Error("timer"); }, 1); await wait(15); return new Response("fine"); },
+  gzip: () => new Response("hello ".repeat(1000), { headers: { "Content-Encoding": "gzip" } }),
+  br: () => new Response("hello ".repeat(1000), { headers: { "Content-Encoding": "br" } }),
+  "gzip-long": () => new Response("hello ".repeat(200000), { headers: { "Content-Encoding": "gzip" } }),
+  "br-long": () => new Response("hello ".repeat(200000), { headers: { "Content-Encoding": "br" } }),
+  "gzip-other-case": () => new Response("hello", { headers: { "Content-Encoding": "GZIP" } }),
+  "gzip-and-br": () => new Response("hello", { headers: { "Content-Encoding": "gzip, br" } }),
+  "gzip-space": () => new Response("hello", { headers: { "Content-Encoding": " gzip " } }),
+  "gzip-length": () => new Response("hello", { headers: { "Content-Encoding": "gzip", "Content-Length": "5" } }),
+  "gzip-stream": () => new Response(stream("ab", "cd"), { headers: { "Content-Encoding": "gzip" } }),
+  "br-stream": () => new Response(stream("ab", "cd"), { headers: { "Content-Encoding": "br" } }),
+  "gzip-fixed": () => { const t = new FixedLengthStream(2); const w = t.writable.getWriter(); w.write(bytes("xy")); w.close(); return new Response(t.readable, { headers: { "Content-Encoding": "gzip" } }); },
+  "gzip-slow": () => { const t = new TransformStream(); (async () => { const w = t.writable.getWriter(); for (const c of ["a", "b"]) { await wait(20); await w.write(bytes(c)); } await w.close(); })(); return new Response(t.readable, { headers: { "Content-Encoding": "gzip" } }); },
+  "gzip-empty": () => new Response("", { headers: { "Content-Encoding": "gzip" } }),
+  "gzip-empty-stream": () => new Response(stream(), { headers: { "Content-Encoding": "gzip" } }),
+  "gzip-null": () => new Response(null, { headers: { "Content-Encoding": "gzip" } }),
+  "gzip-304": () => new Response(null, { status: 304, headers: { "Content-Encoding": "gzip" } }),
+  "gzip-manual": () => new Response("hello", { headers: { "Content-Encoding": "gzip" }, encodeBody: "manual" }),
+  "gzip-echo": (r) => new Response(r.body, { headers: { "Content-Encoding": "gzip" } }),
+  "gzip-copy": () => new Response("hello", new Response(null, { headers: { "Content-Encoding": "gzip" }, encodeBody: "manual" })),
+  "gzip-compressed": () => new Response(stream("hello").pipeThrough(new CompressionStream("gzip")), { headers: { "Content-Encoding": "gzip" }, encodeBody: "manual" }),
+  deflate: () => new Response("hello", { headers: { "Content-Encoding": "deflate" } }),
   "respond-after-timer": async () => { await wait(5); return new Response("later"); },
 };
 export default {
@@ -232,6 +255,68 @@ fn requests() {
         })
         .collect();
     check("requests", &observations);
+}
+
+/// Bodies that the runtimes encode. What encoders make of them may differ, so that clients' view is compared.
+#[test]
+fn encoded() {
+    let (reference, ours) = both();
+    let gets = [
+        "gzip",
+        "br",
+        "gzip-long",
+        "br-long",
+        "gzip-other-case",
+        "gzip-and-br",
+        "gzip-space",
+        "gzip-length",
+        "gzip-stream",
+        "br-stream",
+        "gzip-fixed",
+        "gzip-slow",
+        "gzip-empty",
+        "gzip-empty-stream",
+        "gzip-null",
+        "gzip-304",
+        "gzip-manual",
+        "gzip-echo",
+        "gzip-copy",
+        "gzip-compressed",
+        "deflate",
+    ];
+    let heads = ["gzip", "gzip-length", "gzip-stream", "gzip-manual"];
+    let asked = gets.iter().map(|name| ("GET", *name, ""));
+    let asked = asked.chain(heads.iter().map(|name| ("HEAD", *name, ""))).chain([("POST", "gzip-echo", "echo this")]);
+    let observations: Vec<Observation> = asked
+        .map(|(method, name, body)| {
+            let ask = |server: &Server| {
+                let mut connection = Connection::open(server.port());
+                match connection.request(method, &format!("/{name}"), &[], body.as_bytes()) {
+                    Ok(mut response) => {
+                        decode(&mut response);
+                        describe(&response)
+                    }
+                    Err(error) => format!("no response: {}", error.kind()),
+                }
+            };
+            Observation { key: format!("encoded/{method} {name}"), reference: ask(&reference), ours: ask(&ours) }
+        })
+        .collect();
+    check("encoded", &observations);
+}
+
+/// Replaces a body by what it stands for, if it is what its header says.
+fn decode(response: &mut Response) {
+    let mut decoded = Vec::new();
+    let result = match response.header("content-encoding") {
+        Some("gzip") => flate2::read::GzDecoder::new(&*response.body).read_to_end(&mut decoded),
+        Some("br") => brotli::Decompressor::new(&*response.body, 4096).read_to_end(&mut decoded),
+        _ => return,
+    };
+    if result.is_ok() {
+        decoded.extend_from_slice(b" (decoded)");
+        response.body = decoded;
+    }
 }
 
 fn both() -> (Server, Server) {

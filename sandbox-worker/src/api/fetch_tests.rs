@@ -1,7 +1,7 @@
 //! `Headers`, `Body`, `Request` and `Response` from the outside: against what the reference was seen to do, and on the
 //! wire.
 
-use std::{cell::RefCell, collections::HashMap, future::poll_fn, pin::Pin, rc::Rc, task::Poll};
+use std::{cell::RefCell, collections::HashMap, future::poll_fn, io::Read as _, pin::Pin, rc::Rc, task::Poll};
 
 use bulkhead_ipc::worker_capnp::{byte_source, header, http_request, http_response};
 use capnp::message::HeapAllocator;
@@ -282,6 +282,8 @@ struct Reply {
     /// Whether the event had to be kept for the body.
     produced: bool,
     pulls: Vec<String>,
+    /// The body where it was pulled.
+    bytes: Vec<u8>,
 }
 
 async fn pull(client: &byte_source::Client, max_bytes: u32) -> Result<(Vec<u8>, bool), String> {
@@ -314,6 +316,7 @@ fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, script: &st
             length: None,
             produced: false,
             pulls: Vec::new(),
+            bytes: Vec::new(),
         };
         let progress = match made {
             Ok(progress) => progress,
@@ -348,6 +351,7 @@ fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, script: &st
                             all.extend(bytes);
                             if done {
                                 reply.body = Ok(String::from_utf8_lossy(&all).into_owned());
+                                reply.bytes = all;
                                 break;
                             }
                         }
@@ -459,9 +463,57 @@ fn what_cannot_be_sent() {
         error("(() => { const r = new Response('a'); r.body.getReader(); return r })()"),
         "TypeError: The ReadableStream has been locked to a reader."
     );
-    assert!(error("new Response('a', { headers: { 'content-encoding': 'gzip' } })").contains("encodeBody"));
-    let seen = reply("new Response('a', { headers: { 'content-encoding': 'gzip' }, encodeBody: 'manual' })");
-    assert_eq!(seen.body, Ok("a".into()));
+}
+
+/// What a client makes of an encoded body.
+fn decoded(coding: &str, bytes: &[u8]) -> String {
+    let mut text = String::new();
+    match coding {
+        "gzip" => flate2::read::GzDecoder::new(bytes).read_to_string(&mut text).expect("gzip"),
+        _ => brotli::Decompressor::new(bytes, 4096).read_to_string(&mut text).expect("brotli"),
+    };
+    text
+}
+
+#[test]
+fn bodies_are_encoded_as_their_header_says() {
+    for coding in ["gzip", "br"] {
+        let headers = format!("headers: {{ 'content-encoding': '{coding}', 'content-length': 5 }}");
+        let long = "hello ".repeat(20_000);
+        for (body, expected, produced) in [
+            ("'hello'", "hello", false),
+            ("'hello '.repeat(20000)", long.as_str(), false),
+            ("new Response('hello').body", "hello", false),
+            ("new Response('hello').body.pipeThrough(new TransformStream())", "hello", true),
+            ("request.body", "hello hello", false),
+        ] {
+            let script = format!("new Response({body}, {{ {headers} }})");
+            let seen = with_isolate(async |isolate| {
+                let (mut message, _) = streamed(&["hello ", "hello"], false, Some(11));
+                reply_in(isolate, &mut message, false, &script).await
+            });
+            assert_eq!((seen.length, seen.produced), (None, produced), "{script}");
+            assert!(seen.headers.contains(&format!("content-encoding: {coding}")), "{}", seen.headers);
+            assert_eq!(decoded(coding, &seen.bytes), expected, "{script}");
+        }
+        let seen = reply(&format!("new Response('', {{ {headers} }})"));
+        assert_eq!((seen.body, seen.length), (Ok(String::new()), None), "nothing stays nothing");
+        let seen = reply(&format!("new Response(null, {{ {headers} }})"));
+        assert_eq!((seen.body, seen.length), (Ok("null".into()), Some(0)));
+        let seen = reply(&format!("new Response('a', {{ {headers}, encodeBody: 'manual' }})"));
+        assert_eq!((seen.body, seen.length), (Ok("a".into()), Some(1)));
+        let seen = reply(&format!(
+            "new Response(new ReadableStream({{ start(c) {{ c.error(new RangeError('bad')) }} }}), {{ {headers} }})"
+        ));
+        assert!(seen.body.as_ref().is_err_and(|error| error.contains("bad")), "{seen:?}");
+    }
+    for other in ["GZIP", "gzip, br", "deflate", "identity"] {
+        let seen = reply(&format!("new Response('a', {{ headers: {{ 'content-encoding': '{other}' }} }})"));
+        assert_eq!((seen.body, seen.length), (Ok("a".into()), Some(1)), "{other}");
+    }
+    let seen = reply_to("HEAD", "new Response('hello', { headers: { 'content-encoding': 'gzip' } })");
+    assert_eq!((seen.body, seen.length), (Ok("null".into()), None));
+    assert_eq!(seen.headers, format!("content-encoding: gzip; {TEXT}"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod body;
 mod cf;
+mod compression;
 mod crypto;
 mod encoding;
 mod fetch;
@@ -29,6 +30,7 @@ pub(crate) fn install(isolate: &mut v8::Isolate) {
 pub(crate) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
     hooks::install_internal(scope, internal);
     encoding::install_internal(scope, internal);
+    compression::install_internal(scope, internal);
 }
 
 /// Exposes the classes and functions to scripts; `target` is the prototype of the global object.

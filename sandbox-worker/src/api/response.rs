@@ -15,6 +15,7 @@ use jsg::{Error, FromJs, JsRef, OrUndefined, Place, Registry, Result};
 use super::{
     body::{Body, BodyInit, Init, Outgoing, State},
     cf::Cf,
+    compression::Coding,
     headers::{HeaderList, HeaderMap, HeadersInit},
     request::{CfInit, headers_object},
 };
@@ -35,7 +36,7 @@ pub struct Response {
     status_text: String,
     headers: OnceCell<JsRef<v8::Object>>,
     cf: Cf,
-    /// The script encoded the body as its `Content-Encoding` says; else that would be for the runtime to do.
+    /// The script encoded the body as its `Content-Encoding` says; else that is for the runtime to do.
     #[trace(skip)]
     encoded: bool,
 }
@@ -309,11 +310,13 @@ impl StreamingBody {
 /// back to the supervisor as the very capability that it came as. Any other body becomes a `ByteSource` of this process;
 /// where script produces it, the [`StreamingBody`] says when that has come to its end.
 ///
+/// A body with `Content-Encoding: gzip` or `br` is encoded on its way, unless the script said that it did so.
+///
 /// `bodyLength` is 0 for a response without a body. The response to a HEAD request has no body either: its `bodyLength`,
 /// and its `Content-Length` unless the script gave one, are those of the body that it would have had, where that is known.
 ///
 /// # Errors
-/// The value is not a `Response`; the body was used or is locked; the response is a network error; the body would have to be encoded by the runtime.
+/// The value is not a `Response`; the body was used or is locked; the response is a network error.
 pub fn to_wire<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     context: &Rc<IoContext>,
@@ -329,20 +332,15 @@ pub fn to_wire<'s>(
             "Return value from serve handler must not be an error response (like Response.error())",
         ));
     }
-    let map = response.base.headers().map.borrow();
-    if !response.encoded && !response.base.is_null() && encoding_is_for_us(&map) {
-        return Err(Error::type_error(
-            "Encoding a response body by its Content-Encoding header is not supported yet. Encode it in the script and \
-             pass encodeBody: \"manual\", or leave the header out.",
-        ));
-    }
-    drop(map);
+    let coding = if response.encoded { None } else { coding(scope, &response.base.headers().map.borrow()) };
     let body = response.base.outgoing(scope)?;
     let length = match &body {
         Outgoing::None => None,
         Outgoing::Bytes(bytes) => Some(bytes.len() as u64),
         Outgoing::Source(_, length) | Outgoing::Reader(_, length) => *length,
     };
+    // As in the reference, nobody says how long an encoded body is.
+    let length = length.filter(|_| coding.is_none());
     let map = response.base.headers().map.borrow();
     builder.set_status(response.status);
     builder.set_status_text(&response.status_text);
@@ -357,14 +355,25 @@ pub fn to_wire<'s>(
 
     builder.set_body_length(length.unwrap_or(if matches!(body, Outgoing::None) { 0 } else { u64::MAX }));
     let mut to = builder.init_body();
+    let encoded = |client| match coding {
+        Some(coding) => coding.source(client),
+        None => client,
+    };
     match body {
         Outgoing::None => to.set_none(()),
         Outgoing::Bytes(_) | Outgoing::Source(..) if request_is_head => to.set_none(()),
-        Outgoing::Bytes(bytes) if bytes.len() <= inline_bytes => to.set_bytes(&bytes),
+        Outgoing::Bytes(bytes) if bytes.len() <= inline_bytes => match coding {
+            None => to.set_bytes(&bytes),
+            Some(coding) => {
+                // No bytes of the message: those would have a length.
+                let bytes = coding.encode(bytes).map_err(|error| Error::type_error(error.to_string()))?;
+                to.set_stream(capnp_rpc::new_client(MemorySource { bytes: RefCell::new(bytes) }));
+            }
+        },
         Outgoing::Bytes(bytes) => {
-            to.set_stream(capnp_rpc::new_client(MemorySource { bytes: RefCell::new(bytes) }));
+            to.set_stream(encoded(capnp_rpc::new_client(MemorySource { bytes: RefCell::new(bytes) })));
         }
-        Outgoing::Source(client, _) => to.set_stream(client),
+        Outgoing::Source(client, _) => to.set_stream(encoded(client)),
         Outgoing::Reader(reader, _) => {
             let progress = Rc::new(Progress::default());
             let source = ReaderSource {
@@ -379,7 +388,7 @@ pub fn to_wire<'s>(
                 drop(source);
                 to.set_none(());
             } else {
-                to.set_stream(capnp_rpc::new_client(source));
+                to.set_stream(encoded(capnp_rpc::new_client(source)));
             }
             return Ok(Some(StreamingBody(progress)));
         }
@@ -387,12 +396,10 @@ pub fn to_wire<'s>(
     Ok(None)
 }
 
-/// Whether the headers ask for an encoding that the reference applies itself.
-fn encoding_is_for_us(map: &HeaderMap) -> bool {
-    map.values(b"content-encoding").any(|value| {
-        let value = value.trim_ascii();
-        value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"br")
-    })
+/// The encoding that the headers ask this side for.
+fn coding(scope: &mut v8::PinScope<'_, '_>, map: &HeaderMap) -> Option<Coding> {
+    let value = map.get(b"content-encoding")?;
+    Coding::of(value.trim_ascii(), Isolate::of(scope).flags().has("brotli_content_encoding"))
 }
 
 /// A long body in memory.

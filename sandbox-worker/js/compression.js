@@ -1,0 +1,133 @@
+// CompressionStream and DecompressionStream (Compression Standard) over the codecs of native code.
+(function (internal) {
+  "use strict";
+  const {
+    typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, resolvedPromise, PromiseReject, PromisePrototypeThen,
+    withResolvers, constructorNotOfType, toDOMString, shape, withoutObjectPrototype,
+  } = internal.primordials;
+  const { Codec, initializeBytePipe, nextTransform, globals } = internal;
+
+  /**
+   * A byte stream behind a codec. As in the reference, a write is done when the codec has its bytes, whether or not
+   * somebody reads; but no further write while an earlier one's bytes wait for readers of what they stand for.
+   */
+  class CodecPipe {
+    constructor(codec) {
+      this.codec = codec;
+      this.readable = undefined;
+      this.writable = undefined;
+      this.caughtUp = undefined;
+      this.feeding = false;
+      initializeBytePipe(this);
+    }
+    sink() {
+      return {
+        __proto__: null,
+        write: (chunk) => this.whenCaughtUp(() => this.codec.push(chunk)),
+        close: () => this.close(),
+        abort: (reason) => this.abort(reason),
+      };
+    }
+    whenCaughtUp(action) {
+      const run = () => {
+        try {
+          action();
+        } catch (error) {
+          this.codec.release();
+          this.readable.controller.error(error);
+          throw error;
+        }
+        this.feed(this.readable.controller);
+      };
+      if (this.codec.isBehind()) {
+        this.caughtUp = withResolvers();
+        return PromisePrototypeThen(this.caughtUp.promise, run);
+      }
+      try {
+        run();
+        return resolvedPromise;
+      } catch (error) {
+        return PromiseReject(error);
+      }
+    }
+    close() {
+      // Nothing follows: what waits is for the reader alone.
+      try {
+        this.codec.finish();
+      } catch (error) {
+        this.readable.controller.error(error);
+        return PromiseReject(error);
+      }
+      this.feed(this.readable.controller);
+      return resolvedPromise;
+    }
+    abort(reason) {
+      this.codec.release();
+      this.readable.controller.error(reason);
+      return resolvedPromise;
+    }
+    pull(controller) {
+      this.feed(controller);
+      return undefined;
+    }
+    cancel(reason) {
+      this.codec.release();
+      this.fail(reason);
+      return resolvedPromise;
+    }
+    fail(error) {
+      const { caughtUp } = this;
+      this.caughtUp = undefined;
+      this.writable.controller.errorIfNeeded(error);
+      caughtUp?.reject(error);
+    }
+    feed(controller) {
+      if (this.feeding) return;
+      this.feeding = true;
+      const { codec } = this;
+      while (controller.shouldCallPull()) {
+        let bytes;
+        try {
+          bytes = codec.pull(controller.wantedBytes());
+        } catch (error) {
+          controller.error(error);
+          this.fail(error);
+          break;
+        }
+        if (bytes === undefined) break;
+        controller.enqueueOwned(typedArrayBuffer(bytes), typedArrayByteOffset(bytes), typedArrayByteLength(bytes));
+      }
+      this.feeding = false;
+      if (codec.isDone()) controller.closeAndRespond();
+      const { caughtUp } = this;
+      if (caughtUp !== undefined && !codec.isBehind()) {
+        this.caughtUp = undefined;
+        caughtUp.resolve(undefined);
+      }
+    }
+  }
+  withoutObjectPrototype([CodecPipe]);
+
+  const codecPipe = (name, given, format, isDecompression) => {
+    if (!given) throw constructorNotOfType(name, 1, "string");
+    return new CodecPipe(new Codec(toDOMString(format), isDecompression));
+  };
+  class CompressionStream extends globals.TransformStream {
+    constructor(format) {
+      nextTransform(codecPipe("CompressionStream", arguments.length > 0, format, false));
+      super();
+    }
+  }
+  shape(CompressionStream, "CompressionStream");
+  class DecompressionStream extends globals.TransformStream {
+    constructor(format) {
+      nextTransform(codecPipe("DecompressionStream", arguments.length > 0, format, true));
+      super();
+    }
+  }
+  shape(DecompressionStream, "DecompressionStream");
+  globals.CompressionStream = CompressionStream;
+  globals.DecompressionStream = DecompressionStream;
+
+  return { __proto__: null };
+})
