@@ -55,6 +55,7 @@
       try {
         this.codec.finish();
       } catch (error) {
+        this.codec.release();
         this.readable.controller.error(error);
         return PromiseReject(error);
       }

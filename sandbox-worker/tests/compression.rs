@@ -111,3 +111,30 @@ fn scripts_cannot_get_between() {
         return [seen, own, length]");
     assert_eq!(seen, "[[],false,21]");
 }
+
+#[test]
+fn streams_that_nobody_ends_are_collected() {
+    // A gigabyte, were they kept.
+    let seen = run("for (let i = 0; i < 3000; i++) {
+          new CompressionStream('gzip').writable.getWriter().write(new Uint8Array(10));
+          if (i % 100 === 0) await tick();
+        }
+        return 'fine'");
+    assert_eq!(seen, "fine");
+}
+
+#[test]
+fn streams_that_are_kept_have_a_bound() {
+    let seen = run("const kept = [];
+        for (let i = 0; i < 3000; i++) {
+          const c = new CompressionStream('gzip'), w = c.writable.getWriter();
+          w.closed.catch(() => {});
+          kept.push(c);
+          try { await w.write(new Uint8Array(10)); } catch (e) { return [i > 500 && i < 1000, String(e)]; }
+        }
+        return kept.length");
+    assert_eq!(
+        seen,
+        r#"[true,"RangeError: Too many compression streams are open. Close them, or read what they hold."]"#
+    );
+}

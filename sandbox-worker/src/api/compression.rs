@@ -31,6 +31,13 @@ const BROTLI_QUALITY: u32 = 5;
 const BROTLI_WINDOW_BITS: u32 = 22;
 /// The smallest that there is.
 const MIN_BROTLI_WINDOW_BITS: u32 = 10;
+/// What a compressor and a decompressor of DEFLATE have for their state, about.
+const COMPRESSOR_BYTES: usize = 340 << 10;
+const DECOMPRESSOR_BYTES: usize = 64 << 10;
+/// What the codecs of scripts may have in all before no further one starts.
+const MAX_CODEC_BYTES: usize = 256 << 20;
+/// How many codecs are refused for each time that garbage is looked for.
+const GARBAGE_EVERY: u32 = 256;
 /// Bytes asked for with one pull of a body that is to be encoded.
 const PULL_BYTES: u32 = 64 << 10;
 
@@ -141,6 +148,16 @@ impl Codec {
             finished: false,
             ended: false,
         }
+    }
+
+    /// The memory of a codec of DEFLATE, about, in bytes.
+    fn memory(&self) -> usize {
+        let engine = match &self.engine {
+            None => 0,
+            Some(Engine::Decompress(_)) => DECOMPRESSOR_BYTES,
+            Some(_) => COMPRESSOR_BYTES,
+        };
+        engine + self.input.len() + self.output_bytes
     }
 
     /// Whether input waits until output is taken.
@@ -293,6 +310,69 @@ struct NativeCodec {
     /// Boxed: wrapped objects have the alignment of a pointer.
     #[trace(skip)]
     codec: RefCell<Box<Codec>>,
+    /// Its part of [`MEMORY`].
+    accounted: Cell<usize>,
+}
+
+thread_local! {
+    /// What the codecs of this thread's scripts have, in bytes. Only one isolate runs on it.
+    static MEMORY: Cell<usize> = const { Cell::new(0) };
+    /// How many codecs were refused since one was let in.
+    static REFUSED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// What V8 was told of [`MEMORY`].
+struct Reported(usize);
+
+impl NativeCodec {
+    /// Runs `action`, and tells V8 what memory there is, without which it would not see a reason to collect the small
+    /// objects that have it.
+    fn run<R>(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        action: impl FnOnce(&mut Codec) -> std::result::Result<R, CodecError>,
+    ) -> Result<R> {
+        let result = action(&mut self.codec.borrow_mut());
+        let now = self.codec.borrow().memory();
+        let before = self.accounted.replace(now);
+        MEMORY.set(MEMORY.get() - before + now);
+        report(scope);
+        result.map_err(|error| Error::type_error(error.to_string()))
+    }
+
+    /// Refuses to start when others have too much already.
+    fn admit(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
+        if self.accounted.get() > 0 || MEMORY.get() < MAX_CODEC_BYTES {
+            REFUSED.set(0);
+            return Ok(());
+        }
+        // Some may be garbage. Not every time: a script that goes on would do nothing but collect.
+        if REFUSED.get().is_multiple_of(GARBAGE_EVERY) {
+            scope.low_memory_notification();
+            report(scope);
+        }
+        if MEMORY.get() < MAX_CODEC_BYTES {
+            REFUSED.set(0);
+            return Ok(());
+        }
+        REFUSED.set(REFUSED.get().wrapping_add(1));
+        Err(Error::range_error("Too many compression streams are open. Close them, or read what they hold."))
+    }
+}
+
+impl Drop for NativeCodec {
+    fn drop(&mut self) {
+        MEMORY.set(MEMORY.get() - self.accounted.get());
+    }
+}
+
+fn report(scope: &mut v8::PinScope<'_, '_>) {
+    let now = MEMORY.get();
+    let before = scope.get_slot::<Reported>().map_or(0, |reported| reported.0);
+    if now != before {
+        scope.set_slot(Reported(now));
+        scope.adjust_amount_of_external_allocated_memory(now as i64 - before as i64);
+    }
 }
 
 #[jsg::class(name = "Codec")]
@@ -308,7 +388,7 @@ impl NativeCodec {
         } else {
             Task::Compress(format)
         };
-        Ok(NativeCodec { codec: RefCell::new(Box::new(Codec::new(task))) })
+        Ok(NativeCodec { codec: RefCell::new(Box::new(Codec::new(task))), accounted: Cell::new(0) })
     }
 
     /// Takes a chunk that a script wrote.
@@ -326,25 +406,30 @@ impl NativeCodec {
                  non-ArrayBuffer/ArrayBufferView type on its writable side.",
             ));
         };
-        self.codec.borrow_mut().push(bytes).map_err(to_js)
+        self.admit(scope)?;
+        self.run(scope, |codec| codec.push(bytes))
     }
 
     #[method]
-    fn finish(&self) -> Result<()> {
-        self.codec.borrow_mut().finish().map_err(to_js)
+    fn finish(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
+        self.admit(scope)?;
+        self.run(scope, Codec::finish)
     }
 
     /// The next piece, of at most `wanted` bytes unless that is 0.
     #[method]
-    fn pull(&self, wanted: f64) -> Result<OrUndefined<Uint8ArrayBytes>> {
+    fn pull(&self, scope: &mut v8::PinScope<'_, '_>, wanted: f64) -> Result<OrUndefined<Uint8ArrayBytes>> {
         let wanted = if wanted >= 1.0 { wanted as usize } else { usize::MAX };
-        let piece = self.codec.borrow_mut().pull(wanted).map_err(to_js)?;
+        let piece = self.run(scope, |codec| codec.pull(wanted))?;
         Ok(OrUndefined(piece.map(|piece| Uint8ArrayBytes(piece.into()))))
     }
 
     #[method]
-    fn release(&self) {
-        self.codec.borrow_mut().release();
+    fn release(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
+        self.run(scope, |codec| {
+            codec.release();
+            Ok(())
+        })
     }
 
     #[method]
@@ -356,10 +441,6 @@ impl NativeCodec {
     fn is_done(&self) -> bool {
         self.codec.borrow().is_done()
     }
-}
-
-fn to_js(error: CodecError) -> Error {
-    Error::type_error(error.to_string())
 }
 
 /// Gives the built-in scripts the class `Codec`.
