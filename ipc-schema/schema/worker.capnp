@@ -55,9 +55,15 @@ interface EventPort {
 }
 
 interface EventDispatcher {
-  # One method per kind of event. Dropping a call cancels the event.
+  # One method per kind of event.
 
-  fetch @0 (request :HttpRequest) -> (outcome :FetchOutcome);
+  fetch @0 (request :HttpRequest, event :UInt64) -> (outcome :FetchOutcome);
+  # `event` is a number of the caller's choice by which it can cancel.
+
+  cancel @1 (event :UInt64) -> ();
+  # Nobody waits for the event any more: its call is to be answered now, whatever with. An event that was answered, or that
+  # never was, is no error. Calls are cancelled by this and not by being dropped: a call that is dropped before its answer
+  # keeps its number in `capnp-rpc` for as long as the connection lives.
 }
 
 struct FetchOutcome {
@@ -126,6 +132,9 @@ interface ByteSource {
   pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool);
   # Waits for at least one byte or the end; returns at most `maxBytes`. `done` may come with the last bytes. At most one
   # call may be open. A call that fails says that the stream broke.
+
+  cancel @1 () -> ();
+  # Cancels the stream while a `pull` is open, which is answered at once. See `EventDispatcher.cancel` for why.
 }
 
 struct WorkerBundle {

@@ -8,6 +8,7 @@
 //! - [`process`]: what both sides must agree on before the first message: descriptors and arguments.
 #![forbid(unsafe_code)]
 
+pub mod calls;
 pub mod compatibility;
 pub mod head;
 pub mod process;

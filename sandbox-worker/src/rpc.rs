@@ -2,13 +2,15 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    collections::HashMap,
     pin::pin,
     rc::Rc,
     task::Poll,
 };
 
 use bulkhead_ipc::worker_capnp::{self as wire, event_failure};
-use tokio::sync::Notify;
+use futures::future::{Either, select};
+use tokio::sync::{Notify, oneshot};
 
 use crate::{
     api,
@@ -183,7 +185,8 @@ impl wire::event_port::Server for Port {
         let name = params.get_name()?.to_str()?;
         let props_json = params.get_props_json()?.to_string()?;
         let entrypoint = worker.entrypoint(name).cloned();
-        let dispatcher = Dispatcher { process: self.0.clone(), worker, entrypoint, props_json };
+        let dispatcher =
+            Dispatcher { process: self.0.clone(), worker, entrypoint, props_json, waiting: RefCell::default() };
         results.get().set_dispatcher(capnp_rpc::new_client(dispatcher));
         Ok(())
     }
@@ -196,6 +199,17 @@ struct Dispatcher {
     /// `None`: the module has no export of that name. That is tolerated until an event comes.
     entrypoint: Option<Rc<Entrypoint>>,
     props_json: String,
+    /// The events whose handlers have not answered yet, by their numbers, and how to cancel them.
+    waiting: RefCell<HashMap<u64, oneshot::Sender<()>>>,
+}
+
+/// An event that can be cancelled, for as long as this lives.
+struct Cancellable<'a>(&'a Dispatcher, u64);
+
+impl Drop for Cancellable<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.borrow_mut().remove(&self.1);
+    }
 }
 
 /// Longest text about a failure, in bytes: a script can throw a message of any length.
@@ -221,6 +235,7 @@ impl wire::event_dispatcher::Server for Dispatcher {
         params: wire::event_dispatcher::FetchParams,
         mut results: wire::event_dispatcher::FetchResults,
     ) -> Result<(), capnp::Error> {
+        let number = params.get()?.get_event();
         let request = params.get()?.get_request()?;
         let is_head = request.get_method()?.as_bytes() == b"HEAD";
         let event = Event::new(&self.process, &self.worker);
@@ -228,7 +243,14 @@ impl wire::event_dispatcher::Server for Dispatcher {
         let mut progress = context.enter(|scope| self.deliver(scope, context, request, is_head, &mut results))?;
         drop(params);
         if let Progress::Pending(promise) = progress {
-            progress = self.wait(context, promise, is_head, &mut results).await?;
+            let (sender, cancelled) = oneshot::channel();
+            self.waiting.borrow_mut().insert(number, sender);
+            let _cancellable = Cancellable(&self, number);
+            let answered = pin!(self.wait(context, promise, is_head, &mut results));
+            progress = match select(answered, cancelled).await {
+                Either::Left((progress, _)) => progress?,
+                Either::Right(_) => return Err(capnp::Error::failed("the event was cancelled".into())),
+            };
         }
         match progress {
             Progress::Done(body) => event.finish(body),
@@ -238,6 +260,18 @@ impl wire::event_dispatcher::Server for Dispatcher {
                 failure.set_message(message.as_str());
             }
             Progress::Pending(_) => unreachable!("`wait` ends with a response or a failure"),
+        }
+        Ok(())
+    }
+
+    async fn cancel(
+        self: Rc<Self>,
+        params: wire::event_dispatcher::CancelParams,
+        _: wire::event_dispatcher::CancelResults,
+    ) -> Result<(), capnp::Error> {
+        // Dropping the sender would do; saying it is plainer.
+        if let Some(waiting) = self.waiting.borrow_mut().remove(&params.get()?.get_event()) {
+            let _ = waiting.send(());
         }
         Ok(())
     }

@@ -83,6 +83,8 @@ pub struct Limits {
     pub max_imports: u32,
     /// Capabilities in one message.
     pub max_capabilities: u32,
+    /// Calls to the peer that were given up and that it has not answered since ([`crate::calls`]).
+    pub max_given_up: u32,
 }
 
 /// Whom a connection leads to.
@@ -109,6 +111,7 @@ impl Limits {
             max_open_calls: 1024,
             max_imports: 8192,
             max_capabilities: 8,
+            max_given_up: 4096,
         }
     }
 
@@ -126,6 +129,7 @@ impl Limits {
             max_open_calls: u32::MAX,
             max_imports: u32::MAX,
             max_capabilities: u32::MAX,
+            max_given_up: u32::MAX,
         }
     }
 }
@@ -169,6 +173,8 @@ struct Shared {
     end: RefCell<Option<End>>,
     /// Bytes of incoming messages that are alive.
     held_bytes: Cell<usize>,
+    /// Calls that were given up and are not answered.
+    given_up: Cell<u32>,
     /// Messages received so far.
     received: Cell<u64>,
     /// Told when the queue of outgoing bytes became short, or the connection ended.
@@ -284,6 +290,7 @@ impl Connection {
             end_of_stream: Cell::new(false),
             end: RefCell::new(None),
             held_bytes: Cell::new(0),
+            given_up: Cell::new(0),
             received: Cell::new(0),
             drained: Notify::new(),
             signal: signal.clone(),
@@ -417,6 +424,16 @@ impl Drop for Connection {
     }
 }
 
+/// A call that was given up and is not answered.
+pub(crate) struct GivenUp(Handle);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        let given_up = &self.0.shared.given_up;
+        given_up.set(given_up.get() - 1);
+    }
+}
+
 impl Handle {
     /// Resolves when fewer bytes than [`Limits::writable_below_bytes`] wait to be sent, or the connection has ended.
     pub async fn writable(&self) {
@@ -433,6 +450,21 @@ impl Handle {
     /// Ends the connection because the peer broke a rule that only the code above the transport knows.
     pub fn violation(&self, what: impl Into<String>) {
         self.shared.violation(what);
+    }
+
+    /// Counts a call that was given up until the result is dropped, which is when it was answered.
+    pub(crate) fn give_up(&self) -> GivenUp {
+        let count = self.shared.given_up.get() + 1;
+        self.shared.given_up.set(count);
+        if count > self.shared.limits.max_given_up {
+            self.violation("it does not answer calls that were cancelled");
+        }
+        GivenUp(self.clone())
+    }
+
+    /// Calls that were given up and are not answered.
+    pub fn given_up(&self) -> u32 {
+        self.shared.given_up.get()
     }
 
     /// Ends the connection in peace.

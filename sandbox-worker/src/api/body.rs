@@ -15,6 +15,7 @@ use jsg::{Error, FromJs, JsRef, Place, Registry, Result, ToJs};
 
 use super::{
     headers::{HeaderList, push_utf8},
+    source,
     url_search_params::UrlSearchParams,
 };
 use crate::{
@@ -43,10 +44,8 @@ impl WireSource {
     /// The next bytes, or nothing at the end.
     async fn pull(&self, max_bytes: u32) -> Result<Option<Vec<u8>>> {
         while !self.ended.get() {
-            let mut request = self.client.pull_request();
-            request.get().set_max_bytes(max_bytes);
             let bytes = async {
-                let response = request.send().promise.await?;
+                let response = source::pull(&self.client, max_bytes).await?;
                 let results = response.get()?;
                 self.ended.set(results.get_done());
                 Ok::<_, capnp::Error>(results.get_bytes()?.to_vec())

@@ -496,7 +496,7 @@ impl Coding {
 
     /// A body that is encoded while it is pulled.
     pub(super) fn source(self, from: byte_source::Client) -> byte_source::Client {
-        capnp_rpc::new_client(EncodedSource {
+        super::source::offer(EncodedSource {
             from,
             codec: RefCell::new(self.codec(None)),
             is_empty: Cell::new(true),
@@ -547,9 +547,7 @@ impl byte_source::Server for EncodedSource {
 impl EncodedSource {
     /// Feeds the codec with what one pull gives.
     async fn fill(&self) -> std::result::Result<(), capnp::Error> {
-        let mut request = self.from.pull_request();
-        request.get().set_max_bytes(PULL_BYTES);
-        let response = request.send().promise.await?;
+        let response = super::source::pull(&self.from, PULL_BYTES).await?;
         let results = response.get()?;
         let bytes = results.get_bytes()?;
         let mut codec = self.codec.borrow_mut();

@@ -15,6 +15,7 @@ mod idl;
 mod performance;
 pub mod request;
 pub mod response;
+mod source;
 mod structured_clone;
 mod timers;
 pub mod url;

@@ -18,6 +18,7 @@ use super::{
     compression::Coding,
     headers::{HeaderList, HeaderMap, HeadersInit},
     request::{CfInit, headers_object},
+    source::offer,
 };
 use crate::{
     io::{IoContext, JsFuture, js_future},
@@ -367,11 +368,11 @@ pub fn to_wire<'s>(
             Some(coding) => {
                 // No bytes of the message: those would have a length.
                 let bytes = coding.encode(bytes).map_err(|error| Error::type_error(error.to_string()))?;
-                to.set_stream(capnp_rpc::new_client(MemorySource { bytes: RefCell::new(bytes) }));
+                to.set_stream(offer(MemorySource { bytes: RefCell::new(bytes) }));
             }
         },
         Outgoing::Bytes(bytes) => {
-            to.set_stream(encoded(capnp_rpc::new_client(MemorySource { bytes: RefCell::new(bytes) })));
+            to.set_stream(encoded(offer(MemorySource { bytes: RefCell::new(bytes) })));
         }
         Outgoing::Source(client, _) => to.set_stream(encoded(client)),
         Outgoing::Reader(reader, _) => {
@@ -388,7 +389,7 @@ pub fn to_wire<'s>(
                 drop(source);
                 to.set_none(());
             } else {
-                to.set_stream(encoded(capnp_rpc::new_client(source)));
+                to.set_stream(encoded(offer(source)));
             }
             return Ok(Some(StreamingBody(progress)));
         }

@@ -27,9 +27,17 @@ pub struct Link {
     pub connection: Handle,
     /// Request bodies that the process holds.
     pub sources: Sources,
+    /// The number of the last event.
+    events: Cell<u64>,
 }
 
 impl Link {
+    /// A number for a new event, by which it can be cancelled.
+    pub fn next_event(&self) -> u64 {
+        self.events.set(self.events.get() + 1);
+        self.events.get()
+    }
+
     /// Which process of the worker this is: another process has another number.
     pub fn generation(&self) -> u64 {
         self.generation
@@ -193,6 +201,7 @@ impl ShardFleet {
             dispatchers: RefCell::default(),
             connection,
             sources: Sources::default(),
+            events: Cell::new(0),
         });
         let open = Open::new(&self.inner);
         let fleet = self.inner.fleet.clone();

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bulkhead_ipc::{transport::Handle, worker_capnp::byte_source};
+use bulkhead_ipc::{calls::Call, transport::Handle, worker_capnp::byte_source};
 use bytes::{Bytes, BytesMut};
 use capnp::capability::Promise;
 
@@ -245,6 +245,15 @@ impl byte_source::Server for BodySource {
         results.set_done(is_end);
         Ok(())
     }
+
+    async fn cancel(
+        self: Rc<Self>,
+        _: byte_source::CancelParams,
+        _: byte_source::CancelResults,
+    ) -> Result<(), capnp::Error> {
+        BodySource::cancel(&self);
+        Ok(())
+    }
 }
 
 /// Cancels a request body when the request has ended.
@@ -256,11 +265,13 @@ impl Drop for CancelOnDrop {
     }
 }
 
+type PullCall = Call<byte_source::pull_results::Owned, Box<dyn FnOnce() -> Promise<(), capnp::Error>>>;
+
 /// A response body that is pulled from a worker.
 pub struct RemoteBody {
     source: byte_source::Client,
     connection: Handle,
-    call: Option<Promise<capnp::capability::Response<byte_source::pull_results::Owned>, capnp::Error>>,
+    call: Option<PullCall>,
     remaining: Option<u64>,
     done: bool,
     /// The request's body may be read until the response has ended.
@@ -318,7 +329,11 @@ impl PullSource for RemoteBody {
         let call = this.call.get_or_insert_with(|| {
             let mut request = this.source.pull_request();
             request.get().set_max_bytes(MAX_CHUNK);
-            request.send().promise
+            let source = this.source.clone();
+            let cancel = Box::new(move || {
+                Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
+            });
+            Call::new(request.send().promise, Some(this.connection.clone()), cancel as Box<_>)
         });
         let response = std::task::ready!(Pin::new(call).poll(cx));
         this.call = None;

@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use bulkhead_ipc::{
+    calls::Call,
     head::{self, HeadLimits},
     worker_capnp::{byte_source, event_failure, fetch_outcome, http_request, http_response},
 };
 use bytes::Bytes;
+use capnp::capability::Promise;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 
@@ -59,7 +61,15 @@ impl WorkerService {
         let is_head = parts.method == Method::HEAD;
         // The head lives in the message now.
         drop(parts);
-        let reply = call.send().promise.await.map_err(|error| link.failure(&error))?;
+        let event = link.next_event();
+        call.get().set_event(event);
+        let cancel = move || {
+            let mut request = dispatcher.cancel_request();
+            request.get().set_event(event);
+            Promise::from_future(async move { request.send().promise.await.map(drop) })
+        };
+        let reply = Call::new(call.send().promise, Some(link.connection.clone()), cancel);
+        let reply = reply.await.map_err(|error| link.failure(&error))?;
         let outcome = reply
             .get()
             .and_then(|results| results.get_outcome())
