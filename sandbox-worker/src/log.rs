@@ -95,11 +95,6 @@ impl Logger {
         Poll::Ready(())
     }
 
-    /// Waits until everything written so far was handed to the transport.
-    pub fn is_empty(&self) -> bool {
-        self.entries.borrow().is_empty()
-    }
-
     /// Sends what is written, for as long as the supervisor listens.
     pub async fn run(self: Rc<Self>, host: host::Client) {
         loop {

@@ -496,12 +496,7 @@ impl Coding {
 
     /// A body that is encoded while it is pulled.
     pub(super) fn source(self, from: byte_source::Client) -> byte_source::Client {
-        super::source::offer(EncodedSource {
-            from,
-            codec: RefCell::new(self.codec(None)),
-            is_empty: Cell::new(true),
-            pulling: Cell::new(false),
-        })
+        super::source::offer(EncodedSource { from, codec: RefCell::new(self.codec(None)), is_empty: Cell::new(true) })
     }
 }
 
@@ -510,7 +505,6 @@ struct EncodedSource {
     codec: RefCell<Codec>,
     /// Nothing has come yet.
     is_empty: Cell<bool>,
-    pulling: Cell<bool>,
 }
 
 impl byte_source::Server for EncodedSource {
@@ -521,14 +515,6 @@ impl byte_source::Server for EncodedSource {
     ) -> impl Future<Output = std::result::Result<(), capnp::Error>> + 'static {
         Promise::from_future(async move {
             let max_bytes = params.get()?.get_max_bytes() as usize;
-            if max_bytes == 0 {
-                return Err(capnp::Error::failed("a pull must ask for at least one byte".into()));
-            }
-            if self.pulling.replace(true) {
-                return Err(capnp::Error::failed("a pull is open already".into()));
-            }
-            // The call may be dropped while it waits.
-            let _open = Open(&self.pulling);
             let piece = loop {
                 let piece = self.codec.borrow_mut().pull(max_bytes).map_err(failed)?;
                 if piece.is_some() || self.codec.borrow().is_done() {
@@ -563,14 +549,6 @@ impl EncodedSource {
             }
         }
         Ok(())
-    }
-}
-
-struct Open<'a>(&'a Cell<bool>);
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
     }
 }
 

@@ -382,7 +382,6 @@ pub fn to_wire<'s>(
                 reader,
                 progress: progress.clone(),
                 reading: RefCell::default(),
-                pulling: Cell::new(false),
             };
             if request_is_head {
                 // Dropping the source cancels the stream.
@@ -435,7 +434,6 @@ struct ReaderSource {
     reader: v8::Global<v8::Value>,
     progress: Rc<Progress>,
     reading: RefCell<Reading>,
-    pulling: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -455,14 +453,6 @@ impl byte_source::Server for ReaderSource {
     ) -> impl Future<Output = std::result::Result<(), capnp::Error>> + 'static {
         Promise::from_future(async move {
             let max_bytes = params.get()?.get_max_bytes() as usize;
-            if max_bytes == 0 {
-                return Err(capnp::Error::failed("a pull must ask for at least one byte".into()));
-            }
-            if self.pulling.replace(true) {
-                return Err(capnp::Error::failed("a pull is open already".into()));
-            }
-            // The call may be dropped while it waits.
-            let _open = Open(&self.pulling);
             let bytes = self.read(max_bytes).await.map_err(|message| {
                 self.reading.borrow_mut().ended = true;
                 self.progress.finish();
@@ -480,14 +470,6 @@ impl byte_source::Server for ReaderSource {
             }
             Ok(())
         })
-    }
-}
-
-struct Open<'a>(&'a Cell<bool>);
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Bytes on the wire: what the supervisor pulls from, and how this side pulls. Both can be cancelled while a pull is open.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use bulkhead_ipc::{
     calls::Call,
@@ -10,9 +13,14 @@ use capnp::capability::{Promise, Response};
 use futures::future::{Either, select};
 use tokio::sync::Notify;
 
-/// Offers `source` to the supervisor. When it is cancelled, an open pull is answered and `source` is dropped.
+/// Offers `source` to the supervisor, which may have one pull open, for at least one byte. When it is cancelled, an open
+/// pull is answered and `source` is dropped.
 pub(super) fn offer<S: Server>(source: S) -> byte_source::Client {
-    capnp_rpc::new_client(Offered { source: RefCell::new(Some(Rc::new(source))), cancelled: Notify::new() })
+    capnp_rpc::new_client(Offered {
+        source: RefCell::new(Some(Rc::new(source))),
+        pulling: Cell::new(false),
+        cancelled: Notify::new(),
+    })
 }
 
 /// One pull; when the future is dropped before the answer has come, the source is cancelled.
@@ -29,13 +37,31 @@ pub(super) async fn pull(
 
 struct Offered<S> {
     source: RefCell<Option<Rc<S>>>,
+    pulling: Cell<bool>,
     cancelled: Notify,
+}
+
+/// A pull that is open.
+struct Open<'a>(&'a Cell<bool>);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 impl<S: Server> Server for Offered<S> {
     async fn pull(self: Rc<Self>, params: PullParams, results: PullResults) -> Result<(), capnp::Error> {
         let cancelled = || capnp::Error::failed("the stream was cancelled".into());
         let source = self.source.borrow().clone().ok_or_else(cancelled)?;
+        if params.get()?.get_max_bytes() == 0 {
+            return Err(capnp::Error::failed("a pull must ask for at least one byte".into()));
+        }
+        if self.pulling.replace(true) {
+            return Err(capnp::Error::failed("a pull is open already".into()));
+        }
+        // The call may be dropped while it waits.
+        let _open = Open(&self.pulling);
         let pulled = Box::pin(source.pull(params, results));
         let told = std::pin::pin!(self.cancelled.notified());
         match select(pulled, told).await {
