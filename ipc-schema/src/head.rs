@@ -7,6 +7,30 @@ use capnp::struct_list;
 
 use crate::worker_capnp::header;
 
+/// The methods beside those of HTTP itself that a request can have; the reference knows no others.
+pub const EXTENSION_METHODS: &[&str] = &[
+    "PURGE",
+    "COPY",
+    "LOCK",
+    "MKCOL",
+    "MOVE",
+    "PROPFIND",
+    "PROPPATCH",
+    "SEARCH",
+    "UNLOCK",
+    "ACL",
+    "REPORT",
+    "MKACTIVITY",
+    "CHECKOUT",
+    "MERGE",
+    "MSEARCH",
+    "NOTIFY",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "QUERY",
+    "BAN",
+];
+
 /// Bounds of one head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {

@@ -2,7 +2,10 @@
 
 use std::{cell::OnceCell, rc::Rc};
 
-use bulkhead_ipc::{head::HeadLimits, worker_capnp::http_request};
+use bulkhead_ipc::{
+    head::{EXTENSION_METHODS, HeadLimits},
+    worker_capnp::http_request,
+};
 use bytes::Bytes;
 use jsg::{Error, FromJs, JsRef, OrUndefined, Place, Registry, Result};
 
@@ -13,41 +16,12 @@ use super::{
 };
 use crate::{io::IoContext, isolate::builtins};
 
-/// The methods that exist; a script may write them in any case.
-const METHODS: &[&str] = &[
-    "GET",
-    "POST",
-    "HEAD",
-    "PUT",
-    "DELETE",
-    "PATCH",
-    "OPTIONS",
-    "PURGE",
-    "TRACE",
-    "COPY",
-    "LOCK",
-    "MKCOL",
-    "MOVE",
-    "PROPFIND",
-    "PROPPATCH",
-    "SEARCH",
-    "UNLOCK",
-    "ACL",
-    "REPORT",
-    "MKACTIVITY",
-    "CHECKOUT",
-    "MERGE",
-    "MSEARCH",
-    "NOTIFY",
-    "SUBSCRIBE",
-    "UNSUBSCRIBE",
-    "QUERY",
-    "BAN",
-];
+/// The methods that HTTP itself defines; a script may write any method in any case.
+const METHODS: &[&str] = &["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
 
 /// The method of this name.
 fn method(name: &str) -> Option<&'static str> {
-    METHODS.iter().copied().find(|method| method.eq_ignore_ascii_case(name))
+    METHODS.iter().chain(EXTENSION_METHODS).copied().find(|method| method.eq_ignore_ascii_case(name))
 }
 
 /// Whether redirects are followed by `fetch`.

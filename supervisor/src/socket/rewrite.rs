@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use bulkhead_ipc::head::EXTENSION_METHODS;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -25,30 +26,6 @@ impl Reject {
         Reject { status: StatusCode::BAD_REQUEST, text: text.into(), close: false }
     }
 }
-
-/// The methods that the reference knows; it answers 501 to all others.
-const EXTENSION_METHODS: &[&str] = &[
-    "PURGE",
-    "COPY",
-    "LOCK",
-    "MKCOL",
-    "MOVE",
-    "PROPFIND",
-    "PROPPATCH",
-    "SEARCH",
-    "UNLOCK",
-    "ACL",
-    "REPORT",
-    "MKACTIVITY",
-    "CHECKOUT",
-    "MERGE",
-    "MSEARCH",
-    "NOTIFY",
-    "SUBSCRIBE",
-    "UNSUBSCRIBE",
-    "QUERY",
-    "BAN",
-];
 
 /// Whether a service can be asked with this method.
 pub(crate) fn check_method(method: &Method) -> Result<(), Reject> {
