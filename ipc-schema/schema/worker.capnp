@@ -17,6 +17,9 @@ interface WorkerControl {
 
   drain @1 () -> ();
   # Returns as soon as no event is active: every response was sent and every `waitUntil` promise has settled.
+
+  ping @2 () -> ();
+  # Returns at once. A process that does not answer does not listen any more, whatever keeps it.
 }
 
 interface Host {
@@ -24,6 +27,29 @@ interface Host {
 
   log @0 (entries :List(LogEntry)) -> ();
   # The worker keeps at most one call open, so the supervisor sets the pace by when it returns.
+
+  exceeded @1 (limit :Limit) -> ();
+  # The tenant's code exceeded a limit that the worker process watches over itself, once for each time. What comes of it is
+  # the supervisor's to decide: it counts, and retires the process where the limit says so. At most one call is open.
+}
+
+enum Limit {
+  # The limits of one worker that end an event. What each is, and what it is by default, is in `docs/limits.md`.
+
+  cpuTime @0;
+  # Processor time of one event.
+  wallTime @1;
+  # Time from the start of an event to the end of its response.
+  waitUntil @2;
+  # Time from the end of the response to the end of what was given to `waitUntil`.
+  startUp @3;
+  # Processor time for compiling and evaluating the modules.
+  memory @4;
+  # The JavaScript heap. The process is retired: it takes no further event.
+  responseHead @5;
+  # Bytes or number of the response's headers.
+  responseBody @6;
+  # Bytes of the response's body.
 }
 
 struct LogEntry {
@@ -77,6 +103,8 @@ struct EventFailure {
   kind @0 :Kind;
   message @1 :Text;
   # What was thrown, with its stack in further lines. For the supervisor's log only; never sent to a client.
+  limit @2 :Limit;
+  # Of kind `exceeded`: which.
 
   enum Kind {
     exception @0;
@@ -88,6 +116,8 @@ struct EventFailure {
     passThrough @3;
     # As `exception` or `hung`, after `ctx.passThroughOnException()`: the request belongs to whatever the worker stands in
     # front of.
+    exceeded @4;
+    # The event was ended because it exceeded `limit`.
   }
 }
 
@@ -185,6 +215,20 @@ struct Limits {
   # A response body that is complete and at most this long travels in the reply.
   logBufferBytes @2 :UInt32;
   # Log text kept in the worker while a `log` call is open; what exceeds it is dropped and counted.
+  cpuTimeMs @3 :UInt32;
+  # Processor time of the process while it runs script of one event; 0 for no limit.
+  wallTimeMs @4 :UInt32;
+  # From the start of an event to the end of its response; 0 for no limit.
+  waitUntilMs @5 :UInt32;
+  # From the end of the response to the end of `waitUntil`; 0 for no limit.
+  startUpCpuTimeMs @6 :UInt32;
+  # Processor time for compiling and evaluating the modules; 0 for no limit.
+  bufferBytes @7 :UInt64;
+  # Contents of `ArrayBuffer`s, all together; what does not fit is a `RangeError`. 0 for no limit.
+  responseHeadBytes @8 :UInt32;
+  # Names and values of a response's headers, all together; 0 for no limit of its own.
+  responseBodyBytes @9 :UInt64;
+  # A response's body; 0 for no limit.
 }
 
 struct BindOutcome {

@@ -31,6 +31,12 @@ pub struct WorkerArgs {
     /// V8's heap in bytes, so that a blank process can make its isolate with it; 0 leaves V8's own default. A bundle
     /// that asks for another limit takes another isolate.
     pub heap_bytes: u64,
+    /// Private writable memory in bytes beyond what the process has when it starts; 0 for no limit.
+    pub memory_bytes: u64,
+    /// Threads that the process may have; 0 leaves the sandbox's own default.
+    pub threads: u32,
+    /// Whether nothing in the process is compiled to machine code.
+    pub jitless: bool,
     /// Options for V8, each as V8 spells it (`--max-lazy`).
     pub v8_flags: Vec<String>,
 }
@@ -59,6 +65,15 @@ impl WorkerArgs {
         if self.heap_bytes != 0 {
             argv.push(format!("--heap-bytes={}", self.heap_bytes).into());
         }
+        if self.memory_bytes != 0 {
+            argv.push(format!("--memory-bytes={}", self.memory_bytes).into());
+        }
+        if self.threads != 0 {
+            argv.push(format!("--threads={}", self.threads).into());
+        }
+        if self.jitless {
+            argv.push("--jitless".into());
+        }
         argv.extend(self.v8_flags.iter().map(|flag| OsString::from(format!("--v8-flag={flag}"))));
         argv
     }
@@ -72,6 +87,9 @@ impl WorkerArgs {
         let mut v8_flags = Vec::new();
         let mut best_effort = false;
         let mut heap_bytes = 0;
+        let mut memory_bytes = 0;
+        let mut threads = 0;
+        let mut jitless = false;
         for argument in argv {
             let Some(text) = argument.to_str() else { return Err(ArgsError::Unknown(argument)) };
             if let Some(number) = text.strip_prefix("--shards=") {
@@ -81,13 +99,20 @@ impl WorkerArgs {
                 v8_flags.push(flag.to_owned());
             } else if let Some(number) = text.strip_prefix("--heap-bytes=") {
                 heap_bytes = number.parse().map_err(|_| ArgsError::Unknown(argument.clone()))?;
+            } else if let Some(number) = text.strip_prefix("--memory-bytes=") {
+                memory_bytes = number.parse().map_err(|_| ArgsError::Unknown(argument.clone()))?;
+            } else if let Some(number) = text.strip_prefix("--threads=") {
+                threads = number.parse().map_err(|_| ArgsError::Unknown(argument.clone()))?;
+            } else if text == "--jitless" {
+                jitless = true;
             } else if text == "--sandbox=best-effort" {
                 best_effort = true;
             } else {
                 return Err(ArgsError::Unknown(argument));
             }
         }
-        Ok(Self { shards: shards.ok_or(ArgsError::NoShards)?, best_effort, heap_bytes, v8_flags })
+        let shards = shards.ok_or(ArgsError::NoShards)?;
+        Ok(Self { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, v8_flags })
     }
 }
 
@@ -98,8 +123,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, heap_bytes: u64, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
-            let args = WorkerArgs { shards, best_effort, heap_bytes, v8_flags };
+        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, jitless: bool, heap_bytes: u64, memory_bytes: u64, threads: u32, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
+            let args = WorkerArgs { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, v8_flags };
             prop_assert_eq!(WorkerArgs::parse(args.to_argv()), Ok(args));
         }
     }

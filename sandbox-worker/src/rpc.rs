@@ -160,6 +160,14 @@ impl wire::worker_control::Server for Control {
             notified.await;
         }
     }
+
+    async fn ping(
+        self: Rc<Self>,
+        _: wire::worker_control::PingParams,
+        _: wire::worker_control::PingResults,
+    ) -> Result<(), capnp::Error> {
+        Ok(())
+    }
 }
 
 /// V8's own tasks: compilation that ended, garbage collection, finalization.

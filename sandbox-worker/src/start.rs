@@ -32,11 +32,6 @@ enum StartError {
     EventLoop(#[from] std::io::Error),
 }
 
-/// How much writable memory the process may have, as a multiple of its heap limit: the heap itself and what V8 needs to
-/// collect it, code, stacks, and buffers of scripts, which lie outside of the heap. A script that wants more gets a
-/// `RangeError`; a process that needs more ends.
-const DATA_PER_HEAP: u64 = 4;
-
 /// What the `sandbox-worker` executable does. Returns when the supervisor closes the control connection.
 pub fn main() -> ExitCode {
     match run() {
@@ -55,20 +50,26 @@ fn run() -> Result<(), StartError> {
     }
     let probe = take_probe(&mut argv);
     let args = WorkerArgs::parse(argv)?;
+    let mut limits =
+        enter::Limits { data: (args.memory_bytes != 0).then_some(args.memory_bytes), ..enter::Limits::default() };
+    if args.threads != 0 {
+        limits.threads = args.threads.into();
+    }
     let options = enter::Options {
         fds: 1 + args.shards as usize,
         mode: if args.best_effort { Mode::BestEffort } else { Mode::Required },
-        limits: enter::Limits {
-            data: (args.heap_bytes != 0).then(|| args.heap_bytes.saturating_mul(DATA_PER_HEAP)),
-            ..enter::Limits::default()
-        },
+        limits,
         ..enter::Options::default()
     };
     let mut prepared = enter::prepare(&options)?;
     let mut streams = prepared.take_descriptors().into_iter().map(StdUnixStream::from);
     let control = streams.next().ok_or(StartError::NoControl)?;
 
-    platform::initialize(&args.v8_flags);
+    let mut v8_flags = args.v8_flags;
+    if args.jitless {
+        v8_flags.push("--jitless".into());
+    }
+    platform::initialize(&v8_flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = tokio::task::LocalSet::new();
     let logger = Rc::new(Logger::default());

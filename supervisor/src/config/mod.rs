@@ -14,6 +14,7 @@
 mod diagnostics;
 pub mod limits;
 pub mod model;
+pub mod policy;
 mod position;
 mod schema;
 mod text;
@@ -33,6 +34,7 @@ pub use self::{
         Binding, BindingValue, Config, Designator, HeaderInjection, HttpOptions, HttpStyle, Loaded, Module, ModuleKind,
         Service, ServiceKind, Socket, Worker, WorkerSource,
     },
+    policy::WorkerPolicy,
 };
 use self::{
     diagnostics::{Place, Reporter},

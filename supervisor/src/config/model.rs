@@ -10,6 +10,8 @@ use std::{path::PathBuf, sync::Arc};
 use bulkhead_ipc::compatibility::CompatibilityFlags;
 use bytes::Bytes;
 
+use super::policy::WorkerPolicy;
+
 /// A whole configuration: what is served, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -57,6 +59,8 @@ pub struct Worker {
     pub compatibility: CompatibilityFlags,
     /// Their names are unique.
     pub bindings: Vec<Binding>,
+    /// What it may use.
+    pub policy: WorkerPolicy,
 }
 
 /// The two ways to write a worker.

@@ -28,6 +28,7 @@ use super::{
         Binding, BindingValue, Config, Designator, HeaderInjection, HttpOptions, HttpStyle, Module, ModuleKind,
         Service, ServiceKind, Socket, Worker, WorkerSource,
     },
+    policy::WorkerPolicy,
     position::Cursor,
     schema::{field_name, in_union},
 };
@@ -280,6 +281,7 @@ impl Validator<'_> {
             compatibility_flags,
             compatibility,
             bindings: bindings.into_iter().collect::<Option<_>>()?,
+            policy: WorkerPolicy::default(),
         })
     }
 

@@ -1,18 +1,16 @@
 //! From a checked configuration to the bundle that a process is bound with.
 
-use bulkhead_ipc::worker_capnp::{binding, module, worker_bundle};
+use std::time::Duration;
 
-use super::WorkerLimits;
-use crate::config::model::{BindingValue, ModuleKind, Worker, WorkerSource};
+use bulkhead_ipc::worker_capnp::{binding, limits, module, worker_bundle};
+
+use crate::config::{
+    model::{BindingValue, ModuleKind, Worker, WorkerSource},
+    policy::{INLINE_BODY_BYTES, WorkerPolicy},
+};
 
 /// Writes everything that the worker `name` is.
-pub(super) fn write(
-    mut bundle: worker_bundle::Builder<'_>,
-    name: &str,
-    worker: &Worker,
-    experimental: bool,
-    limits: &WorkerLimits,
-) {
+pub(super) fn write(mut bundle: worker_bundle::Builder<'_>, name: &str, worker: &Worker, experimental: bool) {
     bundle.set_service(name);
     bundle.set_compatibility_date(&worker.compatibility_date);
     bundle.set_experimental(experimental);
@@ -42,10 +40,22 @@ pub(super) fn write(
             BindingValue::WasmModule(wasm) => to.set_wasm_module(wasm),
         }
     }
-    let mut to = bundle.init_limits();
-    to.set_heap_bytes(limits.heap_bytes);
-    to.set_inline_body_bytes(limits.inline_body_bytes);
-    to.set_log_buffer_bytes(limits.log_buffer_bytes);
+    write_limits(bundle.init_limits(), &worker.policy);
+}
+
+fn write_limits(mut to: limits::Builder<'_>, policy: &WorkerPolicy) {
+    // What is longer than the wire can say is no limit in practice: 2^32 ms are seven weeks.
+    let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    to.set_heap_bytes(policy.heap_bytes);
+    to.set_inline_body_bytes(INLINE_BODY_BYTES);
+    to.set_log_buffer_bytes(policy.log_buffer_bytes);
+    to.set_cpu_time_ms(milliseconds(policy.cpu_time));
+    to.set_wall_time_ms(milliseconds(policy.wall_time));
+    to.set_wait_until_ms(milliseconds(policy.wait_until));
+    to.set_start_up_cpu_time_ms(milliseconds(policy.start_up_cpu_time));
+    to.set_buffer_bytes(policy.buffer_bytes);
+    to.set_response_head_bytes(policy.response_head_bytes);
+    to.set_response_body_bytes(policy.response_body_bytes);
 }
 
 fn write_module(mut to: module::Builder<'_>, kind: &ModuleKind) {

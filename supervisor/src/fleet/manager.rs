@@ -396,7 +396,7 @@ impl Manager {
         let outcome = {
             let mut request = live.control.bind_request();
             let to = request.get().init_bundle();
-            bundle::write(to, name, worker, self.fleet.experimental, &self.fleet.limits);
+            bundle::write(to, name, worker, self.fleet.experimental);
             request.get().set_host(host);
             let answer = request.send().promise;
             let bound = tokio::select! {

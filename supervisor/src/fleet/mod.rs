@@ -24,29 +24,15 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bulkhead_ipc::process::WorkerArgs;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{config::model::Config, rpc::log::Log};
+use crate::{
+    config::{model::Config, policy::WorkerPolicy},
+    rpc::log::Log,
+};
 use decide::{PoolPolicy, RestartPolicy};
 use manager::{Attached, Command};
 pub(crate) use shard::DispatcherCache;
 pub use shard::{Link, ShardFleet};
 use spawner::{ProcessSpawner, Spawner};
-
-/// What a worker may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WorkerLimits {
-    /// V8's heap in bytes; 0 leaves V8's own default.
-    pub heap_bytes: u64,
-    /// A body that is complete and at most this long travels inside the call or the reply.
-    pub inline_body_bytes: u32,
-    /// Log text that a worker keeps while the log is busy; what exceeds it is dropped and counted.
-    pub log_buffer_bytes: u32,
-}
-
-impl Default for WorkerLimits {
-    fn default() -> Self {
-        Self { heap_bytes: 128 << 20, inline_body_bytes: 64 << 10, log_buffer_bytes: 256 << 10 }
-    }
-}
 
 /// How a fleet works.
 #[derive(Debug, Clone)]
@@ -61,8 +47,6 @@ pub struct FleetConfig {
     pub experimental: bool,
     /// Whether each line of tenant output begins with the worker's name (`--verbose`), and starts are logged.
     pub verbose: bool,
-    /// What each worker may use.
-    pub limits: WorkerLimits,
     /// Blank processes in reserve.
     pub pool: PoolPolicy,
     /// Restarts of processes that died.
@@ -86,7 +70,6 @@ impl FleetConfig {
             best_effort_sandbox: false,
             experimental: false,
             verbose: false,
-            limits: WorkerLimits::default(),
             pool: PoolPolicy::default(),
             restart: RestartPolicy::default(),
             ready_timeout: Duration::from_secs(10),
@@ -150,8 +133,8 @@ impl Fleet {
         let args = WorkerArgs {
             shards: fleet.shards,
             best_effort: fleet.best_effort_sandbox,
-            heap_bytes: fleet.limits.heap_bytes,
             v8_flags: config.v8_flags.clone(),
+            ..spawner::arguments(&WorkerPolicy::default())
         };
         let spawner = ProcessSpawner { executable: fleet.executable.clone(), args };
         Self::start_with(fleet, config, log, Box::new(spawner))

@@ -12,7 +12,7 @@ use bulkhead_ipc::{
 };
 use tokio::{net::UnixStream, sync::oneshot};
 
-use super::{FleetHandle, StartError, WorkerLimits, manager::Command};
+use super::{FleetHandle, StartError, manager::Command};
 use crate::{rpc::body::Sources, service::ServiceError};
 
 /// Entrypoints with different parameters that one connection keeps; they come from the configuration.
@@ -104,11 +104,6 @@ impl ShardFleet {
     pub(super) fn new(index: u32, fleet: FleetHandle) -> Self {
         let inner = Inner { index, fleet, slots: RefCell::new(HashMap::new()), connections: Cell::new(0) };
         Self { inner: Rc::new(inner) }
-    }
-
-    /// What each worker may use.
-    pub fn limits(&self) -> WorkerLimits {
-        self.inner.fleet.config.limits
     }
 
     /// The name of a service in the configuration; empty when there is none.

@@ -9,7 +9,7 @@ use bulkhead_ipc::process::WorkerArgs;
 use bulkhead_policy::spawn::{Exit, WorkerCommand, WorkerProcess};
 use tokio::io::unix::AsyncFd;
 
-use crate::service::LocalFuture;
+use crate::{config::policy::WorkerPolicy, service::LocalFuture};
 
 /// A process that was started, with our ends of what it was given.
 pub struct Spawned {
@@ -42,6 +42,19 @@ pub trait Process {
 
     /// Waits for its end; `None` if that cannot be known. May be dropped and called again.
     fn wait(&mut self) -> LocalFuture<'_, Option<Exit>>;
+}
+
+/// What a process has to be started with so that a worker with this policy can be bound in it.
+pub(super) fn arguments(policy: &WorkerPolicy) -> WorkerArgs {
+    WorkerArgs {
+        shards: 1,
+        best_effort: false,
+        heap_bytes: policy.heap_bytes,
+        memory_bytes: policy.memory_bytes,
+        threads: policy.threads,
+        jitless: policy.jitless,
+        v8_flags: Vec::new(),
+    }
 }
 
 /// Starts the real worker executable.

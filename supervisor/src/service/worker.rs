@@ -15,6 +15,7 @@ use http_body::Body as _;
 use super::{LocalFuture, Service, ServiceError, ServiceRequest};
 use crate::{
     body::Body,
+    config::policy::INLINE_BODY_BYTES,
     fleet::{Link, ShardFleet, reason::quote},
     rpc::body::{BodySource, CancelOnDrop, Ready, RemoteBody, collect_ready},
 };
@@ -49,8 +50,7 @@ impl WorkerService {
         let (parts, body) = request.into_parts();
         let announced =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
-        let inline = self.fleet.limits().inline_body_bytes as usize;
-        let outgoing = Outgoing::prepare(body, announced, inline, &link).await;
+        let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, &link).await;
         // A worker that reads slowly delays its own requests, and does not make them pile up here.
         link.connection.writable().await;
 
@@ -184,6 +184,7 @@ fn read_failure(
              would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
                 .to_owned()
         }
+        event_failure::Kind::Exceeded => format!("it exceeded a limit: {message}"),
     };
     let text = format!("worker \"{}\": Uncaught {text}", quote(name));
     if failure.get_kind()? == event_failure::Kind::PassThrough {

@@ -158,6 +158,7 @@ fn worker_config(name: &str) -> ServiceConfig {
             compatibility_flags: vec!["nodejs_compat".to_owned()],
             compatibility: bulkhead_ipc::compatibility::resolve("2024-01-01", &none, false).expect("flags"),
             bindings: Vec::new(),
+            policy: Default::default(),
         })),
     }
 }
