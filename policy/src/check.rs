@@ -6,7 +6,7 @@
 //! from outside; then it tries a forbidden call, and the supervisor looks at how it died.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Write},
     os::unix::net::UnixStream,
     path::Path,
@@ -14,6 +14,7 @@ use std::{
 };
 
 use crate::{
+    cgroup::{CgroupError, CgroupLimits, Delegation, WorkerCgroup},
     enter::{self, Mode, Options, Refusal},
     report::{Layer, Report, Status, parse_violation},
     spawn::{Exit, SpawnError, WorkerCommand, WorkerProcess},
@@ -55,13 +56,14 @@ pub enum CheckError {
     },
 }
 
-/// Runs the self-test with the worker executable `exe`. Every layer has a status in the result.
+/// Runs the self-test with the worker executable `exe`, in a cgroup of its own if `cgroups` can make one. Every layer has a
+/// status in the result.
 ///
 /// Takes a few milliseconds; ends within about half a minute whatever the child does.
 ///
 /// # Errors
 /// See [`CheckError`].
-pub fn run(exe: &Path) -> Result<Report, CheckError> {
+pub fn run(exe: &Path, cgroups: &Result<Delegation, CgroupError>) -> Result<Report, CheckError> {
     let io = |step| move |source| CheckError::Io { step, source };
     let (mut ours, theirs) = UnixStream::pair().map_err(io("making a socket pair"))?;
     let (mut said, diagnostics) = io::pipe().map_err(io("making a pipe"))?;
@@ -69,7 +71,17 @@ pub fn run(exe: &Path) -> Result<Report, CheckError> {
     let mut command = WorkerCommand::new(exe, diagnostics.into());
     command.args.push(SELF_TEST_ARG.into());
     command.fds.push(theirs.into());
+    let limits = CgroupLimits { memory_bytes: Some(1 << 30), threads: 64, cpu_millis: Some(1000) };
+    let entered = cgroups.as_ref().map_err(ToString::to_string).and_then(|delegation| {
+        let cgroup = delegation.worker(&limits).map_err(|error| error.to_string())?;
+        command.cgroup = Some(cgroup.procs().map_err(|error| error.to_string())?);
+        Ok((delegation, cgroup))
+    });
     let mut worker = command.spawn()?;
+    let cgroup_status = match &entered {
+        Ok((delegation, cgroup)) => verify_cgroup(&worker, delegation, cgroup),
+        Err(why) => Status::Missing(why.clone()),
+    };
 
     let text = match read_report(&mut ours) {
         Ok(text) => text,
@@ -106,7 +118,7 @@ pub fn run(exe: &Path) -> Result<Report, CheckError> {
             other => report.set(Layer::Seccomp, Status::Missing(format!("a forbidden call ended in {other}"))),
         }
     }
-    report.set(Layer::Cgroup, cgroup());
+    report.set(Layer::Cgroup, cgroup_status);
     for layer in Layer::ALL {
         if report.get(layer).is_none() {
             report.set(layer, Status::Missing("the worker did not report it".into()));
@@ -149,40 +161,12 @@ fn verify_from_outside(worker: &WorkerProcess, report: &mut Report) {
     }
 }
 
-/// Whether the supervisor's own cgroup is one in which it could limit its workers.
-fn cgroup() -> Status {
-    match std::fs::read_to_string("/proc/self/cgroup") {
-        Ok(text) => {
-            let controllers = text
-                .lines()
-                .find_map(|line| line.strip_prefix("0::"))
-                .map(|path| format!("/sys/fs/cgroup{}/cgroup.controllers", path.trim_end_matches('/')))
-                .and_then(|path| std::fs::read_to_string(path).ok());
-            cgroup_status(&text, controllers.as_deref())
-        }
-        Err(error) => Status::Missing(format!("/proc/self/cgroup: {error}")),
-    }
-}
-
-/// Judges the text of `/proc/self/cgroup` and, for version 2, of `cgroup.controllers`.
-fn cgroup_status(own: &str, controllers: Option<&str>) -> Status {
-    if !own.lines().any(|line| line.starts_with("0::")) {
-        return Status::Missing("this machine uses cgroup v1; limits are rlimits and supervision".into());
-    }
-    let Some(controllers) = controllers else {
-        return Status::Missing("cgroup v2 is mounted without controllers for us; limits are rlimits".into());
-    };
-    let absent: Vec<_> = ["memory", "pids", "cpu"]
-        .into_iter()
-        .filter(|name| !controllers.split_whitespace().any(|c| c == *name))
-        .collect();
-    if absent.is_empty() {
-        // Honest until the supervisor makes use of it.
-        Status::Partial(
-            "memory, pids and cpu are available; the supervisor does not use them yet, rlimits apply".into(),
-        )
-    } else {
-        Status::Missing(format!("controllers not delegated: {}; limits are rlimits", absent.join(", ")))
+/// The cgroup that the child is in, as the kernel says, must be the one that was made for it.
+fn verify_cgroup(worker: &WorkerProcess, delegation: &Delegation, cgroup: &WorkerCgroup) -> Status {
+    match fs::read_to_string(format!("/proc/{}/cgroup", worker.pid())) {
+        Ok(text) if cgroup.is_named_in(&text) => delegation.status(),
+        Ok(_) => Status::Missing("the child is not in the cgroup that was made for it".into()),
+        Err(error) => Status::Missing(format!("the child's /proc/<pid>/cgroup: {error}")),
     }
 }
 
@@ -242,15 +226,6 @@ pub fn sufficient(report: &Report) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cgroups_are_judged() {
-        assert!(matches!(cgroup_status("4:memory:/\n", None), Status::Missing(_)));
-        assert!(matches!(cgroup_status("0::/x\n", None), Status::Missing(_)));
-        let status = cgroup_status("0::/x\n", Some("cpu memory"));
-        assert_eq!(status, Status::Missing("controllers not delegated: pids; limits are rlimits".into()));
-        assert!(matches!(cgroup_status("0::/x\n", Some("cpu io memory pids")), Status::Partial(_)));
-    }
 
     #[test]
     fn a_missing_required_layer_is_not_sufficient() {

@@ -68,6 +68,8 @@ pub struct WorkerCommand {
     pub diagnostics: OwnedFd,
     /// Whether it gets a pid namespace.
     pub pid_namespace: PidNamespace,
+    /// The `cgroup.procs` file of a cgroup, open for writing, which the process enters before its program is loaded.
+    pub cgroup: Option<OwnedFd>,
 }
 
 /// Why a worker could not be started.
@@ -172,7 +174,8 @@ pub struct WorkerProcess {
 impl WorkerCommand {
     /// A command without arguments and descriptors.
     pub fn new(exe: impl Into<PathBuf>, diagnostics: OwnedFd) -> Self {
-        Self { exe: exe.into(), args: Vec::new(), fds: Vec::new(), diagnostics, pid_namespace: PidNamespace::default() }
+        let (args, fds) = (Vec::new(), Vec::new());
+        Self { exe: exe.into(), args, fds, diagnostics, pid_namespace: PidNamespace::default(), cgroup: None }
     }
 
     /// Starts the worker and returns when its program has been loaded.
@@ -397,6 +400,8 @@ struct Plan {
     diagnostics: RawFd,
     fds: [RawFd; MAX_FDS],
     count: usize,
+    /// Negative: none.
+    cgroup: RawFd,
     /// The three files of a user namespace and what to write there; empty slices when there is none.
     id_maps: [(&'static std::ffi::CStr, *const u8, usize); 3],
     map_ids: bool,
@@ -405,7 +410,7 @@ struct Plan {
 }
 
 fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Result<WorkerProcess, SpawnError> {
-    let WorkerCommand { exe, args, fds, diagnostics, pid_namespace } = command;
+    let WorkerCommand { exe, args, fds, diagnostics, pid_namespace, cgroup } = command;
     if fds.len() > MAX_FDS {
         return Err(SpawnError::TooManyFds(fds.len()));
     }
@@ -448,6 +453,7 @@ fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Result<WorkerP
         diagnostics: diagnostics.as_raw_fd(),
         fds: [-1; MAX_FDS],
         count: lifted.len(),
+        cgroup: cgroup.as_ref().map_or(-1, AsRawFd::as_raw_fd),
         id_maps: [
             (c"/proc/self/setgroups", c"deny".as_ptr().cast(), 4),
             (c"/proc/self/uid_map", uid_map.as_ptr(), uid_map.len()),
@@ -572,6 +578,14 @@ unsafe fn child_steps(plan: &Plan) -> Result<std::convert::Infallible, &'static 
         let default = [0u64; 4];
         for signal in 1..=plan.last_signal {
             libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0usize, 8usize);
+        }
+        // Inherited from whoever started the supervisor: a debugger, or `setarch -R`. Without it every worker would have the
+        // same addresses as the next one.
+        libc::personality(0);
+        if plan.cgroup >= 0 {
+            // "0" is whoever writes. Before the program is loaded, so that all of its memory counts.
+            let entered = libc::write(plan.cgroup, c"0".as_ptr().cast(), 1);
+            ok(entered as libc::c_int, "entering the cgroup")?;
         }
         // The worker renews this after it has changed its user, which resets it.
         ok(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0), "PR_SET_PDEATHSIG")?;

@@ -16,6 +16,7 @@ use std::{
 };
 
 use bulkhead_policy::{
+    cgroup::Delegation,
     check,
     enter::{self, Mode, Options, Prepared, Refusal},
     names::Arch,
@@ -210,7 +211,7 @@ fn child(mode: &str, rest: &[String]) -> ! {
                 assert_eq!(libc::setresuid(65534, 65534, 65534), 0);
                 assert_eq!(libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
             }
-            print!("{}", check::run(&own_exe()).unwrap().to_lines());
+            print!("{}", check::run(&own_exe(), &Delegation::take()).unwrap().to_lines());
         }
         other => panic!("{other}"),
     }
@@ -674,7 +675,7 @@ fn all_other_calls_are_refused() {
 }
 
 fn self_test() {
-    let report = check::run(&own_exe()).unwrap();
+    let report = check::run(&own_exe(), &Delegation::take()).unwrap();
     for layer in Layer::ALL {
         assert!(report.get(layer).is_some(), "{layer}");
     }
@@ -702,6 +703,6 @@ fn self_test_without_root() {
 }
 
 fn self_test_of_a_failing_child() {
-    let error = check::run("/bin/ls".as_ref()).unwrap_err().to_string();
+    let error = check::run("/bin/ls".as_ref(), &Delegation::take()).unwrap_err().to_string();
     assert!(error.contains("exit code 2") && error.contains("sandbox-self-test"), "{error}");
 }

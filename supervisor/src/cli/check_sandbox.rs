@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use bulkhead_policy::{
+    cgroup::Delegation,
     check,
     report::{Report, Status},
 };
@@ -18,7 +19,7 @@ pub fn run(json: bool) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match check::run(&exe) {
+    match check::run(&exe, &Delegation::take()) {
         Ok(report) => {
             if json {
                 println!("{:#}", to_json(&report));

@@ -10,7 +10,11 @@ use std::{
 };
 
 use bulkhead_ipc::compatibility::Date;
-use bulkhead_policy::{check, inherited, report::Layer};
+use bulkhead_policy::{
+    cgroup::{CgroupError, Delegation},
+    check, inherited,
+    report::Layer,
+};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -67,7 +71,8 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     let shards = arguments.shards.map_or_else(default_shards, usize::from);
     let executable = FleetConfig::default_executable()
         .map_err(|error| format!("error: cannot find the own executable, and so not the worker's: {error}"))?;
-    check_sandbox(&executable, arguments.sandbox, verbose)?;
+    let cgroups = Delegation::take();
+    check_sandbox(&executable, &cgroups, arguments.sandbox, verbose)?;
     raise_descriptor_limit();
 
     let mut bound = bind(&config, &arguments.socket_addr, &mut inherited_sockets, shards)?;
@@ -176,9 +181,14 @@ fn load(arguments: &ServeArgs) -> Result<Arc<Config>, String> {
 }
 
 /// Refuses a machine that cannot shut workers in, before a socket opens.
-fn check_sandbox(executable: &Path, mode: SandboxMode, verbose: bool) -> Result<(), String> {
-    let report_of_machine =
-        check::run(executable).map_err(|error| format!("error: cannot check the sandbox of this machine: {error}"))?;
+fn check_sandbox(
+    executable: &Path,
+    cgroups: &Result<Delegation, CgroupError>,
+    mode: SandboxMode,
+    verbose: bool,
+) -> Result<(), String> {
+    let report_of_machine = check::run(executable, cgroups)
+        .map_err(|error| format!("error: cannot check the sandbox of this machine: {error}"))?;
     let missing: Vec<&str> = report_of_machine.degraded().map(|(layer, _)| Layer::name(layer)).collect();
     if check::sufficient(&report_of_machine) {
         if !missing.is_empty() {
