@@ -165,9 +165,14 @@ fn load(arguments: &ServeArgs) -> Result<Arc<Config>, String> {
     if arguments.binary && arguments.const_name.is_some() {
         return Err("error: a binary configuration has no constants: leave <const-name> out".to_owned());
     }
+    if arguments.binary && arguments.policy_const.is_some() && arguments.policy.is_none() {
+        return Err("error: a binary configuration has no constants: --policy-const needs --policy".to_owned());
+    }
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let options = config::Options {
         const_name: arguments.const_name.clone(),
+        policy: arguments.policy.clone(),
+        policy_const: arguments.policy_const.clone(),
         import_paths: arguments.import_path.clone(),
         experimental: arguments.experimental,
         today: Date::from_unix_seconds(seconds),
