@@ -465,6 +465,16 @@ fn bombs_are_refused() {
         const w :Workerd.Worker = (bindings = [(name = \"x\", wrapped = (innerBindings = .v))]); const v :List(Workerd.Worker.Binding) = [(wrapped = .u)]; const u :Workerd.Worker.Binding.WrappedBinding = (innerBindings = .v);";
     let many = format!("const c :Workerd.Config = (v8Flags = [{}]);", "\"-\",".repeat(700_000));
     let garbage = "\u{1}\u{301}é(".repeat(300_000);
+    let services: String = (0..500).fold(String::new(), |mut text, index| {
+        write!(text, "(name = \"service-{index}\", worker = .w),").unwrap();
+        text
+    });
+    let strangers = format!(
+        "const c :Workerd.Config = (services = [{services}]);
+        const w :Workerd.Worker = (serviceWorkerScript = \"\", compatibilityDate = \"2024-01-01\");
+        const p :import \"/bulkhead/policy.capnp\".Policy = (workers = [{}]);",
+        (0..50_000).map(|index| format!("\"serving-{index}\",")).collect::<String>()
+    );
     let commas = format!("const c :Workerd.Config = ({});", ",".repeat(2_000_000));
     let shared = format!(
         "const big :Text = \"{}\"; const c :Workerd.Config = (v8Flags = [{}]);",
@@ -496,6 +506,7 @@ fn bombs_are_refused() {
         ("many", format!("{PRELUDE}{many}"), "more than"),
         ("garbage", garbage, "means nothing"),
         ("commas", format!("{PRELUDE}{commas}"), "expected"),
+        ("strangers", format!("{PRELUDE}{strangers}"), "and 49900 more"),
         ("shared text", format!("{PRELUDE}{shared}"), "bytes once constants are put in their places"),
         ("long text", format!("{PRELUDE}const c :Text = \"{}\";", "x".repeat(5 << 20)), "more than"),
     ] {

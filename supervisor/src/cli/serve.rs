@@ -381,3 +381,67 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        cli::args::{Cli, Command},
+        config::ServiceKind,
+    };
+
+    /// Loads what this command line names; gives the threads that the only worker may have.
+    fn threads(arguments: &[&str]) -> Result<u32, String> {
+        let cli = Cli::try_parse_from(["supervisor", "serve"].iter().chain(arguments)).expect("a command line");
+        let Command::Serve(arguments) = cli.command else { panic!("{:?}", cli.command) };
+        let config = load(&arguments)?;
+        let ServiceKind::Worker(worker) = &config.services[0].kind;
+        Ok(worker.policy.threads)
+    }
+
+    #[test]
+    fn the_options_for_policies_arrive() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let write = |name: &str, bytes: &[u8]| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, bytes).expect("a file");
+            path.into_os_string().into_string().expect("text")
+        };
+        let config = write(
+            "config.capnp",
+            br#"using Workerd = import "/workerd/workerd.capnp";
+                using Bulkhead = import "/bulkhead/policy.capnp";
+                const config :Workerd.Config = (services = [(name = "w", worker = (serviceWorkerScript = "",
+                    compatibilityDate = "2024-01-01"))]);
+                const five :Bulkhead.Policy = (default = (threads = 5));
+                const six :Bulkhead.Policy = (default = (threads = 6));"#,
+        );
+        let policy = write(
+            "policy.capnp",
+            br#"using Bulkhead = import "/bulkhead/policy.capnp";
+                const seven :Bulkhead.Policy = (default = (threads = 7));
+                const eight :Bulkhead.Policy = (default = (threads = 8));"#,
+        );
+        assert_eq!(threads(&[&config, "--policy-const=six"]), Ok(6));
+        assert_eq!(threads(&[&config, "--policy", &policy, "--policy-const", "eight"]), Ok(8));
+        assert!(threads(&[&config]).unwrap_err().contains("The options are: five, six"));
+        assert!(threads(&[&config, "--policy", &policy]).unwrap_err().contains("The options are: seven, eight"));
+
+        let today = Date::new(2026, 11, 20);
+        let options = config::Options {
+            const_name: None,
+            policy: None,
+            policy_const: None,
+            import_paths: Vec::new(),
+            experimental: false,
+            today,
+        };
+        let binary = write("config.bin", &config::encode_text(Path::new(&config), &options).expect("bytes"));
+        assert_eq!(threads(&["--binary", &binary]), Ok(16));
+        assert_eq!(threads(&["--binary", &binary, "--policy", &policy, "--policy-const=seven"]), Ok(7));
+        let error = threads(&["--binary", &binary, "--policy-const=five"]).unwrap_err();
+        assert!(error.contains("--policy-const needs --policy"), "{error}");
+    }
+}

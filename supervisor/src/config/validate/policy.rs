@@ -133,7 +133,9 @@ impl Validator<'_> {
             }
             None if complete => {
                 let message = format!("there is no worker `{name}` in the configuration");
-                match nearest(name, self.services.keys().map(String::as_str)).map(str::to_owned) {
+                // Many wrong names times many services take long, and nobody sees more than the first.
+                let services = self.services.keys().filter(|_| !self.reporter.is_full());
+                match nearest(name, services.map(String::as_str)).map(str::to_owned) {
                     Some(meant) => self.error_with_help(at, message, format!("did you mean `{meant}`?")),
                     None => self.error(at, message),
                 }
