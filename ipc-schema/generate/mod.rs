@@ -8,9 +8,9 @@ use std::{
 /// What the committed code was made from: one line a schema file, `<digest> <name>`.
 pub(crate) const SOURCES: &str = "SOURCES";
 
-/// Where the schema files are: the wire, and the configuration's language. The second one lies as deep as it does so that
-/// `capnp eval -I ipc-schema/schema/config` finds `/workerd/workerd.capnp`.
-const DIRECTORIES: [&str; 2] = ["schema", "schema/config/workerd"];
+/// Where the schema files are: the wire, and what a configuration can import. These lie as deep as they do so that
+/// `capnp eval -I ipc-schema/schema/config` finds `/workerd/workerd.capnp` and `/bulkhead/policy.capnp`.
+const DIRECTORIES: [&str; 3] = ["schema", "schema/config/bulkhead", "schema/config/workerd"];
 
 /// This crate's directory.
 pub(crate) fn root() -> PathBuf {

@@ -3,6 +3,7 @@
 //! - [`worker_capnp`]: the interfaces, generated from `schema/worker.capnp`. The code is committed so that a build needs
 //!   no `capnp` tool; `tests/generated.rs` says when it is stale, and `cargo run -p bulkhead-ipc --example generate`
 //!   makes it anew.
+//! - [`workerd_capnp`] and [`policy_capnp`]: the schemas of configuration files, generated in the same way.
 //! - [`transport`]: Cap'n Proto RPC over a Unix stream socket, batched and bounded.
 //! - [`head`]: request and response heads, written and read with bounds.
 //! - [`process`]: what both sides must agree on before the first message: descriptors and arguments.
@@ -18,10 +19,13 @@ pub mod transport;
 pub mod generated {
     #[rustfmt::skip]
     #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unimplemented)]
+    pub mod policy_capnp;
+    #[rustfmt::skip]
+    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unimplemented)]
     pub mod worker_capnp;
     #[rustfmt::skip]
     #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unimplemented)]
     pub mod workerd_capnp;
 }
 
-pub use generated::{worker_capnp, workerd_capnp};
+pub use generated::{policy_capnp, worker_capnp, workerd_capnp};

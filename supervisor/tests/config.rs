@@ -1,5 +1,8 @@
 //! Configurations as a user writes them: what is refused and with which words, what is accepted and as which bytes.
 
+#[path = "config/policy.rs"]
+mod policy;
+
 use std::{
     fmt::Write as _,
     fs,
@@ -18,7 +21,14 @@ use proptest::prelude::*;
 const PRELUDE: &str = "using Workerd = import \"/workerd/workerd.capnp\";\n";
 
 fn options() -> Options {
-    Options { const_name: None, import_paths: Vec::new(), experimental: false, today: Date::new(2026, 11, 20) }
+    Options {
+        const_name: None,
+        policy: None,
+        policy_const: None,
+        import_paths: Vec::new(),
+        experimental: false,
+        today: Date::new(2026, 11, 20),
+    }
 }
 
 fn here() -> PathBuf {
@@ -56,9 +66,10 @@ fn read_cases(table: &str) -> Vec<Case> {
 fn run_case(case: &Case) -> String {
     let files = case.files.iter().map(|(name, text)| (PathBuf::from(format!("/{name}")), text.clone().into_bytes()));
     let mut options = options();
-    if let Some((_, name)) = case.title.split_once("constant: ") {
-        options.const_name = Some(name.to_owned());
-    }
+    let named = |what: &str| Some(case.title.split_once(what)?.1.to_owned());
+    options.const_name = named(", constant: ");
+    options.policy = named(", policy: ").map(|name| PathBuf::from(format!("/{name}")));
+    options.policy_const = named(", policy constant: ");
     match load_text_from_bytes(format!("{PRELUDE}{}", case.text).as_bytes(), files, &options) {
         Ok(loaded) => format!("accepted: {loaded:?}"),
         Err(diagnostics) => diagnostics.to_string(),
@@ -318,12 +329,12 @@ fn capnp_tool() -> bool {
     found
 }
 
-/// The canonical form of a message of type `Config`.
-fn canonical(bytes: &[u8]) -> Vec<u8> {
+/// The canonical form of a message of type `T`.
+fn canonical<T: capnp::traits::Owned>(bytes: &[u8]) -> Vec<u8> {
     let mut options = capnp::message::ReaderOptions::new();
     options.traversal_limit_in_words(None);
     let message = capnp::serialize::read_message_from_flat_slice(&mut &bytes[..], options).expect("a message");
-    let root: bulkhead_ipc::workerd_capnp::config::Reader<'_> = message.get_root().expect("a root");
+    let root: T::Reader<'_> = message.get_root().expect("a root");
     let mut builder = capnp::message::Builder::new_default();
     builder.set_root_canonical(root).expect("canonical");
     builder.get_segments_for_output().concat()
@@ -371,7 +382,7 @@ fn samples_and_corpus_encode_as_the_capnp_tool_encodes_them() {
     copy(&here().join("corpus"), &copied.path().join("corpus"));
     let mut texts = Vec::new();
     texts_below(copied.path(), &mut texts);
-    let mut compared = 0;
+    let (mut compared, mut policies) = (0, 0);
     for path in texts {
         let text = fs::read_to_string(&path).unwrap();
         // Parts that others import have no configuration of their own.
@@ -380,6 +391,7 @@ fn samples_and_corpus_encode_as_the_capnp_tool_encodes_them() {
         }
         let options = Options {
             const_name: Some("config".into()),
+            policy_const: Some("policy".into()),
             import_paths: vec![copied.path().join("corpus/include")],
             ..options()
         };
@@ -388,20 +400,32 @@ fn samples_and_corpus_encode_as_the_capnp_tool_encodes_them() {
         let plain = path.with_extension("plain.capnp");
         let id = if text.lines().any(|line| line.starts_with("@0x")) { "" } else { "@0xd0c5a1f3b7e92468;\n" };
         fs::write(&plain, format!("{id}{written_out}")).unwrap();
-        let output = Command::new("capnp")
-            .args(["eval", "--binary", "--no-standard-import", "-I"])
-            .arg(manifest.join("../ipc-schema/schema/config"))
-            .arg("-I")
-            .arg(copied.path().join("corpus/include"))
-            .arg(&plain)
-            .arg("config")
-            .output()
-            .expect("the capnp tool");
-        assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
-        assert!(canonical(&ours) == canonical(&output.stdout), "{} differs", path.display());
+        let theirs = |constant: &str| {
+            let output = Command::new("capnp")
+                .args(["eval", "--binary", "--no-standard-import", "-I"])
+                .arg(manifest.join("../ipc-schema/schema/config"))
+                .arg("-I")
+                .arg(copied.path().join("corpus/include"))
+                .arg(&plain)
+                .arg(constant)
+                .output()
+                .expect("the capnp tool");
+            assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        use bulkhead_ipc::{policy_capnp::policy, workerd_capnp};
+        let same = canonical::<workerd_capnp::config::Owned>(&ours)
+            == canonical::<workerd_capnp::config::Owned>(&theirs("config"));
+        assert!(same, "{} differs", path.display());
         compared += 1;
+        if text.contains("const policy ") {
+            let ours = config::encode_policy_text(&path, &options).unwrap_or_else(|error| panic!("{error}"));
+            let same = canonical::<policy::Owned>(&ours) == canonical::<policy::Owned>(&theirs("policy"));
+            assert!(same, "the policy of {} differs", path.display());
+            policies += 1;
+        }
     }
-    assert!(compared >= 10, "only {compared} texts compared");
+    assert!(compared >= 10 && policies >= 2, "only {compared} texts and {policies} policies compared");
 }
 
 /// Nothing that follows may take more than this much text to say what is wrong.
@@ -441,6 +465,16 @@ fn bombs_are_refused() {
         const w :Workerd.Worker = (bindings = [(name = \"x\", wrapped = (innerBindings = .v))]); const v :List(Workerd.Worker.Binding) = [(wrapped = .u)]; const u :Workerd.Worker.Binding.WrappedBinding = (innerBindings = .v);";
     let many = format!("const c :Workerd.Config = (v8Flags = [{}]);", "\"-\",".repeat(700_000));
     let garbage = "\u{1}\u{301}é(".repeat(300_000);
+    let services: String = (0..500).fold(String::new(), |mut text, index| {
+        write!(text, "(name = \"service-{index}\", worker = .w),").unwrap();
+        text
+    });
+    let strangers = format!(
+        "const c :Workerd.Config = (services = [{services}]);
+        const w :Workerd.Worker = (serviceWorkerScript = \"\", compatibilityDate = \"2024-01-01\");
+        const p :import \"/bulkhead/policy.capnp\".Policy = (workers = [{}]);",
+        (0..50_000).map(|index| format!("\"serving-{index}\",")).collect::<String>()
+    );
     let commas = format!("const c :Workerd.Config = ({});", ",".repeat(2_000_000));
     let shared = format!(
         "const big :Text = \"{}\"; const c :Workerd.Config = (v8Flags = [{}]);",
@@ -472,6 +506,7 @@ fn bombs_are_refused() {
         ("many", format!("{PRELUDE}{many}"), "more than"),
         ("garbage", garbage, "means nothing"),
         ("commas", format!("{PRELUDE}{commas}"), "expected"),
+        ("strangers", format!("{PRELUDE}{strangers}"), "and 49900 more"),
         ("shared text", format!("{PRELUDE}{shared}"), "bytes once constants are put in their places"),
         ("long text", format!("{PRELUDE}const c :Text = \"{}\";", "x".repeat(5 << 20)), "more than"),
     ] {
@@ -560,6 +595,12 @@ fn token() -> impl Strategy<Value = String> {
             "Workerd",
             "Workerd.Config",
             "Workerd.Worker",
+            "import \"/bulkhead/policy.capnp\".Policy",
+            "default",
+            "workers",
+            "threads",
+            "jitless",
+            "inherit",
             "List",
             "Text",
             "Data",
@@ -615,6 +656,9 @@ proptest! {
     fn no_sequence_of_tokens_harms(tokens in prop::collection::vec(token(), 0..80)) {
         survives(tokens.join(" ").as_bytes(), Vec::new());
         survives(format!("{PRELUDE}const config :Workerd.Config = {};", tokens.join(" ")).as_bytes(), Vec::new());
+        let policy = "const policy :import \"/bulkhead/policy.capnp\".Policy";
+        let text = format!("{PRELUDE}const c :Workerd.Config = (); {policy} = {};", tokens.join(" "));
+        survives(text.as_bytes(), Vec::new());
     }
 
     #[test]

@@ -70,6 +70,14 @@ pub(super) struct ServeArgs {
     #[arg(short = 'I', long, value_name = "dir")]
     pub(super) import_path: Vec<PathBuf>,
 
+    /// Take what workers may use from the constant of type `Policy` in <file>, whatever the configuration says
+    #[arg(long, value_name = "file")]
+    pub(super) policy: Option<PathBuf>,
+
+    /// The constant that holds the policy, if the file given with --policy, or else the configuration, has several
+    #[arg(long, value_name = "name")]
+    pub(super) policy_const: Option<String>,
+
     /// The configuration is an encoded Cap'n Proto message, not text
     #[arg(short, long)]
     pub(super) binary: bool,
@@ -248,6 +256,14 @@ mod tests {
         ]);
         assert_eq!(serve.config, PathBuf::from("-"));
         assert_eq!(serve.missing.given(), ["--external-addr", "--inspector-addr"]);
+    }
+
+    #[test]
+    fn a_policy_is_a_file_and_a_name() {
+        let (serve, _) = serve(&["c.capnp", "--policy=p.capnp", "--policy-const", "strict", "-pa=b"]);
+        assert_eq!(serve.policy, Some(PathBuf::from("p.capnp")));
+        assert_eq!(serve.policy_const.as_deref(), Some("strict"));
+        assert_eq!((serve.const_name, serve.missing.given()), (None, vec!["--perfetto-trace"]));
     }
 
     #[test]

@@ -170,9 +170,14 @@ fn load(arguments: &ServeArgs) -> Result<Arc<Config>, String> {
     if arguments.binary && arguments.const_name.is_some() {
         return Err("error: a binary configuration has no constants: leave <const-name> out".to_owned());
     }
+    if arguments.binary && arguments.policy_const.is_some() && arguments.policy.is_none() {
+        return Err("error: a binary configuration has no constants: --policy-const needs --policy".to_owned());
+    }
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let options = config::Options {
         const_name: arguments.const_name.clone(),
+        policy: arguments.policy.clone(),
+        policy_const: arguments.policy_const.clone(),
         import_paths: arguments.import_path.clone(),
         experimental: arguments.experimental,
         today: Date::from_unix_seconds(seconds),
@@ -384,5 +389,69 @@ impl Signals {
             _ = self.terminate.recv() => End::Terminate,
             _ = self.interrupt.recv() => End::Interrupt,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        cli::args::{Cli, Command},
+        config::ServiceKind,
+    };
+
+    /// Loads what this command line names; gives the threads that the only worker may have.
+    fn threads(arguments: &[&str]) -> Result<u32, String> {
+        let cli = Cli::try_parse_from(["supervisor", "serve"].iter().chain(arguments)).expect("a command line");
+        let Command::Serve(arguments) = cli.command else { panic!("{:?}", cli.command) };
+        let config = load(&arguments)?;
+        let ServiceKind::Worker(worker) = &config.services[0].kind;
+        Ok(worker.policy.threads)
+    }
+
+    #[test]
+    fn the_options_for_policies_arrive() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let write = |name: &str, bytes: &[u8]| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, bytes).expect("a file");
+            path.into_os_string().into_string().expect("text")
+        };
+        let config = write(
+            "config.capnp",
+            br#"using Workerd = import "/workerd/workerd.capnp";
+                using Bulkhead = import "/bulkhead/policy.capnp";
+                const config :Workerd.Config = (services = [(name = "w", worker = (serviceWorkerScript = "",
+                    compatibilityDate = "2024-01-01"))]);
+                const five :Bulkhead.Policy = (default = (threads = 5));
+                const six :Bulkhead.Policy = (default = (threads = 6));"#,
+        );
+        let policy = write(
+            "policy.capnp",
+            br#"using Bulkhead = import "/bulkhead/policy.capnp";
+                const seven :Bulkhead.Policy = (default = (threads = 7));
+                const eight :Bulkhead.Policy = (default = (threads = 8));"#,
+        );
+        assert_eq!(threads(&[&config, "--policy-const=six"]), Ok(6));
+        assert_eq!(threads(&[&config, "--policy", &policy, "--policy-const", "eight"]), Ok(8));
+        assert!(threads(&[&config]).unwrap_err().contains("The options are: five, six"));
+        assert!(threads(&[&config, "--policy", &policy]).unwrap_err().contains("The options are: seven, eight"));
+
+        let today = Date::new(2026, 11, 20);
+        let options = config::Options {
+            const_name: None,
+            policy: None,
+            policy_const: None,
+            import_paths: Vec::new(),
+            experimental: false,
+            today,
+        };
+        let binary = write("config.bin", &config::encode_text(Path::new(&config), &options).expect("bytes"));
+        assert_eq!(threads(&["--binary", &binary]), Ok(16));
+        assert_eq!(threads(&["--binary", &binary, "--policy", &policy, "--policy-const=seven"]), Ok(7));
+        let error = threads(&["--binary", &binary, "--policy-const=five"]).unwrap_err();
+        assert!(error.contains("--policy-const needs --policy"), "{error}");
     }
 }

@@ -9,7 +9,7 @@
 //! - `validate` knows what a configuration means and nothing about text: it reads a message, and finds where a value was
 //!   written through `position`.
 //! - `diagnostics` collects what is wrong, all of it, and points into the source.
-//! - `limits` is how much a configuration may ask for.
+//! - `limits` is how much a configuration may ask for, `policy` how much its workers may use.
 
 mod diagnostics;
 pub mod limits;
@@ -25,8 +25,11 @@ use std::{
     rc::Rc,
 };
 
-use bulkhead_ipc::compatibility::Date;
-use capnp::message::ReaderOptions;
+use bulkhead_ipc::{compatibility::Date, policy_capnp, workerd_capnp};
+use capnp::{
+    introspect::Type,
+    message::{Builder, HeapAllocator, ReaderOptions},
+};
 
 pub use self::{
     diagnostics::{Diagnostic, Diagnostics},
@@ -65,6 +68,11 @@ pub struct Options {
     /// Which constant of a text is the configuration, by its name, dotted where it lies in an imported file. Without one
     /// there has to be exactly one constant of type `Config`.
     pub const_name: Option<String>,
+    /// A text whose constant of type `Policy` holds, whatever a configuration in text says itself.
+    pub policy: Option<PathBuf>,
+    /// Which constant of that text, or else of the configuration's own, is the policy. Without one there may be at most
+    /// one of type `Policy` in a configuration, and has to be exactly one in a text of its own.
+    pub policy_const: Option<String>,
     /// Where imports and embeds that begin with `/` are looked for, in this order.
     pub import_paths: Vec<PathBuf>,
     /// Whether experimental compatibility flags are allowed.
@@ -85,12 +93,13 @@ pub fn load(source: &Source, options: &Options) -> Result<Loaded, Diagnostics> {
         Source::Text(path) => load_text(&Disk, path, options),
         Source::Binary(path) => {
             let bytes = Disk.read(path, MAX_MESSAGE_BYTES);
-            load_binary(&path.display().to_string(), bytes, options)
-                .map(|config| Loaded { config, files: vec![path.clone()] })
+            let mut loaded = load_binary(&path.display().to_string(), bytes, &Disk, options)?;
+            loaded.files.insert(0, path.clone());
+            Ok(loaded)
         }
         Source::BinaryStdin => {
             let bytes = read_bounded(std::io::stdin().lock(), MAX_MESSAGE_BYTES);
-            load_binary("<stdin>", bytes, options).map(|config| Loaded { config, files: Vec::new() })
+            load_binary("<stdin>", bytes, &Disk, options)
         }
     }
 }
@@ -113,13 +122,13 @@ pub fn load_text_from_bytes(
     load_text(&memory, &path, options)
 }
 
-/// Loads a binary configuration from bytes.
+/// Loads a binary configuration from bytes alone: there is no file to read a policy from.
 ///
 /// # Errors
 ///
 /// All that is wrong with it, and where in the message.
 pub fn load_binary_from_bytes(bytes: &[u8], options: &Options) -> Result<Config, Diagnostics> {
-    load_binary("<bytes>", Ok(bytes.to_vec()), options)
+    load_binary("<bytes>", Ok(bytes.to_vec()), &Memory::default(), options).map(|loaded| loaded.config)
 }
 
 /// The binary form of a configuration written as text: one message in stream framing. Whether it means something is not
@@ -129,17 +138,38 @@ pub fn load_binary_from_bytes(bytes: &[u8], options: &Options) -> Result<Config,
 ///
 /// What is wrong with the text.
 pub fn encode_text(path: &Path, options: &Options) -> Result<Vec<u8>, Diagnostics> {
+    encode_constant::<workerd_capnp::config::Owned>(path, CONFIG, options.const_name.as_deref(), options)
+}
+
+/// The same for the policy in a text.
+///
+/// # Errors
+///
+/// What is wrong with the text.
+pub fn encode_policy_text(path: &Path, options: &Options) -> Result<Vec<u8>, Diagnostics> {
+    encode_constant::<policy_capnp::policy::Owned>(path, POLICY, options.policy_const.as_deref(), options)
+}
+
+fn encode_constant<T>(
+    path: &Path,
+    wanted: Wanted,
+    const_name: Option<&str>,
+    options: &Options,
+) -> Result<Vec<u8>, Diagnostics>
+where
+    T: capnp::traits::Owned,
+    for<'a> T::Builder<'a>: capnp::traits::FromPointerBuilder<'a> + Into<capnp::dynamic_value::Builder<'a>>,
+{
     let mut evaluator = evaluator(&Disk, path, options)?;
-    let Some((file, value)) = main_constant(&mut evaluator, path, options) else {
-        return Err(evaluator.reporter.finish());
-    };
-    match encode(&value, file) {
-        Ok((message, _)) if !evaluator.reporter.has_errors() => Ok(capnp::serialize::write_message_to_words(&message)),
-        Ok(_) => Err(evaluator.reporter.finish()),
-        Err(error) => {
-            evaluator.reporter.error(Place::Span(value.span), error.to_string());
-            Err(evaluator.reporter.finish())
+    let value = load_config(&mut evaluator, path)
+        .and_then(|module| Some((module, constant(&mut evaluator, module, wanted, const_name)?)));
+    let Some((module, value)) = value else { return Err(evaluator.reporter.finish()) };
+    let file = evaluator.file_of(module);
+    match encode_reporting::<T>(&value, file, &mut evaluator.reporter) {
+        Some((message, _)) if !evaluator.reporter.has_errors() => {
+            Ok(capnp::serialize::write_message_to_words(&message))
         }
+        _ => Err(evaluator.reporter.finish()),
     }
 }
 
@@ -151,7 +181,7 @@ pub fn encode_text(path: &Path, options: &Options) -> Result<Vec<u8>, Diagnostic
 /// What is wrong with the text.
 pub fn write_out_shorthands(path: &Path, options: &Options) -> Result<String, Diagnostics> {
     let mut evaluator = evaluator(&Disk, path, options)?;
-    let Ok(module) = evaluator.load_main(path) else { return Err(evaluator.reporter.finish()) };
+    let Some(module) = load_config(&mut evaluator, path) else { return Err(evaluator.reporter.finish()) };
     if evaluator.reporter.has_errors() {
         return Err(evaluator.reporter.finish());
     }
@@ -179,91 +209,191 @@ fn evaluator<'a>(files: &'a dyn FileSystem, path: &Path, options: &'a Options) -
     })
 }
 
-/// The file and value of the constant that is the configuration. `None` when there is none; then that was reported.
-fn main_constant(evaluator: &mut Evaluator<'_>, path: &Path, options: &Options) -> Option<(u32, Rc<Typed>)> {
-    let module = evaluator.load_main(path).ok()?;
-    let file = evaluator.file_of(module);
-    let config = schema::config_type();
-    if let Some(name) = &options.const_name {
-        return match evaluator.constant_by_name(module, name, config) {
-            Ok(value) => Some((file, value)),
+/// Reads and evaluates the text of a configuration. `None` when that is not possible; then it was reported.
+fn load_config(evaluator: &mut Evaluator<'_>, path: &Path) -> Option<usize> {
+    evaluator.load_main(path, "the configuration", "a binary configuration is read with --binary").ok()
+}
+
+/// A constant that is looked for by its type.
+struct Wanted {
+    ty: fn() -> Type,
+    name: &'static str,
+    /// What the file is called that has to have one, and how one is written there.
+    required: Option<(&'static str, &'static str)>,
+    /// How to choose among several.
+    choose: &'static str,
+}
+
+const CONFIG: Wanted = Wanted {
+    ty: schema::config_type,
+    name: "Config",
+    required: Some((
+        "config",
+        "using Workerd = import \"/workerd/workerd.capnp\"; const config :Workerd.Config = (…);",
+    )),
+    choose: "give the name of one after the file",
+};
+
+/// In the text of a configuration.
+const OWN_POLICY: Wanted = Wanted {
+    ty: schema::policy_type,
+    name: "Policy",
+    required: None,
+    choose: "give the name of one with --policy-const",
+};
+
+/// In a text that is named because of it.
+const POLICY: Wanted = Wanted {
+    required: Some((
+        "policy",
+        "using Bulkhead = import \"/bulkhead/policy.capnp\"; const policy :Bulkhead.Policy = (…);",
+    )),
+    ..OWN_POLICY
+};
+
+/// The constant of a file that is wanted, or that is asked for by name. `None` when there is none; where there has to be
+/// one, that was reported.
+fn constant(
+    evaluator: &mut Evaluator<'_>,
+    module: usize,
+    wanted: Wanted,
+    const_name: Option<&str>,
+) -> Option<Rc<Typed>> {
+    let place = Place::File(evaluator.file_of(module));
+    let ty = (wanted.ty)();
+    if let Some(name) = const_name {
+        return match evaluator.constant_by_name(module, name, ty) {
+            Ok(value) => Some(value),
             Err(message) => {
-                let known = evaluator.constants_of_type(module, config);
-                let near = diagnostics::nearest(name, known.iter().map(|(name, _)| name.as_str()));
-                match near {
-                    Some(meant) => evaluator.reporter.error_with_help(
-                        Place::File(file),
-                        message,
-                        format!("did you mean `{meant}`?"),
-                    ),
-                    None => evaluator.reporter.error(Place::File(file), message),
+                let known = evaluator.constants_of_type(module, ty);
+                match diagnostics::nearest(name, known.iter().map(|(name, _)| name.as_str())) {
+                    Some(meant) => {
+                        evaluator.reporter.error_with_help(place, message, format!("did you mean `{meant}`?"));
+                    }
+                    None => evaluator.reporter.error(place, message),
                 }
                 None
             }
         };
     }
-    let mut known = evaluator.constants_of_type(module, config);
-    match known.len() {
-        1 => known.pop().map(|(_, value)| (file, value)),
-        0 => {
+    let mut known = evaluator.constants_of_type(module, ty);
+    let what = wanted.required.map_or("config", |(what, _)| what);
+    match (known.len(), wanted.required) {
+        (1, _) => known.pop().map(|(_, value)| value),
+        (0, None) => None,
+        (0, Some((_, example))) => {
             // One that could not be read is not missing.
             if !evaluator.reporter.has_errors() {
-                evaluator.reporter.error_with_help(
-                    Place::File(file),
-                    "The config file does not define any top-level constants of type 'Config'.",
-                    "using Workerd = import \"/workerd/workerd.capnp\"; const config :Workerd.Config = (…);",
-                );
+                let message =
+                    format!("The {what} file does not define any top-level constants of type '{}'.", wanted.name);
+                evaluator.reporter.error_with_help(place, message, example);
             }
             None
         }
         _ => {
             let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
-            evaluator.reporter.error_with_help(
-                Place::File(file),
-                "The config file defines multiple top-level constants of type 'Config'",
-                format!("give the name of one after the file. The options are: {}", names.join(", ")),
-            );
+            let message = format!("The {what} file defines multiple top-level constants of type '{}'", wanted.name);
+            let help = format!("{}. The options are: {}", wanted.choose, names.join(", "));
+            evaluator.reporter.error_with_help(place, message, help);
             None
         }
     }
 }
 
-fn load_text(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Loaded, Diagnostics> {
-    let mut evaluator = evaluator(files, path, options)?;
-    let Some((file, value)) = main_constant(&mut evaluator, path, options) else {
-        return Err(evaluator.reporter.finish());
-    };
-    let encoded = encode(&value, file);
-    let Evaluator { mut reporter, read, .. } = evaluator;
-    let (message, positions) = match encoded {
-        Ok(encoded) => encoded,
+/// A message that was made from text.
+type Encoded = (Builder<HeapAllocator>, Positions);
+
+/// As [`encode`]; what cannot be encoded is reported.
+fn encode_reporting<T>(value: &Rc<Typed>, file: u32, reporter: &mut Reporter) -> Option<Encoded>
+where
+    T: capnp::traits::Owned,
+    for<'a> T::Builder<'a>: capnp::traits::FromPointerBuilder<'a> + Into<capnp::dynamic_value::Builder<'a>>,
+{
+    match encode::<T>(value, file) {
+        Ok(encoded) => Some(encoded),
         Err(error) => {
             reporter.error(Place::Span(value.span), error.to_string());
-            return Err(reporter.finish());
+            None
         }
+    }
+}
+
+/// The policy that holds for a configuration whose text is `config`, or that has none. `None` when there is none, or it is
+/// wrong; then that was reported.
+fn load_policy(evaluator: &mut Evaluator<'_>, config: Option<usize>, options: &Options) -> Option<Encoded> {
+    let (module, wanted) = match &options.policy {
+        Some(path) => (evaluator.load_main(path, "the policy", "a policy is written as text").ok()?, POLICY),
+        None => (config?, OWN_POLICY),
     };
-    let reader = message.get_root_as_reader();
+    let value = constant(evaluator, module, wanted, options.policy_const.as_deref())?;
+    let file = evaluator.file_of(module);
+    encode_reporting::<policy_capnp::policy::Owned>(&value, file, &mut evaluator.reporter)
+}
+
+/// Checks a message and the policy for it.
+fn validate_with(
+    config: workerd_capnp::config::Reader<'_>,
+    positions: &Positions,
+    policy: Option<&Encoded>,
+    options: &Options,
+    reporter: &mut Reporter,
+) -> Option<Config> {
     let rules = Rules { experimental: options.experimental, today: options.today };
-    let config = match reader {
-        Ok(reader) => validate::validate(reader, &positions.root(), &rules, &mut reporter),
+    let policy = match policy {
+        Some((message, positions)) => match message.get_root_as_reader() {
+            Ok(reader) => Some((reader, positions.root())),
+            Err(error) => {
+                reporter.error(positions.root().place(), format!("cannot encode the policy: {error}"));
+                None
+            }
+        },
+        None => None,
+    };
+    validate::validate(config, &positions.root(), policy, &rules, reporter)
+}
+
+fn load_text(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Loaded, Diagnostics> {
+    let mut evaluator = evaluator(files, path, options)?;
+    let module = load_config(&mut evaluator, path);
+    let Some(module) = module else { return Err(evaluator.reporter.finish()) };
+    let file = evaluator.file_of(module);
+    let value = constant(&mut evaluator, module, CONFIG, options.const_name.as_deref());
+    let policy = load_policy(&mut evaluator, Some(module), options);
+    let Evaluator { mut reporter, read, .. } = evaluator;
+    let Some((message, positions)) =
+        value.and_then(|value| encode_reporting::<workerd_capnp::config::Owned>(&value, file, &mut reporter))
+    else {
+        return Err(finish(reporter, file));
+    };
+    let config = match message.get_root_as_reader() {
+        Ok(reader) => validate_with(reader, &positions, policy.as_ref(), options, &mut reporter),
         Err(error) => {
             reporter.error(Place::File(file), format!("cannot encode the configuration: {error}"));
             None
         }
     };
     match config {
-        Some(config) => {
-            let mut known = std::collections::HashSet::new();
-            let files = read.into_iter().filter(|path| known.insert(path.clone())).collect();
-            Ok(Loaded { config, files })
-        }
+        Some(config) => Ok(Loaded { config, files: without_repeats(read) }),
         None => Err(finish(reporter, file)),
     }
 }
 
-fn load_binary(name: &str, bytes: std::io::Result<Vec<u8>>, options: &Options) -> Result<Config, Diagnostics> {
-    let mut reporter = Reporter::default();
-    let file = reporter.add_file(name.to_owned(), None);
+fn without_repeats(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut known = std::collections::HashSet::new();
+    files.into_iter().filter(|path| known.insert(path.clone())).collect()
+}
+
+/// The files are those of the policy.
+fn load_binary(
+    name: &str,
+    bytes: std::io::Result<Vec<u8>>,
+    files: &dyn FileSystem,
+    options: &Options,
+) -> Result<Loaded, Diagnostics> {
+    let mut evaluator = evaluator(files, Path::new(name), options)?;
+    let file = evaluator.reporter.add_file(name.to_owned(), None);
+    let policy = load_policy(&mut evaluator, None, options);
+    let Evaluator { mut reporter, read, .. } = evaluator;
     let bytes = match bytes {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -291,16 +421,18 @@ fn load_binary(name: &str, bytes: std::io::Result<Vec<u8>>, options: &Options) -
         return Err(reporter.finish());
     }
     let positions = Positions::new(file);
-    let rules = Rules { experimental: options.experimental, today: options.today };
     let config = match message.get_root() {
-        Ok(reader) => validate::validate(reader, &positions.root(), &rules, &mut reporter),
+        Ok(reader) => validate_with(reader, &positions, policy.as_ref(), options, &mut reporter),
         Err(error) => {
             let message = format!("this is not a binary configuration: {error}");
             reporter.error_with_help(Place::File(file), message, help);
             None
         }
     };
-    config.ok_or_else(|| finish(reporter, file))
+    match config {
+        Some(config) => Ok(Loaded { config, files: without_repeats(read) }),
+        None => Err(finish(reporter, file)),
+    }
 }
 
 /// The diagnostics of a configuration that has been refused.

@@ -1,66 +1,113 @@
-//! The configuration schema as the parser sees it: names and what they mean, taken from the generated code's own
+//! The built-in schemas as the parser sees them: names and what they mean, taken from the generated code's own
 //! description, so that no field is written down a second time.
 
 use std::collections::{HashMap, HashSet};
 
-use bulkhead_ipc::workerd_capnp;
+use bulkhead_ipc::{policy_capnp, workerd_capnp};
 use capnp::{
     introspect::{Introspect, Type, TypeVariant},
     schema::{EnumSchema, Field, StructSchema},
     schema_capnp::node,
 };
 
-/// The import path of the configuration schema.
-pub(crate) const WORKERD: &str = "/workerd/workerd.capnp";
+/// A schema that is built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Schema {
+    /// What is served: the reference's.
+    Workerd,
+    /// What it may use: ours.
+    Bulkhead,
+}
+
+impl Schema {
+    pub(crate) const ALL: [Self; 2] = [Self::Workerd, Self::Bulkhead];
+
+    /// What it is imported by.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Workerd => "/workerd/workerd.capnp",
+            Self::Bulkhead => "/bulkhead/policy.capnp",
+        }
+    }
+
+    /// Its most important type, as a user would write it.
+    pub(crate) fn example(self) -> &'static str {
+        match self {
+            Self::Workerd => "Workerd.Config",
+            Self::Bulkhead => "Bulkhead.Policy",
+        }
+    }
+
+    /// The types from which all others are reached.
+    fn roots(self) -> Vec<Type> {
+        match self {
+            Self::Workerd => vec![config_type(), workerd_capnp::fallback_service_request::Owned::introspect()],
+            Self::Bulkhead => vec![policy_type()],
+        }
+    }
+}
+
 /// The import path of the annotations for C++, which mean nothing here.
 pub(crate) const CXX: &str = "/capnp/c++.capnp";
 
-/// All structs and enums of the configuration schema, by their dotted names such as `Worker.Binding`.
+/// Every import path that is built in.
+pub(crate) fn built_in_paths() -> impl Iterator<Item = &'static str> {
+    Schema::ALL.into_iter().map(Schema::path).chain([CXX])
+}
+
+/// All structs and enums of the built-in schemas, by schema and dotted name such as `Worker.Binding`.
 pub(crate) struct Catalogue {
-    types: HashMap<String, Type>,
+    types: HashMap<(Schema, String), Type>,
 }
 
 impl Catalogue {
-    /// Walks the schema from its two roots.
+    /// Walks each schema from its roots.
     pub(crate) fn new() -> capnp::Result<Self> {
         let mut catalogue = Self { types: HashMap::new() };
+        for schema in Schema::ALL {
+            catalogue.walk(schema)?;
+        }
+        Ok(catalogue)
+    }
+
+    fn walk(&mut self, schema: Schema) -> capnp::Result<()> {
         let mut seen = HashSet::new();
-        let mut pending = vec![config_type(), workerd_capnp::fallback_service_request::Owned::introspect()];
+        let mut pending = schema.roots();
         while let Some(next) = pending.pop() {
             match next.which() {
                 TypeVariant::List(element) => pending.push(element),
                 TypeVariant::Enum(raw) => {
-                    catalogue.types.insert(dotted(EnumSchema::new(raw).get_proto())?, next);
+                    self.types.insert((schema, dotted(EnumSchema::new(raw).get_proto())?), next);
                 }
                 TypeVariant::Struct(raw) => {
-                    let schema = StructSchema::new(raw);
-                    let proto = schema.get_proto();
+                    let structure = StructSchema::new(raw);
+                    let proto = structure.get_proto();
                     if !seen.insert(proto.get_id()) {
                         continue;
                     }
-                    pending.extend(schema.get_fields()?.iter().map(|field| field.get_type()));
+                    pending.extend(structure.get_fields()?.iter().map(|field| field.get_type()));
                     // A group is a struct too, of which nobody can name the type.
                     let is_group = matches!(proto.which()?, node::Struct(inner) if inner.get_is_group());
                     if !is_group {
-                        catalogue.types.insert(dotted(proto)?, next);
+                        self.types.insert((schema, dotted(proto)?), next);
                     }
                 }
                 _ => {}
             }
         }
-        Ok(catalogue)
+        Ok(())
     }
 
     /// The type with this dotted name.
-    pub(crate) fn find(&self, name: &str) -> Option<Type> {
-        self.types.get(name).copied()
+    pub(crate) fn find(&self, schema: Schema, name: &str) -> Option<Type> {
+        self.types.get(&(schema, name.to_owned())).copied()
     }
 
     /// The last parts of all names that begin with `prefix`, for suggestions.
-    pub(crate) fn members<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-        self.types.keys().filter_map(move |name| {
+    pub(crate) fn members<'a>(&'a self, schema: Schema, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.types.keys().filter_map(move |(owner, name)| {
             let rest = name.strip_prefix(prefix)?;
-            (!rest.is_empty() && !rest.contains('.')).then_some(rest)
+            (*owner == schema && !rest.is_empty() && !rest.contains('.')).then_some(rest)
         })
     }
 }
@@ -68,6 +115,11 @@ impl Catalogue {
 /// The type of a whole configuration.
 pub(crate) fn config_type() -> Type {
     workerd_capnp::config::Owned::introspect()
+}
+
+/// The type of a whole policy.
+pub(crate) fn policy_type() -> Type {
+    policy_capnp::policy::Owned::introspect()
 }
 
 fn dotted(node: node::Reader<'_>) -> capnp::Result<String> {

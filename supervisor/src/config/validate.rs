@@ -7,6 +7,8 @@
 //! Where the reference has a sentence for what is wrong, that sentence is the message, so that whoever knows or searches
 //! for it finds it; where and what to do about it is added.
 
+mod policy;
+
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
@@ -14,6 +16,7 @@ use std::{
 
 use bulkhead_ipc::{
     compatibility::{self, CompatibilityError, CompatibilityFlags, Date},
+    policy_capnp,
     workerd_capnp::{self as schema, http_options, service, service_designator, socket, worker},
 };
 use bytes::Bytes;
@@ -22,6 +25,7 @@ use capnp::{
     text_list,
 };
 
+use self::policy::Policies;
 use super::{
     diagnostics::{Reporter, nearest},
     model::{
@@ -41,15 +45,20 @@ pub(crate) struct Rules {
     pub(crate) today: Date,
 }
 
-/// Checks a message and makes the model of it. `None` when something was wrong; then it has been reported.
+/// A message that is a policy, and its root.
+pub(crate) type Policy<'a> = (policy_capnp::policy::Reader<'a>, Cursor<'a>);
+
+/// Checks a message, and the policy that goes with it, and makes the model of them. `None` when something was wrong; then
+/// it has been reported.
 pub(crate) fn validate(
     config: schema::config::Reader<'_>,
     root: &Cursor<'_>,
+    policy: Option<Policy<'_>>,
     rules: &Rules,
     reporter: &mut Reporter,
 ) -> Option<Config> {
-    let mut validator = Validator { rules, reporter, services: HashMap::new() };
-    let config = validator.config(config, root);
+    let mut validator = Validator { rules, reporter, services: HashMap::new(), policies: Policies::default() };
+    let config = validator.config(config, root, policy);
     if reporter.has_errors() { None } else { config }
 }
 
@@ -57,6 +66,7 @@ struct Validator<'a> {
     rules: &'a Rules,
     reporter: &'a mut Reporter,
     services: HashMap<String, usize>,
+    policies: Policies,
 }
 
 impl Validator<'_> {
@@ -136,19 +146,27 @@ impl Validator<'_> {
         Some(())
     }
 
-    fn config(&mut self, config: schema::config::Reader<'_>, at: &Cursor<'_>) -> Option<Config> {
+    fn config(
+        &mut self,
+        config: schema::config::Reader<'_>,
+        at: &Cursor<'_>,
+        policy: Option<Policy<'_>>,
+    ) -> Option<Config> {
         self.refuse_others(config, at, &["services", "sockets", "v8Flags"]);
 
         let services_at = at.field("services");
         let services = self.intact(config.get_services(), &services_at)?;
+        let services_complete = !services_at.is_incomplete();
         self.service_names(services, &services_at);
+        if let Some((policy, policy_at)) = policy {
+            self.policies = self.policies(policy, &policy_at, services, services_complete).unwrap_or_default();
+        }
         let services: Vec<Option<Service>> =
             (0..services.len()).map(|index| self.service(services.get(index), &services_at.index(index))).collect();
 
         let sockets_at = at.field("sockets");
         let sockets = self.intact(config.get_sockets(), &sockets_at)?;
         let mut socket_names = HashSet::new();
-        let services_complete = !services_at.is_incomplete();
         let sockets: Vec<Option<Socket>> = (0..sockets.len())
             .map(|index| {
                 self.socket(sockets.get(index), &sockets_at.index(index), &mut socket_names, services_complete)
@@ -205,7 +223,7 @@ impl Validator<'_> {
                     );
                 }
                 let worker = self.intact(worker, &worker_at)?;
-                let worker = self.worker(worker, &worker_at)?;
+                let worker = self.worker(worker, &worker_at, self.policies.of(&name))?;
                 Some(Service { name, kind: ServiceKind::Worker(Arc::new(worker)) })
             }
             Ok(service::Unspecified(())) => {
@@ -229,7 +247,7 @@ impl Validator<'_> {
         None
     }
 
-    fn worker(&mut self, worker: worker::Reader<'_>, at: &Cursor<'_>) -> Option<Worker> {
+    fn worker(&mut self, worker: worker::Reader<'_>, at: &Cursor<'_>, policy: WorkerPolicy) -> Option<Worker> {
         self.refuse_others(
             worker,
             at,
@@ -281,7 +299,7 @@ impl Validator<'_> {
             compatibility_flags,
             compatibility,
             bindings: bindings.into_iter().collect::<Option<_>>()?,
-            policy: WorkerPolicy::default(),
+            policy,
         })
     }
 

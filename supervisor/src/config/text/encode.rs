@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use bulkhead_ipc::workerd_capnp::config;
-use capnp::{dynamic_list, dynamic_struct, dynamic_value, message, schema::Field};
+use capnp::{dynamic_list, dynamic_struct, dynamic_value, message, schema::Field, traits::Owned};
 
 use super::evaluate::{Kind, Typed};
 use crate::config::{
@@ -26,15 +25,19 @@ pub(crate) enum EncodeError {
     Message(#[from] capnp::Error),
 }
 
-/// Makes a message of a value of type `Config`.
-pub(crate) fn encode(
+/// Makes a message of a value, whose type is the struct `T`.
+pub(crate) fn encode<T>(
     value: &Rc<Typed>,
     file: u32,
-) -> Result<(message::Builder<message::HeapAllocator>, Positions), EncodeError> {
+) -> Result<(message::Builder<message::HeapAllocator>, Positions), EncodeError>
+where
+    T: Owned,
+    for<'a> T::Builder<'a>: capnp::traits::FromPointerBuilder<'a> + Into<dynamic_value::Builder<'a>>,
+{
     let mut encoder = Encoder { positions: Positions::new(file), values: 0, bytes: 0 };
     let mut builder = message::Builder::new_default();
     encoder.positions.set(0, value.span);
-    let root: dynamic_value::Builder<'_> = builder.init_root::<config::Builder<'_>>().into();
+    let root: dynamic_value::Builder<'_> = builder.init_root::<T::Builder<'_>>().into();
     if let dynamic_value::Builder::Struct(root) = root {
         encoder.structure(root, value, 0, 0)?;
     }

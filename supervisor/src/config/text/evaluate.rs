@@ -21,7 +21,7 @@ use super::{
 use crate::config::{
     diagnostics::{Place, Reporter, Span, nearest},
     limits::{MAX_DEPTH, MAX_EMBED_BYTES, MAX_FILES, MAX_INDIRECTIONS, MAX_TEXT_BYTES, MAX_TOTAL_BYTES},
-    schema::{CXX, Catalogue, WORKERD, field_name, in_union, struct_name, type_name},
+    schema::{CXX, Catalogue, Schema, built_in_paths, field_name, in_union, struct_name, type_name},
 };
 
 /// A value whose type is known to fit where it stands.
@@ -71,9 +71,12 @@ struct Module {
 #[derive(Clone, Copy)]
 enum Entity {
     Module(usize),
-    Workerd,
+    Schema(Schema),
     Cxx,
-    Type(Type),
+    /// A type of a schema.
+    Type(Schema, Type),
+    /// A type of the language.
+    Builtin(Type),
     /// `List`, which needs to be told of what.
     List,
     Constant(usize, usize),
@@ -151,19 +154,27 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// Reads the configuration's own file and evaluates all its constants. Returns its index.
-    pub(crate) fn load_main(&mut self, path: &Path) -> Evaluated<usize> {
-        let bytes = match self.files.read(path, MAX_TEXT_BYTES) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let file = self.reporter.add_file(path.display().to_string(), None);
-                self.reporter.error(Place::File(file), cannot_read("the configuration", &error, MAX_TEXT_BYTES));
-                return Err(Wrong);
+    /// Reads a file that was named on the command line, if no other has led to it, and evaluates all its constants.
+    /// Returns its index. `what` it is, such as `the configuration`, and `help` go into errors.
+    pub(crate) fn load_main(&mut self, path: &Path, what: &str, help: &str) -> Evaluated<usize> {
+        let identity = self.files.identity(path);
+        let module = match self.modules_by_path.get(&identity) {
+            Some(known) => *known,
+            None => {
+                let bytes = match self.files.read(path, MAX_TEXT_BYTES) {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        let file = self.reporter.add_file(path.display().to_string(), None);
+                        self.reporter.error(Place::File(file), cannot_read(what, &error, MAX_TEXT_BYTES));
+                        return Err(Wrong);
+                    }
+                };
+                let module = self.add_module(path, bytes, Some(help));
+                self.modules_by_path.insert(identity, module);
+                module
             }
         };
-        let identity = self.files.identity(path);
-        let Some(module) = self.add_module(path, bytes, None) else { return Err(Wrong) };
-        self.modules_by_path.insert(identity, Some(module));
+        let Some(module) = module else { return Err(Wrong) };
         for index in 0..self.modules[module].declarations.declarations.len() {
             let declarations = Rc::clone(&self.modules[module].declarations);
             let declaration = &declarations.declarations[index];
@@ -218,7 +229,7 @@ impl<'a> Evaluator<'a> {
         self.modules[module].file
     }
 
-    fn add_module(&mut self, path: &Path, bytes: Vec<u8>, import: Option<Span>) -> Option<usize> {
+    fn add_module(&mut self, path: &Path, bytes: Vec<u8>, help: Option<&str>) -> Option<usize> {
         self.total_bytes += bytes.len() as u64;
         self.read.push(path.to_owned());
         let name = path.display().to_string();
@@ -228,11 +239,10 @@ impl<'a> Evaluator<'a> {
                 let file = self.reporter.add_file(name, None);
                 let offset = error.utf8_error().valid_up_to();
                 let line = error.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
-                let help = "a binary configuration is read with --binary";
                 let message = format!("this is not text: line {line} is not valid UTF-8");
-                match import {
-                    None => self.reporter.error_with_help(Place::File(file), message, help),
-                    Some(_) => self.reporter.error(Place::File(file), message),
+                match help {
+                    Some(help) => self.reporter.error_with_help(Place::File(file), message, help),
+                    None => self.reporter.error(Place::File(file), message),
                 }
                 return None;
             }
@@ -293,8 +303,8 @@ impl<'a> Evaluator<'a> {
             None => cannot_read(&format!("{what} \"{path}\""), &std::io::ErrorKind::NotFound.into(), limit),
         };
         let help = match (path.strip_prefix('/'), path) {
-            (Some(_), _) if nearest(path, [WORKERD, CXX]).is_some() => {
-                format!("did you mean \"{}\"?", nearest(path, [WORKERD, CXX]).unwrap_or_default())
+            (Some(_), _) if nearest(path, built_in_paths()).is_some() => {
+                format!("did you mean \"{}\"?", nearest(path, built_in_paths()).unwrap_or_default())
             }
             (Some(_), _) if self.import_paths.is_empty() => {
                 "a path that begins with / is looked up in the directories given with --import-path; there are none"
@@ -308,10 +318,11 @@ impl<'a> Evaluator<'a> {
     }
 
     fn import(&mut self, module: usize, path: &str, span: Span) -> Evaluated<Entity> {
-        match path {
-            WORKERD => return Ok(Entity::Workerd),
-            CXX => return Ok(Entity::Cxx),
-            _ => {}
+        if let Some(schema) = Schema::ALL.into_iter().find(|schema| schema.path() == path) {
+            return Ok(Entity::Schema(schema));
+        }
+        if path == CXX {
+            return Ok(Entity::Cxx);
         }
         for candidate in self.candidates(module, path) {
             match self.modules_by_path.get(&self.files.identity(&candidate)) {
@@ -322,7 +333,7 @@ impl<'a> Evaluator<'a> {
         }
         let (found, bytes) = self.read_file(module, path, span, "the import", MAX_TEXT_BYTES)?;
         let identity = self.files.identity(&found);
-        let loaded = self.add_module(&found, bytes, Some(span));
+        let loaded = self.add_module(&found, bytes, None);
         self.modules_by_path.insert(identity, loaded);
         loaded.map(Entity::Module).ok_or(Wrong)
     }
@@ -361,7 +372,7 @@ impl<'a> Evaluator<'a> {
                 } else if first.text == "List" {
                     Entity::List
                 } else if let Some((_, builtin)) = BUILTINS.iter().find(|(name, _)| *name == first.text) {
-                    Entity::Type((*builtin).into())
+                    Entity::Builtin((*builtin).into())
                 } else {
                     let message = format!("`{}` is not defined here", first.text);
                     let known = self.modules[module].names.keys().map(String::as_str);
@@ -397,12 +408,15 @@ impl<'a> Evaluator<'a> {
                 let what = if file == word.span.file { "this file".to_owned() } else { "the imported file".to_owned() };
                 (what, self.modules[module].names.keys().cloned().collect())
             }
-            Entity::Workerd => (format!("\"{WORKERD}\""), self.catalogue.members("").map(str::to_owned).collect()),
-            Entity::Cxx => (format!("\"{CXX}\""), Vec::new()),
-            Entity::Type(ty) => {
-                let prefix = format!("{}.", type_name(ty));
-                (format!("`{}`", type_name(ty)), self.catalogue.members(&prefix).map(str::to_owned).collect())
+            Entity::Schema(schema) => {
+                (format!("\"{}\"", schema.path()), self.catalogue.members(schema, "").map(str::to_owned).collect())
             }
+            Entity::Cxx => (format!("\"{CXX}\""), Vec::new()),
+            Entity::Type(schema, ty) => {
+                let prefix = format!("{}.", type_name(ty));
+                (format!("`{}`", type_name(ty)), self.catalogue.members(schema, &prefix).map(str::to_owned).collect())
+            }
+            Entity::Builtin(ty) => (format!("`{}`", type_name(ty)), Vec::new()),
             Entity::List => ("`List`".to_owned(), Vec::new()),
             Entity::Constant(module, index) => {
                 let name = &self.modules[module].declarations.declarations[index].name.text;
@@ -442,16 +456,19 @@ impl<'a> Evaluator<'a> {
                     DeclarationKind::Constant { .. } => Some(Entity::Constant(module, index)),
                 }
             }
-            Entity::Workerd => self.catalogue.find(word).map(Entity::Type),
-            Entity::Type(ty) => self.catalogue.find(&format!("{}.{word}", type_name(ty))).map(Entity::Type),
-            Entity::Cxx | Entity::List | Entity::Constant(..) => None,
+            Entity::Schema(schema) => self.catalogue.find(schema, word).map(|ty| Entity::Type(schema, ty)),
+            Entity::Type(schema, ty) => {
+                let name = format!("{}.{word}", type_name(ty));
+                self.catalogue.find(schema, &name).map(|ty| Entity::Type(schema, ty))
+            }
+            Entity::Builtin(_) | Entity::Cxx | Entity::List | Entity::Constant(..) => None,
         }
     }
 
     fn type_of(&mut self, module: usize, ty: &TypeName) -> Evaluated<Type> {
         let place = Place::Span(ty.span);
         match (self.resolve(module, &ty.name, 0)?, ty.arguments.as_slice()) {
-            (Entity::Type(found), []) => match found.which() {
+            (Entity::Type(_, found) | Entity::Builtin(found), []) => match found.which() {
                 TypeVariant::AnyPointer | TypeVariant::Capability => {
                     self.reporter.error(place, "a constant of this type cannot be written");
                     Err(Wrong)
@@ -463,7 +480,7 @@ impl<'a> Evaluator<'a> {
                 self.reporter.error(place, "a list has one type of elements: `List(Text)`");
                 Err(Wrong)
             }
-            (Entity::Type(_), _) => {
+            (Entity::Type(..) | Entity::Builtin(_), _) => {
                 self.reporter.error(place, "this type has no parameters");
                 Err(Wrong)
             }
@@ -471,11 +488,12 @@ impl<'a> Evaluator<'a> {
                 self.reporter.error(place, "this is a constant, not a type");
                 Err(Wrong)
             }
-            (Entity::Module(_) | Entity::Workerd | Entity::Cxx, _) => {
+            (of @ (Entity::Module(_) | Entity::Schema(_) | Entity::Cxx), _) => {
+                let schema = if let Entity::Schema(schema) = of { schema } else { Schema::Workerd };
                 self.reporter.error_with_help(
                     place,
                     "this is a file, not a type",
-                    "name a type in it, as in `Workerd.Config`",
+                    format!("name a type in it, as in `{}`", schema.example()),
                 );
                 Err(Wrong)
             }

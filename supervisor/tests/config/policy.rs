@@ -1,0 +1,286 @@
+//! What workers may use, as a user writes it.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use bulkhead_supervisor::config::{
+    Config, Diagnostics, Loaded, Options, ServiceKind, Source, WorkerPolicy, encode_text, load, load_text_from_bytes,
+};
+
+use super::{PRELUDE, here, options};
+
+/// Three workers.
+const CONFIG: &str = r#"
+const config :Workerd.Config = (services = [
+  (name = "a", worker = .worker), (name = "b", worker = .worker), (name = "c", worker = .worker),
+]);
+const worker :Workerd.Worker = (serviceWorkerScript = "", compatibilityDate = "2024-01-01");
+"#;
+
+const IMPORT: &str = "using Bulkhead = import \"/bulkhead/policy.capnp\";\n";
+
+fn policies(config: &Config) -> Vec<WorkerPolicy> {
+    config
+        .services
+        .iter()
+        .map(|service| {
+            let ServiceKind::Worker(worker) = &service.kind;
+            worker.policy.clone()
+        })
+        .collect()
+}
+
+fn load_with(policy: &str, options: &Options) -> Result<Loaded, Diagnostics> {
+    load_text_from_bytes(format!("{PRELUDE}{CONFIG}{IMPORT}{policy}").as_bytes(), [], options)
+}
+
+/// The policies of the workers a, b and c.
+fn read(policy: &str) -> [WorkerPolicy; 3] {
+    let loaded = load_with(policy, &options()).unwrap_or_else(|error| panic!("{error}"));
+    policies(&loaded.config).try_into().expect("three workers")
+}
+
+#[test]
+fn without_a_policy_every_worker_has_the_defaults() {
+    let defaults = [(); 3].map(|()| WorkerPolicy::default());
+    for policy in [
+        "",
+        "const policy :Bulkhead.Policy = ();",
+        "const policy :Bulkhead.Policy = (default = (), workers = [(name = \"a\"), (name = \"b\", limits = ())]);",
+        // A constant of another type is no policy.
+        "const limits :Bulkhead.Limits = (threads = 8);",
+    ] {
+        assert_eq!(read(policy), defaults, "{policy}");
+    }
+}
+
+#[test]
+fn each_field_sets_its_limit() {
+    let [a, b, _] = read(
+        "const policy :Bulkhead.Policy = (workers = [(name = \"a\", limits = (
+            cpuTimeMs = 1, wallTimeMs = 2, waitUntilMs = 3, startUpCpuTimeMs = 86400000, heapBytes = 8388608,
+            bufferBytes = 1048576, memoryBytes = 67108864, requestBodyBytes = 1, responseBodyBytes = 1099511627776,
+            responseHeadBytes = 1024, logBufferBytes = 2048, logBytesPerSecond = 4096, threads = 5, jitless = yes))]);",
+    );
+    let expected = WorkerPolicy {
+        cpu_time: Duration::from_millis(1),
+        wall_time: Duration::from_millis(2),
+        wait_until: Duration::from_millis(3),
+        start_up_cpu_time: Duration::from_secs(86_400),
+        heap_bytes: 8 << 20,
+        buffer_bytes: 1 << 20,
+        memory_bytes: 64 << 20,
+        request_body_bytes: 1,
+        response_body_bytes: 1 << 40,
+        response_head_bytes: 1024,
+        log_buffer_bytes: 2048,
+        log_bytes_per_second: 4096,
+        threads: 5,
+        jitless: true,
+    };
+    assert_eq!(a, expected);
+    assert_eq!(b, WorkerPolicy::default());
+}
+
+#[test]
+fn zero_is_no_limit_and_not_the_default() {
+    let [a, b, _] = read(
+        "const policy :Bulkhead.Policy = (
+            default = (cpuTimeMs = 5, heapBytes = 16777216),
+            workers = [(name = \"a\", limits = (cpuTimeMs = 0, wallTimeMs = 0, waitUntilMs = 0, startUpCpuTimeMs = 0,
+                heapBytes = 0, bufferBytes = 0, memoryBytes = 0, requestBodyBytes = 0, responseBodyBytes = 0,
+                logBytesPerSecond = 0))]);",
+    );
+    let unlimited = WorkerPolicy {
+        cpu_time: Duration::ZERO,
+        wall_time: Duration::ZERO,
+        wait_until: Duration::ZERO,
+        start_up_cpu_time: Duration::ZERO,
+        heap_bytes: 0,
+        buffer_bytes: 0,
+        memory_bytes: 0,
+        request_body_bytes: 0,
+        response_body_bytes: 0,
+        log_bytes_per_second: 0,
+        ..WorkerPolicy::default()
+    };
+    assert_eq!(a, unlimited);
+    assert_eq!((b.cpu_time, b.heap_bytes), (Duration::from_millis(5), 16 << 20));
+}
+
+#[test]
+fn what_an_entry_does_not_set_has_the_value_of_the_default() {
+    let [a, b, c] = read(
+        "const policy :Bulkhead.Policy = (
+            default = (cpuTimeMs = 50, threads = 8, jitless = yes, logBytesPerSecond = 0),
+            workers = [
+                (name = \"c\", limits = (threads = 32, jitless = no)),
+                # What a field means when it is not set can be written too.
+                (name = \"a\", limits = (cpuTimeMs = 4294967295, jitless = inherit, waitUntilMs = 7)),
+            ]);",
+    );
+    let default = WorkerPolicy {
+        cpu_time: Duration::from_millis(50),
+        threads: 8,
+        jitless: true,
+        log_bytes_per_second: 0,
+        ..WorkerPolicy::default()
+    };
+    assert_eq!(a, WorkerPolicy { wait_until: Duration::from_millis(7), ..default.clone() });
+    assert_eq!(b, default);
+    assert_eq!(c, WorkerPolicy { threads: 32, jitless: false, ..default });
+}
+
+#[test]
+fn the_memory_that_a_heap_needs_is_that_of_its_own_worker() {
+    // The entry repairs neither what is wrong in the default nor needs what the default has.
+    let [a, ..] = read(
+        "const policy :Bulkhead.Policy = (default = (heapBytes = 33554432, memoryBytes = 67108864),
+            workers = [(name = \"a\", limits = (heapBytes = 268435456, memoryBytes = 536870912))]);",
+    );
+    assert_eq!((a.heap_bytes, a.memory_bytes), (256 << 20, 512 << 20));
+    let [a, ..] = read(
+        "const policy :Bulkhead.Policy = (default = (memoryBytes = 0),
+            workers = [(name = \"a\", limits = (heapBytes = 4294967296))]);",
+    );
+    assert_eq!((a.heap_bytes, a.memory_bytes), (4 << 30, 0));
+}
+
+#[test]
+fn a_policy_is_chosen_by_name() {
+    let text = "const strict :Bulkhead.Policy = (default = (threads = 5));
+        const loose :Bulkhead.Policy = (default = (threads = 200)); using Other = import \"other.capnp\";";
+    let other = format!("{IMPORT}const third :Bulkhead.Policy = (default = (threads = 7));");
+    for (name, threads) in [("strict", 5), ("loose", 200), ("Other.third", 7)] {
+        let options = Options { policy_const: Some(name.into()), ..options() };
+        let files = [(PathBuf::from("/other.capnp"), other.clone().into_bytes())];
+        let loaded =
+            load_text_from_bytes(format!("{PRELUDE}{CONFIG}{IMPORT}{text}").as_bytes(), files, &options).expect(name);
+        assert_eq!(policies(&loaded.config)[0].threads, threads, "{name}");
+    }
+}
+
+#[test]
+fn a_policy_file_holds_whatever_the_configuration_says() {
+    // Neither are the configuration's two policies a reason to ask which.
+    let own =
+        "const one :Bulkhead.Policy = (default = (threads = 99, cpuTimeMs = 1)); const two :Bulkhead.Policy = ();";
+    let files = [(
+        PathBuf::from("/etc/limits.capnp"),
+        format!("{IMPORT}const x :Bulkhead.Policy = (default = (threads = 5), workers = .w); using W = import \"w.capnp\"; const w :List(Bulkhead.WorkerLimits) = W.w;").into_bytes(),
+    ), (
+        PathBuf::from("/etc/w.capnp"),
+        format!("{IMPORT}const w :List(Bulkhead.WorkerLimits) = [(name = \"b\", limits = (threads = 6))];").into_bytes(),
+    )];
+    let options = Options { policy: Some("/etc/limits.capnp".into()), ..options() };
+    let text = format!("{PRELUDE}{CONFIG}{IMPORT}{own}");
+    let loaded = load_text_from_bytes(text.as_bytes(), files, &options).unwrap_or_else(|error| panic!("{error}"));
+    let threads: Vec<_> = policies(&loaded.config).iter().map(|policy| policy.threads).collect();
+    assert_eq!(threads, [5, 6, 5]);
+    assert_eq!(policies(&loaded.config)[0].cpu_time, WorkerPolicy::default().cpu_time);
+    assert_eq!(loaded.files, ["/config.capnp", "/etc/limits.capnp", "/etc/w.capnp"].map(PathBuf::from));
+}
+
+#[test]
+fn the_policy_file_can_be_the_configuration_or_a_part_of_it() {
+    let text = "const a :Bulkhead.Policy = (default = (threads = 5)); const b :Bulkhead.Policy = ();
+        using Part = import \"part.capnp\"; const c :UInt32 = Part.number;";
+    let part = "using import \"/bulkhead/policy.capnp\".Policy; const number :UInt32 = 1;
+        const policy :Policy = (default = (threads = 6));";
+    for (file, name, threads) in [("/config.capnp", Some("a"), 5), ("/part.capnp", None, 6)] {
+        let options = Options { policy: Some(file.into()), policy_const: name.map(str::to_owned), ..options() };
+        let files = [(PathBuf::from("/part.capnp"), part.as_bytes().to_vec())];
+        let loaded = load_text_from_bytes(format!("{PRELUDE}{CONFIG}{IMPORT}{text}").as_bytes(), files, &options)
+            .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(policies(&loaded.config)[2].threads, threads);
+        assert_eq!(loaded.files, ["/config.capnp", "/part.capnp"].map(PathBuf::from));
+    }
+}
+
+#[test]
+fn a_binary_configuration_takes_its_policy_from_a_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path();
+    let (text, binary, policy) = (root.join("config.capnp"), root.join("config.bin"), root.join("policy.capnp"));
+    fs::write(&text, format!("{PRELUDE}{CONFIG}")).unwrap();
+    fs::write(&binary, encode_text(&text, &options()).expect("bytes")).unwrap();
+    fs::write(
+        &policy,
+        format!("{IMPORT}const p :Bulkhead.Policy = (workers = [(name = \"b\", limits = (threads = 6))]);"),
+    )
+    .unwrap();
+    let source = Source::Binary(binary.clone());
+    let plain = load(&source, &options()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(policies(&plain.config), [(); 3].map(|()| WorkerPolicy::default()));
+    assert_eq!(plain.files, std::slice::from_ref(&binary));
+
+    let with_policy = Options { policy: Some(policy.clone()), ..options() };
+    let loaded = load(&source, &with_policy).unwrap_or_else(|error| panic!("{error}"));
+    let threads: Vec<_> = policies(&loaded.config).iter().map(|policy| policy.threads).collect();
+    assert_eq!(threads, [16, 6, 16]);
+    assert_eq!(loaded.files, [binary.clone(), policy.clone()]);
+    assert_eq!(load(&Source::Text(text), &with_policy).expect("the same as text").config, loaded.config);
+
+    fs::write(&policy, format!("{IMPORT}const p :Bulkhead.Policy = (workers = [(name = \"d\"), (name = 1)]);"))
+        .unwrap();
+    let error = load(&source, &with_policy).unwrap_err().to_string();
+    let (policy_name, line) =
+        (policy.display(), "  2 | const p :Bulkhead.Policy = (workers = [(name = \"d\"), (name = 1)]);");
+    assert_eq!(
+        error,
+        format!(
+            "{policy_name}:2:48: error: there is no worker `d` in the configuration\n{line}\n    | {0:47}^^^\n\
+             {policy_name}:2:62: error: expected a text between double quotes, or `embed`, found a number\n{line}\n    \
+             | {0:61}^",
+            ""
+        )
+    );
+
+    // The binary and the policy are both wrong, and both are read.
+    fs::write(&binary, "nothing").unwrap();
+    let error = load(&source, &with_policy).unwrap_err().to_string();
+    assert!(error.contains("this is not a binary configuration") && error.contains("found a number"), "{error}");
+
+    fs::write(&policy, [0xff]).unwrap();
+    let error = load(&source, &with_policy).unwrap_err().to_string();
+    assert!(error.contains("line 1 is not valid UTF-8\n   = a policy is written as text"), "{error}");
+}
+
+/// The tables of `docs/limits.md` and the comments of the schema name the defaults that the code has.
+#[test]
+fn the_documented_defaults_are_the_real_ones() {
+    let repository = here().join("../../..");
+    let docs = fs::read_to_string(repository.join("docs/limits.md")).expect("docs/limits.md");
+    let schema =
+        fs::read_to_string(repository.join("ipc-schema/schema/config/bulkhead/policy.capnp")).expect("the schema");
+    let default = WorkerPolicy::default();
+    let ms = |time: Duration| time.as_millis().to_string();
+    let size = |bytes: u64| match bytes.trailing_zeros() / 10 {
+        1 => format!("{} KiB", bytes >> 10),
+        2 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", bytes >> 30),
+    };
+    let fields = [
+        ("cpuTimeMs", ms(default.cpu_time)),
+        ("wallTimeMs", ms(default.wall_time)),
+        ("waitUntilMs", ms(default.wait_until)),
+        ("startUpCpuTimeMs", ms(default.start_up_cpu_time)),
+        ("heapBytes", size(default.heap_bytes)),
+        ("bufferBytes", size(default.buffer_bytes)),
+        ("memoryBytes", size(default.memory_bytes)),
+        ("requestBodyBytes", size(default.request_body_bytes)),
+        ("responseBodyBytes", size(default.response_body_bytes)),
+        ("responseHeadBytes", size(default.response_head_bytes.into())),
+        ("logBufferBytes", size(default.log_buffer_bytes.into())),
+        ("logBytesPerSecond", size(default.log_bytes_per_second.into())),
+        ("threads", default.threads.to_string()),
+        ("jitless", "`no`".to_owned()),
+    ];
+    for (field, expected) in &fields {
+        let row = docs.lines().find(|line| line.starts_with(&format!("| `{field}` |"))).expect(field);
+        assert_eq!(row.split('|').nth(3).map(str::trim), Some(expected.as_str()), "docs/limits.md: {row}");
+        let (_, after) = schema.split_once(&format!("  {field} @")).expect(field);
+        let comment: String = after.lines().skip(1).take_while(|line| line.starts_with("  #")).collect();
+        let said = comment.split_once("By default ").expect(field).1;
+        assert!(said.starts_with(expected.as_str()), "schema, {field}: {said}");
+    }
+}
