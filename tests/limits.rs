@@ -1,0 +1,376 @@
+//! Limits of workers, as a tenant meets them: each way to use up what there is ends with a defined answer, a line in the
+//! log that names the limit, and a neighbour that never noticed.
+
+mod limits {
+    use std::{thread, time::Duration};
+
+    use bulkhead_test_support::{
+        Server, Setup,
+        http::{self, Connection},
+        load::{Load, Until},
+        process, runtime,
+    };
+    use nix::sys::signal::Signal;
+
+    const CPU: &str = "Worker exceeded CPU time limit.";
+    const WALL: &str = "Worker exceeded wall time limit.";
+    const MEMORY: &str = "Worker exceeded memory limit.";
+
+    /// The service `left` runs `source` with these limits; its neighbour `right` says hello.
+    fn limited(source: &str, limits: &str) -> Setup {
+        Setup::config(&format!(
+            r#"using Workerd = import "/workerd/workerd.capnp";
+using Bulkhead = import "/bulkhead/policy.capnp";
+const config :Workerd.Config = (
+  services = [ (name = "left", worker = .left), (name = "right", worker = .right) ],
+  sockets = [
+    (name = "left", address = "127.0.0.1:0", http = (), service = "left"),
+    (name = "right", address = "127.0.0.1:0", http = (), service = "right")
+  ]
+);
+const left :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "left.js"), (name = "loop.wasm", wasm = embed "loop.wasm") ], compatibilityDate = "2026-08-01" );
+const right :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "right.js") ], compatibilityDate = "2026-08-01" );
+const policy :Bulkhead.Policy = ( workers = [ (name = "left", limits = ({limits})) ] );
+"#
+        ))
+        .file("left.js", source)
+        .file("right.js", "export default { fetch() { return new Response('Hello World\\n'); } };")
+        .file("loop.wasm", LOOP)
+        .sockets(2)
+    }
+
+    /// `(module (func (export "f") (loop (br 0))))`.
+    const LOOP: &[u8] = &[
+        0, b'a', b's', b'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, b'f', 0, 0, 10, 9, 1, 7, 0, 3, 0x40, 12, 0, 11, 11,
+    ];
+
+    /// Serves `source`, asks for each path, and holds the answer against what it may be. Meanwhile the neighbour is under
+    /// load, and not one of its answers may be wrong. Each path has a server of its own, so that none profits from another's
+    /// end.
+    fn each(source: &str, limits: &str, paths: &[(&str, &[(u16, &str)], &str)]) {
+        for (path, answers, line) in paths {
+            let server = bulkhead_test_support::supervisor!().serve(limited(source, limits));
+            let (left, right) = (server.port_of("left"), server.port_of("right"));
+            let others = thread::spawn(move || {
+                let load = Load {
+                    expect: Some(b"Hello World\n".to_vec()),
+                    ..Load::get(right, 2, Until::Elapsed(Duration::from_secs(1)))
+                };
+                load.run().expect("no connection to the neighbour breaks")
+            });
+            let response = http::get(left, path).unwrap_or_else(|error| panic!("{path}: {error}\n{}", server.stderr()));
+            let text = response.text();
+            assert!(
+                answers.iter().any(|(status, start)| response.status == *status && text.starts_with(start)),
+                "{path}: {} {text:?}\n{}",
+                response.status,
+                server.stderr()
+            );
+            if !line.is_empty() {
+                server.wait_for_stderr(|text| text.lines().any(|said| said.contains("\"left\"") && said.contains(line)));
+            }
+            let others = others.join().expect("the load");
+            assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0), "{path}");
+            back_in_service(left);
+        }
+    }
+
+    fn back_in_service(port: u16) {
+        runtime::wait_until("the service to be back", || {
+            http::get(port, "/").is_ok_and(|response| response.status == 200 && response.text() == "fine")
+        });
+    }
+
+    /// What each of these does takes for ever.
+    const ENDLESS: &str = "import loop from 'loop.wasm';
+const ways = {
+  '/while': () => { while (true); },
+  '/regexp': () => /^(a+)+$/.test('a'.repeat(60) + 'b'),
+  '/microtasks': async () => { for (;;) await null; },
+  '/then': () => new Promise(() => { const f = () => Promise.resolve().then(f); f(); }),
+  '/thenable': () => ({ then(f) { f(ways['/thenable']()); } }),
+  '/queue-microtask': () => new Promise(() => { const f = () => queueMicrotask(f); f(); }),
+  '/generator': () => { for (const x of (function* () { for (;;) yield 1; })()); },
+  '/getter': () => new Response('', { get status() { for (;;); } }),
+  '/to-string': () => new Response({ toString() { for (;;); } }),
+  '/to-primitive': () => new Headers([['a', { [Symbol.toPrimitive]() { for (;;); } }]]),
+  '/iterator': () => new Headers({ [Symbol.iterator]: () => ({ next: () => ({ done: false, value: ['a', 'b'] }) }) }),
+  '/sort': () => new Array(100).fill(0).map((_, i) => i).sort(() => { for (;;); }),
+  '/to-json': () => JSON.stringify({ toJSON() { for (;;); } }),
+  '/reviver': () => JSON.parse('[1]', () => { for (;;); }),
+  '/proxy': () => new URL(new Proxy({}, { get() { for (;;); } })),
+  '/wasm': () => new WebAssembly.Instance(loop).exports.f(),
+  '/catch': () => { for (;;) try { for (;;); } catch {} finally { for (;;); } },
+  '/timer': () => new Promise(() => setTimeout(() => { for (;;); }, 1)),
+  '/interval': () => new Promise(() => setInterval(() => { const end = performance.now(); for (let i = 0; i < 1e6; i++); }, 0)),
+  '/event': () => { const t = new EventTarget(); t.addEventListener('x', () => { for (;;); }); t.dispatchEvent(new Event('x')); },
+  '/bigint': () => { let x = 3n; for (;;) x = x * x % (2n ** 20000n); },
+  '/stack': () => { for (;;) try { (function f() { f(); })(); } catch {} },
+  '/error-stack': () => { Error.prepareStackTrace = () => { for (;;); }; throw new Error('x'); },
+  '/stream': () => new Response(new ReadableStream({ start() { for (;;); } })),
+};
+export default { async fetch(request) {
+  const way = ways[new URL(request.url).pathname];
+  return way ? (await way()) ?? new Response('came back') : new Response('fine');
+} };";
+
+    #[test]
+    fn what_takes_for_ever_is_ended_by_the_limit_on_processor_time() {
+        let paths: Vec<&str> =
+            ENDLESS.lines().filter_map(|line| Some(line.strip_prefix("  '")?.split_once('\'')?.0)).collect();
+        assert!(paths.len() > 20);
+        let paths: Vec<(&str, &[(u16, &str)], &str)> =
+            paths.into_iter().map(|path| (path, &[(503, CPU)] as &[_], "CPU time limit of 200 ms")).collect();
+        each(ENDLESS, "cpuTimeMs = 200", &paths);
+    }
+
+    /// Each uses up memory of another kind.
+    const GREEDY: &str = "let kept = [];
+const ways = {
+  '/heap': () => { for (;;) kept.push(new Array(10_000).fill(0.5)); },
+  '/strings': () => { for (let i = 0; ; i++) kept.push(String(i).repeat(10).split('').join('-')); },
+  '/concat': () => { let s = 'x'; for (let i = 0; ; i++) { s += s.length < 1 << 24 ? s : i; kept.push(s.replaceAll('x', 'y')); } },
+  '/closures': () => { let f = () => 0; for (;;) { const g = f; f = () => g; kept.push(f); } },
+  '/buffers': () => { for (;;) kept.push(new Uint8Array(1 << 20).fill(1)); },
+  '/wasm': () => { for (;;) { const m = new WebAssembly.Memory({ initial: 256 }); kept.push(new Uint8Array(m.buffer).fill(1)); } },
+  '/json': () => JSON.parse('[' + '[1],'.repeat(40_000_000) + '1]').length,
+  '/json-nested': () => JSON.parse('['.repeat(2 ** 26)),
+  '/zone': () => new RegExp('(?:a|b|c|d|e|f)'.repeat(4_000_000)).test('a'),
+  '/map': () => { const m = new Map(); for (let i = 0; ; i++) m.set(i, i); },
+  '/timers': () => { for (;;) setTimeout(() => {}, 1e6); },
+  '/intervals': () => { for (;;) setInterval(() => {}, 1e6); },
+  '/wait-until': (ctx) => { for (;;) ctx.waitUntil(new Promise(() => {})); },
+  '/headers': () => { const h = new Headers(); for (let i = 0; ; i++) h.append('x' + i, 'y'); },
+  '/params': () => { const p = new URLSearchParams(); for (let i = 0; ; i++) p.append('x' + i, 'y'); },
+  '/blob': () => { for (;;) kept.push(new Blob(['x'.repeat(1 << 20)])); },
+  '/listeners': () => { const t = new EventTarget(); for (;;) t.addEventListener('x', () => {}); },
+  '/promises': () => { for (;;) kept.push(new Promise(() => {})); },
+  '/clone': () => { for (;;) kept.push(structuredClone(new Array(10_000).fill({}))); },
+  '/symbols': () => { for (let i = 0; ; i++) kept.push(Symbol.for('s' + i)); },
+  '/atomics': () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
+  '/recursion': () => { const f = () => f() + 1; return f(); },
+};
+export default { async fetch(request, env, ctx) {
+  const way = ways[new URL(request.url).pathname];
+  if (!way) return new Response('fine');
+  try { return new Response(`came back with ${await way(ctx)}`); }
+  catch (error) { kept = []; return new Response(`threw ${error?.name}`); }
+} };";
+
+    #[test]
+    fn what_uses_up_memory_ends_in_an_exception_or_in_the_limit_on_memory() {
+        let paths: Vec<&str> =
+            GREEDY.lines().filter_map(|line| Some(line.strip_prefix("  '")?.split_once('\'')?.0)).collect();
+        assert!(paths.len() > 20);
+        // An exception that the script can catch; the limit; or the end of the process, of which the client sees that
+        // nothing is there. Whatever it is, it is soon, and the kernel's own killer is not needed.
+        let answers: &[(u16, &str)] =
+            &[(200, "threw "), (503, MEMORY), (503, CPU), (503, "Service Unavailable"), (200, "came back")];
+        let paths: Vec<_> = paths.into_iter().map(|path| (path, answers, "")).collect();
+        each(GREEDY, "heapBytes = 67108864, bufferBytes = 67108864, memoryBytes = 268435456, cpuTimeMs = 10000", &paths);
+    }
+
+    #[test]
+    fn a_heap_that_is_full_is_named_and_the_process_is_replaced() {
+        let limits = "heapBytes = 67108864, memoryBytes = 268435456";
+        let server = bulkhead_test_support::supervisor!().serve(limited(GREEDY, limits));
+        let left = server.port_of("left");
+        for path in ["/heap", "/map"] {
+            let before = process::workers(server.pid());
+            let response = http::get(left, path).expect("a response");
+            assert_eq!((response.status, response.text().as_str()), (503, MEMORY), "{path}");
+            server.wait_for_stderr(|text| text.contains("memory limit"));
+            back_in_service(left);
+            runtime::wait_until("the process to be gone", || {
+                let now = process::workers(server.pid());
+                before.iter().any(|pid| !now.contains(pid))
+            });
+        }
+    }
+
+    #[test]
+    fn other_events_of_a_worker_go_on_when_one_is_ended() {
+        let source = "export default { async fetch(request) {
+  const { pathname } = new URL(request.url);
+  if (pathname === '/loop') for (;;);
+  if (pathname === '/slow') {
+    await new Promise((done) => setTimeout(done, 1500));
+    return new Response('slow and well');
+  }
+  return new Response('fine');
+} };";
+        let server = bulkhead_test_support::supervisor!().serve(limited(source, "cpuTimeMs = 100"));
+        let left = server.port_of("left");
+        let pids = process::workers(server.pid());
+        let mut slow = Connection::open(left);
+        slow.send(http::request("GET", "/slow", &[], b"")).expect("send");
+        for _ in 0..5 {
+            assert_eq!(http::get(left, "/loop").expect("a response").text(), CPU);
+            assert_eq!(http::get(left, "/").expect("a response").text(), "fine");
+        }
+        assert_eq!(slow.response("GET").expect("a response").text(), "slow and well");
+        // The same process all the time: an event that is ended is no reason to end the others.
+        let after = process::workers(server.pid());
+        assert!(pids.iter().all(|pid| after.contains(pid)), "{pids:?} {after:?}\n{}", server.stderr());
+        server.wait_for_stderr(|text| text.contains("times so far"));
+    }
+
+    #[test]
+    fn wall_time_is_limited_before_and_within_the_response() {
+        let source = "export default { async fetch(request) {
+  const { pathname } = new URL(request.url);
+  if (pathname === '/before') await new Promise((done) => setTimeout(done, 1e8));
+  if (pathname === '/within') return new Response(new ReadableStream({
+    async pull(controller) { await new Promise((done) => setTimeout(done, 20)); controller.enqueue(new Uint8Array(10)); },
+  }));
+  return new Response('fine');
+} };";
+        let server = bulkhead_test_support::supervisor!().serve(limited(source, "wallTimeMs = 700"));
+        let left = server.port_of("left");
+        let response = http::get(left, "/before").expect("a response");
+        assert_eq!((response.status, response.text().as_str()), (503, WALL));
+        let mut connection = Connection::open(left);
+        connection.send(http::request("GET", "/within", &[], b"")).expect("send");
+        assert_eq!(connection.head().expect("a head").status, 200);
+        let rest = connection.rest();
+        assert!(!rest.is_empty() && !rest.ends_with(b"0\r\n\r\n"), "a body that broke off: {rest:?}");
+        server.wait_for_stderr(|text| text.contains("wall time limit"));
+        back_in_service(left);
+    }
+
+    #[test]
+    fn what_runs_after_the_response_is_limited() {
+        let source = "export default { async fetch(request, env, ctx) {
+  const { pathname } = new URL(request.url);
+  if (pathname === '/wait') ctx.waitUntil(new Promise((done) => setTimeout(done, 1e8)));
+  if (pathname === '/loop') ctx.waitUntil(new Promise((done) => setTimeout(done, 10)).then(() => { for (;;); }));
+  return new Response('fine');
+} };";
+        let limits = "waitUntilMs = 500, cpuTimeMs = 200";
+        let server = bulkhead_test_support::supervisor!().serve(limited(source, limits));
+        let left = server.port_of("left");
+        assert_eq!(http::get(left, "/wait").expect("a response").text(), "fine");
+        server.wait_for_stderr(|text| text.contains("waitUntil() tasks did not complete within the allowed time"));
+        assert_eq!(http::get(left, "/loop").expect("a response").text(), "fine");
+        server.wait_for_stderr(|text| text.contains("CPU time limit"));
+        back_in_service(left);
+    }
+
+    #[test]
+    fn a_start_that_takes_for_ever_is_an_error() {
+        for source in ["for (;;);", "await (async () => { for (;;) await null; })();", "export default { get fetch() { for (;;); } };"] {
+            let exit = bulkhead_test_support::supervisor!().serve_to_exit(limited(source, "startUpCpuTimeMs = 300"));
+            assert_eq!(exit.code, Some(1), "{source}: {}", exit.stderr);
+            assert!(exit.stderr.contains("Script startup exceeded CPU time limit."), "{source}: {}", exit.stderr);
+        }
+    }
+
+    #[test]
+    fn bodies_and_heads_are_limited() {
+        let source = "export default { async fetch(request) {
+  const { pathname } = new URL(request.url);
+  if (pathname === '/upload') return new Response((await request.text()).length);
+  if (pathname === '/many') { const headers = new Headers(); for (let i = 0; i < 1000; i++) headers.append('x' + i, 'y'); return new Response('', { headers }); }
+  if (pathname === '/long') return new Response('', { headers: { long: 'x'.repeat(100_000) } });
+  if (pathname === '/body') return new Response('x'.repeat(30_000));
+  if (pathname === '/stream') return new Response(new ReadableStream({ pull(controller) { controller.enqueue(new Uint8Array(1000)); } }));
+  return new Response('fine');
+} };";
+        let limits = "requestBodyBytes = 1000, responseBodyBytes = 20000, responseHeadBytes = 50000";
+        let server = bulkhead_test_support::supervisor!().serve(limited(source, limits));
+        let left = server.port_of("left");
+        let mut connection = Connection::open(left);
+        let ok = connection.request("POST", "/upload", &[], &[b'x'; 1000]).expect("a response");
+        assert_eq!((ok.status, ok.text().as_str()), (200, "1000"));
+        let refused = connection.request("POST", "/upload", &[], &[b'x'; 1001]).expect("a response");
+        assert_eq!((refused.status, refused.text().as_str()), (413, "Payload Too Large"));
+        let mut connection = Connection::open(left);
+        let chunk = format!("POST /upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", format!("200\r\n{}\r\n", "x".repeat(512)).repeat(4));
+        connection.send(chunk).expect("send");
+        let refused = connection.response("POST").expect("a response");
+        assert_eq!((refused.status, refused.text().as_str()), (413, "Payload Too Large"));
+        for path in ["/many", "/long"] {
+            let response = http::get(left, path).expect("a response");
+            assert_eq!((response.status, response.text().as_str()), (500, "Internal Server Error"), "{path}");
+        }
+        server.wait_for_stderr(|text| text.contains("response header"));
+        let mut connection = Connection::open(left);
+        connection.send(http::request("GET", "/stream", &[], b"")).expect("send");
+        assert_eq!(connection.head().expect("a head").status, 200);
+        let rest = connection.rest();
+        assert!(rest.len() < 25_000 && !rest.ends_with(b"0\r\n\r\n"), "{} bytes", rest.len());
+        assert_ne!(http::get(left, "/body").map_or(0, |response| response.status), 200);
+        server.wait_for_stderr(|text| text.contains("response body"));
+        // None of this ended the process.
+        assert!(!server.stderr().contains("(pid"), "{}", server.stderr());
+        back_in_service(left);
+    }
+
+    #[test]
+    fn a_flood_of_log_text_is_bounded_and_delays_no_neighbour() {
+        let source = "export default { async fetch(request) {
+  const { pathname } = new URL(request.url);
+  if (pathname === '/flood') { const line = 'x'.repeat(1000); for (let i = 0; i < 100_000; i++) console.log(line); }
+  if (pathname === '/one') { console.log('y'.repeat(100_000_000)); }
+  if (pathname === '/deep') { let o = {}; for (let i = 0; i < 100_000; i++) o = { o, a: [o, o] }; console.log(o); }
+  return new Response('fine');
+} };";
+        let limits = "logBytesPerSecond = 4096, logBufferBytes = 65536, cpuTimeMs = 20000";
+        let server = bulkhead_test_support::supervisor!().serve(limited(source, limits));
+        let left = server.port_of("left");
+        for path in ["/flood", "/one", "/deep"] {
+            let response = http::get(left, path).expect("a response");
+            assert!(matches!(response.status, 200 | 503), "{path}: {}", response.status);
+            back_in_service(left);
+        }
+        // Sixteen seconds' worth at once, what waits in the worker, and what came since: far below the 100 MB.
+        assert!(server.stdout().len() < 1 << 20, "{} bytes", server.stdout().len());
+        server.wait_for_stderr(|text| text.contains("log entries were dropped"));
+    }
+
+    #[test]
+    fn a_process_that_is_stopped_is_ended_by_the_supervisors_own_timer() {
+        let source = "export default { async fetch() { return new Response('fine'); } };";
+        let server = bulkhead_test_support::supervisor!().serve(limited(source, "wallTimeMs = 500"));
+        let left = server.port_of("left");
+        back_in_service(left);
+        // The one of its neighbour is used too, and shows that the right one was hit.
+        for pid in process::workers(server.pid()) {
+            nix::sys::signal::kill(runtime::pid(pid), Signal::SIGSTOP).expect("stop it");
+        }
+        let response = http::get(left, "/").expect("a response");
+        assert_eq!((response.status, response.text().as_str()), (503, WALL));
+        server.wait_for_stderr(|text| text.contains("did not answer"));
+        back_in_service(left);
+    }
+
+    #[test]
+    fn counters_are_printed_on_request() {
+        let source = "export default { async fetch(request) { if (request.url.endsWith('/loop')) for (;;); return new Response('fine'); } };";
+        let server = bulkhead_test_support::supervisor!().serve(limited(source, "cpuTimeMs = 100"));
+        let left = server.port_of("left");
+        for _ in 0..3 {
+            assert_eq!(http::get(left, "/loop").expect("a response").text(), CPU);
+        }
+        server.signal(Signal::SIGUSR1);
+        server.wait_for_stderr(|text| {
+            text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()).any(|counters| {
+                counters["worker"] == "left" && counters["exceeded"]["cpuTime"] == 3
+            })
+        });
+    }
+
+    #[test]
+    fn a_worker_without_machine_code_runs_scripts_and_refuses_webassembly() {
+        let source = "export default { async fetch(request) {
+  if (request.url.endsWith('/wasm')) return new Response(typeof WebAssembly);
+  let sum = 0;
+  for (let i = 0; i < 1e6; i++) sum += i % 7;
+  return new Response(/^(\\d+)$/.test(String(sum)) ? 'fine' : 'wrong');
+} };";
+        let config = limited(source, "jitless = yes");
+        // A WebAssembly module cannot be compiled there.
+        let server = bulkhead_test_support::supervisor!().serve(config.file("loop.wasm", LOOP));
+        drop::<Server>(server);
+    }
+}
