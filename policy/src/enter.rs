@@ -53,19 +53,27 @@ pub enum Mode {
 
 /// Where the user ids of workers lie when the supervisor is root.
 ///
-/// A worker takes `base` plus its process id as the supervisor's namespace numbers it: no two live processes share it,
-/// nothing has to be allocated or given back, and two supervisors on one machine do not collide.
+/// A worker without storage takes `base` plus its process id as the supervisor's namespace numbers it: no two live
+/// processes share it, nothing has to be allocated or given back, and two supervisors on one machine do not collide. The
+/// ids above the largest process id are for the owners of directories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UidRange {
-    /// The first id. The range is as long as the kernel's largest process id, 2^22.
+    /// The first id. The range is twice as long as there are process ids.
     pub base: u32,
 }
 
 impl UidRange {
-    /// Whether a user id is one that workers may have.
-    pub fn contains(self, uid: u32) -> bool {
-        const LARGEST_PID: u32 = 1 << 22;
-        uid.checked_sub(self.base).is_some_and(|offset| offset <= LARGEST_PID)
+    /// The kernel's largest process id is below this.
+    const PIDS: u32 = 1 << 22;
+
+    /// The user id number `number` of those that own directories, or `None` when there are not as many.
+    pub fn owner(self, number: u32) -> Option<u32> {
+        if number < Self::PIDS { self.base.checked_add(Self::PIDS)?.checked_add(number) } else { None }
+    }
+
+    /// Whether a user id is one that a directory of a worker may belong to.
+    pub fn owns_directories(self, uid: u32) -> bool {
+        uid.checked_sub(self.base).is_some_and(|offset| (Self::PIDS..2 * Self::PIDS).contains(&offset))
     }
 }
 
@@ -101,7 +109,7 @@ impl Default for Limits {
 /// descriptor stays, landlock alone keeps the worker inside, and the report says that `empty-root` is missing.
 ///
 /// When the worker is started as root it becomes the *owner of the directory*, so that files outlive the process: whoever
-/// makes the directory gives it to an id in [`UidRange`] that no other tenant has, with mode 0700.
+/// makes the directory gives it to an id that no other tenant has (see [`UidRange::owner`]), with mode 0700.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
     /// The longest that one file can be, in bytes (`RLIMIT_FSIZE`). The sum over all files is for the supervisor to watch:
@@ -152,8 +160,8 @@ pub enum Refusal {
     /// Write one line that names the call to descriptor 2 and die by `SIGSYS`.
     #[default]
     Kill,
-    /// Let it pass and have the kernel log it (`SECCOMP_RET_LOG`, seen in `dmesg` or the audit log as type 1326). For
-    /// finding rows that are missing. It protects nothing.
+    /// Let it pass, and write one line that names it to descriptor 2 when it is the first with its number. For finding
+    /// rows that are missing. It protects nothing.
     Log,
 }
 
@@ -535,7 +543,7 @@ fn own_uid(uids: UidRange, outer_pid: Option<u32>, owner: Option<u32>) -> Result
         return Ok(Status::Missing("the supervisor is not root: the worker has its user".into()));
     }
     let own = outer_pid.and_then(|pid| uids.base.checked_add(pid));
-    let Some(id) = owner.filter(|owner| uids.contains(*owner)).or(own) else {
+    let Some(id) = owner.filter(|owner| uids.owns_directories(*owner)).or(own) else {
         return Ok(Status::Missing("the process id is not to be had from /proc/self".into()));
     };
     let step = |step| move |source| EnterError::Step { step, source };

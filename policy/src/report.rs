@@ -273,6 +273,10 @@ impl fmt::Display for Violation {
 /// How a violation line begins.
 pub(crate) const VIOLATION_PREFIX: &str = "bulkhead-sandbox: forbidden system call ";
 
+/// How the line begins about a call that no row permits and that was made all the same, because the filter only logs.
+/// Otherwise the line is as that of a violation.
+pub const OUTSIDE_PREFIX: &str = "bulkhead-sandbox: outside the table: ";
+
 /// Reads a violation out of one line that a worker wrote to its diagnostics descriptor.
 ///
 /// The form is `bulkhead-sandbox: forbidden system call NAME nr=N args=0xA,0xB,0xC,0xD,0xE,0xF`. Anything else, and

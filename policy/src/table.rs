@@ -233,6 +233,16 @@ pub enum Decision {
     Kill,
 }
 
+impl From<Action> for Decision {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Allow => Self::Allow,
+            Action::Errno(errno) => Self::Errno(errno),
+            Action::Kill => Self::Kill,
+        }
+    }
+}
+
 impl Condition {
     /// Whether these argument registers meet the condition.
     pub fn holds(&self, args: &[u64; 6], own_pid: u32) -> bool {
@@ -904,8 +914,8 @@ pub fn document() -> String {
          <!-- Made from policy/src/table.rs by `BULKHEAD_REFRESH=1 cargo test -p bulkhead-policy --lib policy_document`. \
          Do not edit. -->\n\n\
          Every system call that is not in these tables ends the process: the call is not made, one line with its number, \
-         name and arguments goes to the supervisor's log, and the exit status is `SIGSYS`. The same happens to a call in \
-         the first table whose arguments are not as the rule says. Calls of the 32-bit and x32 ABIs end the process. \
+         name and arguments goes to the supervisor's log, and the exit status is `SIGSYS`. The same happens to an \
+         allowed call whose arguments are not as the rule says. Calls of the 32-bit and x32 ABIs end the process. \
          `uretprobe` and `uprobe` (x86_64 335 and 336) are out of reach of any filter: the kernel exempts its own trampolines, \
          and answers SIGILL or an error to anybody else.\n\n\
          Numbers are those of x86_64 / aarch64; `–` means that the architecture does not have the call.\n",
