@@ -5,6 +5,8 @@ mod containment {
     mod check_sandbox;
     mod crashes;
     mod engine;
+    #[cfg(feature = "probes")]
+    mod escape;
     mod outside;
     mod probes;
     #[cfg(feature = "probes")]

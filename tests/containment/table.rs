@@ -13,7 +13,7 @@ use bulkhead_policy::{
     table::{Decision, Profile},
 };
 
-const SIGSYS: i32 = 31;
+pub(super) const SIGSYS: i32 = 31;
 
 /// The longest file of an actor in these tests, in bytes.
 const FILE_BYTES: u64 = 1 << 20;
