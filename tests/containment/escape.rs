@@ -321,6 +321,26 @@ fn every_way_out_is_closed_by_each_of_its_layers_alone() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// An actor can work: in its mount, and where there is no mount namespace through its descriptor. Its files are its
+/// directory's owner's, and nobody else's.
+#[test]
+fn an_actor_keeps_files_in_its_directory() {
+    use std::os::unix::fs::MetadataExt;
+
+    if !is_root() {
+        return;
+    }
+    for (prefix, without) in [("/actor/", &[][..]), ("", &[]), ("", &[EmptyRoot])] {
+        let world = World::new();
+        let escape = Escape { arguments: if prefix.is_empty() { |_| one("") } else { |_| one("/actor/") }, ..DATABASE };
+        assert_eq!(world.attempt(&escape, without), None, "{prefix} {without:?}");
+        let file = fs::metadata(world.path("own/db")).expect("the file outlives the process");
+        assert_eq!((file.uid(), file.mode() & 0o777, file.len()), (owner(0), 0o600, 8192));
+    }
+}
+
+const DATABASE: Escape = actor("a database", "database", nothing, &[]);
+
 /// No layer of the worker bounds the number of files: whoever starts an actor has to look.
 #[test]
 fn too_many_files_are_seen_from_outside() {

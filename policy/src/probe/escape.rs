@@ -79,6 +79,7 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
             close(world.open(world.directory, &name(at), libc::O_RDWR | libc::O_CREAT))
         })
     }),
+    ("database", database),
     ("write", |world| {
         let file = world.open(world.directory, c"long", libc::O_RDWR | libc::O_CREAT) as u64;
         let page = [1u8; 4096];
@@ -97,6 +98,61 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
         unsafe { libc::syscall(libc::SYS_mmap, 0u64, world.number(0), 3u64, flags, u64::MAX, 0u64).min(0) }
     }),
 ];
+
+/// What SQLite asks of the kernel for a transaction with a rollback journal, and no attempt to get out. The names of the files
+/// begin with the first argument.
+fn database(world: &World<'_>) -> i64 {
+    let path = |name: &str| CString::new(format!("{}{name}", world.text(0))).unwrap_or_default();
+    let (base, journal) = (path("db"), path("db-journal"));
+    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_NOFOLLOW;
+    let directory = world.directory;
+    let mut status = [0u64; 32];
+    let status = status.as_mut_ptr().addr() as u64;
+    let mut page = [7u8; 4096];
+    let bytes = page.as_mut_ptr().addr() as u64;
+    // SAFETY: all-zero is a valid lock: the whole file.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    let lock = std::ptr::from_ref(&lock).addr() as u64;
+    let steps = || {
+        let file = done(world.open(directory, &base, flags))?;
+        done(call(libc::SYS_newfstatat, [file, pointer(c""), status, libc::AT_EMPTY_PATH as u64, 0]))?;
+        done(call(libc::SYS_fcntl, [file, libc::F_SETLK as u64, lock, 0, 0]))?;
+        done(call(libc::SYS_faccessat, [at(directory), pointer(&base), libc::R_OK as u64, 0, 0]))?;
+        let missing = call(libc::SYS_newfstatat, [at(directory), pointer(&journal), status, 0, 0]);
+        let missing = missing < 0 && last_errno() == libc::ENOENT;
+        missing.then_some(())?;
+        let log = done(world.open(directory, &journal, flags | libc::O_EXCL))?;
+        done(call(libc::SYS_pwrite64, [log, bytes, 4096, 0, 0]))?;
+        done(call(libc::SYS_fdatasync, [log, 0, 0, 0, 0]))?;
+        let names =
+            done(world.open(directory, if world.text(0).is_empty() { c"." } else { c"/actor" }, libc::O_RDONLY))?;
+        done(call(libc::SYS_fsync, [names, 0, 0, 0, 0]))?;
+        done(call(libc::SYS_pwrite64, [file, bytes, 4096, 4096, 0]))?;
+        done(call(libc::SYS_ftruncate, [file, 8192, 0, 0, 0]))?;
+        done(call(libc::SYS_fsync, [file, 0, 0, 0, 0]))?;
+        done(call(libc::SYS_close, [log, 0, 0, 0, 0]))?;
+        done(call(libc::SYS_unlinkat, [at(directory), pointer(&journal), 0, 0, 0]))?;
+        #[cfg(target_arch = "x86_64")]
+        {
+            let log = done(world.open(directory, &journal, flags))?;
+            done(call(libc::SYS_close, [log, 0, 0, 0, 0]))?;
+            // These take no directory: they mean the file where there is an absolute path.
+            if !world.text(0).is_empty() {
+                done(call(libc::SYS_access, [pointer(&base), libc::W_OK as u64, 0, 0, 0]))?;
+                done(call(libc::SYS_unlink, [pointer(&journal), 0, 0, 0, 0]))?;
+            }
+        }
+        done(call(libc::SYS_geteuid, [0; 5]))?;
+        (call(libc::SYS_pread64, [file, bytes, 4096, 4096, 0]) == 4096 && page == [7; 4096]).then_some(())
+    };
+    if steps().is_some() { 0 } else { -1 }
+}
+
+/// What a call that must not fail has given.
+fn done(result: i64) -> Option<u64> {
+    u64::try_from(result).ok()
+}
 
 impl World<'_> {
     fn text(&self, at: usize) -> &str {
