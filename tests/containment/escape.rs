@@ -45,6 +45,28 @@ struct World {
     _listeners: [UnixListener; 2],
 }
 
+/// An executable that ends with 0. It is whole in itself: one that needs a loader would fail in an empty root for that reason.
+fn program() -> Vec<u8> {
+    #[cfg(target_arch = "x86_64")]
+    const MACHINE_AND_CODE: (u16, &[u8]) = (62, &[0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05]);
+    #[cfg(target_arch = "aarch64")]
+    const MACHINE_AND_CODE: (u16, &[u8]) = (183, &[0xa8, 0x0b, 0x80, 0xd2, 0, 0, 0x80, 0xd2, 0x01, 0, 0, 0xd4]);
+    const BASE: u64 = 0x40_0000;
+    const HEADERS: u64 = 64 + 56;
+    let (machine, code) = MACHINE_AND_CODE;
+    let length = HEADERS + code.len() as u64;
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    elf.extend([2u16, machine].map(u16::to_le_bytes).concat());
+    elf.extend(1u32.to_le_bytes());
+    elf.extend([BASE + HEADERS, 64, 0].map(u64::to_le_bytes).concat());
+    elf.extend(0u32.to_le_bytes());
+    elf.extend([64u16, 56, 1, 0, 0, 0].map(u16::to_le_bytes).concat());
+    elf.extend([1u32, 5].map(u32::to_le_bytes).concat());
+    elf.extend([0, BASE, BASE, length, length, 0x1000].map(u64::to_le_bytes).concat());
+    elf.extend(code);
+    elf
+}
+
 /// Something in this process's memory, which plays the supervisor's.
 static SECRET: [u8; 8] = *b"\x01secret\x01";
 
@@ -69,7 +91,7 @@ impl World {
         let (own_directory, secret) = (root.path().join("own"), root.path().join("other/secret"));
         std::os::unix::fs::symlink(&secret, own_directory.join("symbolic")).expect("make a link");
         fs::hard_link(&secret, own_directory.join("hard")).expect("make a link");
-        fs::copy("/bin/true", own_directory.join("program")).expect("copy a program");
+        fs::write(own_directory.join("program"), program()).expect("write a program");
         mode(&own_directory.join("program"), 0o755);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let abstract_name = format!("bulkhead-escape-{}-{count}", std::process::id());
