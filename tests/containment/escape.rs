@@ -344,24 +344,24 @@ fn every_way_out_is_closed_by_each_of_its_layers_alone() {
 }
 
 /// An actor can work: in its mount, and where there is no mount namespace through its descriptor. Its files are its
-/// directory's owner's, and nobody else's.
+/// directory's owner's, and nobody else's. Without root there is one user, and the same holds.
 #[test]
 fn an_actor_keeps_files_in_its_directory() {
     use std::os::unix::fs::MetadataExt;
 
-    if !is_root() {
-        return;
-    }
-    for (prefix, without) in [("/actor/", &[][..]), ("", &[]), ("", &[EmptyRoot])] {
-        let world = World::new();
-        let escape = Escape { arguments: if prefix.is_empty() { |_| one("") } else { |_| one("/actor/") }, ..DATABASE };
-        assert_eq!(world.attempt(&escape, without), None, "{prefix} {without:?}");
-        let file = fs::metadata(world.path("own/db")).expect("the file outlives the process");
-        assert_eq!((file.uid(), file.mode() & 0o777, file.len()), (owner(0), 0o600, 8192));
+    let uid = if nix::unistd::geteuid().is_root() { owner(0) } else { nix::unistd::geteuid().as_raw() };
+    for (prefix, without) in [("/actor/", None), ("", None), ("", Some(EmptyRoot))] {
+        let directory = super::table::actor_directory(uid);
+        let handed = OwnedFd::from(File::open(directory.path()).expect("open the directory"));
+        let mut arguments = vec!["--shards=1".to_owned(), format!("--storage={FILE_BYTES}")];
+        arguments.extend(without.map(|layer| format!("{WITHOUT_ARG}{layer}")));
+        arguments.extend([PROBE_ARG, ESCAPE, "database", prefix].map(str::to_owned));
+        let (exit, said) = super::start_with(&arguments, vec![handed], spawn::PidNamespace::IfPermitted);
+        assert_eq!(exit, Exit::Code(probe::SUCCEEDED), "{prefix} {without:?}: {said}");
+        let file = fs::metadata(directory.path().join("db")).expect("the file outlives the process");
+        assert_eq!((file.uid(), file.mode() & 0o777, file.len()), (uid, 0o600, 8192));
     }
 }
-
-const DATABASE: Escape = actor("a database", "database", nothing, &[]);
 
 /// No layer of the worker bounds the number of files: whoever starts an actor has to look.
 #[test]
