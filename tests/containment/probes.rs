@@ -16,13 +16,15 @@ fn the_worker_has_probes_only_when_it_was_built_with_them() {
     assert_eq!(contains_probes(), cfg!(feature = "probes"));
 }
 
-/// A worker that was built for use does not know the argument.
+/// A worker that was built for use does not know the arguments.
 #[cfg(not(feature = "probes"))]
 #[test]
-fn the_hidden_argument_is_refused() {
-    let (exit, said) = super::start(&["--shards=1", "--sandbox-probe", "nothing"]);
-    assert_eq!(exit, bulkhead_policy::spawn::Exit::Code(1));
-    assert!(said.contains("unknown argument \"--sandbox-probe\""), "{said}");
+fn the_hidden_arguments_are_refused() {
+    for hidden in ["--sandbox-probe", "--sandbox-probe-without=landlock"] {
+        let (exit, said) = super::start(&["--shards=1", hidden]);
+        assert_eq!(exit, bulkhead_policy::spawn::Exit::Code(1));
+        assert!(said.contains(&format!("unknown argument {hidden:?}")), "{said}");
+    }
 }
 
 #[cfg(feature = "probes")]
