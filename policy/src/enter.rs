@@ -317,16 +317,21 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
     pid_namespace(&mut report)?;
     namespaces(options, proc_self.as_ref().ok(), handed.as_ref(), &mut report);
     let directory = match handed {
-        // The one that was handed over would lead out of the root through `..`.
-        Some(_) if report.get(Layer::EmptyRoot) == Some(&Status::Enforced) => {
+        Some(outside) if report.get(Layer::EmptyRoot) == Some(&Status::Enforced) => {
+            // It leads out of the root through `..`.
+            drop(outside);
             Some(File::open(DIRECTORY).map_err(|source| EnterError::Step { step: "opening the directory", source })?)
         }
         handed => handed,
     };
-    // SAFETY: both only change attributes of the process. setsid fails in a process that already leads its group.
+    // SAFETY: these only change attributes of the process. setsid fails in a process that already leads its group.
     unsafe {
         libc::umask(0o077);
         libc::setsid();
+        if directory.is_some() {
+            // A file at its quota is an error for the database, not the end of the process.
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        }
     }
 
     // While we may still be root: afterwards the permission to drop from the bounding set is gone.
@@ -347,12 +352,7 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
     options.put_up(&mut report, Layer::Process, || from(process_attributes()));
     options.put_up(&mut report, Layer::Landlock, || landlock(directory.as_ref()));
 
-    let missing = |layer| matches!(report.get(layer), None | Some(Status::Missing(_)));
-    if directory.is_some()
-        && missing(Layer::EmptyRoot)
-        && missing(Layer::Landlock)
-        && !options.leaves_out(Layer::Landlock)
-    {
+    if directory.is_some() && !held(&report) && !options.leaves_out(Layer::Landlock) {
         return Err(EnterError::NothingHoldsIt);
     }
     if options.mode == Mode::Required {
@@ -371,6 +371,13 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
         directory: directory.map(OwnedFd::from),
         without_filter: options.leaves_out(Layer::Seccomp),
     })
+}
+
+/// Whether something keeps a worker with a directory in it.
+fn held(report: &Report) -> bool {
+    [Layer::EmptyRoot, Layer::Landlock]
+        .into_iter()
+        .any(|layer| matches!(report.get(layer), Some(Status::Enforced | Status::Partial(_))))
 }
 
 fn from(result: io::Result<()>) -> Status {
@@ -715,5 +722,39 @@ fn landlock(directory: Option<&File>) -> Status {
         Ok(_) if version < 6 => Status::Partial(format!("ABI {version}: files and TCP, no scopes")),
         Ok(_) => Status::Partial(format!("ABI {version}: the kernel enforces a part")),
         Err(error) => Status::Missing(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_with_a_directory_is_held_by_one_of_two_layers() {
+        let (missing, partial) = (Status::Missing("x".into()), Status::Partial("x".into()));
+        for (root, landlock, expected) in [
+            (&Status::Enforced, &missing, true),
+            (&missing, &Status::Enforced, true),
+            (&missing, &partial, true),
+            (&missing, &missing, false),
+        ] {
+            let mut report = Report::default();
+            assert!(!held(&report));
+            report.set(Layer::EmptyRoot, root.clone());
+            report.set(Layer::Landlock, landlock.clone());
+            assert_eq!(held(&report), expected, "{root:?} {landlock:?}");
+        }
+    }
+
+    #[test]
+    fn owners_of_directories_are_nobody_elses_ids() {
+        let range = UidRange::default();
+        assert_eq!(range.owner(0), Some(0x7040_0000));
+        assert_eq!(range.owner((1 << 22) - 1), Some(0x707f_ffff));
+        assert_eq!(range.owner(1 << 22), None);
+        for uid in [0, 1000, range.base, range.base + (1 << 22) - 1, u32::MAX] {
+            assert!(!range.owns_directories(uid), "{uid}");
+        }
+        assert!([0, 1, (1 << 22) - 1].into_iter().all(|number| range.owns_directories(range.owner(number).unwrap())));
     }
 }

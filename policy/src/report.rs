@@ -17,7 +17,7 @@ pub enum Layer {
     Rlimits,
     /// The process is the init of a pid namespace of its own.
     PidNamespace,
-    /// A mount namespace of its own whose root is an empty read-only file system.
+    /// A mount namespace of its own whose root is an empty read-only file system. In it an actor has its directory.
     EmptyRoot,
     /// A network namespace of its own, without interfaces that are up.
     NetNamespace,
@@ -33,7 +33,7 @@ pub enum Layer {
     Capabilities,
     /// The process cannot be dumped or traced by its own user, and dies with its supervisor.
     Process,
-    /// Landlock with every right that the kernel knows and no exception.
+    /// Landlock with every right that the kernel knows, and no exception but those of an actor in its directory.
     Landlock,
     /// The system call filter on every thread.
     Seccomp,

@@ -29,6 +29,9 @@ use super::table::{SIGSYS, owner};
 /// The longest file of the actor, in bytes.
 const FILE_BYTES: u64 = 1 << 20;
 
+/// "File too large".
+const EFBIG: i32 = 27;
+
 /// V8's heap, as for workers that no policy is written for, in bytes.
 const HEAP_BYTES: u64 = 128 << 20;
 
@@ -247,6 +250,12 @@ const ESCAPES: &[Escape] = &[
         &[EmptyRoot, Landlock, Uid, UserNamespace, Capabilities],
     ),
     actor(
+        "another's file through .. of any descriptor",
+        "read-beneath-any-descriptor",
+        |_| one("../other/secret"),
+        &[EmptyRoot, Landlock, Uid, UserNamespace, Capabilities],
+    ),
+    actor(
         "another's file by linking it",
         "link",
         |world| one(world.path("other/secret")),
@@ -361,6 +370,17 @@ fn an_actor_keeps_files_in_its_directory() {
         let file = fs::metadata(directory.path().join("db")).expect("the file outlives the process");
         assert_eq!((file.uid(), file.mode() & 0o777, file.len()), (uid, 0o600, 8192));
     }
+    // A file at its quota is an error and not the end, also where the signal for that would have arrived.
+    for pid_namespace in [spawn::PidNamespace::IfPermitted, spawn::PidNamespace::Off] {
+        let directory = super::table::actor_directory(uid);
+        let handed = OwnedFd::from(File::open(directory.path()).expect("open the directory"));
+        let storage = format!("--storage={FILE_BYTES}");
+        let beyond = (FILE_BYTES + 4096).to_string();
+        let arguments = ["--shards=1", &storage, PROBE_ARG, ESCAPE, "write", &beyond];
+        let (exit, said) = super::start_with(&arguments, vec![handed], pid_namespace);
+        assert_eq!(exit, Exit::Code(EFBIG), "{said}");
+        assert_eq!(fs::metadata(directory.path().join("long")).expect("the file is there").len(), FILE_BYTES);
+    }
 }
 
 /// No layer of the worker bounds the number of files: whoever starts an actor has to look.
@@ -393,6 +413,34 @@ fn a_directory_of_somebody_else_is_refused() {
         let (exit, said) = super::start_with(&arguments, vec![handed], spawn::PidNamespace::IfPermitted);
         assert_eq!(exit, Exit::Code(1), "{uid}: {said}");
         assert!(said.contains(&format!("the directory belongs to user {uid}")), "{said}");
+    }
+}
+
+/// Where nothing is compiled nothing is executable but the files of the program, and the filter keeps it so.
+#[test]
+fn without_a_compiler_no_memory_is_executable() {
+    if !is_root() {
+        return;
+    }
+    let (_diagnostics, theirs) = std::io::pipe().expect("make a pipe");
+    let mut command = spawn::WorkerCommand::new(env!("CARGO_BIN_EXE_sandbox-worker"), theirs.into());
+    command.args = ["--shards=1", "--jitless"].map(Into::into).into();
+    let (_ours, theirs): (Vec<_>, Vec<_>) =
+        [(); 2].map(|()| std::os::unix::net::UnixStream::pair().expect("make a pair of sockets")).into_iter().unzip();
+    command.fds = theirs.into_iter().map(Into::into).collect();
+    let worker = command.spawn().expect("start the worker");
+    let pid = u32::try_from(worker.pid()).expect("a process id");
+    bulkhead_test_support::runtime::wait_until("the worker to be shut in", || {
+        process::status_field(pid, None, "Seccomp").as_deref() == Some("2")
+    });
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("root may look");
+    let executable: Vec<&str> =
+        maps.lines().filter(|line| line.split_whitespace().nth(1).is_some_and(|rights| rights.contains('x'))).collect();
+    assert!(!executable.is_empty(), "{maps}");
+    for line in executable {
+        let file = line.split_whitespace().nth(5).unwrap_or_default();
+        assert!(file.starts_with('/') || matches!(file, "[vdso]" | "[vsyscall]"), "{line}");
+        assert!(!line.contains("rwx"), "{line}");
     }
 }
 
