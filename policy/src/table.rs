@@ -332,6 +332,8 @@ const ANONYMOUS: Condition = long(
     "flags",
     bits(named![MAP_PRIVATE, MAP_ANONYMOUS], named![MAP_NORESERVE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_STACK]),
 );
+/// Nobody may execute what an actor makes, with its rights or anybody's.
+const FILE_MODE: &[Named] = named![S_IRUSR, S_IWUSR, S_IRGRP, S_IWGRP, S_IROTH, S_IWOTH];
 /// What a file may be opened with. Without `O_TMPFILE` (a file without a name escapes every count), `O_PATH` (landlock does
 /// not look at it), `O_DIRECT`, `O_TRUNC`, `O_APPEND`, `O_SYNC`, `O_ASYNC`, `O_NOATIME`,
 /// `O_NONBLOCK`: SQLite needs none of them.
@@ -612,7 +614,7 @@ pub const ROWS: &[Row] = &[
         WITH_STORAGE,
         allow(
             &["openat"],
-            &[int(2, "flags", bits(&[], OPEN_FLAGS))],
+            &[int(2, "flags", bits(&[], OPEN_FLAGS)), int(3, "mode", bits(&[], FILE_MODE))],
             Component::Sqlite,
             "The database, its journal, its write-ahead log, and the directory, to make names durable. Landlock permits \
              regular files beneath the directory and nothing else.",
@@ -1136,6 +1138,11 @@ mod tests {
                 Decision::Allow
             );
             assert_eq!(open(*profile, libc::O_DIRECTORY), Decision::Allow);
+            let create = |mode| decide(*profile, "openat", &[0, 0, libc::O_CREAT as u64, mode, 0, 0], 1);
+            assert_eq!(
+                (create(0o644), create(0o4644), create(0o755)),
+                (Decision::Allow, Decision::Refuse, Decision::Refuse)
+            );
             for flag in [
                 libc::O_TMPFILE,
                 libc::O_PATH,
