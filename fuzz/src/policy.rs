@@ -15,14 +15,17 @@ const OWN_PID: u32 = 7;
 const AUDIT_ARCH: u32 = 0xc000_003e;
 
 struct Filter {
+    profile: Profile,
     programs: Vec<Vec<Instruction>>,
     /// Values that conditions of the table speak about.
     values: Vec<u64>,
 }
 
-static FILTER: LazyLock<Filter> = LazyLock::new(|| {
+static FILTERS: LazyLock<[Filter; 4]> = LazyLock::new(|| Profile::ALL.map(filter));
+
+fn filter(profile: Profile) -> Filter {
     let mut values = vec![0, 1, OWN_PID.into(), u64::MAX];
-    for condition in rows(Profile::Stateless).flat_map(|row| row.when) {
+    for condition in rows(profile).flat_map(|row| row.when) {
         match condition.test {
             Test::OneOf(names) => values.extend(names.iter().map(|named| named.value)),
             Test::Bits { required, optional } => {
@@ -34,8 +37,9 @@ static FILTER: LazyLock<Filter> = LazyLock::new(|| {
     }
     values.sort_unstable();
     values.dedup();
-    Filter { programs: programs(Profile::Stateless, Arch::X86_64, OWN_PID).expect("the table compiles"), values }
-});
+    let programs = programs(profile, Arch::X86_64, OWN_PID).expect("the table compiles");
+    Filter { profile, programs, values }
+}
 
 /// What the kernel would do with one program (classic BPF, the part of it that filters use).
 fn interpret(program: &[Instruction], data: &[u32; 16]) -> u32 {
@@ -59,7 +63,7 @@ fn interpret(program: &[Instruction], data: &[u32; 16]) -> u32 {
 }
 
 /// What the kernel would do with all programs: the strictest answer counts, which is the least as a signed number.
-fn filtered(number: u32, audit_arch: u32, args: &[u64; 6]) -> Decision {
+fn filtered(filter: &Filter, number: u32, audit_arch: u32, args: &[u64; 6]) -> Decision {
     let mut data = [0; 16];
     data[0] = number;
     data[1] = audit_arch;
@@ -67,7 +71,7 @@ fn filtered(number: u32, audit_arch: u32, args: &[u64; 6]) -> Decision {
         data[4 + 2 * index] = *arg as u32;
         data[5 + 2 * index] = (*arg >> 32) as u32;
     }
-    let answers = FILTER.programs.iter().map(|program| interpret(program, &data) as i32);
+    let answers = filter.programs.iter().map(|program| interpret(program, &data) as i32);
     let answer = answers.min().expect("a program") as u32;
     match answer & 0xffff_0000 {
         0x8000_0000 => Decision::Kill,
@@ -83,22 +87,23 @@ fn filtered(number: u32, audit_arch: u32, args: &[u64; 6]) -> Decision {
 }
 
 /// Bytes as a system call: two for its number, then three for each argument: which value of the table, how it is
-/// changed, and where.
+/// changed, and where; then one for the part that is made up, and one for the profile.
 pub fn policy_table(bytes: &[u8]) {
     let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
     let calls = Arch::X86_64.calls();
     let choice = usize::from(u16::from_le_bytes([byte(0), byte(1)]));
+    let filter = &FILTERS[usize::from(byte(21)) % FILTERS.len()];
     let mut args = [0; 6];
     for (index, arg) in args.iter_mut().enumerate() {
         let at = 2 + 3 * index;
-        let value = FILTER.values[usize::from(byte(at)) % FILTER.values.len()];
+        let value = filter.values[usize::from(byte(at)) % filter.values.len()];
         *arg = value ^ u64::from(byte(at + 1)) << (byte(at + 2) % 64);
     }
     let (number, name) = calls[choice % calls.len()];
-    let decision = decide(Profile::Stateless, name, &args, OWN_PID);
-    assert_eq!(filtered(number, AUDIT_ARCH, &args), decision, "{name} {args:x?}");
+    let decision = decide(filter.profile, name, &args, OWN_PID);
+    assert_eq!(filtered(filter, number, AUDIT_ARCH, &args), decision, "{name} {args:x?}");
     // No number without a name is allowed, x32's least of all; and no other architecture has any call.
     let other = number | u32::from(byte(20)) << 20 | 1 << 30;
-    assert_eq!(filtered(other, AUDIT_ARCH, &args), Decision::Refuse, "{other:#x}");
-    assert_eq!(filtered(number, 0x4000_0003, &args), Decision::Kill, "{name} of 32 bits");
+    assert_eq!(filtered(filter, other, AUDIT_ARCH, &args), Decision::Refuse, "{other:#x}");
+    assert_eq!(filtered(filter, number, 0x4000_0003, &args), Decision::Kill, "{name} of 32 bits");
 }

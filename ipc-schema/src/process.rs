@@ -6,6 +6,7 @@
 //! | 2 | write end of the diagnostic pipe: panic and fatal-error texts, read by the supervisor with bounds |
 //! | 3 | control connection: the process serves `WorkerControl` |
 //! | 4 … 3 + shards | one event connection for each supervisor shard: the process serves `EventPort` |
+//! | 4 + shards | only with `--storage`: the directory of an actor |
 
 use std::ffi::OsString;
 
@@ -37,6 +38,11 @@ pub struct WorkerArgs {
     pub threads: u32,
     /// Whether nothing in the process is compiled to machine code.
     pub jitless: bool,
+    /// The longest file, in bytes, of a process that was handed the directory of an actor, after the event connections;
+    /// `None` for a process without storage. The supervisor starts none with storage yet.
+    pub storage: Option<u64>,
+    /// Whether a system call outside of the table is made and reported instead of ending the process. It protects nothing.
+    pub seccomp_log: bool,
     /// Options for V8, each as V8 spells it (`--max-lazy`).
     pub v8_flags: Vec<String>,
 }
@@ -74,6 +80,12 @@ impl WorkerArgs {
         if self.jitless {
             argv.push("--jitless".into());
         }
+        if let Some(bytes) = self.storage {
+            argv.push(format!("--storage={bytes}").into());
+        }
+        if self.seccomp_log {
+            argv.push("--seccomp=log".into());
+        }
         argv.extend(self.v8_flags.iter().map(|flag| OsString::from(format!("--v8-flag={flag}"))));
         argv
     }
@@ -90,6 +102,8 @@ impl WorkerArgs {
         let mut memory_bytes = 0;
         let mut threads = 0;
         let mut jitless = false;
+        let mut storage = None;
+        let mut seccomp_log = false;
         for argument in argv {
             let Some(text) = argument.to_str() else { return Err(ArgsError::Unknown(argument)) };
             if let Some(number) = text.strip_prefix("--shards=") {
@@ -105,6 +119,10 @@ impl WorkerArgs {
                 threads = number.parse().map_err(|_| ArgsError::Unknown(argument.clone()))?;
             } else if text == "--jitless" {
                 jitless = true;
+            } else if let Some(number) = text.strip_prefix("--storage=") {
+                storage = Some(number.parse().map_err(|_| ArgsError::Unknown(argument.clone()))?);
+            } else if text == "--seccomp=log" {
+                seccomp_log = true;
             } else if text == "--sandbox=best-effort" {
                 best_effort = true;
             } else {
@@ -112,7 +130,7 @@ impl WorkerArgs {
             }
         }
         let shards = shards.ok_or(ArgsError::NoShards)?;
-        Ok(Self { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, v8_flags })
+        Ok(Self { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, storage, seccomp_log, v8_flags })
     }
 }
 
@@ -123,8 +141,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, jitless: bool, heap_bytes: u64, memory_bytes: u64, threads: u32, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
-            let args = WorkerArgs { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, v8_flags };
+        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, jitless: bool, heap_bytes: u64, memory_bytes: u64, threads: u32, storage: Option<u64>, seccomp_log: bool, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
+            let args = WorkerArgs { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, storage, seccomp_log, v8_flags };
             prop_assert_eq!(WorkerArgs::parse(args.to_argv()), Ok(args));
         }
     }

@@ -19,21 +19,27 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
     os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
-        unix::fs::OpenOptionsExt,
+        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+        unix::fs::{MetadataExt, OpenOptionsExt},
     },
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
+    Scope,
+};
 
 use crate::{
     filter,
     report::{Layer, Report, Status},
     spawn::ABORTED_AS_INIT,
     sys::{self, check},
-    table::Profile,
+    table::{Ceiling, LIMITS, Profile, RIGHTS, Right},
 };
+
+/// Where a worker finds its directory when it has an empty root.
+pub const DIRECTORY: &str = "/actor";
 
 /// What to do when a layer cannot be put up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,12 +53,28 @@ pub enum Mode {
 
 /// Where the user ids of workers lie when the supervisor is root.
 ///
-/// A worker takes `base` plus its process id as the supervisor's namespace numbers it: no two live processes share it,
-/// nothing has to be allocated or given back, and two supervisors on one machine do not collide.
+/// A worker without storage takes `base` plus its process id as the supervisor's namespace numbers it: no two live
+/// processes share it, nothing has to be allocated or given back, and two supervisors on one machine do not collide. The
+/// ids above the largest process id are for the owners of directories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UidRange {
-    /// The first id. The range is as long as the kernel's largest process id, 2^22.
+    /// The first id. The range is twice as long as there are process ids.
     pub base: u32,
+}
+
+impl UidRange {
+    /// The kernel's largest process id is below this.
+    const PIDS: u32 = 1 << 22;
+
+    /// The user id number `number` of those that own directories, or `None` when there are not as many.
+    pub fn owner(self, number: u32) -> Option<u32> {
+        if number < Self::PIDS { self.base.checked_add(Self::PIDS)?.checked_add(number) } else { None }
+    }
+
+    /// Whether a user id is one that a directory of a worker may belong to.
+    pub fn owns_directories(self, uid: u32) -> bool {
+        uid.checked_sub(self.base).is_some_and(|offset| (Self::PIDS..2 * Self::PIDS).contains(&offset))
+    }
 }
 
 impl Default for UidRange {
@@ -80,8 +102,23 @@ impl Default for Limits {
     }
 }
 
+/// A directory of the worker's own, for an actor's files.
+///
+/// Whoever starts the worker opens it and hands the descriptor over, after the others. `prepare` clones it into the empty
+/// root as a mount of its own at [`DIRECTORY`], so that `..` and links lead nowhere; where there is no mount namespace the
+/// descriptor stays, landlock alone keeps the worker inside, and the report says that `empty-root` is missing.
+///
+/// When the worker is started as root it becomes the *owner of the directory*, so that files outlive the process: whoever
+/// makes the directory gives it to an id that no other tenant has (see [`UidRange::owner`]), with mode 0700.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// The longest that one file can be, in bytes (`RLIMIT_FSIZE`). The sum over all files is for the supervisor to watch:
+    /// see [`crate::storage`].
+    pub file_bytes: u64,
+}
+
 /// What [`prepare`] is to do.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// How many descriptors the process was handed, from 3 up.
     pub fds: usize,
@@ -91,6 +128,30 @@ pub struct Options {
     pub uids: UidRange,
     /// Resource limits.
     pub limits: Limits,
+    /// Whether one more descriptor was handed over, after the [`fds`](Self::fds): a directory.
+    pub storage: Option<Storage>,
+    /// Layers that are left out, so that tests can see what each of them stops. The pid namespace is not among them:
+    /// whoever starts the worker decides about that.
+    #[cfg(feature = "probes")]
+    pub without: Vec<Layer>,
+}
+
+impl Options {
+    #[cfg(feature = "probes")]
+    fn leaves_out(&self, layer: Layer) -> bool {
+        self.without.contains(&layer)
+    }
+
+    #[cfg(not(feature = "probes"))]
+    fn leaves_out(&self, _: Layer) -> bool {
+        false
+    }
+
+    /// Puts up one layer, unless it is to be left out.
+    fn put_up(&self, report: &mut Report, layer: Layer, how: impl FnOnce() -> Status) {
+        let left_out = || Status::Missing("left out for a test".into());
+        report.set(layer, if self.leaves_out(layer) { left_out() } else { how() });
+    }
 }
 
 /// What the filter does with a call that no row of the table permits.
@@ -99,8 +160,8 @@ pub enum Refusal {
     /// Write one line that names the call to descriptor 2 and die by `SIGSYS`.
     #[default]
     Kill,
-    /// Let it pass and have the kernel log it (`SECCOMP_RET_LOG`, seen in `dmesg` or the audit log as type 1326). For
-    /// finding rows that are missing. It protects nothing.
+    /// Let it pass, and write one line that names it to descriptor 2 when it is the first with its number. For finding
+    /// rows that are missing. It protects nothing.
     Log,
 }
 
@@ -128,6 +189,18 @@ pub enum EnterError {
         /// Why it is missing.
         detail: String,
     },
+    /// The directory that was handed over cannot be the worker's.
+    #[error(
+        "the sandbox was not shut: the directory belongs to user {0}, who is none of the workers' users; give it to one of \
+         theirs"
+    )]
+    DirectoryOwner(u32),
+    /// What was handed over as the directory is something else.
+    #[error("the sandbox was not shut: what was handed over as the directory is not one")]
+    NotADirectory,
+    /// There is a directory, and neither an empty root nor landlock to keep the worker inside of it.
+    #[error("the sandbox was not shut: neither a mount namespace nor landlock keeps the worker in its directory")]
+    NothingHoldsIt,
     /// The process would be left half in and half out.
     #[error("the sandbox was not shut: {step} failed: {source}")]
     Step {
@@ -152,6 +225,8 @@ pub struct Prepared {
     mode: Mode,
     report: Report,
     descriptors: Vec<OwnedFd>,
+    directory: Option<OwnedFd>,
+    without_filter: bool,
 }
 
 impl Prepared {
@@ -159,6 +234,13 @@ impl Prepared {
     /// [`Prepared::seal`] closes those that were not taken.
     pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.descriptors)
+    }
+
+    /// The worker's directory, opened for reading: the one at [`DIRECTORY`], or without an empty root the one that was
+    /// handed over. `None` without [`Options::storage`], and when called again. [`Prepared::seal`] closes it if it was not
+    /// taken.
+    pub fn take_directory(&mut self) -> Option<OwnedFd> {
+        self.directory.take()
     }
 
     /// The layers so far.
@@ -171,6 +253,9 @@ impl Prepared {
     /// # Errors
     /// [`EnterError::Seccomp`] in [`Mode::Required`]. In [`Mode::BestEffort`] the report says that it is missing.
     pub fn seal(mut self, profile: Profile, refusal: Refusal) -> Result<Report, EnterError> {
+        if self.without_filter {
+            return Ok(self.report);
+        }
         let status = match filter::install(profile, refusal) {
             Ok(()) if refusal == Refusal::Log => Status::Partial("log mode: calls are logged, not refused".into()),
             Ok(()) => Status::Enforced,
@@ -199,14 +284,26 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
     }
     report.set(Layer::Environment, Status::Enforced);
 
-    let descriptors = descriptors(options.fds, &mut report)?;
+    let mut descriptors = descriptors(options, &mut report)?;
+    let handed = options.storage.map(|_| descriptors.pop().expect("it was counted")).map(File::from);
+    let owner = match &handed {
+        None => None,
+        Some(directory) => {
+            let metadata =
+                directory.metadata().map_err(|source| EnterError::Step { step: "looking at the directory", source })?;
+            if !metadata.is_dir() {
+                return Err(EnterError::NotADirectory);
+            }
+            Some(metadata.uid())
+        }
+    };
 
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads != 1 {
         return Err(EnterError::Threads(threads));
     }
 
-    report.set(Layer::NoNewPrivs, from(sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)));
+    options.put_up(&mut report, Layer::NoNewPrivs, || from(sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)));
 
     // Taken now, because there is no /proc later: the id maps, and our process id as the supervisor sees it.
     let proc_self = OpenOptions::new()
@@ -216,30 +313,48 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
         .map(OwnedFd::from);
     let outer_pid: Option<u32> = std::fs::read_link("/proc/self").ok().and_then(|target| target.to_str()?.parse().ok());
 
-    report.set(Layer::Rlimits, rlimits(options));
+    options.put_up(&mut report, Layer::Rlimits, || rlimits(options));
     pid_namespace(&mut report)?;
-    namespaces(proc_self.as_ref().ok(), &mut report);
-    // SAFETY: both only change attributes of the process. setsid fails in a process that already leads its group.
+    namespaces(options, proc_self.as_ref().ok(), handed.as_ref(), &mut report);
+    let directory = match handed {
+        Some(outside) if report.get(Layer::EmptyRoot) == Some(&Status::Enforced) => {
+            // It leads out of the root through `..`.
+            drop(outside);
+            Some(File::open(DIRECTORY).map_err(|source| EnterError::Step { step: "opening the directory", source })?)
+        }
+        handed => handed,
+    };
+    // SAFETY: these only change attributes of the process. setsid fails in a process that already leads its group.
     unsafe {
         libc::umask(0o077);
         libc::setsid();
+        if directory.is_some() {
+            // A file at its quota is an error for the database, not the end of the process.
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        }
     }
 
     // While we may still be root: afterwards the permission to drop from the bounding set is gone.
-    let _ = drop_bounding_set();
-    report.set(Layer::Uid, own_uid(options.uids, outer_pid)?);
-    report.set(
-        Layer::UserNamespace,
+    if !options.leaves_out(Layer::Capabilities) {
+        let _ = drop_bounding_set();
+    }
+    if !options.leaves_out(Layer::Uid) {
+        report.set(Layer::Uid, own_uid(options.uids, outer_pid, owner)?);
+    }
+    options.put_up(&mut report, Layer::UserNamespace, || {
         from(match &proc_self {
             Ok(dir) => user_namespace(dir),
             Err(error) => Err(io::Error::new(error.kind(), "there is no /proc")),
-        }),
-    );
+        })
+    });
     drop(proc_self);
-    report.set(Layer::Capabilities, capabilities());
-    report.set(Layer::Process, from(process_attributes()));
-    report.set(Layer::Landlock, landlock_everything());
+    options.put_up(&mut report, Layer::Capabilities, capabilities);
+    options.put_up(&mut report, Layer::Process, || from(process_attributes()));
+    options.put_up(&mut report, Layer::Landlock, || landlock(directory.as_ref()));
 
+    if directory.is_some() && !held(&report) && !options.leaves_out(Layer::Landlock) {
+        return Err(EnterError::NothingHoldsIt);
+    }
     if options.mode == Mode::Required {
         for (layer, status) in report.iter() {
             if let Status::Missing(detail) = status
@@ -249,7 +364,20 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
             }
         }
     }
-    Ok(Prepared { mode: options.mode, report, descriptors })
+    Ok(Prepared {
+        mode: options.mode,
+        report,
+        descriptors,
+        directory: directory.map(OwnedFd::from),
+        without_filter: options.leaves_out(Layer::Seccomp),
+    })
+}
+
+/// Whether something keeps a worker with a directory in it.
+fn held(report: &Report) -> bool {
+    [Layer::EmptyRoot, Layer::Landlock]
+        .into_iter()
+        .any(|layer| matches!(report.get(layer), Some(Status::Enforced | Status::Partial(_))))
 }
 
 fn from(result: io::Result<()>) -> Status {
@@ -259,15 +387,22 @@ fn from(result: io::Result<()>) -> Status {
     }
 }
 
-fn descriptors(handed: usize, report: &mut Report) -> Result<Vec<OwnedFd>, EnterError> {
-    let end = 3 + handed as RawFd;
+impl Options {
+    /// How many descriptors were handed over, from 3 up.
+    fn handed(&self) -> usize {
+        self.fds + usize::from(self.storage.is_some())
+    }
+}
+
+fn descriptors(options: &Options, report: &mut Report) -> Result<Vec<OwnedFd>, EnterError> {
+    let end = 3 + options.handed() as RawFd;
     for fd in 0..end {
         // SAFETY: asks about a number, open or not.
         if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
             return Err(EnterError::MissingDescriptor(fd));
         }
     }
-    report.set(Layer::Descriptors, from(sys::close_range(end, 0)));
+    options.put_up(report, Layer::Descriptors, || from(sys::close_range(end, 0)));
     // SAFETY: they are open, as was just seen, and nobody else owns them: this is the first thing in `main` and happens
     // once, so all that is open above 2 was handed over by the supervisor.
     Ok((3..end).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect())
@@ -275,22 +410,15 @@ fn descriptors(handed: usize, report: &mut Report) -> Result<Vec<OwnedFd>, Enter
 
 fn rlimits(options: &Options) -> Status {
     let limits = options.limits;
-    let mut wanted = vec![
-        ("NOFILE", libc::RLIMIT_NOFILE, 3 + options.fds as u64 + limits.extra_fds),
-        ("NPROC", libc::RLIMIT_NPROC, limits.threads),
-        ("CORE", libc::RLIMIT_CORE, 0),
-        ("FSIZE", libc::RLIMIT_FSIZE, 0),
-        ("MEMLOCK", libc::RLIMIT_MEMLOCK, 0),
-        ("MSGQUEUE", libc::RLIMIT_MSGQUEUE, 0),
-        ("LOCKS", libc::RLIMIT_LOCKS, 0),
-        ("RTPRIO", libc::RLIMIT_RTPRIO, 0),
-        ("NICE", libc::RLIMIT_NICE, 0),
-        ("SIGPENDING", libc::RLIMIT_SIGPENDING, 64),
-    ];
-    if let Some(data) = limits.data {
+    let value = |ceiling| match ceiling {
+        Ceiling::Of(value) => Some(value),
+        Ceiling::Descriptors => Some(3 + options.handed() as u64 + limits.extra_fds),
+        Ceiling::Threads => Some(limits.threads),
+        Ceiling::FileBytes => Some(options.storage.map_or(0, |storage| storage.file_bytes)),
         // An allocator may have reserved a gibibyte before main: that is counted, and not used.
-        wanted.push(("DATA", libc::RLIMIT_DATA, mapped_data().saturating_add(data)));
-    }
+        Ceiling::Data => limits.data.map(|data| mapped_data().saturating_add(data)),
+    };
+    let wanted: Vec<_> = LIMITS.iter().filter_map(|row| Some((row.name, row.resource, value(row.ceiling)?))).collect();
     let failed: Vec<_> = wanted
         .iter()
         .filter_map(|(name, resource, value)| Some(format!("{name}: {}", sys::setrlimit(*resource, *value).err()?)))
@@ -340,40 +468,65 @@ extern "C" fn on_abort(_: libc::c_int) {
 }
 
 /// Mount, network, IPC and host name namespaces, and the empty root.
-fn namespaces(proc_self: Option<&OwnedFd>, report: &mut Report) {
+fn namespaces(options: &Options, proc_self: Option<&OwnedFd>, directory: Option<&File>, report: &mut Report) {
     let unshare = |flag| {
         // SAFETY: the process has one thread and no memory is involved.
         check(unsafe { libc::unshare(flag) }).map(drop)
     };
-    // SAFETY: these cannot fail.
-    let ids = unsafe { (libc::geteuid(), libc::getegid()) };
-    let mut mounts = unshare(libc::CLONE_NEWNS);
-    if mounts.is_err()
-        && let Some(dir) = proc_self
-        && unshare(libc::CLONE_NEWUSER).is_ok()
-    {
-        // Not root and not in a user namespace yet: in one of our own we may.
-        mounts = map_ids(dir, 0, ids.0, ids.1).and_then(|()| unshare(libc::CLONE_NEWNS));
-    }
-    report.set(Layer::EmptyRoot, from(mounts.and_then(|()| empty_root())));
-    report.set(Layer::NetNamespace, from(unshare(libc::CLONE_NEWNET)));
-    report.set(Layer::IpcNamespace, from(unshare(libc::CLONE_NEWIPC)));
-    report.set(Layer::UtsNamespace, from(unshare(libc::CLONE_NEWUTS)));
+    let mounts = || {
+        // SAFETY: these cannot fail.
+        let ids = unsafe { (libc::geteuid(), libc::getegid()) };
+        // A mount namespace can clone only mounts that are its own. The working directory is carried along when it is
+        // made, and so becomes one of those.
+        if let Some(directory) = directory {
+            // SAFETY: a descriptor that is open.
+            check(unsafe { libc::fchdir(directory.as_raw_fd()) })?;
+        }
+        if let Err(error) = unshare(libc::CLONE_NEWNS) {
+            // Not root and not in a user namespace yet: in one of our own we may.
+            let Some(dir) = proc_self else { return Err(error) };
+            if unshare(libc::CLONE_NEWUSER).is_err() {
+                return Err(error);
+            }
+            map_ids(dir, 0, ids.0, ids.1)?;
+            unshare(libc::CLONE_NEWNS)?;
+        }
+        empty_root(directory.is_some())
+    };
+    options.put_up(report, Layer::EmptyRoot, || {
+        let result = mounts();
+        if result.is_err() {
+            // SAFETY: a NUL-terminated string. Where it fails there is nothing better to be in.
+            unsafe { libc::chdir(c"/".as_ptr()) };
+        }
+        from(result)
+    });
+    options.put_up(report, Layer::NetNamespace, || from(unshare(libc::CLONE_NEWNET)));
+    options.put_up(report, Layer::IpcNamespace, || from(unshare(libc::CLONE_NEWIPC)));
+    options.put_up(report, Layer::UtsNamespace, || from(unshare(libc::CLONE_NEWUTS)));
 }
 
-/// Makes an empty read-only file system the root and lets go of everything else.
-fn empty_root() -> io::Result<()> {
+/// Makes an empty read-only file system the root and lets go of everything else. With `directory`, what was the working
+/// directory is the one thing in it.
+fn empty_root(directory: bool) -> io::Result<()> {
     const HARDENED: libc::c_ulong = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     // Nothing we mount or unmount may reach the namespace we came from.
     sys::mount(None, c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)?;
+    let tree = if directory { Some(sys::clone_working_directory()?) } else { None };
     // /proc is a directory that is there on every machine; what it holds is not needed any more.
     let target = c"/proc";
-    sys::mount(Some(c"none"), target, Some(c"tmpfs"), HARDENED, Some(c"size=4k,nr_inodes=2,mode=0555"))?;
+    let data = if directory { c"size=4k,nr_inodes=3,mode=0555" } else { c"size=4k,nr_inodes=2,mode=0555" };
+    sys::mount(Some(c"none"), target, Some(c"tmpfs"), HARDENED, Some(data))?;
     let chdir = |path: &CStr| {
         // SAFETY: a NUL-terminated string.
         check(unsafe { libc::chdir(path.as_ptr()) }).map(drop)
     };
     chdir(target)?;
+    let name = DIRECTORY.trim_start_matches('/');
+    if let Some(tree) = tree {
+        std::fs::create_dir(name)?;
+        sys::attach_mount(&tree, name)?;
+    }
     // With both arguments ".", the old root ends up on top of the new one, from where it is detached: see pivot_root(2).
     // SAFETY: NUL-terminated strings.
     unsafe {
@@ -382,19 +535,22 @@ fn empty_root() -> io::Result<()> {
     }
     chdir(c"/")?;
     sys::mount(None, c"/", None, libc::MS_REMOUNT | libc::MS_RDONLY | HARDENED, None)?;
-    match std::fs::read_dir("/")?.next() {
-        None => Ok(()),
-        Some(_) => Err(io::Error::other("the new root is not empty")),
+    let found = std::fs::read_dir("/")?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+    if found.iter().any(|found| !directory || found != name) {
+        return Err(io::Error::other("the new root is not empty"));
     }
+    Ok(())
 }
 
-/// Gives up root for a user id that no other process has.
-fn own_uid(uids: UidRange, outer_pid: Option<u32>) -> Result<Status, EnterError> {
+/// Gives up root for a user id that no other tenant has: the `owner` of the directory, or without one an id that no other
+/// process has.
+fn own_uid(uids: UidRange, outer_pid: Option<u32>, owner: Option<u32>) -> Result<Status, EnterError> {
     // SAFETY: cannot fail.
     if unsafe { libc::geteuid() } != 0 {
         return Ok(Status::Missing("the supervisor is not root: the worker has its user".into()));
     }
-    let Some(id) = outer_pid.and_then(|pid| uids.base.checked_add(pid)) else {
+    let own = outer_pid.and_then(|pid| uids.base.checked_add(pid));
+    let Some(id) = owner.filter(|owner| uids.owns_directories(*owner)).or(own) else {
         return Ok(Status::Missing("the process id is not to be had from /proc/self".into()));
     };
     let step = |step| move |source| EnterError::Step { step, source };
@@ -403,6 +559,10 @@ fn own_uid(uids: UidRange, outer_pid: Option<u32>) -> Result<Status, EnterError>
         if let Err(error) = check(libc::setresgid(id, id, id)) {
             // EINVAL: root only inside a user namespace that maps nobody else.
             return Ok(Status::Missing(format!("user id {id} is not to be had here ({error})")));
+        }
+        // Only now, because in a user namespace that maps nobody else the directory of the one user seems to be root's.
+        if let Some(owner) = owner.filter(|owner| *owner != id) {
+            return Err(EnterError::DirectoryOwner(owner));
         }
         check(libc::setgroups(0, std::ptr::null())).map_err(step("setgroups"))?;
         check(libc::setresuid(id, id, id)).map_err(step("setresuid"))?;
@@ -517,8 +677,8 @@ pub fn landlock_abi() -> u32 {
     u32::try_from(abi).unwrap_or(0)
 }
 
-/// Every right that the kernel's landlock knows is handled and none is granted.
-fn landlock_everything() -> Status {
+/// Every right that the kernel's landlock knows is handled, and granted is what the table says.
+fn landlock(directory: Option<&File>) -> Status {
     let version = landlock_abi();
     let abi = match version {
         0 => return Status::Missing("the kernel has no landlock or it is not enabled at boot".into()),
@@ -530,8 +690,17 @@ fn landlock_everything() -> Status {
         6 => ABI::V6,
         7 => ABI::V7,
         8 => ABI::V8,
-        _ => ABI::V9,
+        9 => ABI::V9,
+        _ => ABI::V10,
     };
+    let profile = Profile::of(directory.is_some(), false);
+    let granted =
+        RIGHTS.iter().filter(|row| row.granted.contains(&profile)).fold(BitFlags::<AccessFs>::EMPTY, |granted, row| {
+            match row.right {
+                Right::File(right) => granted | right,
+                Right::Net(_) | Right::Scope(_) => granted,
+            }
+        });
     let restrict = || {
         let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi))?;
         if version >= 4 {
@@ -540,7 +709,11 @@ fn landlock_everything() -> Status {
         if version >= 6 {
             ruleset = ruleset.scope(Scope::from_all(abi))?;
         }
-        ruleset.create()?.restrict_self()
+        let mut ruleset = ruleset.create()?;
+        if let Some(directory) = directory {
+            ruleset = ruleset.add_rule(PathBeneath::new(directory.as_fd(), granted & AccessFs::from_all(abi)))?;
+        }
+        ruleset.restrict_self()
     };
     match restrict() {
         Ok(status) if status.ruleset == RulesetStatus::NotEnforced => Status::Missing("not enforced".into()),
@@ -549,5 +722,39 @@ fn landlock_everything() -> Status {
         Ok(_) if version < 6 => Status::Partial(format!("ABI {version}: files and TCP, no scopes")),
         Ok(_) => Status::Partial(format!("ABI {version}: the kernel enforces a part")),
         Err(error) => Status::Missing(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_with_a_directory_is_held_by_one_of_two_layers() {
+        let (missing, partial) = (Status::Missing("x".into()), Status::Partial("x".into()));
+        for (root, landlock, expected) in [
+            (&Status::Enforced, &missing, true),
+            (&missing, &Status::Enforced, true),
+            (&missing, &partial, true),
+            (&missing, &missing, false),
+        ] {
+            let mut report = Report::default();
+            assert!(!held(&report));
+            report.set(Layer::EmptyRoot, root.clone());
+            report.set(Layer::Landlock, landlock.clone());
+            assert_eq!(held(&report), expected, "{root:?} {landlock:?}");
+        }
+    }
+
+    #[test]
+    fn owners_of_directories_are_nobody_elses_ids() {
+        let range = UidRange::default();
+        assert_eq!(range.owner(0), Some(0x7040_0000));
+        assert_eq!(range.owner((1 << 22) - 1), Some(0x707f_ffff));
+        assert_eq!(range.owner(1 << 22), None);
+        for uid in [0, 1000, range.base, range.base + (1 << 22) - 1, u32::MAX] {
+            assert!(!range.owns_directories(uid), "{uid}");
+        }
+        assert!([0, 1, (1 << 22) - 1].into_iter().all(|number| range.owns_directories(range.owner(number).unwrap())));
     }
 }

@@ -17,8 +17,18 @@
 //! trap gives the supervisor a line with number, name and arguments, without which nobody could tell a missing row from an
 //! attack. A tenant who already runs native code could hijack the handler and survive his attempt: he learns that the
 //! call is refused, which this documentation also tells him.
+//!
+//! # Log mode
+//!
+//! With [`Refusal::Log`] the last program notifies a thread of the same process instead of trapping. The thread says that
+//! the call is to be made, and writes one line for each number that it sees for the first time. Rows that give an error or
+//! kill do so in this mode too.
 
-use std::{collections::BTreeMap, sync::atomic::AtomicI32};
+use std::{
+    collections::BTreeMap,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+    sync::{atomic::AtomicI32, mpsc},
+};
 
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -28,7 +38,7 @@ use seccompiler::{
 use crate::{
     enter::Refusal,
     names::{Arch, syscall_name},
-    report::VIOLATION_PREFIX,
+    report::{OUTSIDE_PREFIX, VIOLATION_PREFIX},
     sys::check,
     table::{Action, Condition, Errno, Profile, Row, Test, Width, rows},
 };
@@ -49,6 +59,9 @@ pub enum FilterError {
     /// The kernel did not take a program.
     #[error("installing failed: {0}")]
     Install(#[from] seccompiler::Error),
+    /// The kernel did not give what log mode needs.
+    #[error("log mode needs seccomp notifications: {0}")]
+    Listener(#[source] std::io::Error),
 }
 
 /// The programs of a profile, in the order in which they must be installed.
@@ -87,19 +100,45 @@ pub(crate) fn compile(
         Ok(Some(SeccompFilter::new(rules, otherwise, matching, target)?.try_into()?))
     };
 
-    let (refuse, kill) = match refusal {
-        Refusal::Kill => (SeccompAction::Trap, SeccompAction::KillProcess),
-        Refusal::Log => (SeccompAction::Log, SeccompAction::Log),
-    };
     let mut programs = Vec::new();
     for errno in Errno::ALL {
         let fail = SeccompAction::Errno(errno.number() as u32);
         programs.extend(program(&|row| row.action == Action::Errno(errno), fail, SeccompAction::Allow)?);
     }
-    programs.extend(program(&|row| row.action == Action::Kill, kill, SeccompAction::Allow)?);
+    programs.extend(program(&|row| row.action == Action::Kill, SeccompAction::KillProcess, SeccompAction::Allow)?);
     // Last, because it refuses the call that installs programs.
+    let refuse = match refusal {
+        Refusal::Kill => SeccompAction::Trap,
+        Refusal::Log => SeccompAction::Log,
+    };
     programs.extend(program(&|row| row.action != Action::Kill, SeccompAction::Allow, refuse)?);
+    if refusal == Refusal::Log {
+        notify(programs.last_mut().expect("every profile allows something"));
+    }
     Ok(programs)
+}
+
+/// What the compiler cannot say: turns "log" into "notify", and lets the thread that is notified make its own requests.
+fn notify(program: &mut BpfProgram) {
+    for instruction in program.iter_mut() {
+        if u32::from(instruction.code) == libc::BPF_RET | libc::BPF_K && instruction.k == libc::SECCOMP_RET_LOG {
+            instruction.k = libc::SECCOMP_RET_USER_NOTIF;
+        }
+    }
+    // In front of everything; jumps are relative, so that the rest stays as it is.
+    let (number, request) = (0, 16 + 8 + if cfg!(target_endian = "big") { 4 } else { 0 });
+    let statement = |code: u32, jt, jf, k| seccompiler::sock_filter { code: code as u16, jt, jf, k };
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    let prologue = [
+        statement(load, 0, 0, number),
+        statement(equal, 0, 4, libc::SYS_ioctl as u32),
+        statement(load, 0, 0, request),
+        statement(equal, 1, 0, libc::SECCOMP_IOCTL_NOTIF_RECV as u32),
+        statement(equal, 0, 1, libc::SECCOMP_IOCTL_NOTIF_SEND as u32),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    program.splice(0..0, prologue);
 }
 
 /// One instruction of a filter program (`struct sock_filter` of `seccomp(2)`).
@@ -163,10 +202,72 @@ pub(crate) fn install(profile: Profile, refusal: Refusal) -> Result<(), FilterEr
     let arch = Arch::native().ok_or(FilterError::Architecture)?;
     let programs = compile(profile, refusal, arch, std::process::id())?;
     install_handler().map_err(FilterError::Handler)?;
-    for program in &programs {
+    let (last, rest) = programs.split_last().expect("every profile allows something");
+    for program in rest {
         seccompiler::apply_filter_all_threads(program)?;
     }
+    match refusal {
+        Refusal::Kill => seccompiler::apply_filter_all_threads(last)?,
+        Refusal::Log => {
+            // The thread is there before the filter, so that nothing that it needs to come into being can wait for it.
+            let (send, receive) = mpsc::sync_channel(1);
+            std::thread::Builder::new()
+                .name("seccomp-log".into())
+                .spawn(move || {
+                    if let Ok(listener) = receive.recv() {
+                        answer(&listener);
+                    }
+                })
+                .map_err(FilterError::Listener)?;
+            let listener = install_with_listener(last).map_err(FilterError::Listener)?;
+            let _ = send.send(listener);
+        }
+    }
     Ok(())
+}
+
+/// Installs a program on every thread, and gives the descriptor from which its notifications are read.
+fn install_with_listener(program: &BpfProgram) -> std::io::Result<OwnedFd> {
+    const FLAGS: libc::c_ulong = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER
+        | libc::SECCOMP_FILTER_FLAG_TSYNC
+        | libc::SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+    let length = u16::try_from(program.len()).map_err(|_| std::io::ErrorKind::InvalidInput)?;
+    // `seccompiler::sock_filter` is the kernel's structure, as `libc`'s is.
+    let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut().cast() };
+    // SAFETY: the structure and the program live for the call, and the kernel does not write to them. The new descriptor is
+    // ours alone.
+    unsafe {
+        check(libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, FLAGS, &filter))
+            .map(|fd| OwnedFd::from_raw_fd(fd as RawFd))
+    }
+}
+
+/// Lets every call pass, and says of each number once that it was made. Only raw calls that the filter lets through: a call
+/// of this thread's that had to wait for this thread would wait for ever.
+fn answer(listener: &OwnedFd) {
+    const KNOWN: usize = 1024;
+    // One flag for each number, and one for all beyond.
+    let mut seen = [false; KNOWN + 1];
+    loop {
+        // SAFETY: all-zero is a valid value of both structures of integers, and what the kernel demands of the first.
+        let (mut call, mut reply): (libc::seccomp_notif, libc::seccomp_notif_resp) = unsafe { std::mem::zeroed() };
+        // SAFETY: the kernel fills the structure, which lives for the call.
+        if unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &mut call) } < 0 {
+            match std::io::Error::last_os_error().raw_os_error() {
+                // The caller was killed or interrupted before it was heard.
+                Some(libc::EINTR | libc::ENOENT) => continue,
+                _ => return,
+            }
+        }
+        let flag = &mut seen[usize::try_from(call.data.nr).unwrap_or(KNOWN).min(KNOWN)];
+        if !std::mem::replace(flag, true) {
+            say(OUTSIDE_PREFIX, call.data.nr, call.data.args);
+        }
+        reply.id = call.id;
+        reply.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
+        // SAFETY: the structure lives for the call. It fails when the caller is gone meanwhile, which is all right.
+        unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &mut reply) };
+    }
 }
 
 fn install_handler() -> std::io::Result<()> {
@@ -189,28 +290,33 @@ extern "C" fn on_refused(_: libc::c_int, info: *mut libc::siginfo_t, context: *m
         // SAFETY: the kernel passes valid structures. For SIGSYS the union holds call address (pointer), number (int)
         // and architecture after the common head of 16 bytes.
         let (number, args) = unsafe { (info.cast::<u8>().add(24).cast::<i32>().read(), arguments(context)) };
-        let mut line = Line::new();
-        line.text(VIOLATION_PREFIX);
-        line.text(syscall_name(number.into()).unwrap_or("unknown"));
-        line.text(" nr=");
-        line.number(number as u32 as u64, 10);
-        line.text(" args=");
-        for (at, arg) in args.into_iter().enumerate() {
-            line.text(if at == 0 { "0x" } else { ",0x" });
-            line.number(arg, 16);
-        }
-        line.text("\n");
-        // SAFETY: the buffer is initialised up to its length. Raw calls, because the library's may be interrupted ones.
-        unsafe { libc::syscall(libc::SYS_write, 2, line.bytes.as_ptr(), line.len) };
+        say(VIOLATION_PREFIX, number, args);
     }
     die()
+}
+
+/// Writes one line about a call to descriptor 2. Safe to call from a signal handler.
+fn say(prefix: &str, number: i32, args: [u64; 6]) {
+    let mut line = Line::new();
+    line.text(prefix);
+    line.text(syscall_name(number.into()).unwrap_or("unknown"));
+    line.text(" nr=");
+    line.number(number as u32 as u64, 10);
+    line.text(" args=");
+    for (at, arg) in args.into_iter().enumerate() {
+        line.text(if at == 0 { "0x" } else { ",0x" });
+        line.number(arg, 16);
+    }
+    line.text("\n");
+    // SAFETY: the buffer is initialised up to its length. A raw call, because the library's may be an interrupted one.
+    unsafe { libc::syscall(libc::SYS_write, 2, line.bytes.as_ptr(), line.len) };
 }
 
 fn die() -> ! {
     // SAFETY: null pointers, which the kernel never gets to see: the table kills this call.
     unsafe {
         libc::syscall(libc::SYS_rt_sigaction, libc::SIGSYS, 0usize, 0usize, 8usize);
-        // Reached in log mode or when the kill row is missing.
+        // Reached when the kill row is missing.
         libc::_exit(128 + libc::SIGSYS)
     }
 }

@@ -17,7 +17,7 @@ pub enum Layer {
     Rlimits,
     /// The process is the init of a pid namespace of its own.
     PidNamespace,
-    /// A mount namespace of its own whose root is an empty read-only file system.
+    /// A mount namespace of its own whose root is an empty read-only file system. In it an actor has its directory.
     EmptyRoot,
     /// A network namespace of its own, without interfaces that are up.
     NetNamespace,
@@ -33,7 +33,7 @@ pub enum Layer {
     Capabilities,
     /// The process cannot be dumped or traced by its own user, and dies with its supervisor.
     Process,
-    /// Landlock with every right that the kernel knows and no exception.
+    /// Landlock with every right that the kernel knows, and no exception but those of an actor in its directory.
     Landlock,
     /// The system call filter on every thread.
     Seccomp,
@@ -272,6 +272,10 @@ impl fmt::Display for Violation {
 
 /// How a violation line begins.
 pub(crate) const VIOLATION_PREFIX: &str = "bulkhead-sandbox: forbidden system call ";
+
+/// How the line begins about a call that no row permits and that was made all the same, because the filter only logs.
+/// Otherwise the line is as that of a violation.
+pub const OUTSIDE_PREFIX: &str = "bulkhead-sandbox: outside the table: ";
 
 /// Reads a violation out of one line that a worker wrote to its diagnostics descriptor.
 ///

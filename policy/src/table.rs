@@ -1,12 +1,15 @@
-//! The table: which system calls a worker may make, with which arguments, for which part of the code, and why.
+//! The table: which system calls a worker may make, with which arguments, for which part of the code, and why; which of
+//! landlock's rights it has beneath its directory; and its resource limits.
 //!
-//! The filter, its tests and `docs/security/policy.md` are all made from [`ROWS`]. To change what a worker may do, change
-//! a row, then refresh the document with `BULKHEAD_REFRESH=1 cargo test -p bulkhead-policy --lib policy_document` and
+//! The filter, the landlock ruleset, the limits, their tests and `docs/security/policy.md` are all made from [`ROWS`],
+//! [`RIGHTS`] and [`LIMITS`]. To change what a worker may do, change a row, then refresh the document with `BULKHEAD_REFRESH=1 cargo test -p bulkhead-policy --lib policy_document` and
 //! read its diff.
 //!
 //! What no row mentions is refused: see [`Refusal`](crate::enter::Refusal).
 
 use std::fmt::Write;
+
+use landlock::{AccessFs, AccessNet, Scope};
 
 use crate::names::Arch;
 
@@ -16,19 +19,47 @@ use crate::names::Arch;
 pub enum Profile {
     /// A worker without storage. It opens no path at all.
     Stateless,
+    /// As [`Profile::Stateless`], and nothing is compiled to machine code: no memory becomes executable.
+    StatelessJitless,
+    /// A worker with a database in a directory that was handed to it. It opens nothing outside of that directory.
+    Actor,
+    /// As [`Profile::Actor`], and nothing is compiled to machine code.
+    ActorJitless,
 }
 
 impl Profile {
     /// Every profile there is.
-    pub const ALL: [Self; 1] = [Self::Stateless];
+    pub const ALL: [Self; 4] = [Self::Stateless, Self::StatelessJitless, Self::Actor, Self::ActorJitless];
+
+    /// The profile of a worker with or without a directory, whose engine compiles or does not.
+    pub const fn of(storage: bool, jitless: bool) -> Self {
+        match (storage, jitless) {
+            (false, false) => Self::Stateless,
+            (false, true) => Self::StatelessJitless,
+            (true, false) => Self::Actor,
+            (true, true) => Self::ActorJitless,
+        }
+    }
 
     /// The name in documents and logs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Stateless => "stateless",
+            Self::StatelessJitless => "stateless-jitless",
+            Self::Actor => "actor",
+            Self::ActorJitless => "actor-jitless",
         }
     }
 }
+
+/// The profiles whose engine compiles.
+const WITH_JIT: &[Profile] = &[Profile::Stateless, Profile::Actor];
+/// The profiles in which no memory becomes executable.
+const JITLESS: &[Profile] = &[Profile::StatelessJitless, Profile::ActorJitless];
+/// The profiles without a directory.
+const WITHOUT_STORAGE: &[Profile] = &[Profile::Stateless, Profile::StatelessJitless];
+/// The profiles with a directory.
+const WITH_STORAGE: &[Profile] = &[Profile::Actor, Profile::ActorJitless];
 
 /// What happens to a call that matches a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +123,8 @@ pub enum Component {
     Tokio,
     /// Our own code.
     Worker,
+    /// The database of an actor.
+    Sqlite,
     /// The sandbox itself.
     Sandbox,
 }
@@ -104,6 +137,7 @@ impl Component {
             Self::Std => "Rust std",
             Self::Tokio => "tokio",
             Self::Worker => "worker",
+            Self::Sqlite => "SQLite",
             Self::Sandbox => "sandbox",
         }
     }
@@ -199,6 +233,16 @@ pub enum Decision {
     Kill,
 }
 
+impl From<Action> for Decision {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Allow => Self::Allow,
+            Action::Errno(errno) => Self::Errno(errno),
+            Action::Kill => Self::Kill,
+        }
+    }
+}
+
 impl Condition {
     /// Whether these argument registers meet the condition.
     pub fn holds(&self, args: &[u64; 6], own_pid: u32) -> bool {
@@ -274,9 +318,36 @@ const fn fails(
     Row { calls, when, action: Action::Errno(errno), component, reason, profiles: &Profile::ALL }
 }
 
+/// The row for some of the profiles only.
+const fn only(profiles: &'static [Profile], row: Row) -> Row {
+    Row { profiles, ..row }
+}
+
 const NULL: &[Named] = &[Named { name: "NULL", value: 0 }];
 const ZERO: &[Named] = &[Named { name: "0", value: 0 }];
 const PROTECTION: &[Named] = named![PROT_READ, PROT_WRITE, PROT_EXEC];
+const DATA: &[Named] = named![PROT_READ, PROT_WRITE];
+const ANONYMOUS: Condition = long(
+    3,
+    "flags",
+    bits(named![MAP_PRIVATE, MAP_ANONYMOUS], named![MAP_NORESERVE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_STACK]),
+);
+/// Nobody may execute what an actor makes, with its rights or anybody's.
+const FILE_MODE: &[Named] = named![S_IRUSR, S_IWUSR, S_IRGRP, S_IWGRP, S_IROTH, S_IWOTH];
+/// What a file may be opened with. Without `O_TMPFILE` (a file without a name escapes every count), `O_PATH` (landlock does
+/// not look at it), `O_DIRECT`, `O_TRUNC`, `O_APPEND`, `O_SYNC`, `O_ASYNC`, `O_NOATIME`,
+/// `O_NONBLOCK`: SQLite needs none of them.
+const OPEN_FLAGS: &[Named] = &[
+    Named { name: "O_RDWR", value: libc::O_RDWR as u64 },
+    Named { name: "O_WRONLY", value: libc::O_WRONLY as u64 },
+    Named { name: "O_CREAT", value: libc::O_CREAT as u64 },
+    Named { name: "O_EXCL", value: libc::O_EXCL as u64 },
+    Named { name: "O_NOFOLLOW", value: libc::O_NOFOLLOW as u64 },
+    Named { name: "O_CLOEXEC", value: libc::O_CLOEXEC as u64 },
+    Named { name: "O_DIRECTORY", value: libc::O_DIRECTORY as u64 },
+    // What the kernel calls so: in `libc` it is 0 where it is implied.
+    Named { name: "O_LARGEFILE", value: if cfg!(target_arch = "aarch64") { 0o400000 } else { 0o100000 } },
+];
 const CLOCKS: &[Named] = named![
     CLOCK_REALTIME,
     CLOCK_MONOTONIC,
@@ -327,34 +398,49 @@ const SIGSYS: &[Named] = named![SIGSYS];
 /// The table.
 pub const ROWS: &[Row] = &[
     // Memory.
-    allow(
-        &["mmap"],
-        &[
-            long(2, "prot", bits(&[], PROTECTION)),
-            long(
-                3,
-                "flags",
-                bits(
-                    named![MAP_PRIVATE, MAP_ANONYMOUS],
-                    named![MAP_NORESERVE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_STACK],
-                ),
-            ),
-        ],
-        Component::V8,
-        "Heaps, code ranges, thread stacks, malloc. Private anonymous memory only: no file, no sharing, no huge pages. \
-         Executable because V8 compiles.",
+    only(
+        WITH_JIT,
+        allow(
+            &["mmap"],
+            &[long(2, "prot", bits(&[], PROTECTION)), ANONYMOUS],
+            Component::V8,
+            "Heaps, code ranges, thread stacks, malloc. Private anonymous memory only: no file, no sharing, no huge pages. \
+             Executable because V8 compiles.",
+        ),
+    ),
+    only(
+        JITLESS,
+        allow(
+            &["mmap"],
+            &[long(2, "prot", bits(&[], DATA)), ANONYMOUS],
+            Component::V8,
+            "Heaps, thread stacks, malloc. Private anonymous memory only, and never executable.",
+        ),
     ),
     allow(
         &["mmap"],
-        &[long(2, "prot", bits(&[], named![PROT_READ, PROT_WRITE])), long(3, "flags", bits(DROPPABLE, &[]))],
+        &[long(2, "prot", bits(&[], DATA)), long(3, "flags", bits(DROPPABLE, &[]))],
         Component::Libc,
         "The state of getrandom in the vDSO (glibc 2.41 and newer).",
     ),
-    allow(
-        &["mprotect", "pkey_mprotect"],
-        &[long(2, "prot", bits(&[], PROTECTION))],
-        Component::V8,
-        "Commit and decommit of reserved pages, code pages. No PROT_GROWSDOWN.",
+    only(
+        WITH_JIT,
+        allow(
+            &["mprotect", "pkey_mprotect"],
+            &[long(2, "prot", bits(&[], PROTECTION))],
+            Component::V8,
+            "Commit and decommit of reserved pages, code pages. No PROT_GROWSDOWN.",
+        ),
+    ),
+    only(
+        JITLESS,
+        allow(
+            &["mprotect"],
+            &[long(2, "prot", bits(&[], DATA))],
+            Component::V8,
+            "Commit and decommit of reserved pages. Nothing becomes executable, also not what was before: a page that loses \
+             PROT_EXEC never gets it back.",
+        ),
     ),
     allow(&["munmap", "brk"], &[], Component::Libc, "Gives memory back, grows the C heap."),
     allow(
@@ -387,13 +473,16 @@ pub const ROWS: &[Row] = &[
         Component::V8,
         "Returns pages after garbage collection, marks reservations. No MADV_REMOVE, MERGEABLE, HWPOISON, GUARD.",
     ),
-    allow(
-        &["pkey_alloc"],
-        &[long(0, "flags", one_of(ZERO))],
-        Component::V8,
-        "Protection keys for the code space where the CPU has them.",
+    only(
+        WITH_JIT,
+        allow(
+            &["pkey_alloc"],
+            &[long(0, "flags", one_of(ZERO))],
+            Component::V8,
+            "Protection keys for the code space where the CPU has them.",
+        ),
     ),
-    allow(&["pkey_free"], &[], Component::V8, "Counterpart of pkey_alloc."),
+    only(WITH_JIT, allow(&["pkey_free"], &[], Component::V8, "Counterpart of pkey_alloc.")),
     // Threads.
     allow(
         &["clone"],
@@ -520,6 +609,67 @@ pub const ROWS: &[Row] = &[
         Component::Tokio,
         "Wakes the runtime from V8's threads.",
     ),
+    // Files of an actor. Landlock says where; the filter says how.
+    only(
+        WITH_STORAGE,
+        allow(
+            &["openat"],
+            &[int(2, "flags", bits(&[], OPEN_FLAGS)), int(3, "mode", bits(&[], FILE_MODE))],
+            Component::Sqlite,
+            "The database, its journal, its write-ahead log, and the directory, to make names durable. Landlock permits \
+             regular files beneath the directory and nothing else.",
+        ),
+    ),
+    only(
+        WITH_STORAGE,
+        allow(
+            &["newfstatat", "access", "faccessat"],
+            &[],
+            Component::Sqlite,
+            "Whether a journal is there, and how long a file is. Landlock does not cover these: what can be asked about is \
+             what the mount namespace holds, which is the directory.",
+        ),
+    ),
+    only(
+        WITH_STORAGE,
+        allow(
+            &["unlink"],
+            &[],
+            Component::Sqlite,
+            "Ends a transaction by removing its journal. Landlock: beneath the directory.",
+        ),
+    ),
+    only(
+        WITH_STORAGE,
+        allow(
+            &["unlinkat"],
+            &[int(2, "flags", one_of(ZERO))],
+            Component::Sqlite,
+            "As unlink. Not AT_REMOVEDIR: there are no directories to remove.",
+        ),
+    ),
+    only(
+        WITH_STORAGE,
+        allow(
+            &["pread64", "pwrite64", "fsync", "fdatasync", "ftruncate"],
+            &[],
+            Component::Sqlite,
+            "Pages in and out, on descriptors that are open. The length of a file is bounded by RLIMIT_FSIZE.",
+        ),
+    ),
+    only(
+        WITH_STORAGE,
+        allow(
+            &["fcntl"],
+            &[int(1, "cmd", one_of(named![F_SETLK, F_GETLK, F_OFD_SETLK, F_OFD_GETLK]))],
+            Component::Sqlite,
+            "Locks on its own files, without waiting.",
+        ),
+    ),
+    only(
+        WITH_STORAGE,
+        allow(&["geteuid"], &[], Component::Sqlite, "Only root would hand a new file to the database's owner."),
+    ),
     // Small things.
     allow(
         &["getrandom"],
@@ -553,23 +703,25 @@ pub const ROWS: &[Row] = &[
     // What fails instead of killing: calls that libraries make on paths that can be reached by mistake.
     fails(
         Errno::Noent,
-        &[
-            "open",
-            "openat",
-            "stat",
-            "lstat",
-            "newfstatat",
-            "access",
-            "faccessat",
-            "faccessat2",
-            "readlink",
-            "readlinkat",
-            "getcwd",
-        ],
+        &["open", "stat", "lstat", "readlink", "readlinkat", "getcwd"],
         &[],
         Component::Libc,
-        "There is no file. ICU and tzset look for time zones, malloc for overcommit_memory, a Rust panic for its \
-         directory: all go on without.",
+        "There is no file. malloc looks for overcommit_memory, a Rust panic for its directory: all go on without. A database \
+         uses the newer calls.",
+    ),
+    only(
+        WITHOUT_STORAGE,
+        fails(
+            Errno::Noent,
+            &["openat", "newfstatat", "access", "faccessat", "faccessat2"],
+            &[],
+            Component::Libc,
+            "As above, and ICU and tzset look for time zones.",
+        ),
+    ),
+    only(
+        WITH_STORAGE,
+        fails(Errno::Nosys, &["faccessat2"], &[], Component::Libc, "Newer libraries try it first and fall back."),
     ),
     fails(
         Errno::Perm,
@@ -613,6 +765,131 @@ pub const ROWS: &[Row] = &[
     ),
 ];
 
+/// One of the rights that landlock knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Something done to a file, granted or not beneath the worker's directory.
+    File(AccessFs),
+    /// Something done with a socket. Never granted.
+    Net(AccessNet),
+    /// A reach beyond the process. Always cut off.
+    Scope(Scope),
+}
+
+/// A row of the landlock ruleset. Every right that a kernel knows is *handled*, which means refused unless it is granted.
+#[derive(Clone, Copy, Debug)]
+pub struct RightRow {
+    /// The right.
+    pub right: Right,
+    /// Its name in `landlock(7)`, without `LANDLOCK_ACCESS_` or `LANDLOCK_`.
+    pub name: &'static str,
+    /// The profiles to which it is granted, beneath the worker's directory.
+    pub granted: &'static [Profile],
+    /// Why, and why it is safe; or what it would allow.
+    pub reason: &'static str,
+}
+
+const fn file(right: AccessFs, name: &'static str, granted: &'static [Profile], reason: &'static str) -> RightRow {
+    RightRow { right: Right::File(right), name, granted, reason }
+}
+
+const fn net(right: AccessNet, name: &'static str, reason: &'static str) -> RightRow {
+    RightRow { right: Right::Net(right), name, granted: &[], reason }
+}
+
+const fn scope(right: Scope, name: &'static str, reason: &'static str) -> RightRow {
+    RightRow { right: Right::Scope(right), name, granted: &[], reason }
+}
+
+/// The landlock ruleset.
+pub const RIGHTS: &[RightRow] = &[
+    file(AccessFs::ReadFile, "FS_READ_FILE", WITH_STORAGE, "The database and its journal."),
+    file(AccessFs::WriteFile, "FS_WRITE_FILE", WITH_STORAGE, "The database and its journal."),
+    file(AccessFs::Truncate, "FS_TRUNCATE", WITH_STORAGE, "SQLite shortens its files; a journal that ends empty."),
+    file(AccessFs::MakeReg, "FS_MAKE_REG", WITH_STORAGE, "A new database, a new journal."),
+    file(AccessFs::RemoveFile, "FS_REMOVE_FILE", WITH_STORAGE, "The journal at the end of a transaction."),
+    file(
+        AccessFs::ReadDir,
+        "FS_READ_DIR",
+        WITH_STORAGE,
+        "SQLite opens the directory to make new names durable with fsync. The filter refuses to list it.",
+    ),
+    file(AccessFs::Execute, "FS_EXECUTE", &[], "No program is ever run."),
+    file(AccessFs::MakeDir, "FS_MAKE_DIR", &[], "The directory stays flat, so that a walk over it is short."),
+    file(AccessFs::RemoveDir, "FS_REMOVE_DIR", &[], "There is none to remove."),
+    file(AccessFs::MakeSym, "FS_MAKE_SYM", &[], "A link could mislead whoever else reads the directory."),
+    file(AccessFs::MakeSock, "FS_MAKE_SOCK", &[], "A way to be reached by other processes."),
+    file(AccessFs::MakeFifo, "FS_MAKE_FIFO", &[], "As a socket; opening one can block for ever."),
+    file(AccessFs::MakeChar, "FS_MAKE_CHAR", &[], "A device is a way into the kernel."),
+    file(AccessFs::MakeBlock, "FS_MAKE_BLOCK", &[], "A device is a way into the kernel."),
+    file(AccessFs::Refer, "FS_REFER", &[], "Hard links and renames between directories."),
+    file(AccessFs::IoctlDev, "FS_IOCTL_DEV", &[], "There is no device."),
+    file(AccessFs::ResolveUnix, "FS_RESOLVE_UNIX", &[], "Connecting to a socket in the file system."),
+    net(AccessNet::BindTcp, "NET_BIND_TCP", "No sockets, ever."),
+    net(AccessNet::ConnectTcp, "NET_CONNECT_TCP", "No sockets, ever."),
+    net(AccessNet::BindUdp, "NET_BIND_UDP", "No sockets, ever."),
+    net(AccessNet::ConnectSendUdp, "NET_CONNECT_SEND_UDP", "No sockets, ever."),
+    scope(Scope::AbstractUnixSocket, "SCOPE_ABSTRACT_UNIX_SOCKET", "Sockets of other processes that have no path."),
+    scope(Scope::Signal, "SCOPE_SIGNAL", "Signals to other processes."),
+];
+
+/// How high a resource limit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ceiling {
+    /// This much.
+    Of(u64),
+    /// The descriptors that were handed over, those above them that the policy allows, and the three standard ones.
+    Descriptors,
+    /// As many threads as the policy says.
+    Threads,
+    /// The longest file of an actor, in bytes; 0 without storage.
+    FileBytes,
+    /// Private writable memory, in bytes above what the process has when it starts; unlimited when the policy says so.
+    Data,
+}
+
+/// A row of the resource limits, soft and hard alike, the same in every profile.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitRow {
+    /// The name without `RLIMIT_`.
+    pub name: &'static str,
+    /// The kernel's number.
+    pub resource: libc::__rlimit_resource_t,
+    /// How high.
+    pub ceiling: Ceiling,
+    /// Why.
+    pub reason: &'static str,
+}
+
+const fn limit(
+    name: &'static str,
+    resource: libc::__rlimit_resource_t,
+    ceiling: Ceiling,
+    reason: &'static str,
+) -> LimitRow {
+    LimitRow { name, resource, ceiling, reason }
+}
+
+/// The resource limits.
+pub const LIMITS: &[LimitRow] = &[
+    limit("NOFILE", libc::RLIMIT_NOFILE, Ceiling::Descriptors, "The tables of the kernel are not filled."),
+    limit("NPROC", libc::RLIMIT_NPROC, Ceiling::Threads, "Nor its process table. Counted for the worker's own user."),
+    limit("CORE", libc::RLIMIT_CORE, Ceiling::Of(0), "A tenant's memory does not end up on disk."),
+    limit("FSIZE", libc::RLIMIT_FSIZE, Ceiling::FileBytes, "The quota of one file. Without storage no file grows."),
+    limit("MEMLOCK", libc::RLIMIT_MEMLOCK, Ceiling::Of(0), "No memory is kept from being swapped out."),
+    limit("MSGQUEUE", libc::RLIMIT_MSGQUEUE, Ceiling::Of(0), "No POSIX message queues."),
+    limit("LOCKS", libc::RLIMIT_LOCKS, Ceiling::Of(0), "Old kernels count file locks here; newer ones ignore it."),
+    limit("RTPRIO", libc::RLIMIT_RTPRIO, Ceiling::Of(0), "No priority before others."),
+    limit("NICE", libc::RLIMIT_NICE, Ceiling::Of(0), "No priority before others."),
+    limit("SIGPENDING", libc::RLIMIT_SIGPENDING, Ceiling::Of(64), "Queued signals take memory of the kernel."),
+    limit(
+        "DATA",
+        libc::RLIMIT_DATA,
+        Ceiling::Data,
+        "Buffers, WebAssembly and native memory together. Where the policy sets it.",
+    ),
+];
+
 fn list(names: &[Named], separator: &str) -> String {
     names.iter().map(|n| format!("`{}`", n.name)).collect::<Vec<_>>().join(separator)
 }
@@ -639,51 +916,95 @@ pub fn document() -> String {
          <!-- Made from policy/src/table.rs by `BULKHEAD_REFRESH=1 cargo test -p bulkhead-policy --lib policy_document`. \
          Do not edit. -->\n\n\
          Every system call that is not in these tables ends the process: the call is not made, one line with its number, \
-         name and arguments goes to the supervisor's log, and the exit status is `SIGSYS`. The same happens to a call in \
-         the first table whose arguments are not as the rule says. Calls of the 32-bit and x32 ABIs end the process. \
+         name and arguments goes to the supervisor's log, and the exit status is `SIGSYS`. The same happens to an \
+         allowed call whose arguments are not as the rule says. Calls of the 32-bit and x32 ABIs end the process. \
          `uretprobe` and `uprobe` (x86_64 335 and 336) are out of reach of any filter: the kernel exempts its own trampolines, \
          and answers SIGILL or an error to anybody else.\n\n\
          Numbers are those of x86_64 / aarch64; `–` means that the architecture does not have the call.\n",
     );
-    for profile in Profile::ALL {
-        let _ = write!(out, "\n## Profile `{}`\n", profile.name());
+    out.push_str(
+        "\nThere are four profiles. `stateless` is a worker without storage; `actor` has a database in a directory that was \
+         handed to it; the `-jitless` variants compile nothing, so that no memory becomes executable. A profile has the rows \
+         of the first section and those of each later section that names it. No actor process is started yet: durable \
+         objects do not exist.\n",
+    );
+    let mut sections: Vec<&[Profile]> = vec![&Profile::ALL];
+    for row in ROWS {
+        if !sections.contains(&row.profiles) {
+            sections.push(row.profiles);
+        }
+    }
+    for section in sections {
+        if section == Profile::ALL {
+            out.push_str("\n## Every profile\n");
+        } else {
+            let names: Vec<_> = section.iter().map(|profile| format!("`{}`", profile.name())).collect();
+            let _ = write!(out, "\n## Also {}\n", names.join(", "));
+        }
         for (title, kind) in [("Allowed", 0), ("Fails with an error", 1), ("Kills at once", 2)] {
-            let selected = rows(profile).filter(|row| match row.action {
-                Action::Allow => kind == 0,
-                Action::Errno(_) => kind == 1,
-                Action::Kill => kind == 2,
-            });
-            let _ = write!(
-                out,
-                "\n### {title}\n\n| system calls | numbers | rule | action | for | why |\n|---|---|---|---|---|---|\n"
-            );
-            for row in selected {
-                let number = |arch: Arch, name: &str| arch.number(name).map_or("–".into(), |n| n.to_string());
-                let calls = row.calls.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                let numbers = row
-                    .calls
-                    .iter()
-                    .map(|name| format!("{} / {}", number(Arch::X86_64, name), number(Arch::Aarch64, name)))
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                let rule = if row.when.is_empty() {
-                    "any arguments".into()
-                } else {
-                    row.when.iter().map(describe).collect::<Vec<_>>().join("; ")
-                };
-                let action = match row.action {
-                    Action::Allow => "allow",
-                    Action::Errno(errno) => errno.name(),
-                    Action::Kill => "kill",
-                };
-                let _ = writeln!(
-                    out,
-                    "| {calls} | {numbers} | {rule} | {action} | {} | {} |",
-                    row.component.name(),
-                    row.reason
-                );
+            let selected: Vec<_> = ROWS
+                .iter()
+                .filter(|row| row.profiles == section)
+                .filter(|row| match row.action {
+                    Action::Allow => kind == 0,
+                    Action::Errno(_) => kind == 1,
+                    Action::Kill => kind == 2,
+                })
+                .collect();
+            if !selected.is_empty() {
+                let _ = write!(out, "\n### {title}\n\n{}", rows_as_text(&selected));
             }
         }
+    }
+    out.push_str(
+        "\n## Landlock\n\nEvery right that the kernel's landlock knows is handled, so that it is refused everywhere unless it is \
+         granted here, and then only beneath the directory that the worker was handed.\n\n\
+         | right | stateless | actor | why |\n|---|---|---|---|\n",
+    );
+    for row in RIGHTS {
+        let word = |profile| if row.granted.contains(&profile) { "its directory" } else { "–" };
+        let (stateless, actor) = (word(Profile::Stateless), word(Profile::Actor));
+        let _ = writeln!(out, "| `{}` | {stateless} | {actor} | {} |", row.name, row.reason);
+    }
+    out.push_str(
+        "\n## Resource limits\n\nSoft and hard limit alike, in every profile.\n\n| limit | value | why |\n|---|---|---|\n",
+    );
+    for row in LIMITS {
+        let value = match row.ceiling {
+            Ceiling::Of(value) => value.to_string(),
+            Ceiling::Descriptors => "3, those handed over, and 32".into(),
+            Ceiling::Threads => "the policy's `threads`".into(),
+            Ceiling::FileBytes => "0; in `actor` the quota of a file".into(),
+            Ceiling::Data => "the policy's `memory` above what is mapped at the start".into(),
+        };
+        let _ = writeln!(out, "| `RLIMIT_{}` | {value} | {} |", row.name, row.reason);
+    }
+    out
+}
+
+fn rows_as_text(rows: &[&Row]) -> String {
+    let mut out = String::from("| system calls | numbers | rule | action | for | why |\n|---|---|---|---|---|---|\n");
+    for row in rows {
+        let number = |arch: Arch, name: &str| arch.number(name).map_or("–".into(), |n| n.to_string());
+        let calls = row.calls.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let numbers = row
+            .calls
+            .iter()
+            .map(|name| format!("{} / {}", number(Arch::X86_64, name), number(Arch::Aarch64, name)))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let rule = if row.when.is_empty() {
+            "any arguments".into()
+        } else {
+            row.when.iter().map(describe).collect::<Vec<_>>().join("; ")
+        };
+        let action = match row.action {
+            Action::Allow => "allow",
+            Action::Errno(errno) => errno.name(),
+            Action::Kill => "kill",
+        };
+        let _ =
+            writeln!(out, "| {calls} | {numbers} | {rule} | {action} | {} | {} |", row.component.name(), row.reason);
     }
     out
 }
@@ -763,9 +1084,24 @@ mod tests {
             "kexec_load",
             "init_module",
             "open",
-            "openat",
             "openat2",
             "creat",
+            "mkdir",
+            "mkdirat",
+            "rename",
+            "renameat",
+            "renameat2",
+            "link",
+            "linkat",
+            "symlink",
+            "symlinkat",
+            "mknod",
+            "mknodat",
+            "chmod",
+            "fchmod",
+            "fchmodat",
+            "setxattr",
+            "getdents64",
             "socket",
             "socketpair",
             "connect",
@@ -788,5 +1124,81 @@ mod tests {
                 assert!(!NEVER.contains(name), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn only_an_actor_opens_files_and_only_plainly() {
+        let open = |profile, flags: i32| decide(profile, "openat", &[0, 0, flags as u64, 0, 0, 0], 1);
+        for profile in WITHOUT_STORAGE {
+            assert_eq!(open(*profile, libc::O_RDONLY), Decision::Errno(Errno::Noent));
+        }
+        for profile in WITH_STORAGE {
+            assert_eq!(
+                open(*profile, libc::O_RDWR | libc::O_CREAT | libc::O_NOFOLLOW | libc::O_CLOEXEC),
+                Decision::Allow
+            );
+            assert_eq!(open(*profile, libc::O_DIRECTORY), Decision::Allow);
+            let create = |mode| decide(*profile, "openat", &[0, 0, libc::O_CREAT as u64, mode, 0, 0], 1);
+            assert_eq!(
+                (create(0o644), create(0o4644), create(0o755)),
+                (Decision::Allow, Decision::Refuse, Decision::Refuse)
+            );
+            for flag in [
+                libc::O_TMPFILE,
+                libc::O_PATH,
+                libc::O_DIRECT,
+                libc::O_SYNC,
+                libc::O_NOATIME,
+                libc::O_ASYNC,
+                libc::O_APPEND,
+            ] {
+                assert_eq!(open(*profile, libc::O_RDWR | flag), Decision::Refuse, "{flag:#o}");
+            }
+            let unlink = |flags: i32| decide(*profile, "unlinkat", &[0, 0, flags as u64, 0, 0, 0], 1);
+            assert_eq!((unlink(0), unlink(libc::AT_REMOVEDIR)), (Decision::Allow, Decision::Refuse));
+        }
+    }
+
+    #[test]
+    fn without_a_compiler_nothing_becomes_executable() {
+        let exec = libc::PROT_EXEC as u64;
+        for profile in Profile::ALL {
+            let expected = if JITLESS.contains(&profile) { Decision::Refuse } else { Decision::Allow };
+            for name in ["mprotect", "pkey_mprotect"] {
+                assert_eq!(decide(profile, name, &[0, 0, exec, 0, 0, 0], 1), expected, "{name} {profile:?}");
+            }
+            assert_eq!(decide(profile, "mmap", &[0, 0, exec, 0x22, 0, 0], 1), expected, "{profile:?}");
+            assert_eq!(decide(profile, "mmap", &[0, 0, 3, 0x22, 0, 0], 1), Decision::Allow, "{profile:?}");
+        }
+    }
+
+    #[test]
+    fn every_right_of_landlock_has_one_row() {
+        use landlock::{ABI, Access, BitFlags};
+        let (mut files, mut nets, mut scopes) = (BitFlags::EMPTY, BitFlags::EMPTY, BitFlags::EMPTY);
+        for row in RIGHTS {
+            let new = match row.right {
+                Right::File(right) => {
+                    let new = !files.contains(right);
+                    files |= right;
+                    new
+                }
+                Right::Net(right) => {
+                    let new = !nets.contains(right);
+                    nets |= right;
+                    new
+                }
+                Right::Scope(right) => {
+                    let new = !scopes.contains(right);
+                    scopes |= right;
+                    new
+                }
+            };
+            assert!(new, "{}", row.name);
+            assert!(row.granted.iter().all(|profile| WITH_STORAGE.contains(profile)), "{}", row.name);
+        }
+        assert_eq!(files, AccessFs::from_all(ABI::V10));
+        assert_eq!(nets, AccessNet::from_all(ABI::V10));
+        assert_eq!(scopes, Scope::from_all(ABI::V10));
     }
 }

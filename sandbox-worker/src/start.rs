@@ -48,20 +48,24 @@ fn run() -> Result<(), StartError> {
     if argv.first().is_some_and(|argument| argument == check::SELF_TEST_ARG) {
         check::self_test_child();
     }
-    let probe = take_probe(&mut argv);
+    let mut hidden = Hidden::take(&mut argv);
     let args = WorkerArgs::parse(argv)?;
     let mut limits =
         enter::Limits { data: (args.memory_bytes != 0).then_some(args.memory_bytes), ..enter::Limits::default() };
     if args.threads != 0 {
         limits.threads = args.threads.into();
     }
-    let options = enter::Options {
+    let mut options = enter::Options {
         fds: 1 + args.shards as usize,
         mode: if args.best_effort { Mode::BestEffort } else { Mode::Required },
         limits,
+        storage: args.storage.map(|file_bytes| enter::Storage { file_bytes }),
         ..enter::Options::default()
     };
+    hidden.leave_out(&mut options);
     let mut prepared = enter::prepare(&options)?;
+    // Kept open for as long as the process lives. Durable objects, which will use it, do not exist yet.
+    let directory = prepared.take_directory();
     let mut streams = prepared.take_descriptors().into_iter().map(StdUnixStream::from);
     let control = streams.next().ok_or(StartError::NoControl)?;
 
@@ -75,12 +79,12 @@ fn run() -> Result<(), StartError> {
     let logger = Rc::new(Logger::default());
     let limits = HeapLimits { heap_bytes: usize::try_from(args.heap_bytes).unwrap_or(usize::MAX) };
     let isolate = Isolate::new(limits, logger.clone());
-    let process = Process::new(isolate, limits, logger);
+    let process = Process::new(isolate.clone(), limits, logger);
 
-    prepared.seal(Profile::Stateless, Refusal::Kill)?;
-    if let Some(probe) = probe {
-        probe();
-    }
+    let refusal = if args.seccomp_log { Refusal::Log } else { Refusal::Kill };
+    prepared.seal(Profile::of(args.storage.is_some(), args.jitless), refusal)?;
+    hidden.run(&isolate, directory.as_ref());
+    drop(isolate);
 
     local.block_on(&runtime, async {
         for stream in streams {
@@ -101,15 +105,58 @@ fn connect(stream: StdUnixStream) -> std::io::Result<tokio::net::UnixStream> {
     tokio::net::UnixStream::from_std(stream)
 }
 
-/// Takes the hidden arguments of test builds, which try one forbidden thing inside the shut process and end it.
+/// The hidden arguments of test builds: what to try inside of the shut process, which ends with that, and which layers to
+/// leave out.
 #[cfg(feature = "probes")]
-fn take_probe(argv: &mut Vec<std::ffi::OsString>) -> Option<impl FnOnce() + use<>> {
-    let index = argv.iter().position(|argument| argument == bulkhead_policy::probe::PROBE_ARG)?;
-    let name = argv.drain(index..).nth(1).unwrap_or_default().to_string_lossy().into_owned();
-    Some(move || bulkhead_policy::probe::run(&name))
+struct Hidden {
+    probe: Option<Vec<String>>,
+    without: Vec<bulkhead_policy::report::Layer>,
 }
 
+#[cfg(feature = "probes")]
+impl Hidden {
+    fn take(argv: &mut Vec<std::ffi::OsString>) -> Self {
+        use bulkhead_policy::probe;
+        let text = |argument: &std::ffi::OsString| argument.to_string_lossy().into_owned();
+        let found = argv.iter().position(|argument| argument == probe::PROBE_ARG);
+        let probe = found.map(|index| argv.drain(index..).skip(1).map(|argument| text(&argument)).collect());
+        let without = argv.pop_if(|argument| probe::parse_without(&text(argument)).is_some());
+        let without = without.and_then(|argument| probe::parse_without(&text(&argument))).unwrap_or_default();
+        Self { probe, without }
+    }
+
+    fn leave_out(&mut self, options: &mut enter::Options) {
+        options.without = std::mem::take(&mut self.without);
+    }
+
+    fn run(self, isolate: &Isolate, directory: Option<&std::os::fd::OwnedFd>) {
+        use std::os::fd::AsRawFd;
+        match self.probe.as_deref() {
+            None => {}
+            // A script in the isolate, which is not there for `policy` to use.
+            Some([name, source]) if name == "script" => {
+                let code = isolate.enter(|scope| {
+                    let source = v8::String::new(scope, source)?;
+                    v8::Script::compile(scope, source, None)?.run(scope)?.int32_value(scope)
+                });
+                std::process::exit(code.unwrap_or(bulkhead_policy::probe::UNKNOWN));
+            }
+            Some(words) => bulkhead_policy::probe::run(words, directory.map(AsRawFd::as_raw_fd)),
+        }
+    }
+}
+
+/// Without the feature there are no such arguments.
 #[cfg(not(feature = "probes"))]
-fn take_probe(_: &mut [std::ffi::OsString]) -> Option<fn()> {
-    None
+struct Hidden;
+
+#[cfg(not(feature = "probes"))]
+impl Hidden {
+    fn take(_: &mut [std::ffi::OsString]) -> Self {
+        Self
+    }
+
+    fn leave_out(&mut self, _: &mut enter::Options) {}
+
+    fn run(self, _: &Isolate, _: Option<&std::os::fd::OwnedFd>) {}
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bulkhead_test_support::{Server, Setup, http, process};
+use bulkhead_test_support::{Server, Setup, http, process, runtime};
 
 /// The namespaces that a worker has for itself when the kernel permits it.
 const NAMESPACES: [&str; 6] = ["pid", "mnt", "net", "ipc", "uts", "user"];
@@ -44,7 +44,7 @@ fn workers_hold_the_expected_descriptors_and_nothing_else() {
                     _ => *kinds.entry(kind).or_default() += 1,
                 }
             }
-            let expected = BTreeMap::from([
+            let mut expected = BTreeMap::from([
                 // The control connection, one event connection for each shard, and three ends of a pair that leads
                 // nowhere: the runtime's, which it would use for signals.
                 ("socket:".to_owned(), 1 + shards + 3),
@@ -52,6 +52,9 @@ fn workers_hold_the_expected_descriptors_and_nothing_else() {
                 ("anon_inode:[eventpoll]".to_owned(), 2),
                 ("anon_inode:[eventfd]".to_owned(), 1),
             ]);
+            if runtime::seccomp_log() {
+                expected.insert("anon_inode:seccomp notify".to_owned(), 1);
+            }
             assert_eq!(kinds, expected, "descriptors of worker {worker}");
         }
     }
@@ -107,6 +110,22 @@ fn workers_share_no_namespace_and_no_user() {
     }
 }
 
+#[test]
+fn log_mode_reaches_the_workers_and_is_warned_of() {
+    // With the variable every test's server is started like this.
+    let mode = (!runtime::seccomp_log()).then_some("--seccomp=log");
+    let setup = mode.into_iter().fold(Setup::sample("hello"), Setup::argument);
+    let server = bulkhead_test_support::supervisor!().serve(setup);
+    assert_eq!(http::get(server.port(), "/").expect("a response").status, 200);
+    assert!(server.stderr().contains("warning: --seccomp=log protects nothing"), "{}", server.stderr());
+    for worker in workers(&server) {
+        let name = |thread| std::fs::read_to_string(format!("/proc/{worker}/task/{thread}/comm")).unwrap_or_default();
+        runtime::wait_until("the thread that says which calls were made", || {
+            process::threads(worker).into_iter().any(|thread| name(thread).trim() == "seccomp-log")
+        });
+    }
+}
+
 /// Whether this machine gives the layer, as `supervisor check-sandbox` says.
 fn enforced(layer: &str) -> bool {
     let report = super::check_sandbox::json();
@@ -126,7 +145,7 @@ fn served() -> Server {
 fn workers(server: &Server) -> Vec<u32> {
     let shut = |pid: &u32| process::status_field(*pid, None, "Seccomp").as_deref() == Some("2");
     let mut workers = Vec::new();
-    bulkhead_test_support::runtime::wait_until("the worker and one that waits to be shut in", || {
+    runtime::wait_until("the worker and one that waits to be shut in", || {
         workers = process::workers(server.pid());
         workers.len() > 1 && workers.iter().all(shut)
     });

@@ -50,6 +50,15 @@ pub(super) enum SandboxMode {
     BestEffort,
 }
 
+/// What becomes of a system call that the policy does not permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SeccompMode {
+    /// End the process
+    Kill,
+    /// Make the call and log it, to find what the policy lacks: this protects nothing
+    Log,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Signals: SIGTERM and SIGINT stop accepting connections and finish the requests in flight; a second one ends at once.
@@ -101,6 +110,10 @@ pub(super) struct ServeArgs {
     /// What to do on a machine that lacks seccomp or landlock
     #[arg(long, value_enum, value_name = "mode", default_value = "required")]
     pub(super) sandbox: SandboxMode,
+
+    /// What becomes of a worker's system call that the policy does not permit
+    #[arg(long, value_enum, value_name = "mode", default_value = "kill")]
+    pub(super) seccomp: SeccompMode,
 
     /// Serve with <n> threads, each with its own connections to the workers [default: half of the processors]
     #[arg(long, value_name = "n", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -279,6 +292,7 @@ mod tests {
             (&["serve", "a", "--control-fd=-1"], "must be a file descriptor (non-negative integer)"),
             (&["serve", "a", "--control-fd=99999999999"], "must be a file descriptor (non-negative integer)"),
             (&["serve", "a", "--sandbox=none"], "required, best-effort"),
+            (&["serve", "a", "--seccomp=off"], "kill, log"),
             (&["serve", "a", "--shards=0"], "--shards"),
         ] {
             let error = error(arguments);

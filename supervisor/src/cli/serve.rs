@@ -19,7 +19,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    args::{SandboxMode, ServeArgs},
+    args::{SandboxMode, SeccompMode, ServeArgs},
     control::Control,
     not_supported,
 };
@@ -79,6 +79,13 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
 
     let log = Log::to_standard_streams().map_err(|error| format!("error: cannot start the log: {error}"))?;
     let mut fleet_config = FleetConfig::new(executable, u32::try_from(shards).unwrap_or(u32::MAX));
+    if arguments.seccomp == SeccompMode::Log {
+        eprintln!(
+            "warning: --seccomp=log protects nothing: workers make every system call that they like, and those that the \
+             policy does not permit are logged"
+        );
+        fleet_config.seccomp_log = true;
+    }
     fleet_config.best_effort_sandbox = arguments.sandbox == SandboxMode::BestEffort;
     fleet_config.experimental = arguments.experimental;
     fleet_config.verbose = verbose;

@@ -43,6 +43,8 @@ pub struct FleetConfig {
     pub shards: u32,
     /// Whether workers go on without a layer of the sandbox that this kernel does not give.
     pub best_effort_sandbox: bool,
+    /// Whether workers make system calls outside of the table and report them (`--seccomp=log`), which protects nothing.
+    pub seccomp_log: bool,
     /// Whether workers may use experimental features (`--experimental`).
     pub experimental: bool,
     /// Whether each line of tenant output begins with the worker's name (`--verbose`), and starts are logged.
@@ -68,6 +70,7 @@ impl FleetConfig {
             executable,
             shards,
             best_effort_sandbox: false,
+            seccomp_log: false,
             experimental: false,
             verbose: false,
             pool: PoolPolicy::default(),
@@ -133,6 +136,7 @@ impl Fleet {
         let args = WorkerArgs {
             shards: fleet.shards,
             best_effort: fleet.best_effort_sandbox,
+            seccomp_log: fleet.seccomp_log,
             v8_flags: config.v8_flags.clone(),
             ..spawner::arguments(&WorkerPolicy::default())
         };

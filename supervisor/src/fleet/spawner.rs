@@ -53,6 +53,8 @@ pub(super) fn arguments(policy: &WorkerPolicy) -> WorkerArgs {
         memory_bytes: policy.memory_bytes,
         threads: policy.threads,
         jitless: policy.jitless,
+        storage: None,
+        seccomp_log: false,
         v8_flags: Vec::new(),
     }
 }

@@ -1,12 +1,36 @@
 //! Forbidden things to try inside a real worker, after it was shut. Compiled into test builds only (feature `probes`).
 //!
-//! A test starts the worker with [`PROBE_ARG`] and a name from [`PROBES`]; the worker shuts itself in as always,
-//! initialises V8, seals, and calls [`run`]. The test compares how the process ended with [`Probe::expect`].
+//! A test starts the worker with [`PROBE_ARG`] and one of
+//!
+//! - a name from [`PROBES`],
+//! - [`CALLS`] and system calls as numbers, which [`cases`] makes from the table,
+//! - [`ESCAPE`] and the name of an attempt, with what it needs to know;
+//!
+//! the worker shuts itself in as always, initialises V8, seals, and calls [`run`]. The test looks at how the process ended.
+//! With [`WITHOUT_ARG`] the worker leaves layers out.
 
-use std::ffi::CStr;
+pub mod cases;
+mod escape;
+
+use std::{ffi::CStr, os::fd::RawFd};
+
+use crate::report::Layer;
 
 /// The worker's hidden argument; the next argument is a probe's name.
 pub const PROBE_ARG: &str = "--sandbox-probe";
+
+/// The worker's hidden argument that leaves layers out: their names, between commas.
+pub const WITHOUT_ARG: &str = "--sandbox-probe-without=";
+
+/// In place of a probe's name: makes the calls in the following arguments one by one, each of which is a number and six
+/// arguments between commas, and writes a line for each that came back (see [`parse_result`]).
+pub const CALLS: &str = "calls";
+
+/// In place of a probe's name: tries to get out as the following arguments say.
+pub const ESCAPE: &str = "escape";
+
+/// Stands for the worker's own process id among the arguments of a call.
+const OWN_PID_WORD: &str = "pid";
 
 /// The exit code of a probe whose call succeeded: the sandbox has a hole.
 pub const SUCCEEDED: i32 = 0;
@@ -285,15 +309,57 @@ pub fn find(name: &str) -> Option<&'static Probe> {
     PROBES.iter().find(|probe| probe.name == name)
 }
 
-/// Makes the attempt and ends the process: [`SUCCEEDED`] when the call was made, its `errno` when it was refused,
-/// [`UNKNOWN`] when there is no such probe; or it does not come back at all.
-pub fn run(name: &str) -> ! {
-    let code = match find(name) {
-        None => UNKNOWN,
-        Some(probe) if (probe.attempt)() >= 0 => SUCCEEDED,
-        // SAFETY: errno is this thread's.
-        Some(_) => unsafe { *libc::__errno_location() },
+/// The layers that [`WITHOUT_ARG`] names, if the argument is that one.
+pub fn parse_without(argument: &str) -> Option<Vec<Layer>> {
+    argument.strip_prefix(WITHOUT_ARG)?.split(',').map(Layer::from_name).collect()
+}
+
+/// Reads a line that [`CALLS`] wrote: which of the calls, from 0, and its `errno`, 0 when it succeeded.
+pub fn parse_result(line: &str) -> Option<(usize, i32)> {
+    let (at, errno) = line.strip_prefix("result ")?.split_once(' ')?;
+    Some((at.parse().ok()?, errno.parse().ok()?))
+}
+
+/// Does what the words say and ends the process: [`SUCCEEDED`] when the call was made, its `errno` when it was refused,
+/// [`UNKNOWN`] when there is no such probe; or it does not come back at all. `directory` is the worker's own.
+pub fn run(words: &[String], directory: Option<RawFd>) -> ! {
+    let code = match words {
+        [name, calls @ ..] if name == CALLS => make(calls),
+        [name, attempt, args @ ..] if name == ESCAPE => escape::attempt(attempt, args, directory).unwrap_or(UNKNOWN),
+        [name] => match find(name) {
+            None => UNKNOWN,
+            Some(probe) if (probe.attempt)() >= 0 => SUCCEEDED,
+            Some(_) => last_errno(),
+        },
+        _ => UNKNOWN,
     };
     // SAFETY: does not return, runs no destructors.
     unsafe { libc::_exit(code) }
+}
+
+fn make(calls: &[String]) -> i32 {
+    for (at, call) in calls.iter().enumerate() {
+        let own = u64::from(std::process::id());
+        let number = |word: &str| if word == OWN_PID_WORD { Some(own) } else { word.parse().ok() };
+        let Some(n) = call.split(',').map(number).collect::<Option<Vec<u64>>>().filter(|n| n.len() == 7) else {
+            return UNKNOWN;
+        };
+        let make = move || {
+            // SAFETY: the filter is in force, and what passes it was chosen to fail or to do no harm.
+            let result = unsafe { libc::syscall(n[0] as i64, n[1], n[2], n[3], n[4], n[5], n[6]) };
+            if result < 0 { last_errno() } else { 0 }
+        };
+        // The end of the first thread is not the end of the process.
+        let ends_a_thread = call.starts_with(&format!("{},", libc::SYS_exit));
+        let errno = if ends_a_thread { std::thread::spawn(make).join().unwrap_or(0) } else { make() };
+        let line = format!("result {at} {errno}\n");
+        // SAFETY: the text lives for the call.
+        unsafe { libc::syscall(libc::SYS_write, 2, line.as_ptr(), line.len()) };
+    }
+    SUCCEEDED
+}
+
+fn last_errno() -> i32 {
+    // SAFETY: errno is this thread's.
+    unsafe { *libc::__errno_location() }
 }
