@@ -41,7 +41,8 @@ const policy :Bulkhead.Policy = ( workers = [ (name = "left", limits = ({limits}
 
     /// `(module (func (export "f") (loop (br 0))))`.
     const LOOP: &[u8] = &[
-        0, b'a', b's', b'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, b'f', 0, 0, 10, 9, 1, 7, 0, 3, 0x40, 12, 0, 11, 11,
+        0, b'a', b's', b'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, b'f', 0, 0, 10, 9, 1, 7, 0, 3,
+        0x40, 12, 0, 11, 11,
     ];
 
     /// Serves `source`, asks for each path, and holds the answer against what it may be. Meanwhile the neighbour is under
@@ -67,7 +68,8 @@ const policy :Bulkhead.Policy = ( workers = [ (name = "left", limits = ({limits}
                 server.stderr()
             );
             if !line.is_empty() {
-                server.wait_for_stderr(|text| text.lines().any(|said| said.contains("\"left\"") && said.contains(line)));
+                server
+                    .wait_for_stderr(|text| text.lines().any(|said| said.contains("\"left\"") && said.contains(line)));
             }
             let others = others.join().expect("the load");
             assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0), "{path}");
@@ -167,7 +169,11 @@ export default { async fetch(request, env, ctx) {
         let answers: &[(u16, &str)] =
             &[(200, "threw "), (503, MEMORY), (503, CPU), (503, "Service Unavailable"), (200, "came back")];
         let paths: Vec<_> = paths.into_iter().map(|path| (path, answers, "")).collect();
-        each(GREEDY, "heapBytes = 67108864, bufferBytes = 67108864, memoryBytes = 268435456, cpuTimeMs = 10000", &paths);
+        each(
+            GREEDY,
+            "heapBytes = 67108864, bufferBytes = 67108864, memoryBytes = 268435456, cpuTimeMs = 10000",
+            &paths,
+        );
     }
 
     #[test]
@@ -258,7 +264,11 @@ export default { async fetch(request, env, ctx) {
 
     #[test]
     fn a_start_that_takes_for_ever_is_an_error() {
-        for source in ["for (;;);", "await (async () => { for (;;) await null; })();", "export default { get fetch() { for (;;); } };"] {
+        for source in [
+            "for (;;);",
+            "await (async () => { for (;;) await null; })();",
+            "export default { get fetch() { for (;;); } };",
+        ] {
             let exit = bulkhead_test_support::supervisor!().serve_to_exit(limited(source, "startUpCpuTimeMs = 300"));
             assert_eq!(exit.code, Some(1), "{source}: {}", exit.stderr);
             assert!(exit.stderr.contains("Script startup exceeded CPU time limit."), "{source}: {}", exit.stderr);
@@ -285,7 +295,10 @@ export default { async fetch(request, env, ctx) {
         let refused = connection.request("POST", "/upload", &[], &[b'x'; 1001]).expect("a response");
         assert_eq!((refused.status, refused.text().as_str()), (413, "Payload Too Large"));
         let mut connection = Connection::open(left);
-        let chunk = format!("POST /upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", format!("200\r\n{}\r\n", "x".repeat(512)).repeat(4));
+        let chunk = format!(
+            "POST /upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n",
+            format!("200\r\n{}\r\n", "x".repeat(512)).repeat(4)
+        );
         connection.send(chunk).expect("send");
         let refused = connection.response("POST").expect("a response");
         assert_eq!((refused.status, refused.text().as_str()), (413, "Payload Too Large"));
@@ -354,9 +367,9 @@ export default { async fetch(request, env, ctx) {
         }
         server.signal(Signal::SIGUSR1);
         server.wait_for_stderr(|text| {
-            text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()).any(|counters| {
-                counters["worker"] == "left" && counters["exceeded"]["cpuTime"] == 3
-            })
+            text.lines()
+                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+                .any(|counters| counters["worker"] == "left" && counters["exceeded"]["cpuTime"] == 3)
         });
     }
 

@@ -142,7 +142,7 @@ fn read_report(from: &mut UnixStream) -> io::Result<String> {
 
 /// Does not believe what the child says where `/proc` can tell.
 fn verify_from_outside(worker: &WorkerProcess, report: &mut Report) {
-    let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", worker.pid())) else { return };
+    let Ok(status) = fs::read_to_string(format!("/proc/{}/status", worker.pid())) else { return };
     let field = |name: &str| {
         status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim()
     };

@@ -17,7 +17,7 @@
 use std::{
     ffi::CStr,
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::{
         fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
         unix::fs::{MetadataExt, OpenOptionsExt},
@@ -91,14 +91,18 @@ pub struct Limits {
     pub extra_fds: u64,
     /// Threads and processes of the worker's user id. Meaningful when it has a user id or user namespace of its own.
     pub threads: u64,
-    /// Bytes of private writable memory (`RLIMIT_DATA`) beyond what the process has mapped when it starts, or `None` for
-    /// no limit. The address space is not limited: V8 reserves much more of it than it uses.
+    /// Bytes of private writable memory (`RLIMIT_DATA`) beyond what the process has mapped when it is sealed, or `None` for
+    /// no limit.
     pub data: Option<u64>,
+    /// Bytes of address space (`RLIMIT_AS`) beyond what the process has mapped when it is sealed, or `None` for no limit. V8
+    /// reserves much more than it uses, so this bounds no memory by itself. What it bounds are page tables, which no other
+    /// rlimit counts: one page for each two megabytes that are touched, if only to read the zeroes that are there.
+    pub address_space: Option<u64>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { extra_fds: 32, threads: 64, data: None }
+        Self { extra_fds: 32, threads: 64, data: None, address_space: None }
     }
 }
 
@@ -226,6 +230,10 @@ pub struct Prepared {
     report: Report,
     descriptors: Vec<OwnedFd>,
     directory: Option<OwnedFd>,
+    limits: Limits,
+    /// `/proc/self/statm`, which cannot be opened any more.
+    statm: io::Result<File>,
+    without_limits: bool,
     without_filter: bool,
 }
 
@@ -253,6 +261,9 @@ impl Prepared {
     /// # Errors
     /// [`EnterError::Seccomp`] in [`Mode::Required`]. In [`Mode::BestEffort`] the report says that it is missing.
     pub fn seal(mut self, profile: Profile, refusal: Refusal) -> Result<Report, EnterError> {
+        if !self.without_limits {
+            self.limit_memory()?;
+        }
         if self.without_filter {
             return Ok(self.report);
         }
@@ -264,6 +275,35 @@ impl Prepared {
         };
         self.report.set(Layer::Seccomp, status);
         Ok(self.report)
+    }
+
+    /// The limits that count from what the engine has mapped by now.
+    fn limit_memory(&mut self) -> Result<(), EnterError> {
+        let limits = self.limits;
+        if limits.data.is_none() && limits.address_space.is_none() {
+            return Ok(());
+        }
+        let detail = match self
+            .statm
+            .as_mut()
+            .map_err(|error| error.to_string())
+            .and_then(|statm| mapped(statm).map_err(|error| error.to_string()))
+        {
+            Ok((size, data)) => match rlimits(|ceiling| match ceiling {
+                Ceiling::Data => limits.data.map(|more| data.saturating_add(more)),
+                Ceiling::AddressSpace => limits.address_space.map(|more| size.saturating_add(more)),
+                _ => None,
+            }) {
+                Status::Enforced => return Ok(()),
+                status => status.detail().to_owned(),
+            },
+            Err(error) => format!("/proc/self/statm: {error}"),
+        };
+        self.report.set(Layer::Rlimits, Status::Missing(detail.clone()));
+        match self.mode {
+            Mode::Required => Err(EnterError::Required { layer: Layer::Rlimits, detail }),
+            Mode::BestEffort => Ok(()),
+        }
     }
 }
 
@@ -313,7 +353,17 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
         .map(OwnedFd::from);
     let outer_pid: Option<u32> = std::fs::read_link("/proc/self").ok().and_then(|target| target.to_str()?.parse().ok());
 
-    options.put_up(&mut report, Layer::Rlimits, || rlimits(options));
+    let statm = File::open("/proc/self/statm");
+    options.put_up(&mut report, Layer::Rlimits, || {
+        rlimits(|ceiling| match ceiling {
+            Ceiling::Of(value) => Some(value),
+            Ceiling::Descriptors => Some(3 + options.handed() as u64 + options.limits.extra_fds),
+            Ceiling::Threads => Some(options.limits.threads),
+            Ceiling::FileBytes => Some(options.storage.map_or(0, |storage| storage.file_bytes)),
+            // When the process is sealed.
+            Ceiling::Data | Ceiling::AddressSpace => None,
+        })
+    });
     pid_namespace(&mut report)?;
     namespaces(options, proc_self.as_ref().ok(), handed.as_ref(), &mut report);
     let directory = match handed {
@@ -369,6 +419,9 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
         report,
         descriptors,
         directory: directory.map(OwnedFd::from),
+        limits: options.limits,
+        statm,
+        without_limits: options.leaves_out(Layer::Rlimits),
         without_filter: options.leaves_out(Layer::Seccomp),
     })
 }
@@ -408,16 +461,8 @@ fn descriptors(options: &Options, report: &mut Report) -> Result<Vec<OwnedFd>, E
     Ok((3..end).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect())
 }
 
-fn rlimits(options: &Options) -> Status {
-    let limits = options.limits;
-    let value = |ceiling| match ceiling {
-        Ceiling::Of(value) => Some(value),
-        Ceiling::Descriptors => Some(3 + options.handed() as u64 + limits.extra_fds),
-        Ceiling::Threads => Some(limits.threads),
-        Ceiling::FileBytes => Some(options.storage.map_or(0, |storage| storage.file_bytes)),
-        // An allocator may have reserved a gibibyte before main: that is counted, and not used.
-        Ceiling::Data => limits.data.map(|data| mapped_data().saturating_add(data)),
-    };
+/// Sets the limits of the table for which `value` has one.
+fn rlimits(value: impl Fn(Ceiling) -> Option<u64>) -> Status {
     let wanted: Vec<_> = LIMITS.iter().filter_map(|row| Some((row.name, row.resource, value(row.ceiling)?))).collect();
     let failed: Vec<_> = wanted
         .iter()
@@ -432,13 +477,14 @@ fn rlimits(options: &Options) -> Status {
     }
 }
 
-/// Private writable memory of this process in bytes; 0 when there is no `/proc`.
-fn mapped_data() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = statm.split(' ').nth(5).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+/// Address space and private writable memory of this process in bytes, from its `/proc/self/statm` (proc(5)).
+fn mapped(statm: &mut File) -> io::Result<(u64, u64)> {
+    let mut text = String::new();
+    statm.read_to_string(&mut text)?;
     // SAFETY: reads a constant of the system.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages * u64::try_from(page).unwrap_or(4096)
+    let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+    let field = |at| text.split(' ').nth(at).and_then(|pages| pages.parse::<u64>().ok()).map(|pages| pages * page);
+    field(0).zip(field(5)).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it has another form"))
 }
 
 fn pid_namespace(report: &mut Report) -> Result<(), EnterError> {

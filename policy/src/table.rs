@@ -844,8 +844,10 @@ pub enum Ceiling {
     Threads,
     /// The longest file of an actor, in bytes; 0 without storage.
     FileBytes,
-    /// Private writable memory, in bytes above what the process has when it starts; unlimited when the policy says so.
+    /// Private writable memory, in bytes above what the process has when it is sealed; unlimited when the policy says so.
     Data,
+    /// Address space, in bytes above what the process has when it is sealed.
+    AddressSpace,
 }
 
 /// A row of the resource limits, soft and hard alike, the same in every profile.
@@ -887,6 +889,12 @@ pub const LIMITS: &[LimitRow] = &[
         libc::RLIMIT_DATA,
         Ceiling::Data,
         "Buffers, WebAssembly and native memory together. Where the policy sets it.",
+    ),
+    limit(
+        "AS",
+        libc::RLIMIT_AS,
+        Ceiling::AddressSpace,
+        "Page tables, which nothing else counts: whoever reads from enough empty memory fills the machine with them.",
     ),
 ];
 
@@ -975,7 +983,8 @@ pub fn document() -> String {
             Ceiling::Descriptors => "3, those handed over, and 32".into(),
             Ceiling::Threads => "the policy's `threads`".into(),
             Ceiling::FileBytes => "0; in `actor` the quota of a file".into(),
-            Ceiling::Data => "the policy's `memory` above what is mapped at the start".into(),
+            Ceiling::Data => "the policy's `memory` above what is mapped when it is sealed".into(),
+            Ceiling::AddressSpace => "64 GiB above what is mapped when it is sealed".into(),
         };
         let _ = writeln!(out, "| `RLIMIT_{}` | {value} | {} |", row.name, row.reason);
     }

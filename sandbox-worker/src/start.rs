@@ -32,6 +32,10 @@ enum StartError {
     EventLoop(#[from] std::io::Error),
 }
 
+/// Address space that a tenant's code may take beyond what the engine has reserved. A WebAssembly memory without a maximum
+/// reserves as much as it could ever grow to.
+const ADDRESS_SPACE: u64 = 64 << 30;
+
 /// What the `sandbox-worker` executable does. Returns when the supervisor closes the control connection.
 pub fn main() -> ExitCode {
     match run() {
@@ -50,8 +54,11 @@ fn run() -> Result<(), StartError> {
     }
     let mut hidden = Hidden::take(&mut argv);
     let args = WorkerArgs::parse(argv)?;
-    let mut limits =
-        enter::Limits { data: (args.memory_bytes != 0).then_some(args.memory_bytes), ..enter::Limits::default() };
+    let mut limits = enter::Limits {
+        data: (args.memory_bytes != 0).then_some(args.memory_bytes),
+        address_space: Some(ADDRESS_SPACE),
+        ..enter::Limits::default()
+    };
     if args.threads != 0 {
         limits.threads = args.threads.into();
     }

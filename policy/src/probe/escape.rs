@@ -94,6 +94,12 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
         // SAFETY: a new mapping that nobody uses.
         unsafe { libc::syscall(libc::SYS_mmap, 0u64, world.number(0), 3u64, flags, u64::MAX, 0u64).min(0) }
     }),
+    // Not writable, and so no data: every read takes a piece of a page table and nothing else.
+    ("map-to-read", |world| {
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE) as u64;
+        // SAFETY: a new mapping that nobody uses.
+        unsafe { libc::syscall(libc::SYS_mmap, 0u64, world.number(0), 1u64, flags, u64::MAX, 0u64).min(0) }
+    }),
 ];
 
 /// What SQLite asks of the kernel for a transaction with a rollback journal, and no attempt to get out. The names of the files
