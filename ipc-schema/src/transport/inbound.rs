@@ -187,6 +187,7 @@ fn deliver(segments: Segments, shared: &Rc<Shared>) -> Result<(), String> {
     let bytes = segments.words.len() * 8;
     let reader = Reader::new(segments, reader_options(&shared.limits));
     if shared.limits.peer == Peer::Hostile {
+        shared.spend(bytes)?;
         let message = reader.get_root().map_err(|error| format!("a message cannot be read: {error}"))?;
         check::message(message, bytes / 8, &shared.limits)?;
     }
