@@ -9,6 +9,7 @@ use bulkhead_ipc::process::WorkerArgs;
 use bulkhead_policy::spawn::{Exit, WorkerCommand, WorkerProcess};
 use tokio::io::unix::AsyncFd;
 
+use super::{decide::Usage, usage};
 use crate::{config::policy::WorkerPolicy, service::LocalFuture};
 
 /// A process that was started, with our ends of what it was given.
@@ -21,15 +22,20 @@ pub struct Spawned {
     pub events: Vec<UnixStream>,
     /// Read end of the diagnostic pipe.
     pub diagnostics: OwnedFd,
+    /// Says what the process has used. Not called after its end.
+    pub meter: Meter,
 }
+
+/// Reads what a process has used so far, or says in one line why that cannot be known.
+pub type Meter = Box<dyn Fn() -> Result<Usage, String>>;
 
 /// Starts processes.
 pub trait Spawner: Send {
-    /// Starts one. Called on the fleet's own thread; may block as long as an `execve` does.
+    /// Starts one with the given arguments. Called on the fleet's own thread; may block as long as an `execve` does.
     ///
     /// # Errors
     /// One line that names the step that failed.
-    fn spawn(&mut self) -> Result<Spawned, String>;
+    fn spawn(&mut self, args: &WorkerArgs) -> Result<Spawned, String>;
 }
 
 /// A process that can be watched and killed. Dropping it kills it.
@@ -44,16 +50,15 @@ pub trait Process {
     fn wait(&mut self) -> LocalFuture<'_, Option<Exit>>;
 }
 
-/// What a process has to be started with so that a worker with this policy can be bound in it.
-pub(super) fn arguments(policy: &WorkerPolicy) -> WorkerArgs {
+/// What a process has to be started with so that a worker with this policy can be bound in it; `common` holds what is the
+/// same for all workers.
+pub(super) fn arguments(policy: &WorkerPolicy, common: &WorkerArgs) -> WorkerArgs {
     WorkerArgs {
-        shards: 1,
-        best_effort: false,
         heap_bytes: policy.heap_bytes,
         memory_bytes: policy.memory_bytes,
         threads: policy.threads,
         jitless: policy.jitless,
-        v8_flags: Vec::new(),
+        ..common.clone()
     }
 }
 
@@ -61,12 +66,10 @@ pub(super) fn arguments(policy: &WorkerPolicy) -> WorkerArgs {
 pub struct ProcessSpawner {
     /// Absolute path of the executable.
     pub executable: PathBuf,
-    /// Its arguments.
-    pub args: WorkerArgs,
 }
 
 impl Spawner for ProcessSpawner {
-    fn spawn(&mut self) -> Result<Spawned, String> {
+    fn spawn(&mut self, args: &WorkerArgs) -> Result<Spawned, String> {
         let pair = || -> Result<(UnixStream, UnixStream), String> {
             let (ours, theirs) = UnixStream::pair().map_err(|e| format!("making a socketpair failed: {e}"))?;
             for end in [&ours, &theirs] {
@@ -77,7 +80,7 @@ impl Spawner for ProcessSpawner {
         let (control, their_control) = pair()?;
         let mut fds = vec![OwnedFd::from(their_control)];
         let mut events = Vec::new();
-        for _ in 0..self.args.shards {
+        for _ in 0..args.shards {
             let (ours, theirs) = pair()?;
             events.push(ours);
             fds.push(theirs.into());
@@ -85,14 +88,16 @@ impl Spawner for ProcessSpawner {
         let (diagnostics, their_diagnostics) =
             std::io::pipe().map_err(|e| format!("making the diagnostic pipe failed: {e}"))?;
         let mut command = WorkerCommand::new(&self.executable, their_diagnostics.into());
-        command.args = self.args.to_argv();
+        command.args = args.to_argv();
         command.fds = fds;
         let process = command.spawn().map_err(|error| error.to_string())?;
         // The function is deprecated because its argument could change its descriptor, and the new one is unsafe for that
         // reason; a process keeps its pidfd until it is dropped, and this crate contains no unsafe code.
         #[expect(deprecated)]
         let process = AsyncFd::new(process).map_err(|e| format!("watching the process failed: {e}"))?;
-        Ok(Spawned { process: Box::new(Watched(process)), control, events, diagnostics: diagnostics.into() })
+        let pid = process.get_ref().pid();
+        let meter: Meter = Box::new(move || usage::read(pid));
+        Ok(Spawned { process: Box::new(Watched(process)), control, events, diagnostics: diagnostics.into(), meter })
     }
 }
 
