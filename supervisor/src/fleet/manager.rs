@@ -86,8 +86,8 @@ const RETIRED: &str = "it was replaced";
 const MAX_ERROR: usize = 8192;
 
 /// Bounds of a control connection: a bundle may be as long as everything that a configuration can embed.
-fn control_limits() -> Limits {
-    Limits { max_queued_bytes: 1 << 30, max_open_calls: 16, max_imports: 16, ..Limits::for_worker() }
+fn control_limits(connection: Limits) -> Limits {
+    Limits { max_queued_bytes: 1 << 30, max_open_calls: 16, max_imports: 16, ..connection }
 }
 
 /// How a process ended: the words for the log.
@@ -696,8 +696,10 @@ impl Manager {
     /// Begins to watch a process: its end, its diagnostics, its control connection.
     fn watch(self: &Rc<Self>, spawned: Spawned) -> std::io::Result<Rc<Live>> {
         let Spawned { process, control, events, diagnostics, meter } = spawned;
-        let (control, connection, driver) =
-            transport::client::<worker_control::Client>(UnixStream::from_std(control)?, control_limits());
+        let (control, connection, driver) = transport::client::<worker_control::Client>(
+            UnixStream::from_std(control)?,
+            control_limits(self.fleet.connection),
+        );
         let diagnostics = Diagnostics::new(diagnostics)?;
         let (sender, ended) = watch::channel(None);
         let kill = Rc::new(Kill::default());

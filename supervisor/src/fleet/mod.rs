@@ -27,6 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bulkhead_ipc::transport::Limits;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -54,6 +55,8 @@ pub struct FleetConfig {
     pub experimental: bool,
     /// Whether each line of tenant output begins with the worker's name (`--verbose`), and starts are logged.
     pub verbose: bool,
+    /// What a worker may do on its connections.
+    pub connection: Limits,
     /// Blank processes in reserve.
     pub pool: PoolPolicy,
     /// Restarts of processes that died.
@@ -79,6 +82,7 @@ impl FleetConfig {
             best_effort_sandbox: false,
             experimental: false,
             verbose: false,
+            connection: Limits::for_worker(),
             pool: PoolPolicy::default(),
             restart: RestartPolicy::default(),
             watch: WatchPolicy::default(),

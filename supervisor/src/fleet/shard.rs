@@ -8,7 +8,7 @@ use std::{
 };
 
 use bulkhead_ipc::{
-    transport::{self, Handle, Limits, TransportError},
+    transport::{self, Handle, TransportError},
     worker_capnp::{event_dispatcher, event_port},
 };
 use tokio::{net::UnixStream, sync::oneshot, time::Instant};
@@ -274,7 +274,7 @@ impl ShardFleet {
         let Attached { generation, stream, shared } = attached;
         let stream = UnixStream::from_std(stream)
             .map_err(|error| StartError::Process(format!("watching the event connection failed: {error}")))?;
-        let (port, connection, driver) = transport::client(stream, Limits::for_worker());
+        let (port, connection, driver) = transport::client(stream, self.inner.fleet.config.connection);
         let link = Rc::new(Link {
             service,
             generation,
