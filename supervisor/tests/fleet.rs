@@ -48,6 +48,8 @@ enum Behaviour {
     NeverBinds,
     CodeFails,
     DiesInBind,
+    /// Writes lines and dies whenever it is asked for something.
+    Noisy,
     /// Once bound, it answers no question and cancels nothing.
     Deaf,
 }
@@ -69,6 +71,11 @@ async fn play(behaviour: Behaviour, ends: Ends) {
             std::future::pending().await
         }
         _ => {}
+    }
+    if behaviour == Behaviour::Noisy {
+        for line in 0..90 {
+            let _ = writeln!(stderr, "line {line}");
+        }
     }
     let host = Rc::new(RefCell::new(None));
     let server: worker_control::Client =
@@ -245,8 +252,13 @@ impl event_dispatcher::Server for Events {
             let error = loop {
                 let mut call = source.pull_request();
                 call.get().set_max_bytes(1000);
-                if let Err(error) = call.send().promise.await {
-                    break error;
+                match call.send().promise.await {
+                    Err(error) => break error,
+                    Ok(reply) if reply.get()?.get_done() => {
+                        outcome.init_response().set_status(200);
+                        return Ok(());
+                    }
+                    Ok(_) => {}
                 }
             };
             let mut failure = outcome.init_failure();
@@ -1027,8 +1039,9 @@ fn a_process_is_started_for_a_worker_that_no_blank_one_fits() {
             memory_bytes: 0,
             ..WorkerPolicy::default()
         };
-        let rig = rig_with_policy(settings(), policy, |_| Behaviour::Good);
-        // One worker takes blank processes, so one stands by.
+        let settings = FleetConfig { pool: PoolPolicy { min: 2, max: 2 }, ..settings() };
+        let rig = rig_with_policy(settings, policy, |_| Behaviour::Good);
+        // Only one worker takes blank processes, so that one is enough.
         let started = async |wanted: usize| {
             eventually(|| rig.world.spawned.load(Ordering::SeqCst) as usize == wanted).await;
             rig.world.args.lock().expect("no panic")[wanted - 1].clone()
@@ -1404,6 +1417,47 @@ fn how_processes_end_is_counted() {
         service.fetch(get("/die")).await.expect_err("it died");
         pid(&service).await;
         assert_eq!(counts(all), [1, 2, 1]);
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn a_worker_that_dies_again_and_again_does_not_fill_the_log() {
+    local(async {
+        let mut rig = rig(settings(), |_| Behaviour::Noisy);
+        let service = rig.service(0);
+        let started = std::time::Instant::now();
+        for _ in 0..30 {
+            service.fetch(get("/die")).await.expect_err("it died");
+        }
+        rig.fleet.drain(Duration::from_secs(5)).await;
+        let (mut lines, mut dropped) = (0, 0);
+        while let Some(entry) = rig.log.try_recv() {
+            lines += u64::from(entry.text.contains("): line "));
+            dropped += u64::from(entry.text.contains("are dropped"));
+        }
+        // What is read before a process is bound is on the account of all blank ones.
+        let most = 2 * (200 + 10 * (started.elapsed().as_secs() + 1));
+        assert!(lines <= most && dropped > 0, "{lines} lines of 2700, more than {most}");
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn an_upload_in_small_pieces_is_no_flood() {
+    local(async {
+        let connection = Limits { messages_burst: 100, messages_per_second: 1, ..Limits::for_worker() };
+        let rig = rig(FleetConfig { connection, ..settings() }, |_| Behaviour::Good);
+        let service = rig.service(0);
+        let first = pid(&service).await;
+        for chunk in [10, 5000] {
+            let (body, read, _) = upload(500 * chunk as u64 + 70_000, chunk, false);
+            service.fetch(request("POST", "/needs-all", body)).await.expect("a response");
+            assert_eq!(read.get(), 500 * chunk as u64 + 70_000);
+        }
+        assert_eq!(pid(&service).await, first);
         drop(service);
         rig.ended().await;
     });
