@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use bulkhead_ipc::transport::{BYTES_FOR_A_CALL, Limits};
+use bulkhead_ipc::transport::Limits;
 use bulkhead_ipc::worker_capnp::{
     Limit, byte_source, event_failure, event_port, fetch_outcome, http_response, log_entry, worker_control,
 };
@@ -822,7 +822,7 @@ fn floods_end_their_process_and_nobody_elses() {
         let connection = Limits {
             messages_burst: 1000,
             messages_per_second: 1,
-            bytes_burst: 2 * BYTES_FOR_A_CALL,
+            bytes_burst: 1 << 20,
             bytes_per_second: 1,
             ..Limits::for_worker()
         };

@@ -8,8 +8,8 @@
 //!   end of the turn.
 //! - **Bounds.** [`Limits`] holds one number for each thing that the peer could make us keep. Exceeding one ends the
 //!   connection with [`TransportError::Violation`]; nothing else is affected.
-//! - **Rates.** A hostile peer may send what we ask for, and little else: each call of ours adds to what it may send
-//!   ([`MESSAGES_FOR_A_CALL`], [`BYTES_FOR_A_CALL`]), and what comes without being asked for has a rate
+//! - **Rates.** A hostile peer may send what we ask for, and little else: one answer for each call of ours is free and a
+//!   few messages with it are ([`MESSAGES_FOR_A_CALL`]), and what comes without being asked for has a rate
 //!   ([`Limits::messages_per_second`], [`Limits::bytes_per_second`]).
 //! - **Back-pressure.** Sending never blocks, so a queue that grows beyond [`Limits::max_queued_bytes`] is a violation.
 //!   Before sending something long, wait for [`Handle::writable`], which resolves only while the queue is shorter than
@@ -60,11 +60,8 @@ pub use rate::Bucket;
 /// Most messages that one turn of a [`Connection`] hands over before it sends what is queued and lets others run.
 pub const BATCH_MESSAGES: usize = 32;
 
-/// Messages that a call of ours allows the peer: its answer, and what it may have to ask and to let go of meanwhile.
+/// Messages that a call of ours allows the peer beside its answer: what it may have to ask and to let go of meanwhile.
 pub const MESSAGES_FOR_A_CALL: u64 = 16;
-
-/// Bytes that a call of ours allows the peer: one message of the longest kind.
-pub const BYTES_FOR_A_CALL: u64 = 512 << 10;
 
 /// How often the RPC system is polled at most after its connection has ended.
 const FAREWELL_POLLS: usize = 16;
@@ -206,7 +203,9 @@ struct Shared {
     given_up: Cell<u32>,
     /// Messages received so far.
     received: Cell<u64>,
-    /// What a hostile peer may still send: messages, and bytes.
+    /// Calls that the peer has not answered yet.
+    unanswered: Cell<u64>,
+    /// What a hostile peer may still send beside answers: messages, and bytes.
     allowance: RefCell<(Allowance, Allowance)>,
     /// Told when the queue of outgoing bytes became short, or the connection ended.
     drained: Notify,
@@ -271,8 +270,18 @@ impl Shared {
         all_bytes.add(bytes);
     }
 
-    /// Takes note of a message; an error if it is one too many.
-    fn spend(&self, bytes: usize) -> Result<(), String> {
+    /// Takes note of a call that the peer has to answer.
+    fn asked(&self) {
+        self.unanswered.set(self.unanswered.get() + 1);
+        self.allow(MESSAGES_FOR_A_CALL, 0);
+    }
+
+    /// Takes note of a message; an error if it is one too many. The answers to all calls may come at once.
+    fn spend(&self, is_answer: bool, bytes: usize) -> Result<(), String> {
+        if is_answer && let Some(unanswered) = self.unanswered.get().checked_sub(1) {
+            self.unanswered.set(unanswered);
+            return Ok(());
+        }
         let (all_messages, all_bytes) = &mut *self.allowance.borrow_mut();
         if !all_messages.spend(1, Instant::now) {
             return Err("it sends more messages than it is asked for".into());
@@ -343,6 +352,7 @@ impl Connection {
             held_bytes: Cell::new(0),
             given_up: Cell::new(0),
             received: Cell::new(0),
+            unanswered: Cell::new(0),
             allowance: RefCell::new((
                 Allowance::new(limits.messages_burst, limits.messages_per_second, now),
                 Allowance::new(limits.bytes_burst, limits.bytes_per_second, now),

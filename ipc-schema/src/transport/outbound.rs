@@ -16,7 +16,7 @@ use capnp::{
 use capnp_rpc::rpc_capnp::message as rpc_message;
 use tokio::{io::AsyncWrite, net::UnixStream};
 
-use super::{BYTES_FOR_A_CALL, MESSAGES_FOR_A_CALL, Peer, Shared};
+use super::{Peer, Shared};
 
 /// A segment this long is sent from where it is; a shorter one is copied behind the message before it, because one long
 /// slice costs the kernel less than many short ones.
@@ -200,7 +200,7 @@ impl capnp_rpc::OutgoingMessage for Outgoing {
             return (Promise::err(shared.end_as_error()), message);
         }
         if shared.limits.peer == Peer::Hostile && is_call(&message) {
-            shared.allow(MESSAGES_FOR_A_CALL, BYTES_FOR_A_CALL);
+            shared.asked();
         }
         let (was_empty, exceeded) = {
             let mut outbound = shared.outbound.borrow_mut();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bulkhead_ipc::{
-    transport::{BYTES_FOR_A_CALL, Bucket, Handle, MESSAGES_FOR_A_CALL},
+    transport::{Bucket, Handle, MESSAGES_FOR_A_CALL},
     worker_capnp::{Limit, host, log_entry},
 };
 
@@ -20,6 +20,9 @@ const MAX_ENTRIES: u32 = 4096;
 
 /// Text of all entries of one call, in bytes.
 const MAX_BYTES: usize = 512 << 10;
+
+/// Bytes that a worker may send for the next call: the longest message.
+const MESSAGE_BYTES: u64 = 512 << 10;
 
 /// How many seconds' worth of its log a worker may write at once.
 const LOG_BURST_SECONDS: u64 = 16;
@@ -126,7 +129,7 @@ impl host::Server for Host {
             }
         }
         if let Some(connection) = self.connection.get() {
-            connection.allow(MESSAGES_FOR_A_CALL, BYTES_FOR_A_CALL);
+            connection.allow(MESSAGES_FOR_A_CALL, MESSAGE_BYTES);
         }
         Ok(())
     }
