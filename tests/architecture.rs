@@ -34,18 +34,58 @@ fn the_supervisor_forbids_unsafe_code() {
 fn the_wire_offers_a_worker_one_capability() {
     // Methods of the worker's interfaces are what the supervisor calls; a capability of the supervisor's reaches the worker
     // only as a parameter of one of them. These are all that there are: the host, at `bind`, and the body of a request.
-    let schema = source("ipc-schema/schema/worker.capnp");
-    let code: String = schema.lines().map(|line| line.split('#').next().unwrap_or("")).collect::<Vec<_>>().join("\n");
-    let interfaces: Vec<&str> = code
-        .lines()
-        .filter_map(|line| line.strip_prefix("interface "))
-        .map(|line| line.trim_end_matches(" {"))
-        .collect();
+    let code = schema();
+    let interfaces: Vec<&str> = interfaces(&code).into_iter().map(|(name, _)| name).collect();
     assert_eq!(interfaces, ["WorkerControl", "Host", "EventPort", "EventDispatcher", "ByteSource"]);
     assert_eq!(code.matches(":Host)").count(), 1, "the host is handed over once, when a worker is bound");
     let host = code.split("interface Host {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the host");
     let methods: Vec<&str> = host.lines().filter(|line| line.contains(" @")).map(str::trim).collect();
-    assert_eq!(methods, ["log @0 (entries :List(LogEntry)) -> ();"]);
+    assert_eq!(methods, ["log @0 (entries :List(LogEntry)) -> ();", "exceeded @1 (limit :Limit) -> ();"]);
+}
+
+#[test]
+fn every_capability_is_documented() {
+    let document = source("docs/security/capabilities.md");
+    let code = schema();
+    let mut seen = 0;
+    for (interface, methods) in interfaces(&code) {
+        for method in methods {
+            seen += 1;
+            let row = format!("| `{interface}.{method}`");
+            assert!(document.contains(&row), "docs/security/capabilities.md does not list {interface}.{method}");
+        }
+    }
+    assert!(seen >= 10, "only {seen} methods were found in the schema");
+    // What it names as shown exists: tests, and ways of misbehaving.
+    let tests = ["supervisor/tests/hostile.rs", "supervisor/tests/fleet.rs", "ipc-schema/tests/transport.rs"];
+    let modules =
+        ["supervisor/src/rpc/log.rs", "supervisor/src/fleet/counters.rs", "supervisor/src/fleet/diagnostics.rs"];
+    let code: String =
+        tests.iter().chain(&modules).chain(&["tests/architecture.rs"]).map(|path| source(path)).collect();
+    let names = document.split('`').skip(1).step_by(2).filter(|name| name.contains('_'));
+    for name in names.filter(|name| !name.contains(['.', '/'])) {
+        assert!(code.contains(&format!("fn {name}()")), "docs/security/capabilities.md names the test {name}");
+    }
+    for way in document.split('*').skip(1).step_by(2).filter(|way| !way.ends_with('…')) {
+        assert!(code.contains(&format!("\"{way}\"")), "docs/security/capabilities.md names the way {way}");
+    }
+}
+
+/// The wire without its comments.
+fn schema() -> String {
+    let schema = source("ipc-schema/schema/worker.capnp");
+    schema.lines().map(|line| line.split('#').next().unwrap_or("")).collect::<Vec<_>>().join("\n")
+}
+
+/// The interfaces of the wire and the names of their methods.
+fn interfaces(code: &str) -> Vec<(&str, Vec<&str>)> {
+    let bodies = code.split("\ninterface ").skip(1).map(|rest| rest.split("\n}").next().unwrap_or_default());
+    bodies
+        .map(|body| {
+            let (name, methods) = body.split_once(" {").expect("a body");
+            (name, methods.lines().filter_map(|line| Some(line.trim().split_once(" @")?.0)).collect())
+        })
+        .collect()
 }
 
 #[test]

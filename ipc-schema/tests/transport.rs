@@ -189,9 +189,13 @@ fn framed(build: impl FnOnce(rpc_capnp::message::Builder<'_>)) -> Vec<u8> {
 
 /// Sends `bytes` to a supervisor's side that waits for the peer's bootstrap capability, and says how that ended.
 fn hostile(bytes: Vec<u8>) -> String {
+    hostile_within(Limits::for_worker(), bytes)
+}
+
+fn hostile_within(limits: Limits, bytes: Vec<u8>) -> String {
     local(async {
         let (a, mut b) = UnixStream::pair().expect("a socketpair");
-        let (client, _handle, connection) = transport::client::<event_port::Client>(a, Limits::for_worker());
+        let (client, _handle, connection) = transport::client::<event_port::Client>(a, limits);
         let call = client.entrypoint_request().send().promise;
         let driver = tokio::task::spawn_local(connection);
         let writer = tokio::task::spawn_local(async move {
@@ -294,6 +298,45 @@ fn held_messages_are_bounded() {
         }
         assert!(held.len() >= 9);
         assert!(matches!(soon(driver).await.expect("the task"), Err(TransportError::Violation(_))));
+    });
+}
+
+#[test]
+fn what_nobody_asked_for_has_a_rate() {
+    let limits = Limits::for_worker();
+    let short = framed(|message| message.init_finish().set_question_id(9));
+    let long = framed(|message| message.init_abort().set_reason("x".repeat(500_000).as_str()));
+    // A finish of nothing is no fault, and says nothing.
+    let limits = Limits { messages_per_second: 1, ..limits };
+    let flood = short.repeat(limits.messages_burst as usize + 1000);
+    assert_eq!(hostile_within(limits, flood), "it sends more messages than it is asked for");
+    assert_eq!(
+        hostile_within(Limits { bytes_burst: 400_000, bytes_per_second: 1, ..limits }, long),
+        "it sends more bytes than it is asked for"
+    );
+}
+
+#[test]
+fn what_was_asked_for_is_no_flood() {
+    local(async {
+        let (a, b) = UnixStream::pair().expect("a socketpair");
+        let limits = Limits {
+            messages_burst: 16,
+            messages_per_second: 1,
+            bytes_burst: 1000,
+            bytes_per_second: 1,
+            ..Limits::for_worker()
+        };
+        let _server = serve(b, Source::default());
+        let (client, handle, connection) = transport::client::<byte_source::Client>(a, limits);
+        let _driver = tokio::task::spawn_local(connection);
+        for _ in 0..1000 {
+            soon(pull(&client, 256 << 10)).await.expect("an answer");
+        }
+        // All answers may come at once.
+        let answers = (0..100).map(|_| pull(&client, 256 << 10));
+        assert!(soon(futures::future::join_all(answers)).await.iter().all(Result::is_ok));
+        assert!(handle.fault().is_none());
     });
 }
 

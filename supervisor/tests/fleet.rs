@@ -17,12 +17,17 @@ use std::{
 use bulkhead_ipc::{
     transport::{self, Limits},
     worker_capnp::{
-        byte_source, event_dispatcher, event_failure, event_port, host, http_request, log_entry, worker_control,
+        Limit, byte_source, event_dispatcher, event_failure, event_port, host, http_request, log_entry, worker_control,
     },
 };
 use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
-    fleet::{FleetConfig, StartError, decide::PoolPolicy},
+    config::policy::WorkerPolicy,
+    fleet::{
+        FleetConfig, StartError,
+        counters::Counter,
+        decide::{PoolPolicy, RestartPolicy, Usage, WatchPolicy},
+    },
     rpc::log::{Entry, Stream},
     service::{Service, ServiceError, worker::WorkerService},
 };
@@ -43,6 +48,10 @@ enum Behaviour {
     NeverBinds,
     CodeFails,
     DiesInBind,
+    /// Writes lines and dies whenever it is asked for something.
+    Noisy,
+    /// Once bound, it answers no question and cancels nothing.
+    Deaf,
 }
 
 async fn play(behaviour: Behaviour, ends: Ends) {
@@ -63,6 +72,11 @@ async fn play(behaviour: Behaviour, ends: Ends) {
         }
         _ => {}
     }
+    if behaviour == Behaviour::Noisy {
+        for line in 0..90 {
+            let _ = writeln!(stderr, "line {line}");
+        }
+    }
     let host = Rc::new(RefCell::new(None));
     let server: worker_control::Client =
         capnp_rpc::new_client(Control { world: world.clone(), pid, behaviour, host: host.clone() });
@@ -70,7 +84,8 @@ async fn play(behaviour: Behaviour, ends: Ends) {
     let (_, connection) = transport::server(stream, Limits::for_supervisor(), server.client);
     let control = tokio::task::spawn_local(connection);
     for stream in events {
-        let port: event_port::Client = capnp_rpc::new_client(Port { world: world.clone(), pid, host: host.clone() });
+        let port: event_port::Client =
+            capnp_rpc::new_client(Port { world: world.clone(), pid, behaviour, host: host.clone() });
         let stream = UnixStream::from_std(stream).expect("a stream");
         let (_, connection) = transport::server(stream, Limits::for_supervisor(), port.client);
         tokio::task::spawn_local(connection);
@@ -113,11 +128,26 @@ impl worker_control::Server for Control {
         Ok(())
     }
 
+    async fn ping(
+        self: Rc<Self>,
+        _: worker_control::PingParams,
+        _: worker_control::PingResults,
+    ) -> Result<(), capnp::Error> {
+        self.world.pings.fetch_add(1, Ordering::SeqCst);
+        if self.behaviour == Behaviour::Deaf {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
     async fn drain(
         self: Rc<Self>,
         _: worker_control::DrainParams,
         _: worker_control::DrainResults,
     ) -> Result<(), capnp::Error> {
+        if self.behaviour == Behaviour::Deaf && self.host.borrow().is_some() {
+            std::future::pending::<()>().await;
+        }
         // Before it is bound, the call only asks whether the process is ready.
         if self.host.borrow().is_some() {
             self.world.drained.store(true, Ordering::SeqCst);
@@ -129,6 +159,7 @@ impl worker_control::Server for Control {
 struct Port {
     world: Arc<World>,
     pid: i32,
+    behaviour: Behaviour,
     host: HostSlot,
 }
 
@@ -147,6 +178,7 @@ impl event_port::Server for Port {
         let events = Events {
             world: self.world.clone(),
             pid: self.pid,
+            behaviour: self.behaviour,
             host: self.host.clone(),
             cancelled: tokio::sync::Notify::new(),
         };
@@ -158,6 +190,7 @@ impl event_port::Server for Port {
 struct Events {
     world: Arc<World>,
     pid: i32,
+    behaviour: Behaviour,
     host: HostSlot,
     /// Told when an event is cancelled, whichever.
     cancelled: tokio::sync::Notify,
@@ -177,7 +210,9 @@ impl event_dispatcher::Server for Events {
         _: event_dispatcher::CancelParams,
         _: event_dispatcher::CancelResults,
     ) -> Result<(), capnp::Error> {
-        self.cancelled.notify_waiters();
+        if self.behaviour != Behaviour::Deaf {
+            self.cancelled.notify_waiters();
+        }
         Ok(())
     }
 
@@ -196,6 +231,18 @@ impl event_dispatcher::Server for Events {
             failure.set_message("Error: boom\nsecond line");
             return Ok(());
         }
+        if let Some(limit) = path.strip_prefix("/exceeds-") {
+            let number: u16 = limit.parse().expect("the number of a limit");
+            let limit = Limit::try_from(number).expect("a limit");
+            let host = self.host.borrow().clone().expect("bound");
+            let mut call = host.exceeded_request();
+            call.get().set_limit(limit);
+            call.send().promise.await?;
+            let mut failure = outcome.init_failure();
+            failure.set_kind(event_failure::Kind::Exceeded);
+            failure.set_limit(limit);
+            return Ok(());
+        }
         if path == "/needs-all" {
             // As a script does that does not expect its client to go away.
             let http_request::body::Stream(source) = request.get_body().which()? else { panic!("no stream") };
@@ -205,8 +252,13 @@ impl event_dispatcher::Server for Events {
             let error = loop {
                 let mut call = source.pull_request();
                 call.get().set_max_bytes(1000);
-                if let Err(error) = call.send().promise.await {
-                    break error;
+                match call.send().promise.await {
+                    Err(error) => break error,
+                    Ok(reply) if reply.get()?.get_done() => {
+                        outcome.init_response().set_status(200);
+                        return Ok(());
+                    }
+                    Ok(_) => {}
                 }
             };
             let mut failure = outcome.init_failure();
@@ -254,7 +306,21 @@ impl event_dispatcher::Server for Events {
             "/endless" => {
                 self.world.hanging.fetch_add(1, Ordering::SeqCst);
                 let held = Some(Hanging(self.world.clone()));
-                response.init_body().set_stream(capnp_rpc::new_client(Script { kind: "endless", _held: held }));
+                response.init_body().set_stream(capnp_rpc::new_client(Script::new("endless", held)));
+            }
+            "/long" => response.init_body().init_bytes(2000).fill(b'x'),
+            "/never-ending" => {
+                let held = Some(Hanging(self.world.clone()));
+                self.world.hanging.fetch_add(1, Ordering::SeqCst);
+                response.init_body().set_stream(capnp_rpc::new_client(Script::new("never", held)));
+            }
+            "/chatter" => {
+                let host = self.host.borrow().clone().expect("bound");
+                loop {
+                    let mut call = host.log_request();
+                    call.get().init_entries(1).get(0).set_message("x".repeat(1000));
+                    call.send().promise.await?;
+                }
             }
             "/oversized" | "/nothing" | "/more" | "/early" => {
                 let kind = match path {
@@ -266,7 +332,7 @@ impl event_dispatcher::Server for Events {
                 if matches!(kind, "more" | "early") {
                     response.set_body_length(10);
                 }
-                response.init_body().set_stream(capnp_rpc::new_client(Script { kind, _held: None }));
+                response.init_body().set_stream(capnp_rpc::new_client(Script::new(kind, None)));
             }
             "/bad-header" => {
                 let mut headers = response.reborrow().init_headers(1);
@@ -326,10 +392,26 @@ impl byte_source::Server for Relay {
 
 struct Script {
     kind: &'static str,
+    cancelled: tokio::sync::Notify,
     _held: Option<Hanging>,
 }
 
+impl Script {
+    fn new(kind: &'static str, held: Option<Hanging>) -> Self {
+        Self { kind, cancelled: tokio::sync::Notify::new(), _held: held }
+    }
+}
+
 impl byte_source::Server for Script {
+    async fn cancel(
+        self: Rc<Self>,
+        _: byte_source::CancelParams,
+        _: byte_source::CancelResults,
+    ) -> Result<(), capnp::Error> {
+        self.cancelled.notify_one();
+        Ok(())
+    }
+
     async fn pull(
         self: Rc<Self>,
         params: byte_source::PullParams,
@@ -338,6 +420,10 @@ impl byte_source::Server for Script {
         let limit = params.get()?.get_max_bytes();
         match self.kind {
             "endless" => results.get().init_bytes(1000).fill(1),
+            "never" => {
+                self.cancelled.notified().await;
+                return Err(capnp::Error::failed("the stream was cancelled".into()));
+            }
             "oversized" => results.get().init_bytes(limit + 1).fill(1),
             "nothing" => {}
             "more" => results.get().init_bytes(11).fill(1),
@@ -363,6 +449,40 @@ fn rig_with_log(
     behaviour: impl Fn(i32) -> Behaviour + Send + Sync + 'static,
 ) -> Rig {
     fakes::start(settings, room, move |ends| play(behaviour(ends.pid), ends))
+}
+
+fn rig_with_policy(
+    settings: FleetConfig,
+    policy: WorkerPolicy,
+    behaviour: impl Fn(i32) -> Behaviour + Send + Sync + 'static,
+) -> Rig {
+    fakes::start_with(settings, policy, 65_536, move |ends| play(behaviour(ends.pid), ends))
+}
+
+/// Looks often, and has no patience.
+fn watchful() -> FleetConfig {
+    let short = Duration::from_millis(20);
+    let watch = WatchPolicy {
+        interval: Duration::from_millis(5),
+        idle_interval: Duration::from_millis(5),
+        grace: short,
+        silence: short,
+        cpu_grace: Duration::from_secs(5),
+        cpu_slack: Duration::from_secs(10),
+        memory_base: 64 << 20,
+    };
+    FleetConfig { watch, ..settings() }
+}
+
+/// The process that answers; what comes while one is on its way out may still fail with it.
+async fn pid(service: &WorkerService) -> i32 {
+    let response = loop {
+        match service.fetch(get("/hello")).await {
+            Err(ServiceError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+            response => break response.expect("a response"),
+        }
+    };
+    text(response).await.expect("a body")[4..].parse().expect("a pid")
 }
 
 /// A body of `left` bytes in chunks, which counts how far it was read and whether it was let go of.
@@ -540,7 +660,7 @@ fn a_client_that_goes_away_cancels_the_work() {
         let rig = rig(settings(), |_| Behaviour::Good);
         let service = Rc::new(rig.service(0));
         let hanging = || rig.world.hanging.load(Ordering::SeqCst);
-        let (body, _, token) = upload(1 << 30, 1000, true);
+        let (body, _, token) = upload(1 << 28, 1000, true);
         let for_task = service.clone();
         let call =
             tokio::task::spawn_local(async move { for_task.fetch(request("POST", "/hang", body)).await.map(drop) });
@@ -903,5 +1023,442 @@ fn dropping_every_handle_ends_the_processes() {
         let world = rig.world.clone();
         drop(rig);
         eventually(|| world.alive.load(Ordering::SeqCst) == 0).await;
+    });
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Limits
+
+#[test]
+fn a_process_is_started_for_a_worker_that_no_blank_one_fits() {
+    local(async {
+        let policy = WorkerPolicy {
+            heap_bytes: 32 << 20,
+            jitless: true,
+            threads: 7,
+            memory_bytes: 0,
+            ..WorkerPolicy::default()
+        };
+        let settings = FleetConfig { pool: PoolPolicy { min: 2, max: 2 }, ..settings() };
+        let rig = rig_with_policy(settings, policy, |_| Behaviour::Good);
+        // Only one worker takes blank processes, so that one is enough.
+        let started = async |wanted: usize| {
+            eventually(|| rig.world.spawned.load(Ordering::SeqCst) as usize == wanted).await;
+            rig.world.args.lock().expect("no panic")[wanted - 1].clone()
+        };
+        let blank = started(1).await;
+        assert_eq!((blank.heap_bytes, blank.jitless, blank.shards), (128 << 20, false, 1));
+        assert_eq!(rig.fleet.start_check(vec![0]).await, [Ok(())]);
+        let own = started(2).await;
+        assert_eq!((own.heap_bytes, own.memory_bytes, own.threads, own.jitless), (32 << 20, 0, 7, true));
+        // The other one takes what was there, and its place is filled.
+        assert_eq!(rig.fleet.start_check(vec![1]).await, [Ok(())]);
+        assert_eq!(pid(&rig.service(1)).await, 1);
+        assert_eq!(started(3).await, blank);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn what_a_worker_exceeds_is_answered_counted_and_logged_once_a_second() {
+    local(async {
+        let mut rig = rig(settings(), |_| Behaviour::Good);
+        let service = rig.service(0);
+        let first = pid(&service).await;
+        for (limit, counter, words) in [
+            (Limit::CpuTime, Counter::CpuTime, "CPU time limit of 30 s"),
+            (Limit::WallTime, Counter::WallTime, "wall time limit of 900 s"),
+            (Limit::WaitUntil, Counter::WaitUntil, "time limit for waitUntil() of 30 s"),
+            (Limit::StartUp, Counter::StartUp, "start-up CPU time limit of 2 s"),
+            (Limit::ResponseHead, Counter::ResponseHead, "response header size limit of 131072 bytes"),
+            (Limit::ResponseBody, Counter::ResponseBody, "response body size limit of 5120 MiB"),
+        ] {
+            for count in 1..=20 {
+                match service.fetch(get(&format!("/exceeds-{}", limit as u16))).await {
+                    Err(ServiceError::Exceeded(exceeded)) => assert_eq!(exceeded, limit),
+                    other => panic!("{other:?}"),
+                }
+                assert_eq!(rig.fleet.counters(0).get(counter), count);
+            }
+            assert_eq!(rig.logged("exceeded its").await, format!("worker \"one\" exceeded its {words}"));
+        }
+        // Each kind once, and perhaps again where a second has passed.
+        let mut more = 0;
+        while let Some(entry) = rig.log.try_recv() {
+            assert!(entry.text.contains("times so far)"), "{entry:?}");
+            more += 1;
+        }
+        assert!(more < 30, "{more} lines");
+        assert_eq!(pid(&service).await, first, "the process goes on");
+        assert_eq!(rig.fleet.counters(1).get(Counter::CpuTime), 0);
+        let report = rig.fleet.counter_report();
+        assert_eq!(report.len(), 2);
+        assert!(report[0].contains(r#""worker":"one""#) && report[0].contains(r#""cpuTime":20"#), "{report:?}");
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn a_process_without_memory_finishes_while_another_takes_over() {
+    local(async {
+        let mut rig = rig(settings(), |_| Behaviour::Good);
+        let service = Rc::new(rig.service(0));
+        let old = pid(&service).await;
+        let for_task = service.clone();
+        let call = tokio::task::spawn_local(async move { for_task.fetch(get("/hang")).await.map(drop) });
+        let body = service.fetch(get("/endless")).await.expect("a response").into_body();
+        eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 2).await;
+        let path = format!("/exceeds-{}", Limit::Memory as u16);
+        let error = service.fetch(get(&path)).await.expect_err("it was ended");
+        assert!(matches!(error, ServiceError::Exceeded(Limit::Memory)), "{error:?}");
+        // From now on the other one answers, and the old one still does what it began.
+        let new = pid(&service).await;
+        assert_ne!(old, new);
+        assert_eq!(pid(&service).await, new);
+        assert_eq!(rig.world.hanging.load(Ordering::SeqCst), 2);
+        assert!(rig.world.pids().contains(&old));
+        let mut body = body;
+        assert!(next_chunk(&mut body).await.expect("more").is_ok());
+        call.abort();
+        drop(body);
+        eventually(|| !rig.world.pids().contains(&old)).await;
+        assert_eq!(pid(&service).await, new);
+        let counters = rig.fleet.counters(0);
+        assert_eq!([Counter::Memory, Counter::Retired, Counter::Died].map(|counter| counters.get(counter)), [1, 1, 0]);
+        assert_eq!(rig.logged("worker").await, "worker \"one\" exceeded its memory limit of 128 MiB");
+        assert_eq!(rig.log.try_recv(), None, "its end is no news");
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn a_retired_process_has_a_bounded_time() {
+    local(async {
+        let policy = WorkerPolicy { wait_until: Duration::from_millis(20), ..WorkerPolicy::default() };
+        let rig = rig_with_policy(watchful(), policy, |_| Behaviour::Deaf);
+        let service = Rc::new(rig.service(0));
+        let old = pid(&service).await;
+        let for_task = service.clone();
+        let call = tokio::task::spawn_local(async move { for_task.fetch(get("/hang")).await.map(drop) });
+        eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 1).await;
+        let path = format!("/exceeds-{}", Limit::Memory as u16);
+        service.fetch(get(&path)).await.expect_err("it was ended");
+        assert!(matches!(call.await.expect("a task"), Err(ServiceError::Unavailable(_))));
+        eventually(|| !rig.world.pids().contains(&old)).await;
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn a_worker_that_exhausts_its_memory_again_and_again_cannot_churn() {
+    let restart = RestartPolicy {
+        base: Duration::from_millis(50),
+        max: Duration::from_secs(3600),
+        healthy_after: Duration::from_secs(3600),
+    };
+    local(async {
+        let settings = FleetConfig { restart, wait_timeout: Duration::from_millis(500), ..settings() };
+        // None of them ever finishes.
+        let rig = rig(settings, |_| Behaviour::Deaf);
+        let (one, two) = (rig.service(0), rig.service(1));
+        let other = pid(&two).await;
+        let path = format!("/exceeds-{}", Limit::Memory as u16);
+        let mut most = 0;
+        while !matches!(one.fetch(get(&path)).await, Err(ServiceError::Unavailable(_))) {
+            most = most.max(rig.world.alive.load(Ordering::SeqCst));
+        }
+        // The next start would be later than a request waits: the delay doubles from 50 ms.
+        let retired = rig.fleet.counters(0).get(Counter::Retired);
+        assert!((2..=6).contains(&retired), "{retired}");
+        // One that runs, two that should finish, one that has just been told to end, the neighbour, and the pool.
+        assert!(most <= 7, "{most} processes");
+        assert_eq!(pid(&two).await, other);
+        drop((one, two));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn the_supervisor_ends_events_that_their_worker_does_not_end() {
+    local(async {
+        let policy = WorkerPolicy { wall_time: Duration::from_millis(20), ..WorkerPolicy::default() };
+        let mut rig = rig_with_policy(watchful(), policy, |_| Behaviour::Good);
+        let service = rig.service(0);
+        let first = pid(&service).await;
+        let error = service.fetch(get("/hang")).await.expect_err("too late");
+        assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{error:?}");
+        assert_eq!(rig.logged("exceeded").await, "worker \"one\" exceeded its wall time limit of 20 ms");
+        // It was cancelled, and asked whether it lives.
+        eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 0).await;
+        eventually(|| rig.world.pings.load(Ordering::SeqCst) > 0).await;
+        // A response that has begun breaks off, whether bytes come or not.
+        for path in ["/endless", "/never-ending"] {
+            let response = service.fetch(get(path)).await.expect("a response");
+            assert_eq!(text(response).await.expect_err("too late").0, "Worker exceeded wall time limit.", "{path}");
+            eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 0).await;
+        }
+        assert_eq!(rig.fleet.counters(0).get(Counter::WallTime), 3);
+        assert_eq!(pid(&service).await, first, "the process is unharmed");
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn a_process_that_sleeps_on_its_events_is_ended() {
+    local(async {
+        let policy = WorkerPolicy { wall_time: Duration::from_millis(20), ..WorkerPolicy::default() };
+        let mut rig = rig_with_policy(watchful(), policy, |_| Behaviour::Deaf);
+        let (service, other) = (rig.service(0), rig.service(1));
+        let (first, neighbour) = (pid(&service).await, pid(&other).await);
+        let error = service.fetch(get("/hang")).await.expect_err("too late");
+        assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{error:?}");
+        let line = rig.logged("was ended").await;
+        assert!(
+            line.starts_with(&format!("worker \"one\" (pid {first}) was ended: it did not answer within 0.0")),
+            "{line}"
+        );
+        assert_ne!(pid(&service).await, first);
+        assert_eq!(pid(&other).await, neighbour);
+        assert_eq!(rig.fleet.counters(0).get(Counter::Unresponsive), 1);
+        drop((service, other));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn processes_that_use_what_nothing_explains_are_ended() {
+    let second = Duration::from_secs(1);
+    let policy = WorkerPolicy { cpu_time: second, memory_bytes: 100 << 20, ..WorkerPolicy::default() };
+    for (behaviour, usage, counter, words) in [
+        // Computes, and does not answer.
+        (
+            Behaviour::Deaf,
+            vec![
+                Usage { cpu: second, memory: 0, runnable: true },
+                Usage { cpu: second * 8, memory: 0, runnable: true },
+            ],
+            Counter::Unresponsive,
+            "it did not answer after 7.0 s of processor time",
+        ),
+        // Computes, and answers.
+        (
+            Behaviour::Good,
+            vec![Usage { cpu: second * 13, memory: 0, runnable: true }],
+            Counter::CpuBudget,
+            "it used 13.0 s of processor time, which 1 events do not explain",
+        ),
+        (
+            Behaviour::Good,
+            vec![Usage { cpu: Duration::ZERO, memory: 165 << 20, runnable: false }],
+            Counter::TotalMemory,
+            "it has 165 MiB of memory, more than its limits allow",
+        ),
+    ] {
+        let policy = policy.clone();
+        local(async {
+            let mut rig = rig_with_policy(watchful(), policy, move |_| behaviour);
+            let (service, other) = (rig.service(0), rig.service(1));
+            let (first, neighbour) = (pid(&service).await, pid(&other).await);
+            let steps = usage.len();
+            for (step, usage) in usage.into_iter().enumerate() {
+                rig.world.set_usage(first, usage);
+                if step + 1 < steps {
+                    eventually(|| rig.world.pings.load(Ordering::SeqCst) > 0).await;
+                }
+            }
+            let line = rig.logged("was ended").await;
+            assert_eq!(line, format!("worker \"one\" (pid {first}) was ended: {words}"));
+            assert_ne!(pid(&service).await, first);
+            assert_eq!(pid(&other).await, neighbour);
+            assert_eq!(rig.fleet.counters(0).get(counter), 1);
+            assert_eq!(rig.fleet.counters(0).get(Counter::Died), 0);
+            drop((service, other));
+            rig.ended().await;
+        });
+    }
+}
+
+#[test]
+fn a_process_that_works_within_its_means_is_asked_and_left_alone() {
+    local(async {
+        let rig = rig(watchful(), |_| Behaviour::Good);
+        let service = rig.service(0);
+        let first = pid(&service).await;
+        for step in 1..=5 {
+            let usage = Usage { cpu: Duration::from_secs(step), memory: 500 << 20, runnable: true };
+            rig.world.set_usage(first, usage);
+            let before = rig.world.pings.load(Ordering::SeqCst);
+            eventually(|| rig.world.pings.load(Ordering::SeqCst) > before).await;
+        }
+        assert_eq!(pid(&service).await, first);
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn a_request_body_that_is_too_long_is_refused() {
+    local(async {
+        let policy = WorkerPolicy { request_body_bytes: 100_000, ..WorkerPolicy::default() };
+        let rig = rig_with_policy(settings(), policy, |_| Behaviour::Good);
+        let service = rig.service(0);
+        let is_refused = |error: &ServiceError| match error {
+            ServiceError::Refused(status, text) => (status.as_u16(), text.as_str()) == (413, "Payload Too Large"),
+            _ => false,
+        };
+        // Known to be too long: not a byte is read, and no process is started for it.
+        let (body, read, token) = upload(100_001, 1000, true);
+        let error = service.fetch(request("POST", "/needs-all", body)).await.expect_err("too long");
+        assert!(is_refused(&error), "{error:?}");
+        assert_eq!((read.get(), Rc::strong_count(&token), rig.fleet.stats().await.bound), (0, 1, 0));
+        // Found to be too long.
+        let (body, read, token) = upload(1 << 40, 1000, false);
+        let error = service.fetch(request("POST", "/needs-all", body)).await.expect_err("too long");
+        assert!(is_refused(&error), "{error:?}");
+        assert!((100_000..200_000).contains(&read.get()), "{} bytes were read", read.get());
+        eventually(|| Rc::strong_count(&token) == 1).await;
+        eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 0).await;
+        assert_eq!(rig.fleet.counters(0).get(Counter::RequestBody), 2);
+        // A response that has begun breaks off with it.
+        let response =
+            service.fetch(request("POST", "/echo", upload(1 << 40, 1000, false).0)).await.expect("a response");
+        text(response).await.expect_err("it broke off");
+        for known in [true, false] {
+            let response = service.fetch(request("POST", "/echo", upload(100_000, 1000, known).0)).await;
+            assert_eq!(text(response.expect("a response")).await.expect("a body").len(), 100_000);
+        }
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn a_small_limit_holds_for_bodies_that_travel_inside_the_call() {
+    local(async {
+        let policy = WorkerPolicy { request_body_bytes: 1000, response_body_bytes: 1999, ..WorkerPolicy::default() };
+        let mut rig = rig_with_policy(settings(), policy, |_| Behaviour::Good);
+        let service = rig.service(0);
+        for (length, chunk, known, is_fine) in
+            [(1000, 10, false, true), (1001, 10, false, false), (1001, 10, true, false)]
+        {
+            let answer = service.fetch(request("POST", "/how", upload(length, chunk, known).0)).await;
+            assert_eq!(answer.is_ok(), is_fine, "{length} {known}: {answer:?}");
+        }
+        let error = service.fetch(get("/long")).await.expect_err("too long");
+        assert!(matches!(error, ServiceError::Exceeded(Limit::ResponseBody)), "{error:?}");
+        assert_eq!(rig.logged("exceeded").await, "worker \"one\" exceeded its response body size limit of 1999 bytes");
+        // Whoever lies about the length of a stream is cut off in the middle.
+        let mut body = service.fetch(get("/endless")).await.expect("a response").into_body();
+        assert_eq!(next_chunk(&mut body).await.expect("a chunk").expect("bytes").len(), 1000);
+        assert!(next_chunk(&mut body).await.expect("a chunk").is_err());
+        drop(body);
+        eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 0).await;
+        assert_eq!(rig.fleet.counters(0).get(Counter::ResponseBody), 2);
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn who_fills_the_log_waits_and_nobody_else() {
+    local(async {
+        let policy = WorkerPolicy { log_bytes_per_second: 1000, ..WorkerPolicy::default() };
+        // A log whose reader takes one entry after the other.
+        let mut rig = fakes::start_with(settings(), policy, 1, |ends| play(Behaviour::Good, ends));
+        let (one, two) = (Rc::new(rig.service(0)), Rc::new(rig.service(1)));
+        let for_task = one.clone();
+        let flood = tokio::task::spawn_local(async move { for_task.fetch(get("/chatter")).await.map(drop) });
+        let started = std::time::Instant::now();
+        let (mut flooded, mut neighbour) = (0u64, 0u64);
+        let for_task = two.clone();
+        let calm = tokio::task::spawn_local(async move {
+            for _ in 0..100 {
+                for_task.fetch(get("/log")).await.expect("a response");
+            }
+        });
+        while neighbour < 100 {
+            let entry = rig.log.recv().await.expect("a log");
+            flooded += u64::from(entry.text.starts_with("xxx"));
+            neighbour += u64::from(entry.text == "err");
+        }
+        calm.await.expect("no panic");
+        // The burst of sixteen seconds, and what came in meanwhile.
+        let most = 17 + started.elapsed().as_secs();
+        assert!(flooded <= most, "{flooded} entries of 1016 bytes, more than {most}");
+        assert!(!flood.is_finished());
+        flood.abort();
+        drop((one, two));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn how_processes_end_is_counted() {
+    local(async {
+        let settings =
+            FleetConfig { bind_timeout: Duration::from_millis(100), pool: PoolPolicy { min: 0, max: 0 }, ..settings() };
+        let rig = rig(settings, |pid| match pid {
+            1 => Behaviour::NeverBinds,
+            2 => Behaviour::DiesInBind,
+            _ => Behaviour::Good,
+        });
+        let service = rig.service(0);
+        let counts = |counters: [Counter; 3]| counters.map(|counter| rig.fleet.counters(0).get(counter));
+        let all = [Counter::StartUp, Counter::Died, Counter::Violation];
+        let first = pid(&service).await;
+        assert_eq!(counts(all), [1, 1, 0]);
+        service.fetch(get("/bad-status")).await.expect_err("it broke a rule");
+        assert_ne!(pid(&service).await, first);
+        assert_eq!(counts(all), [1, 1, 1]);
+        service.fetch(get("/die")).await.expect_err("it died");
+        pid(&service).await;
+        assert_eq!(counts(all), [1, 2, 1]);
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn a_worker_that_dies_again_and_again_does_not_fill_the_log() {
+    local(async {
+        let mut rig = rig(settings(), |_| Behaviour::Noisy);
+        let service = rig.service(0);
+        let started = std::time::Instant::now();
+        for _ in 0..30 {
+            service.fetch(get("/die")).await.expect_err("it died");
+        }
+        rig.fleet.drain(Duration::from_secs(5)).await;
+        let (mut lines, mut dropped) = (0, 0);
+        while let Some(entry) = rig.log.try_recv() {
+            lines += u64::from(entry.text.contains("): line "));
+            dropped += u64::from(entry.text.contains("are dropped"));
+        }
+        // What is read before a process is bound is on the account of all blank ones.
+        let most = 2 * (200 + 10 * (started.elapsed().as_secs() + 1));
+        assert!(lines <= most && dropped > 0, "{lines} lines of 2700, more than {most}");
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn an_upload_in_small_pieces_is_no_flood() {
+    local(async {
+        let connection = Limits { messages_burst: 100, messages_per_second: 1, ..Limits::for_worker() };
+        let rig = rig(FleetConfig { connection, ..settings() }, |_| Behaviour::Good);
+        let service = rig.service(0);
+        let first = pid(&service).await;
+        for chunk in [10, 5000] {
+            let (body, read, _) = upload(500 * chunk as u64 + 70_000, chunk, false);
+            service.fetch(request("POST", "/needs-all", body)).await.expect("a response");
+            assert_eq!(read.get(), 500 * chunk as u64 + 70_000);
+        }
+        assert_eq!(pid(&service).await, first);
+        drop(service);
+        rig.ended().await;
     });
 }

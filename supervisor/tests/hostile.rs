@@ -14,12 +14,14 @@ use std::{
     time::Duration,
 };
 
+use bulkhead_ipc::transport::Limits;
 use bulkhead_ipc::worker_capnp::{
-    byte_source, event_failure, event_port, fetch_outcome, http_response, log_entry, worker_control,
+    Limit, byte_source, event_failure, event_port, fetch_outcome, http_response, log_entry, worker_control,
 };
 use bulkhead_policy::spawn::Exit;
 use bulkhead_supervisor::{
     body::Body,
+    fleet::FleetConfig,
     rpc::log::Stream,
     service::{Service, ServiceError, worker::WorkerService},
 };
@@ -28,7 +30,8 @@ use capnp::traits::HasTypeId;
 use fakes::{
     Ends, Rig, World, eventually, get, local, request, settings, text,
     wire::{
-        Cap, Message, Method, Said, Wire, calls, frame, log, message, nobody, outcome, pull, response, returns, unknown,
+        Cap, Message, Method, Said, Wire, calls, empty, exceeded, frame, log, message, nobody, outcome, pull, response,
+        returns, unknown,
     },
 };
 use tokio::sync::mpsc;
@@ -93,6 +96,7 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("response-text", Unavailable, ""),
     ("body-unknown", Unavailable, ""),
     ("failure-unknown", Unavailable, ""),
+    ("failure-limit-unknown", Unavailable, ""),
     ("status-0", Unavailable, "status 0"),
     ("status-101", Unavailable, "status 101"),
     ("status-600", Unavailable, "status 600"),
@@ -127,6 +131,8 @@ const WAYS: &[(&str, Client, &str)] = &[
     // References.
     ("release-nothing", Unavailable, ""),
     ("release-too-often", Unavailable, ""),
+    ("release-overflow", Unavailable, ""),
+    ("release-twice", Unavailable, ""),
     // The control connection.
     ("control-close", Unavailable, "it closed its control connection"),
     ("control-noise", Unavailable, "more than 64 segments"),
@@ -138,6 +144,11 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("log-level", Unavailable, "an unknown level"),
     ("log-source", Unavailable, "an unknown source"),
     ("log-shared", Unavailable, "bytes at once"),
+    ("log-twice", Unavailable, "it logged again"),
+    ("control-bind-twice", Unavailable, "Invalid question ID"),
+    ("exceeded-unknown", Unavailable, "an unknown limit"),
+    ("exceeded-twice", Unavailable, "it exceeded a limit again"),
+    ("abort-and-more", Unavailable, "because I say so"),
     // The process.
     ("die", Unavailable, "was killed by SIGSEGV"),
     ("exit", Unavailable, "ended with exit code 0"),
@@ -155,10 +166,26 @@ const ODDITIES: &[&str] = &[
     "spare-capabilities",
     "log-nothing",
     "log-unknown-method",
+    "release-none",
+    "cancel-nothing",
 ];
 
 /// Bodies that break off without a rule being broken.
 const TORN_BODIES: &[&str] = &["stream-early", "stream-fails", "stream-of-nobody"];
+
+/// What is harmless once and no end of it is: the path, and words of the log line.
+const FLOODS: &[(&str, &str)] = &[
+    ("flood-finish", MESSAGES),
+    ("flood-release", MESSAGES),
+    ("flood-call", MESSAGES),
+    ("flood-cancel", MESSAGES),
+    ("flood-pull-one-byte", MESSAGES),
+    ("flood-bytes", "it sends more bytes than it is asked for"),
+    ("control-flood-finish", MESSAGES),
+    ("control-flood-exceeded", MESSAGES),
+];
+
+const MESSAGES: &str = "it sends more messages than it is asked for";
 
 /// A message of one segment, word by word.
 fn words(words: &[u64]) -> Vec<u8> {
@@ -233,7 +260,8 @@ async fn play(ends: Ends) {
         tokio::task::spawn_local(serve(Wire::new(stream), world.clone(), pid, orders.clone()));
     }
     let mut wire = Wire::new(control);
-    let mut host = 0;
+    let (mut host, mut bind) = (0, 0);
+    let mut exceeded_flood = false;
     loop {
         let said = tokio::select! {
             said = wire.receive() => said,
@@ -243,22 +271,30 @@ async fn play(ends: Ends) {
                     drop(wire);
                     return std::future::pending().await;
                 }
-                misbehave_in_control(&order, &mut wire, host).await;
+                if order == "control-flood-exceeded" {
+                    exceeded_flood = true;
+                    wire.send(&exceeded(0, host, Limit::CpuTime)).await;
+                } else {
+                    misbehave_in_control(&order, &mut wire, host, bind).await;
+                }
                 continue;
             }
         };
         let Some(said) = said else { return };
         if let Said::Return { answer, .. } = said {
             wire.send(&finish(answer)).await;
+            if exceeded_flood {
+                wire.send(&exceeded(0, host, Limit::CpuTime)).await;
+            }
             continue;
         }
-        if let Some(Said::Call { method: Method::Bind, caps, .. }) = wire.polite(said).await {
-            host = caps[0];
+        if let Some(Said::Call { method: Method::Bind, caps, question, .. }) = wire.polite(said).await {
+            (host, bind) = (caps[0], question);
         }
     }
 }
 
-async fn misbehave_in_control(way: &str, wire: &mut Wire, host: u32) {
+async fn misbehave_in_control(way: &str, wire: &mut Wire, host: u32, bind: u32) {
     use log_entry::{Level, Source};
     let bytes = match way {
         "control-noise" => vec![0xff; 64],
@@ -283,6 +319,19 @@ async fn misbehave_in_control(way: &str, wire: &mut Wire, host: u32) {
             let message = log(0, host, |params| params.init_entries(200).get(0).set_message(long.as_str()));
             share(&message, 200, 1, 1)
         }
+        // More than may be logged at once, so that one of the calls stays open.
+        "log-twice" => {
+            let long = "x".repeat(400_000);
+            let call =
+                |question| log(question, host, |params| params.init_entries(1).get(0).set_message(long.as_str()));
+            [0, 1, 2, 3].iter().flat_map(|question| frame(&call(*question))).collect()
+        }
+        "control-bind-twice" => frame(&empty(bind)),
+        "exceeded-unknown" => unknown(&exceeded(0, host, Limit::WallTime), &exceeded(0, host, Limit::WaitUntil)),
+        "exceeded-twice" => {
+            [exceeded(0, host, Limit::CpuTime), exceeded(1, host, Limit::CpuTime)].iter().flat_map(frame).collect()
+        }
+        "control-flood-finish" => frame(&finish(500)).repeat(FLOOD),
         "log-nothing" => frame(&log(0, host, |_| {})),
         "log-unknown-method" => {
             frame(&calls(0, host, bulkhead_ipc::worker_capnp::host::Client::TYPE_ID, 9, &[], |_| {}))
@@ -297,9 +346,17 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
     // What the streams do that were handed out.
     let mut streams = String::new();
     let mut odd: Option<u32> = None;
+    // The next call of a flood in which each waits for the answer to the last.
+    let mut flood: Option<fn(u32) -> Message> = None;
+    let mut caps_of_flood = 0;
+    // Calls that are answered when they are cancelled.
+    let mut late = Vec::new();
     while let Some(said) = wire.receive().await {
         if let Said::Return { answer, .. } = said {
             wire.send(&finish(answer)).await;
+            if let Some(next) = flood {
+                wire.send(&next(caps_of_flood)).await;
+            }
             // The answer to the odd call.
             if let Some(question) = odd.take() {
                 wire.send(&hello(question, pid)).await;
@@ -314,7 +371,7 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                 } else if way.starts_with("log-") && ODDITIES.contains(&way.as_str()) {
                     let _ = orders.send(way);
                     wire.send(&hello(question, pid)).await;
-                } else if way.starts_with("control-") || way.starts_with("log-") {
+                } else if way.starts_with("control-") || way.starts_with("log-") || way.starts_with("exceeded-") {
                     let _ = orders.send(way);
                 } else if way.starts_with("close") {
                     let bytes: &[u8] = match way.as_str() {
@@ -336,12 +393,23 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                     };
                     streams = way;
                     wire.send(&stream(question, cap, announced)).await;
+                } else if matches!(way.as_str(), "flood-call" | "flood-cancel" | "flood-pull-one-byte") {
+                    let next: fn(u32) -> Message = match way.as_str() {
+                        "flood-call" => |source| calls(0, source, byte_source::Client::TYPE_ID, 9, &[], |_| {}),
+                        "flood-cancel" => |source| calls(0, source, byte_source::Client::TYPE_ID, 1, &[], |_| {}),
+                        _ => |source| pull(0, source, 1),
+                    };
+                    (flood, caps_of_flood) = (Some(next), caps[0]);
+                    wire.send(&next(caps[0])).await;
+                } else if way == "late" {
+                    late.push(question);
+                } else if way == "never" {
                 } else if way == "die" {
                     world.kill(pid, 11);
                 } else if way == "exit" {
                     world.end(pid, Exit::Code(0));
                 } else if ODDITIES.contains(&way.as_str()) {
-                    let is_call = way.starts_with("call-");
+                    let is_call = way.starts_with("call-") || way == "cancel-nothing";
                     wire.bytes(&be_odd(&way, question, caps[0])).await;
                     if is_call {
                         odd = Some(question);
@@ -351,6 +419,12 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                 } else {
                     wire.bytes(&misbehave(&way, question, caps[0])).await;
                 }
+            }
+            Some(Said::Call { question, method: Method::Cancel, .. }) => {
+                for question in late.drain(..) {
+                    wire.send(&stream(question, Cap::SenderHosted(7), None)).await;
+                }
+                wire.send(&empty(question)).await;
             }
             Some(Said::Call { question, method: Method::Pull, .. }) => {
                 let answer = match streams.as_str() {
@@ -382,6 +456,9 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
     }
 }
 
+/// Messages of a flood: more than the settings of its test allow.
+const FLOOD: usize = 3000;
+
 fn hello(question: u32, pid: i32) -> Message {
     response(question, &[], |response| response.init_body().set_bytes(format!("pid {pid}").as_bytes()))
 }
@@ -407,6 +484,12 @@ fn be_odd(way: &str, question: u32, source: u32) -> Vec<u8> {
         // A number that we never gave to the worker, in a table that nothing points to.
         "answer-of-nobody" => calls(0, source, event_port::Client::TYPE_ID, 0, &[Cap::ReceiverHosted(4000)], |_| {}),
         "finish-nothing" => finish(500),
+        "release-none" => message(|message| {
+            let mut release = message.init_release();
+            release.set_id(source);
+            release.set_reference_count(0);
+        }),
+        "cancel-nothing" => calls(0, source, byte_source::Client::TYPE_ID, 1, &[], |_| {}),
         // The second comes before anybody has looked at the first, and is not looked at.
         "return-twice" => {
             let mut twice = frame(&response(question, &[], |_| {}));
@@ -551,6 +634,53 @@ fn misbehave(way: &str, question: u32, source: u32) -> Vec<u8> {
             twice.extend(frame(&pull(1, source, 10)));
             return twice;
         }
+        "release-overflow" => message(|message| {
+            let mut release = message.init_release();
+            release.set_id(source);
+            release.set_reference_count(u32::MAX);
+        }),
+        "release-twice" => {
+            let mut twice = frame(&message(|message| {
+                let mut release = message.init_release();
+                release.set_id(source);
+                release.set_reference_count(1);
+            }));
+            twice.extend_from_within(..);
+            return twice;
+        }
+        "abort-and-more" => {
+            let mut bytes = kind(|message| message.init_abort().set_reason("because I say so"));
+            bytes.extend(frame(&pull(0, source, 10)).repeat(100));
+            return bytes;
+        }
+        "failure-limit-unknown" => {
+            let of = |limit| {
+                outcome(question, &[], |outcome| {
+                    let mut failure = outcome.init_failure();
+                    failure.set_kind(event_failure::Kind::Exceeded);
+                    failure.set_limit(limit);
+                })
+            };
+            return unknown(&of(Limit::WallTime), &of(Limit::WaitUntil));
+        }
+        "flood-finish" => return frame(&finish(500)).repeat(FLOOD),
+        "flood-release" => {
+            return frame(&message(|message| {
+                let mut release = message.init_release();
+                release.set_id(source);
+                release.set_reference_count(0);
+            }))
+            .repeat(FLOOD);
+        }
+        "flood-bytes" => {
+            let long = "x".repeat(400_000);
+            let call = |question| {
+                calls(question, source, byte_source::Client::TYPE_ID, 9, &[], |mut content| {
+                    content.set_as(long.as_str()).expect("a text");
+                })
+            };
+            return (0..8).flat_map(|question| frame(&call(question))).collect();
+        }
         "release-nothing" => message(|message| message.init_release().set_id(4000)),
         "release-too-often" => message(|message| {
             let mut release = message.init_release();
@@ -669,6 +799,106 @@ fn what_makes_no_sense_but_breaks_no_rule_harms_nobody() {
         assert_eq!(lines(&mut rig), [""; 0]);
         eventually(|| Rc::strong_count(&token) == 1).await;
         drop(one);
+        rig.ended().await;
+    });
+}
+
+/// A request body that never ends.
+struct Endless(#[allow(dead_code)] Rc<()>);
+
+impl bulkhead_supervisor::body::PullSource for Endless {
+    fn poll_pull(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Bytes, bulkhead_supervisor::body::BodyError>>> {
+        std::task::Poll::Ready(Some(Ok(Bytes::from_static(&[b'x'; 1000]))))
+    }
+}
+
+#[test]
+fn floods_end_their_process_and_nobody_elses() {
+    local(async {
+        // What comes with time is too little to matter here.
+        let connection = Limits {
+            messages_burst: 1000,
+            messages_per_second: 1,
+            bytes_burst: 1 << 20,
+            bytes_per_second: 1,
+            ..Limits::for_worker()
+        };
+        let mut rig = fakes::start(FleetConfig { connection, ..settings() }, 65_536, play);
+        let (one, two) = (rig.service(0), rig.service(1));
+        let other = pid(&two).await;
+        let token = Rc::new(());
+        for (way, words) in FLOODS {
+            println!("{way}");
+            let first = pid(&one).await;
+            let body: Body = match *way {
+                "flood-pull-one-byte" => Body::Pull(Box::pin(Endless(token.clone()))),
+                _ => Body::Pull(Box::pin(Never(token.clone()))),
+            };
+            let answer = one.fetch(request("POST", &format!("/{way}"), body));
+            let answer = tokio::time::timeout(Duration::from_secs(60), answer).await;
+            let answer = answer.unwrap_or_else(|_| panic!("{way}: no answer"));
+            assert!(matches!(answer, Err(ServiceError::Unavailable(_))), "{way}: {answer:?}");
+            assert_ne!(pid(&one).await, first, "{way}");
+            assert_eq!(pid(&two).await, other, "{way}");
+            let lines: Vec<_> =
+                lines(&mut rig).into_iter().filter(|line| !line.contains("exceeded its CPU time")).collect();
+            assert_eq!(lines.len(), 1, "{way}: {lines:#?}");
+            assert!(lines[0].starts_with(&format!("worker \"one\" ({first}) was ended: ")), "{way}: {lines:#?}");
+            assert!(lines[0].contains(words), "{way}: {lines:#?}");
+            eventually(|| Rc::strong_count(&token) == 1).await;
+        }
+        drop((one, two));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn who_does_not_answer_what_was_cancelled_is_ended() {
+    local(async {
+        let connection = Limits { max_given_up: 50, ..Limits::for_worker() };
+        let mut rig = fakes::start(FleetConfig { connection, ..settings() }, 65_536, play);
+        let (one, two) = (Rc::new(rig.service(0)), rig.service(1));
+        let (first, other) = (pid(&one).await, pid(&two).await);
+        while pid(&one).await == first {
+            let for_task = one.clone();
+            let call = tokio::task::spawn_local(async move { for_task.fetch(get("/never")).await.map(drop) });
+            tokio::task::yield_now().await;
+            call.abort();
+            let _ = call.await;
+        }
+        let lines = lines(&mut rig);
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(lines[0].contains("it does not answer calls that were cancelled"), "{lines:#?}");
+        assert_eq!(pid(&two).await, other);
+        drop((one, two));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn what_comes_after_a_cancellation_is_taken_and_forgotten() {
+    local(async {
+        let mut rig = fakes::start(settings(), 65_536, play);
+        let shard = rig.fleet.shard(0);
+        let one = Rc::new(WorkerService::new(shard.clone(), 0, None, None));
+        let first = pid(&one).await;
+        let link = shard.connected(0).expect("a connection");
+        // Each is answered with a stream after it was cancelled; a worker may hold 8192.
+        for _ in 0..100 {
+            let for_task = one.clone();
+            let call = tokio::task::spawn_local(async move { for_task.fetch(get("/late")).await.map(drop) });
+            tokio::task::yield_now().await;
+            call.abort();
+            let _ = call.await;
+        }
+        eventually(|| link.connection.given_up() == 0).await;
+        assert_eq!(link.connection.held_bytes(), 0);
+        assert_eq!(pid(&one).await, first);
+        assert_eq!(lines(&mut rig), [""; 0]);
+        drop((link, one, shard));
         rig.ended().await;
     });
 }

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bulkhead_ipc::worker_capnp::Limit;
 use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
     config::{HttpOptions, HttpStyle},
@@ -74,6 +75,7 @@ impl Service for Paths {
                 }
                 "/throw" => Err(ServiceError::Exception("secret".into())),
                 "/gone" => Err(ServiceError::Unavailable("secret".into())),
+                "/exceeded" => Err(ServiceError::Exceeded(Limit::CpuTime)),
                 "/cut-off" => Err(ServiceError::BrokenRequest),
                 "/refused" => Err(ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, "too large".into())),
                 "/never" => std::future::pending().await,
@@ -265,6 +267,10 @@ fn responses_have_the_references_bytes() {
             "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 19\r\nConnection: close\r\n\r\nService Unavailable",
         ),
         ("/refused", "HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\nContent-Length: 9\r\n\r\ntoo large"),
+        (
+            "/exceeded",
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 31\r\nConnection: close\r\n\r\nWorker exceeded CPU time limit.",
+        ),
         ("/cut-off", ""),
         ("/status?204", "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"),
         ("/status?304", "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n"),

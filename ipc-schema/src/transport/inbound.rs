@@ -7,6 +7,8 @@ use capnp::{
     message::{Reader, ReaderSegments},
 };
 
+use capnp_rpc::rpc_capnp::message as rpc_message;
+
 use super::{Limits, Peer, Shared, check, reader_options};
 
 /// Size of the buffer that one `read` fills.
@@ -187,7 +189,9 @@ fn deliver(segments: Segments, shared: &Rc<Shared>) -> Result<(), String> {
     let bytes = segments.words.len() * 8;
     let reader = Reader::new(segments, reader_options(&shared.limits));
     if shared.limits.peer == Peer::Hostile {
-        let message = reader.get_root().map_err(|error| format!("a message cannot be read: {error}"))?;
+        let message: rpc_message::Reader<'_> =
+            reader.get_root().map_err(|error| format!("a message cannot be read: {error}"))?;
+        shared.spend(matches!(message.which(), Ok(rpc_message::Return(_))), bytes)?;
         check::message(message, bytes / 8, &shared.limits)?;
     }
     let held = shared.held_bytes.get() + bytes;

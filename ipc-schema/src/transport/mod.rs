@@ -8,6 +8,9 @@
 //!   end of the turn.
 //! - **Bounds.** [`Limits`] holds one number for each thing that the peer could make us keep. Exceeding one ends the
 //!   connection with [`TransportError::Violation`]; nothing else is affected.
+//! - **Rates.** A hostile peer may send what we ask for, and little else: one answer for each call of ours is free and a
+//!   few messages with it are ([`MESSAGES_FOR_A_CALL`]), and what comes without being asked for has a rate
+//!   ([`Limits::messages_per_second`], [`Limits::bytes_per_second`]).
 //! - **Back-pressure.** Sending never blocks, so a queue that grows beyond [`Limits::max_queued_bytes`] is a violation.
 //!   Before sending something long, wait for [`Handle::writable`], which resolves only while the queue is shorter than
 //!   [`Limits::writable_below_bytes`]; then a slow peer delays its own data and a peer that never reads costs a fixed
@@ -25,6 +28,7 @@
 mod check;
 mod inbound;
 mod outbound;
+mod rate;
 
 use std::{
     cell::{Cell, RefCell},
@@ -37,6 +41,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker, ready},
+    time::Instant,
 };
 
 use capnp::{
@@ -49,9 +54,14 @@ use tokio::{io::AsyncRead, net::UnixStream, sync::Notify};
 
 use inbound::{Inbound, Incoming};
 use outbound::{Outbound, Outgoing};
+use rate::Allowance;
+pub use rate::Bucket;
 
 /// Most messages that one turn of a [`Connection`] hands over before it sends what is queued and lets others run.
 pub const BATCH_MESSAGES: usize = 32;
+
+/// Messages that a call of ours allows the peer beside its answer: what it may have to ask and to let go of meanwhile.
+pub const MESSAGES_FOR_A_CALL: u64 = 16;
 
 /// How often the RPC system is polled at most after its connection has ended.
 const FAREWELL_POLLS: usize = 16;
@@ -85,6 +95,14 @@ pub struct Limits {
     pub max_capabilities: u32,
     /// Calls to the peer that were given up and that it has not answered since ([`crate::calls`]).
     pub max_given_up: u32,
+    /// Messages of a hostile peer that nobody asked for: at once, and for each second after that.
+    pub messages_burst: u64,
+    /// See [`Self::messages_burst`].
+    pub messages_per_second: u64,
+    /// As [`Self::messages_burst`], in bytes.
+    pub bytes_burst: u64,
+    /// See [`Self::bytes_burst`].
+    pub bytes_per_second: u64,
 }
 
 /// Whom a connection leads to.
@@ -112,6 +130,10 @@ impl Limits {
             max_imports: 8192,
             max_capabilities: 8,
             max_given_up: 4096,
+            messages_burst: 64 << 10,
+            messages_per_second: 20_000,
+            bytes_burst: 64 << 20,
+            bytes_per_second: 16 << 20,
         }
     }
 
@@ -130,6 +152,10 @@ impl Limits {
             max_imports: u32::MAX,
             max_capabilities: u32::MAX,
             max_given_up: u32::MAX,
+            messages_burst: u64::MAX,
+            messages_per_second: u64::MAX,
+            bytes_burst: u64::MAX,
+            bytes_per_second: u64::MAX,
         }
     }
 }
@@ -177,6 +203,10 @@ struct Shared {
     given_up: Cell<u32>,
     /// Messages received so far.
     received: Cell<u64>,
+    /// Calls that the peer has not answered yet.
+    unanswered: Cell<u64>,
+    /// What a hostile peer may still send beside answers: messages, and bytes.
+    allowance: RefCell<(Allowance, Allowance)>,
     /// Told when the queue of outgoing bytes became short, or the connection ended.
     drained: Notify,
     signal: Arc<Signal>,
@@ -233,6 +263,35 @@ impl Shared {
         self.end.borrow().is_some()
     }
 
+    /// Allows the peer to send more than its rate.
+    fn allow(&self, messages: u64, bytes: u64) {
+        let (all_messages, all_bytes) = &mut *self.allowance.borrow_mut();
+        all_messages.add(messages);
+        all_bytes.add(bytes);
+    }
+
+    /// Takes note of a call that the peer has to answer.
+    fn asked(&self) {
+        self.unanswered.set(self.unanswered.get() + 1);
+        self.allow(MESSAGES_FOR_A_CALL, 0);
+    }
+
+    /// Takes note of a message; an error if it is one too many. The answers to all calls may come at once.
+    fn spend(&self, is_answer: bool, bytes: usize) -> Result<(), String> {
+        if is_answer && let Some(unanswered) = self.unanswered.get().checked_sub(1) {
+            self.unanswered.set(unanswered);
+            return Ok(());
+        }
+        let (all_messages, all_bytes) = &mut *self.allowance.borrow_mut();
+        if !all_messages.spend(1, Instant::now) {
+            return Err("it sends more messages than it is asked for".into());
+        }
+        if !all_bytes.spend(bytes as u64, Instant::now) {
+            return Err("it sends more bytes than it is asked for".into());
+        }
+        Ok(())
+    }
+
     /// The error that calls in flight get.
     fn end_as_error(&self) -> capnp::Error {
         match &*self.end.borrow() {
@@ -282,6 +341,7 @@ impl Connection {
             polling: AtomicBool::new(false),
             driver: AtomicWaker::new(),
         });
+        let now = Instant::now();
         let shared = Rc::new(Shared {
             limits,
             outbound: RefCell::new(Outbound::default()),
@@ -292,6 +352,11 @@ impl Connection {
             held_bytes: Cell::new(0),
             given_up: Cell::new(0),
             received: Cell::new(0),
+            unanswered: Cell::new(0),
+            allowance: RefCell::new((
+                Allowance::new(limits.messages_burst, limits.messages_per_second, now),
+                Allowance::new(limits.bytes_burst, limits.bytes_per_second, now),
+            )),
             drained: Notify::new(),
             signal: signal.clone(),
         });
@@ -450,6 +515,11 @@ impl Handle {
     /// Ends the connection because the peer broke a rule that only the code above the transport knows.
     pub fn violation(&self, what: impl Into<String>) {
         self.shared.violation(what);
+    }
+
+    /// Allows the peer to send so much more than its rate: for who sets the pace by when it answers.
+    pub fn allow(&self, messages: u64, bytes: u64) {
+        self.shared.allow(messages, bytes);
     }
 
     /// Counts a call that was given up until the result is dropped, which is when it was answered.

@@ -13,9 +13,10 @@ use capnp::{
     capability::Promise,
     message::{Builder, HeapAllocator},
 };
+use capnp_rpc::rpc_capnp::message as rpc_message;
 use tokio::{io::AsyncWrite, net::UnixStream};
 
-use super::Shared;
+use super::{Peer, Shared};
 
 /// A segment this long is sent from where it is; a shorter one is copied behind the message before it, because one long
 /// slice costs the kernel less than many short ones.
@@ -161,6 +162,12 @@ impl Outbound {
     }
 }
 
+/// Whether the peer has to answer this.
+fn is_call(message: &Message) -> bool {
+    let kind = message.get_root_as_reader::<rpc_message::Reader<'_>>().map(|message| message.which());
+    matches!(kind, Ok(Ok(rpc_message::Call(_) | rpc_message::Bootstrap(_))))
+}
+
 /// A message that is being built.
 pub(super) struct Outgoing {
     message: Builder<HeapAllocator>,
@@ -191,6 +198,9 @@ impl capnp_rpc::OutgoingMessage for Outgoing {
         if shared.is_ended() && shared.outbound.borrow().messages() > 0 {
             // Of what is sent after the end, only the word of farewell is worth a try.
             return (Promise::err(shared.end_as_error()), message);
+        }
+        if shared.limits.peer == Peer::Hostile && is_call(&message) {
+            shared.asked();
         }
         let (was_empty, exceeded) = {
             let mut outbound = shared.outbound.borrow_mut();

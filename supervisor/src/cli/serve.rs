@@ -26,7 +26,7 @@ use super::{
 use crate::{
     config::{self, Config},
     fleet::{Fleet, FleetConfig, FleetHandle},
-    rpc::log::Log,
+    rpc::log::{Entry, Log, Stream},
     service::{LocalFuture, Service, worker::WorkerService},
     shard::{ShardServices, ShardSocket, Shards},
     socket::{BoundSocket, Limits},
@@ -86,6 +86,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
         );
         fleet_config.seccomp_log = true;
     }
+    fleet_config.cgroups = cgroups.ok().map(Arc::new);
     fleet_config.best_effort_sandbox = arguments.sandbox == SandboxMode::BestEffort;
     fleet_config.experimental = arguments.experimental;
     fleet_config.verbose = verbose;
@@ -98,6 +99,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     let serving = async {
         // From here on a signal is an orderly end, also while the workers start.
         let mut signals = Signals::new().map_err(|error| format!("error: cannot listen for signals: {error}"))?;
+        tokio::spawn(report_counters(fleet.clone(), log.clone())?);
         tokio::select! {
             started = start_check(&fleet, &config) => started?,
             signal = signals.next() => {
@@ -331,6 +333,19 @@ fn hand_over(
         }
     }
     running.serve(parts).map_err(|error| format!("error: {error}"))
+}
+
+/// Writes a line with the counters of each worker to standard error at every `SIGUSR1`.
+fn report_counters(fleet: FleetHandle, log: Log) -> Result<impl Future<Output = ()>, String> {
+    let mut asked =
+        signal(SignalKind::user_defined1()).map_err(|error| format!("error: cannot listen for SIGUSR1: {error}"))?;
+    Ok(async move {
+        while asked.recv().await.is_some() {
+            for text in fleet.counter_report() {
+                log.write(Entry { stream: Stream::Err, text }).await;
+            }
+        }
+    })
 }
 
 /// The services behind the configuration's sockets.

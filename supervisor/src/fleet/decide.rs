@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::policy::WorkerPolicy;
+
 /// How a worker that died is restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
@@ -57,8 +59,8 @@ impl Default for PoolPolicy {
 }
 
 impl PoolPolicy {
-    /// How many blank processes there should be, for a configuration with `workers` workers of which `bound` have a
-    /// process. One for each sixteen workers; never more than could be bound, except for one that stands by for the
+    /// How many blank processes there should be, for a configuration with `workers` workers that a blank process fits, of
+    /// which `bound` have a process. One for each sixteen workers; never more than could be bound, except for one that stands by for the
     /// next restart.
     pub fn target(&self, workers: usize, bound: usize) -> usize {
         if workers == 0 {
@@ -66,6 +68,166 @@ impl PoolPolicy {
         }
         let wanted = workers.div_ceil(16).clamp(self.min.min(self.max), self.max);
         wanted.min(workers.saturating_sub(bound).max(1)).min(self.max)
+    }
+}
+
+/// Whether something that goes on happening is in the log again, `since` it was last, if it ever was.
+pub fn is_line_due(since: Option<Duration>) -> bool {
+    since.is_none_or(|since| since >= Duration::from_secs(1))
+}
+
+/// What a process has used since its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time of all its threads.
+    pub cpu: Duration,
+    /// Memory that belongs to no file, in bytes, also where it is swapped out.
+    pub memory: u64,
+    /// Whether its main thread runs or could.
+    pub runnable: bool,
+}
+
+/// What a process was given to do since it was bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Events.
+    pub events: u64,
+    /// Events whose response is not over.
+    pub open: u64,
+    /// Bytes of bodies.
+    pub bytes: u64,
+}
+
+/// How the processes of workers are watched, for those that do not keep their limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchPolicy {
+    /// How often a process that works is looked at.
+    pub interval: Duration,
+    /// How often one is that does nothing.
+    pub idle_interval: Duration,
+    /// How much longer than its wall time an event goes on before the supervisor ends it, and how long a process that has
+    /// exhausted its memory may take beyond the time for `waitUntil`.
+    pub grace: Duration,
+    /// How long a process may sleep on a question whether it lives.
+    pub silence: Duration,
+    /// How much longer than an event's processor time a process may compute without answering.
+    pub cpu_grace: Duration,
+    /// Processor time that needs no event: collections, compilation.
+    pub cpu_slack: Duration,
+    /// Memory of a process beyond what its worker may have.
+    pub memory_base: u64,
+}
+
+impl Default for WatchPolicy {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            idle_interval: Duration::from_secs(8),
+            grace: Duration::from_secs(5),
+            silence: Duration::from_secs(5),
+            cpu_grace: Duration::from_secs(5),
+            cpu_slack: Duration::from_secs(10),
+            memory_base: 64 << 20,
+        }
+    }
+}
+
+/// Most events that a process may be at work on before it looks at its connections again: what one turn of a connection
+/// hands over.
+const EVENTS_BEFORE_AN_ANSWER: u64 = bulkhead_ipc::transport::BATCH_MESSAGES as u64;
+
+/// Bytes of bodies that explain a second of processor time.
+const BYTES_FOR_A_SECOND: u64 = 16 << 20;
+
+/// A bound process as far as it is watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Processor time used when it was bound.
+    pub bound: Duration,
+    /// Processor time used when it last showed that it lives.
+    pub proof: Duration,
+    /// The question that is open.
+    pub ping: Option<Ping>,
+    /// A shard doubts that it lives.
+    pub suspected: bool,
+}
+
+/// A question whether a process lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ping {
+    /// Processor time that the process had used.
+    pub cpu: Duration,
+    /// How long ago it was asked.
+    pub age: Duration,
+}
+
+/// What becomes of a process that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Fine,
+    /// It goes on, and is asked whether it lives.
+    Ask,
+    /// It is ended.
+    End(Overrun),
+}
+
+/// Why a process is ended by the supervisor's own clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overrun {
+    /// It computed for so long without answering.
+    Computes(Duration),
+    /// It slept for so long without answering.
+    Sleeps(Duration),
+    /// It used so much processor time for so many events.
+    CpuBudget(Duration, u64),
+    /// It has so much memory, in bytes.
+    Memory(u64),
+}
+
+/// Decides about a process that was bound with the limits of `worker` and was just looked at.
+///
+/// An honest process never gets here: it keeps its limits itself, earlier and with an answer for its client.
+pub fn judge(watched: &Watched, usage: &Usage, work: &Work, worker: &WorkerPolicy, policy: &WatchPolicy) -> Verdict {
+    if worker.memory_bytes != 0 && usage.memory > worker.memory_bytes.saturating_add(policy.memory_base) {
+        return Verdict::End(Overrun::Memory(usage.memory));
+    }
+    let times = |count: u64| worker.cpu_time.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+    if !worker.cpu_time.is_zero() {
+        // Twice the events' time: threads that compile and collect beside the script count in the process and not there.
+        let allowed = times(work.events.saturating_mul(2))
+            .saturating_add(policy.cpu_slack)
+            .saturating_add(Duration::from_millis(work.bytes / (BYTES_FOR_A_SECOND / 1000)));
+        let used = usage.cpu.saturating_sub(watched.bound);
+        if used > allowed {
+            return Verdict::End(Overrun::CpuBudget(used, work.events));
+        }
+    }
+    match watched.ping {
+        None if watched.suspected || usage.cpu > watched.proof => Verdict::Ask,
+        None => Verdict::Fine,
+        Some(ping) => {
+            let computed = usage.cpu.saturating_sub(ping.cpu);
+            let patience = times(work.open.clamp(1, EVENTS_BEFORE_AN_ANSWER)).saturating_add(policy.cpu_grace);
+            if !worker.cpu_time.is_zero() && computed > patience {
+                Verdict::End(Overrun::Computes(computed))
+            } else if ping.age >= policy.silence && !usage.runnable {
+                // It had time to read one message, and does not wait for a processor.
+                Verdict::End(Overrun::Sleeps(ping.age))
+            } else {
+                Verdict::Fine
+            }
+        }
+    }
+}
+
+/// When a process is looked at again that was last looked at after `pause`. `worked`: it used processor time since, or has
+/// something to answer.
+pub fn next_look(pause: Duration, worked: bool, policy: &WatchPolicy) -> Duration {
+    if worked {
+        policy.interval
+    } else {
+        pause.saturating_mul(2).clamp(policy.interval, policy.idle_interval.max(policy.interval))
     }
 }
 
@@ -87,7 +249,116 @@ mod tests {
         assert_eq!(failures.ended(policy.healthy_after, &policy).delay(1.0, &policy), Duration::ZERO);
     }
 
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn limited() -> WorkerPolicy {
+        WorkerPolicy { cpu_time: SECOND, memory_bytes: 100 << 20, ..WorkerPolicy::default() }
+    }
+
+    fn unlimited() -> WorkerPolicy {
+        WorkerPolicy { cpu_time: Duration::ZERO, memory_bytes: 0, ..WorkerPolicy::default() }
+    }
+
+    #[test]
+    fn a_process_that_worked_is_asked_and_one_that_rests_is_not() {
+        let policy = WatchPolicy::default();
+        let judge = |watched, usage| judge(&watched, &usage, &Work::default(), &limited(), &policy);
+        let usage = Usage { cpu: SECOND, ..Usage::default() };
+        assert_eq!(judge(Watched { proof: SECOND, ..Watched::default() }, usage), Verdict::Fine);
+        assert_eq!(judge(Watched::default(), usage), Verdict::Ask);
+        assert_eq!(judge(Watched { proof: SECOND, suspected: true, ..Watched::default() }, usage), Verdict::Ask);
+        // One question at a time.
+        assert_eq!(
+            judge(Watched { ping: Some(Ping::default()), suspected: true, ..Watched::default() }, usage),
+            Verdict::Fine
+        );
+    }
+
+    #[test]
+    fn patience_is_measured_in_processor_time_while_it_computes_and_in_time_while_it_sleeps() {
+        let policy = WatchPolicy::default();
+        let after = |cpu: u64, age: u64, runnable, open| {
+            let watched = Watched { ping: Some(Ping { cpu: SECOND, age: SECOND * age as u32 }), ..Watched::default() };
+            let usage = Usage { cpu: SECOND + SECOND * cpu as u32, memory: 0, runnable };
+            judge(&watched, &usage, &Work { events: 1000, open, bytes: 0 }, &limited(), &policy)
+        };
+        assert_eq!(after(6, 600, true, 0), Verdict::Fine, "a busy machine is not the process's fault");
+        assert_eq!(after(7, 7, true, 0), Verdict::End(Overrun::Computes(SECOND * 7)));
+        assert_eq!(after(7, 7, true, 3), Verdict::Fine, "each of three events may take its second");
+        assert_eq!(after(38, 38, true, 1_000_000), Verdict::End(Overrun::Computes(SECOND * 38)));
+        assert_eq!(after(0, 4, false, 0), Verdict::Fine);
+        assert_eq!(after(0, 5, false, 0), Verdict::End(Overrun::Sleeps(SECOND * 5)));
+    }
+
+    #[test]
+    fn processor_time_has_to_be_explained() {
+        let policy = WatchPolicy::default();
+        let after = |cpu: u32, events, bytes| {
+            let (watched, usage) =
+                (Watched { bound: SECOND, ..Watched::default() }, Usage { cpu: SECOND * cpu, ..Usage::default() });
+            judge(&watched, &usage, &Work { events, open: 0, bytes }, &limited(), &policy)
+        };
+        assert_eq!(after(11, 0, 0), Verdict::Ask);
+        assert_eq!(after(12, 0, 0), Verdict::End(Overrun::CpuBudget(SECOND * 11, 0)));
+        assert_eq!(after(12, 1, 0), Verdict::Ask);
+        assert_eq!(after(12, 0, 16 << 20), Verdict::Ask);
+        assert_eq!(after(14, 1, 0), Verdict::End(Overrun::CpuBudget(SECOND * 13, 1)));
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_holds_it() {
+        let (policy, watched) = (WatchPolicy::default(), Watched::default());
+        let after =
+            |memory| judge(&watched, &Usage { memory, ..Usage::default() }, &Work::default(), &limited(), &policy);
+        assert_eq!(after(164 << 20), Verdict::Fine);
+        assert_eq!(after((164 << 20) + 1), Verdict::End(Overrun::Memory((164 << 20) + 1)));
+    }
+
+    #[test]
+    fn a_process_at_rest_is_looked_at_less_often() {
+        let policy = WatchPolicy::default();
+        let mut pause = policy.interval;
+        let pauses = [(); 5].map(|()| {
+            pause = next_look(pause, false, &policy);
+            pause.as_secs()
+        });
+        assert_eq!(pauses, [2, 4, 8, 8, 8]);
+        assert_eq!(next_look(pause, true, &policy), policy.interval);
+    }
+
     proptest! {
+        #[test]
+        fn whoever_answers_within_its_means_is_never_ended(cpu in 0u64..1_000_000, memory in 0u64..164 << 20, events in 0u64..1000, open in 0u64..1000, age in 0u64..5000, spent in 0u64..6000) {
+            // Used is what events explain; asked a moment ago.
+            let ms = Duration::from_millis;
+            let used = ms(cpu.min(events * 2000 + 10_000));
+            let watched = Watched { ping: Some(Ping { cpu: used.saturating_sub(ms(spent)), age: ms(age).min(ms(4999)) }), ..Watched::default() };
+            let work = Work { events, open: open.min(events), bytes: 0 };
+            let usage = Usage { cpu: used, memory, runnable: false };
+            prop_assert_eq!(judge(&watched, &usage, &work, &limited(), &WatchPolicy::default()), Verdict::Fine);
+        }
+
+        #[test]
+        fn more_use_is_never_judged_more_kindly(cpu in 0u64..100_000, more in 0u64..100_000, memory in 0u64..1 << 30, events in 0u64..50, asked in proptest::option::of(0u64..100_000), runnable: bool) {
+            let ms = Duration::from_millis;
+            let watched = Watched { ping: asked.map(|cpu| Ping { cpu: ms(cpu), age: Duration::ZERO }), ..Watched::default() };
+            let work = Work { events, open: events, bytes: 0 };
+            let is_end = |cpu, memory| {
+                matches!(judge(&watched, &Usage { cpu: ms(cpu), memory, runnable }, &work, &limited(), &WatchPolicy::default()), Verdict::End(_))
+            };
+            prop_assert!(!is_end(cpu, memory) || is_end(cpu + more, memory));
+            prop_assert!(!is_end(cpu, memory) || is_end(cpu, memory + more));
+        }
+
+        #[test]
+        fn without_limits_only_silence_ends(cpu in 0u64..u64::MAX / 2, memory: u64, events: u64, asked in proptest::option::of((0u64..1000, 0u64..4999)), runnable: bool) {
+            let ms = Duration::from_millis;
+            let watched = Watched { ping: asked.map(|(cpu, age)| Ping { cpu: ms(cpu), age: ms(age) }), ..Watched::default() };
+            let usage = Usage { cpu: ms(cpu), memory, runnable };
+            let verdict = judge(&watched, &usage, &Work { events, open: events, bytes: u64::MAX }, &unlimited(), &WatchPolicy::default());
+            prop_assert!(!matches!(verdict, Verdict::End(_)));
+        }
+
         #[test]
         fn a_delay_is_never_longer_than_the_bound(lives in proptest::collection::vec(0u64..20_000, 0..200), jitter in 0.0..1.0) {
             let policy = RestartPolicy::default();

@@ -1,7 +1,13 @@
 //! The diagnostic pipe of a process: read slowly, kept short, logged line by line.
 
-use std::{collections::VecDeque, io::ErrorKind, os::fd::OwnedFd, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::ErrorKind,
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
 
+use bulkhead_ipc::transport::Bucket;
 use tokio::net::unix::pipe::Receiver;
 
 /// Bytes taken from the pipe at once.
@@ -21,6 +27,37 @@ const KEPT: usize = 16;
 
 /// Bytes that are still read after the end of the process.
 const MAX_REST: usize = 64 << 10;
+
+/// Lines of one worker that are logged at once and then for each second, over all its processes: one that dies as fast as
+/// it is restarted says the same again each time.
+const LINES_BURST: u64 = 200;
+const LINES_PER_SECOND: u64 = 10;
+
+/// What is logged in place of lines that are not.
+const DROPPED: &str = "(further diagnostic lines are dropped)";
+
+/// Decides which lines of a worker's processes are logged.
+pub(super) struct LineBudget {
+    bucket: Bucket,
+    muted: bool,
+}
+
+impl Default for LineBudget {
+    fn default() -> Self {
+        Self { bucket: Bucket::new(LINES_BURST, LINES_PER_SECOND), muted: false }
+    }
+}
+
+impl LineBudget {
+    /// What is to be logged of a line, if anything.
+    pub(super) fn pass<'a>(&mut self, line: &'a str, now: Instant) -> Option<&'a str> {
+        if self.bucket.try_take(1, now) {
+            self.muted = false;
+            return Some(line);
+        }
+        (!std::mem::replace(&mut self.muted, true)).then_some(DROPPED)
+    }
+}
 
 /// Splits what comes out of the pipe into bounded lines.
 #[derive(Default)]
@@ -50,7 +87,7 @@ impl Lines {
         self.logged = self.logged.saturating_add(1);
         match self.logged.cmp(&MAX_LOGGED) {
             std::cmp::Ordering::Less => log(&line),
-            std::cmp::Ordering::Equal => log("(further diagnostic lines are dropped)"),
+            std::cmp::Ordering::Equal => log(DROPPED),
             std::cmp::Ordering::Greater => {}
         }
         if self.kept.len() == KEPT {
@@ -121,6 +158,23 @@ impl Diagnostics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_that_dies_again_and_again_cannot_fill_the_log() {
+        let (mut budget, start) = (LineBudget::default(), Instant::now());
+        let mut passed = 0;
+        for millisecond in 0..60_000 {
+            let line = budget.pass("panicked", start + Duration::from_millis(millisecond));
+            passed += u64::from(line == Some("panicked"));
+        }
+        assert!(
+            (LINES_BURST + 59 * LINES_PER_SECOND..=LINES_BURST + 60 * LINES_PER_SECOND).contains(&passed),
+            "{passed}"
+        );
+        assert_eq!(budget.pass("panicked", start + Duration::from_secs(60)), Some("panicked"));
+        assert_eq!(budget.pass("panicked", start + Duration::from_secs(60)), Some(DROPPED));
+        assert_eq!(budget.pass("panicked", start + Duration::from_secs(60)), None);
+    }
 
     #[test]
     fn lines_are_cut_counted_and_cleaned() {

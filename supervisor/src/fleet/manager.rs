@@ -10,8 +10,9 @@ use std::{
 };
 
 use bulkhead_ipc::{
+    process::WorkerArgs,
     transport::{self, Handle, Limits, TransportError},
-    worker_capnp::{bind_outcome, host, worker_control},
+    worker_capnp::{Limit, bind_outcome, host, worker_control},
 };
 use tokio::{
     net::UnixStream,
@@ -20,15 +21,17 @@ use tokio::{
 };
 
 use super::{
-    FleetConfig, FleetStats, StartError, bundle,
-    decide::Failures,
-    diagnostics::Diagnostics,
+    FleetConfig, FleetStats, Reporter, StartError, bundle,
+    counters::{Counter, Shared},
+    decide::{Failures, Overrun, Ping, Usage, Verdict, Watched, judge, next_look},
+    diagnostics::{Diagnostics, LineBudget},
     reason,
-    spawner::{Process, Spawned, Spawner},
+    spawner::{self, Meter, Process, Spawned, Spawner},
 };
 use crate::{
-    config::model::{Config, ServiceKind, Worker},
-    rpc::{host::Host, log::Log},
+    config::{model::Worker, policy::WorkerPolicy},
+    rpc::host::Host,
+    service::LocalFuture,
 };
 
 /// What a shard gets: its end of the event connection of one process.
@@ -36,6 +39,7 @@ use crate::{
 pub(super) struct Attached {
     pub(super) generation: u64,
     pub(super) stream: StdStream,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What shards and handles ask of the fleet.
@@ -47,6 +51,8 @@ pub(super) enum Command {
     Start { service: usize, reply: oneshot::Sender<Result<(), StartError>> },
     /// An event connection has ended; `why` if the worker broke a rule.
     Lost { service: usize, generation: u64, why: Option<String> },
+    /// A process may not live any more.
+    Suspect { service: usize, generation: u64 },
     /// Somebody wants to know what a worker exports.
     Entrypoints { service: usize, reply: oneshot::Sender<Vec<String>> },
     /// The fleet shall end.
@@ -64,12 +70,24 @@ const POOL_PAUSE: Duration = Duration::from_secs(1);
 /// What a process is called before it is bound.
 const BLANK: &str = "a blank worker";
 
+/// Processes of one worker that have exhausted their memory and may still finish what they do. The oldest makes room.
+const MAX_RETIRING: usize = 2;
+
+/// How long a retired process has to finish `waitUntil` where that has no limit.
+const UNLIMITED_WAIT: Duration = Duration::from_secs(30);
+
+/// How often a retired process is looked at, whether its responses are over.
+const RETIRING_PAUSE: Duration = Duration::from_millis(20);
+
+/// Why a retired process is ended.
+const RETIRED: &str = "it was replaced";
+
 /// The longest start-up error that is passed on, in characters.
 const MAX_ERROR: usize = 8192;
 
 /// Bounds of a control connection: a bundle may be as long as everything that a configuration can embed.
-fn control_limits() -> Limits {
-    Limits { max_queued_bytes: 1 << 30, max_open_calls: 16, max_imports: 16, ..Limits::for_worker() }
+fn control_limits(connection: Limits) -> Limits {
+    Limits { max_queued_bytes: 1 << 30, max_open_calls: 16, max_imports: 16, ..connection }
 }
 
 /// How a process ended: the words for the log.
@@ -84,20 +102,37 @@ struct Live {
     events: RefCell<Vec<Option<StdStream>>>,
     ended: watch::Receiver<Ended>,
     kill: Rc<Kill>,
-    name: Rc<RefCell<String>>,
+    label: Rc<RefCell<Label>>,
+    meter: Meter,
+    /// What the shards know too.
+    shared: Arc<Shared>,
+    /// It shall get no further event, and finish.
+    retire: Notify,
+    /// Somebody doubts that it lives.
+    suspected: Notify,
     /// The names under which the bound code exports entrypoints; the default one is empty.
     entrypoints: RefCell<Vec<String>>,
 }
 
+/// Whose lines a process writes.
+struct Label {
+    name: String,
+    lines: Rc<RefCell<LineBudget>>,
+}
+
+/// The end of a process, if the supervisor wants it. The first reason counts, and none that comes after the end.
 #[derive(Default)]
 struct Kill {
-    why: RefCell<Option<String>>,
+    why: RefCell<Option<(Option<Counter>, String)>>,
     asked: Notify,
+    ended: Cell<bool>,
 }
 
 impl Kill {
-    fn now(&self, why: impl Into<String>) {
-        self.why.borrow_mut().get_or_insert_with(|| why.into());
+    fn now(&self, counter: impl Into<Option<Counter>>, why: impl Into<String>) {
+        if !self.ended.get() {
+            self.why.borrow_mut().get_or_insert_with(|| (counter.into(), why.into()));
+        }
         self.asked.notify_one();
     }
 }
@@ -151,14 +186,21 @@ struct Service {
     phase: Phase,
     waiters: Vec<Waiter>,
     failures: Failures,
+    /// Processes that finish what they do, oldest first.
+    retiring: VecDeque<Rc<Live>>,
+    lines: Rc<RefCell<LineBudget>>,
     /// The tenant's start-up error, and until when it is answered without another try.
     broken: Option<(StartError, Instant)>,
 }
 
 struct Manager {
     fleet: Arc<FleetConfig>,
-    config: Arc<Config>,
-    log: Log,
+    reporter: Reporter,
+    /// What the processes of the pool are started with.
+    pool_args: WorkerArgs,
+    blank_lines: Rc<RefCell<LineBudget>>,
+    /// Whether it was said that processes cannot be watched.
+    is_blind: Cell<bool>,
     spawner: RefCell<Box<dyn Spawner>>,
     services: Vec<RefCell<Service>>,
     blank: RefCell<VecDeque<Rc<Live>>>,
@@ -175,12 +217,12 @@ struct Manager {
 pub(super) fn run(
     runtime: &tokio::runtime::Runtime,
     fleet: Arc<FleetConfig>,
-    config: Arc<Config>,
-    log: Log,
+    reporter: Reporter,
     spawner: Box<dyn Spawner>,
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
-    let services = config
+    let services = reporter
+        .config
         .services
         .iter()
         .map(|_| {
@@ -188,14 +230,29 @@ pub(super) fn run(
                 phase: Phase::Idle,
                 waiters: Vec::new(),
                 failures: Failures::default(),
+                retiring: VecDeque::new(),
+                lines: Rc::default(),
                 broken: None,
             })
         })
         .collect();
+    let common = WorkerArgs {
+        shards: fleet.shards,
+        best_effort: fleet.best_effort_sandbox,
+        heap_bytes: 0,
+        memory_bytes: 0,
+        threads: 0,
+        jitless: false,
+        storage: None,
+        seccomp_log: fleet.seccomp_log,
+        v8_flags: reporter.config.v8_flags.clone(),
+    };
     let manager = Rc::new(Manager {
         fleet,
-        config,
-        log,
+        reporter,
+        pool_args: spawner::arguments(&WorkerPolicy::default(), &common),
+        blank_lines: Rc::default(),
+        is_blind: Cell::new(false),
         spawner: RefCell::new(spawner),
         services,
         blank: RefCell::default(),
@@ -222,6 +279,11 @@ impl Manager {
             Command::Attach { service, shard, reply } => self.request(service, Waiter::Shard(shard, reply)),
             Command::Start { service, reply } => self.request(service, Waiter::Check(reply)),
             Command::Lost { service, generation, why } => self.lost(service, generation, why),
+            Command::Suspect { service, generation } => {
+                if let Some(live) = self.find(service, generation) {
+                    live.suspected.notify_one();
+                }
+            }
             Command::Drain { deadline, reply } => {
                 tokio::task::spawn_local(async move {
                     self.drain(deadline).await;
@@ -246,9 +308,36 @@ impl Manager {
     }
 
     fn worker(&self, service: usize) -> (&str, &Arc<Worker>) {
-        let service = &self.config.services[service];
-        match &service.kind {
-            ServiceKind::Worker(worker) => (&service.name, worker),
+        self.reporter.worker(service)
+    }
+
+    fn event(&self, line: String) {
+        self.reporter.log.event(line);
+    }
+
+    /// What a process for a worker is started with.
+    fn arguments(&self, service: usize) -> WorkerArgs {
+        spawner::arguments(&self.worker(service).1.policy, &self.pool_args)
+    }
+
+    /// A process of a worker that is not known to have ended.
+    fn find(&self, index: usize, generation: u64) -> Option<Rc<Live>> {
+        let service = self.services[index].borrow();
+        let running = match &service.phase {
+            Phase::Running(live) => Some(live),
+            _ => None,
+        };
+        running.into_iter().chain(&service.retiring).find(|live| live.generation == generation).cloned()
+    }
+
+    /// Takes note of the end of a worker's process.
+    fn count_end(&self, index: usize, live: &Live) {
+        let counter = match &*live.kill.why.borrow() {
+            Some((counter, _)) => *counter,
+            None => Some(Counter::Died),
+        };
+        if let Some(counter) = counter {
+            self.reporter.counters[index].count(counter);
         }
     }
 
@@ -296,13 +385,18 @@ impl Manager {
                 Ok(live) => {
                     let since = Instant::now();
                     self.running(index, &live);
-                    let words = live.wait().await;
+                    let words = tokio::select! {
+                        words = live.wait() => Some(words),
+                        () = live.retire.notified() => None,
+                    };
                     self.services[index].borrow_mut().phase = Phase::Starting;
                     if self.draining.get() {
                         break;
                     }
-                    let (name, pid) = (self.worker(index).0, live.pid);
-                    self.log.event(format!("worker {name:?} (pid {pid}) {words}"));
+                    match words {
+                        Some(words) => self.ended(index, &live, &words),
+                        None => self.retire(index, live),
+                    }
                     since.elapsed()
                 }
                 Err(error) => {
@@ -313,9 +407,9 @@ impl Manager {
                     match &error {
                         _ if checked => {}
                         // The reference's words.
-                        StartError::Code(text) => self.log.event(format!("service {name}: {text}")),
+                        StartError::Code(text) => self.event(format!("service {name}: {text}")),
                         StartError::Process(text) => {
-                            self.log.event(format!("worker {name:?} could not be started: {text}"));
+                            self.event(format!("worker {name:?} could not be started: {text}"));
                         }
                     }
                     let mut service = self.services[index].borrow_mut();
@@ -354,6 +448,53 @@ impl Manager {
         }
     }
 
+    fn ended(&self, index: usize, live: &Live, words: &str) {
+        self.count_end(index, live);
+        self.event(format!("worker {:?} (pid {}) {words}", self.worker(index).0, live.pid));
+    }
+
+    /// The process of a worker said that its tenant exceeded a limit.
+    fn exceeded(&self, index: usize, live: &Live, limit: Limit) {
+        self.reporter.exceeded(index, limit.into());
+        if limit == Limit::Memory {
+            live.shared.retire();
+            live.retire.notify_one();
+        }
+    }
+
+    /// Lets a process finish what it does, within a bounded time, and ends it.
+    fn retire(self: &Rc<Self>, index: usize, live: Rc<Live>) {
+        self.reporter.counters[index].count(Counter::Retired);
+        let mut service = self.services[index].borrow_mut();
+        service.retiring.push_back(live.clone());
+        if service.retiring.len() > MAX_RETIRING {
+            service.retiring[0].kill.now(None, RETIRED);
+        }
+        drop(service);
+        let manager = self.clone();
+        tokio::task::spawn_local(async move {
+            let wait_until = manager.worker(index).1.policy.wait_until;
+            let wait = if wait_until.is_zero() { UNLIMITED_WAIT } else { wait_until };
+            let idle = async {
+                while live.shared.work().open > 0 {
+                    tokio::time::sleep(RETIRING_PAUSE).await;
+                }
+                let _ = live.control.drain_request().send().promise.await;
+            };
+            tokio::select! {
+                _ = tokio::time::timeout(wait.saturating_add(manager.fleet.watch.grace), idle) => {}
+                _ = live.wait() => {}
+            }
+            live.kill.now(None, RETIRED);
+            let words = live.wait().await;
+            let is_expected = live.kill.why.borrow().as_ref().is_some_and(|(_, why)| why == RETIRED);
+            if !is_expected && !manager.draining.get() {
+                manager.ended(index, &live, &words);
+            }
+            manager.services[index].borrow_mut().retiring.retain(|other| other.generation != live.generation);
+        });
+    }
+
     fn running(&self, index: usize, live: &Rc<Live>) {
         let mut service = self.services[index].borrow_mut();
         service.phase = Phase::Running(live.clone());
@@ -368,17 +509,14 @@ impl Manager {
     }
 
     fn lost(self: Rc<Self>, index: usize, generation: u64, why: Option<String>) {
-        let live = match &self.services[index].borrow().phase {
-            Phase::Running(live) if live.generation == generation => live.clone(),
-            _ => return,
-        };
+        let Some(live) = self.find(index, generation) else { return };
         match why {
-            Some(why) => live.kill.now(why),
+            Some(why) => live.kill.now(Counter::Violation, why),
             None => {
                 // Most likely the process is ending and its own reason follows.
                 tokio::task::spawn_local(async move {
                     let _ = tokio::time::timeout(GRACE, live.wait()).await;
-                    live.kill.now("it closed an event connection");
+                    live.kill.now(Counter::Violation, "it closed an event connection");
                 });
             }
         }
@@ -386,13 +524,26 @@ impl Manager {
 
     /// Takes a blank process and binds it.
     async fn start(self: &Rc<Self>, index: usize) -> Result<Rc<Live>, StartError> {
-        let live = self.take_blank().await.map_err(StartError::Process)?;
+        let args = self.arguments(index);
+        let live = if args == self.pool_args { self.take_blank().await } else { self.make_blank(&args).await };
+        let live = live.map_err(StartError::Process)?;
         let (name, worker) = self.worker(index);
-        *live.name.borrow_mut() = format!("worker {name:?}");
+        let lines = self.services[index].borrow().lines.clone();
+        *live.label.borrow_mut() = Label { name: format!("worker {name:?}"), lines };
         let prefix = self.fleet.verbose.then(|| format!("[{}] ", reason::quote(name)));
         let for_host = Rc::new(OnceCell::new());
         let _ = for_host.set(live.connection.clone());
-        let host: host::Client = capnp_rpc::new_client(Host::new(self.log.clone(), name, prefix, for_host));
+        // The connection holds the host, and must not hold itself through it.
+        let (manager, process) = (Rc::downgrade(self), Rc::downgrade(&live));
+        let exceeded = move |limit| {
+            if let (Some(manager), Some(live)) = (manager.upgrade(), process.upgrade()) {
+                manager.exceeded(index, &live, limit);
+            }
+        };
+        let log = self.reporter.log.clone();
+        let rate = worker.policy.log_bytes_per_second;
+        let host: host::Client =
+            capnp_rpc::new_client(Host::new(log, name, prefix, rate, for_host, Box::new(exceeded)));
         let outcome = {
             let mut request = live.control.bind_request();
             let to = request.get().init_bundle();
@@ -401,7 +552,10 @@ impl Manager {
             let answer = request.send().promise;
             let bound = tokio::select! {
                 answer = tokio::time::timeout(self.fleet.bind_timeout, answer) => answer,
-                words = live.wait() => return Err(StartError::Process(format!("it {words} while it started"))),
+                words = live.wait() => {
+                    self.count_end(index, &live);
+                    return Err(StartError::Process(format!("it {words} while it started")));
+                }
             };
             match bound {
                 Ok(Ok(response)) => read_outcome(&response),
@@ -409,11 +563,15 @@ impl Manager {
                     // The connection breaks a moment before the process is seen to have ended.
                     let words = tokio::time::timeout(GRACE, live.wait()).await.ok();
                     Err(StartError::Process(match words {
-                        Some(words) => format!("it {words} while it started"),
+                        Some(words) => {
+                            self.count_end(index, &live);
+                            format!("it {words} while it started")
+                        }
                         None => format!("binding it failed: {}", reason::quote(&error.to_string())),
                     }))
                 }
                 Err(_) => {
+                    self.reporter.counters[index].count(Counter::StartUp);
                     let seconds = self.fleet.bind_timeout.as_secs_f64();
                     Err(StartError::Process(format!("its start-up took longer than {seconds} s")))
                 }
@@ -422,16 +580,75 @@ impl Manager {
         match outcome {
             Ok(entrypoints) => {
                 if self.fleet.verbose {
-                    self.log.event(format!("worker {name:?} (pid {}) is ready", live.pid));
+                    self.event(format!("worker {name:?} (pid {}) is ready", live.pid));
                 }
                 live.entrypoints.replace(entrypoints);
+                tokio::task::spawn_local(self.clone().watch_limits(index, live.clone()));
                 Ok(live)
             }
             Err(error) => {
-                live.kill.now("it could not be started");
+                live.kill.now(None, "it could not be started");
                 Err(error)
             }
         }
+    }
+
+    /// Watches a bound process for what it should not do if it kept its limits.
+    async fn watch_limits(self: Rc<Self>, index: usize, live: Rc<Live>) {
+        let (policy, worker) = (&self.fleet.watch, &self.worker(index).1.policy);
+        let mut last = self.usage(&live, Duration::ZERO).cpu;
+        let mut watched = Watched { bound: last, proof: last, ..Watched::default() };
+        let mut open: Option<(Duration, Instant, LocalFuture<'_, ()>)> = None;
+        let mut pause = policy.interval;
+        loop {
+            let answered = async {
+                match &mut open {
+                    Some((.., answer)) => answer.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = live.wait() => return,
+                () = answered => {
+                    open = None;
+                    watched.proof = last;
+                    continue;
+                }
+                () = live.suspected.notified() => watched.suspected = true,
+                () = tokio::time::sleep(pause) => {}
+            }
+            let usage = self.usage(&live, last);
+            watched.ping = open.as_ref().map(|(cpu, asked, _)| Ping { cpu: *cpu, age: asked.elapsed() });
+            match judge(&watched, &usage, &live.shared.work(), worker, policy) {
+                Verdict::Fine => {}
+                Verdict::Ask => {
+                    watched.suspected = false;
+                    let answer = live.control.ping_request().send().promise;
+                    // An error is an answer too: it lives.
+                    open = Some((usage.cpu, Instant::now(), Box::pin(async { drop(answer.await) })));
+                }
+                Verdict::End(overrun) => {
+                    let counter = match overrun {
+                        Overrun::Computes(_) | Overrun::Sleeps(_) => Counter::Unresponsive,
+                        Overrun::CpuBudget(..) => Counter::CpuBudget,
+                        Overrun::Memory(_) => Counter::TotalMemory,
+                    };
+                    return live.kill.now(counter, overrun.to_string());
+                }
+            }
+            pause = next_look(pause, usage.cpu > last || open.is_some(), policy);
+            last = usage.cpu;
+        }
+    }
+
+    /// What a process has used; nothing beyond `last` where that cannot be known.
+    fn usage(&self, live: &Live, last: Duration) -> Usage {
+        (live.meter)().unwrap_or_else(|error| {
+            if live.is_alive() && !self.is_blind.replace(true) {
+                self.event(format!("processor time and memory of workers cannot be watched: {error}"));
+            }
+            Usage { cpu: last, ..Usage::default() }
+        })
     }
 
     async fn take_blank(self: &Rc<Self>) -> Result<Rc<Live>, String> {
@@ -444,7 +661,7 @@ impl Manager {
                 }
                 Some(_) => {}
                 None => {
-                    let live = self.make_blank().await;
+                    let live = self.make_blank(&self.pool_args).await;
                     self.refill();
                     return live;
                 }
@@ -453,11 +670,11 @@ impl Manager {
     }
 
     /// Starts a process and waits until its sandbox is shut and it answers.
-    async fn make_blank(self: &Rc<Self>) -> Result<Rc<Live>, String> {
+    async fn make_blank(self: &Rc<Self>, args: &WorkerArgs) -> Result<Rc<Live>, String> {
         if self.draining.get() {
             return Err("the supervisor is shutting down".to_owned());
         }
-        let spawned = self.spawner.borrow_mut().spawn()?;
+        let spawned = self.spawner.borrow_mut().spawn(args)?;
         let live = self.watch(spawned).map_err(|error| format!("watching a new process failed: {error}"))?;
         // A blank process has nothing to finish: that it answers says that its sandbox is shut and it serves.
         let ready = live.control.drain_request().send().promise;
@@ -474,19 +691,22 @@ impl Manager {
             },
             words = live.wait() => format!("a new process {words}"),
         };
-        live.kill.now("it was not ready");
+        live.kill.now(None, "it was not ready");
         Err(result)
     }
 
     /// Begins to watch a process: its end, its diagnostics, its control connection.
     fn watch(self: &Rc<Self>, spawned: Spawned) -> std::io::Result<Rc<Live>> {
-        let Spawned { process, control, events, diagnostics } = spawned;
-        let (control, connection, driver) =
-            transport::client::<worker_control::Client>(UnixStream::from_std(control)?, control_limits());
+        let Spawned { process, control, events, diagnostics, meter } = spawned;
+        let (control, connection, driver) = transport::client::<worker_control::Client>(
+            UnixStream::from_std(control)?,
+            control_limits(self.fleet.connection),
+        );
         let diagnostics = Diagnostics::new(diagnostics)?;
         let (sender, ended) = watch::channel(None);
         let kill = Rc::new(Kill::default());
-        let name = Rc::new(RefCell::new(BLANK.to_owned()));
+        let label = Label { name: BLANK.to_owned(), lines: self.blank_lines.clone() };
+        let label = Rc::new(RefCell::new(label));
         self.started.set(self.started.get() + 1);
         let live = Rc::new(Live {
             generation: self.started.get(),
@@ -496,7 +716,11 @@ impl Manager {
             events: RefCell::new(events.into_iter().map(Some).collect()),
             ended,
             kill: kill.clone(),
-            name: name.clone(),
+            label: label.clone(),
+            meter,
+            shared: Arc::default(),
+            retire: Notify::new(),
+            suspected: Notify::new(),
             entrypoints: RefCell::default(),
         });
         self.processes.borrow_mut().insert(live.generation, kill.clone());
@@ -510,11 +734,11 @@ impl Manager {
                     "it closed its control connection".to_owned()
                 }
             };
-            for_driver.now(why);
+            for_driver.now(Counter::Violation, why);
         });
         let manager = self.clone();
         tokio::task::spawn_local(async move {
-            let words = manager.attend(process, diagnostics, &kill, &name).await;
+            let words = manager.attend(process, diagnostics, &kill, &label).await;
             // Whatever a dead process left in the socket is not read any more.
             connection.close();
             let _ = sender.send(Some(words));
@@ -533,10 +757,15 @@ impl Manager {
         mut process: Box<dyn Process>,
         mut diagnostics: Diagnostics,
         kill: &Kill,
-        name: &RefCell<String>,
+        label: &RefCell<Label>,
     ) -> String {
         let pid = process.pid();
-        let log = |line: &str| self.log.event(format!("{} (pid {pid}): {line}", name.borrow()));
+        let log = |line: &str| {
+            let label = label.borrow();
+            if let Some(line) = label.lines.borrow_mut().pass(line, std::time::Instant::now()) {
+                self.event(format!("{} (pid {pid}): {line}", label.name));
+            }
+        };
         let exit = loop {
             tokio::select! {
                 exit = process.wait() => break exit,
@@ -544,8 +773,12 @@ impl Manager {
                 () = kill.asked.notified() => process.kill(),
             }
         };
+        if process.ran_out_of_memory() {
+            kill.now(Counter::TotalMemory, "its cgroup has more memory than its limits allow");
+        }
+        kill.ended.set(true);
         let lines = diagnostics.finish(log);
-        reason::describe(exit, kill.why.borrow().as_deref(), &lines)
+        reason::describe(exit, kill.why.borrow().as_ref().map(|(_, why)| why.as_str()), &lines)
     }
 
     /// Fills the pool in the background, one process after the other.
@@ -559,12 +792,12 @@ impl Manager {
             loop {
                 manager.blank.borrow_mut().retain(|live| live.is_alive());
                 let stats = manager.stats();
-                let target = manager.fleet.pool.target(manager.services.len(), stats.bound);
+                let target = manager.pool_target();
                 if manager.draining.get() || stats.blank >= target {
                     break;
                 }
-                match manager.make_blank().await {
-                    Ok(live) if manager.draining.get() => live.kill.now("the supervisor is shutting down"),
+                match manager.make_blank(&manager.pool_args).await {
+                    Ok(live) if manager.draining.get() => live.kill.now(None, "the supervisor is shutting down"),
                     Ok(live) => {
                         let watcher = (Rc::downgrade(&manager), live.clone());
                         manager.blank.borrow_mut().push_back(live);
@@ -572,10 +805,10 @@ impl Manager {
                             let (manager, live) = watcher;
                             let words = live.wait().await;
                             if let Some(manager) = manager.upgrade()
-                                && *live.name.borrow() == BLANK
+                                && live.label.borrow().name == BLANK
                                 && !manager.draining.get()
                             {
-                                manager.log.event(format!("{BLANK} (pid {}) {words}", live.pid));
+                                manager.event(format!("{BLANK} (pid {}) {words}", live.pid));
                             }
                             // Bound or not, the pool may have a place now.
                             if let Some(manager) = manager.upgrade() {
@@ -586,7 +819,7 @@ impl Manager {
                     }
                     Err(error) => {
                         if !std::mem::replace(&mut complained, true) {
-                            manager.log.event(format!("the pool of blank workers cannot be filled: {error}"));
+                            manager.event(format!("the pool of blank workers cannot be filled: {error}"));
                         }
                         tokio::time::sleep(POOL_PAUSE).await;
                     }
@@ -600,7 +833,9 @@ impl Manager {
         self.draining.set(true);
         let mut running = Vec::new();
         for service in &self.services {
-            if let Phase::Running(live) = &service.borrow().phase {
+            let service = service.borrow();
+            running.extend(service.retiring.iter().cloned());
+            if let Phase::Running(live) = &service.phase {
                 running.push(live.clone());
             }
         }
@@ -619,10 +854,22 @@ impl Manager {
                 break;
             }
             for kill in self.processes.borrow().values() {
-                kill.now("the supervisor is shutting down");
+                kill.now(None, "the supervisor is shutting down");
             }
             ended.await;
         }
+    }
+
+    /// How many blank processes there should be, for the workers that they fit.
+    fn pool_target(&self) -> usize {
+        let (mut workers, mut bound) = (0, 0);
+        for (index, service) in self.services.iter().enumerate() {
+            if self.arguments(index) == self.pool_args {
+                workers += 1;
+                bound += usize::from(matches!(service.borrow().phase, Phase::Running(_)));
+            }
+        }
+        self.fleet.pool.target(workers, bound)
     }
 
     /// A number from 0 to 1. Only spreads restarts, so that any generator will do (xorshift64).
@@ -643,11 +890,12 @@ fn serve(live: &Rc<Live>, waiter: Waiter) -> Option<Waiter> {
             let _ = reply.send(Ok(()));
             None
         }
+        Waiter::Shard(shard, reply) if live.shared.is_retired() => Some(Waiter::Shard(shard, reply)),
         Waiter::Shard(shard, reply) => {
             let Some(stream) = live.events.borrow_mut()[shard as usize].take() else {
                 return Some(Waiter::Shard(shard, reply));
             };
-            let attached = Attached { generation: live.generation, stream };
+            let attached = Attached { generation: live.generation, stream, shared: live.shared.clone() };
             if let Err(Ok(attached)) = reply.send(Ok(attached)) {
                 // The shard was quicker to go than we to answer.
                 live.events.borrow_mut()[shard as usize] = Some(attached.stream);

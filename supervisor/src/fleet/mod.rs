@@ -12,25 +12,34 @@
 //! What is decided is in [`decide`], as pure functions; `manager` does it.
 
 mod bundle;
+pub mod counters;
 pub mod decide;
 mod diagnostics;
 mod manager;
 pub(crate) mod reason;
 mod shard;
 pub mod spawner;
+mod usage;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use bulkhead_ipc::process::WorkerArgs;
+use bulkhead_ipc::transport::Limits;
+use bulkhead_policy::cgroup::Delegation;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    config::{model::Config, policy::WorkerPolicy},
+    config::model::{Config, ServiceKind, Worker},
     rpc::log::Log,
 };
-use decide::{PoolPolicy, RestartPolicy};
+pub(crate) use counters::Shared;
+use counters::{Counter, Counters};
+use decide::{PoolPolicy, RestartPolicy, WatchPolicy};
 use manager::{Attached, Command};
-pub(crate) use shard::DispatcherCache;
+pub(crate) use shard::{DispatcherCache, Event};
 pub use shard::{Link, ShardFleet};
 use spawner::{ProcessSpawner, Spawner};
 
@@ -45,14 +54,20 @@ pub struct FleetConfig {
     pub best_effort_sandbox: bool,
     /// Whether workers make system calls outside of the table and report them (`--seccomp=log`), which protects nothing.
     pub seccomp_log: bool,
+    /// Where each process gets a cgroup of its own, if the machine lets it.
+    pub cgroups: Option<Arc<Delegation>>,
     /// Whether workers may use experimental features (`--experimental`).
     pub experimental: bool,
     /// Whether each line of tenant output begins with the worker's name (`--verbose`), and starts are logged.
     pub verbose: bool,
+    /// What a worker may do on its connections.
+    pub connection: Limits,
     /// Blank processes in reserve.
     pub pool: PoolPolicy,
     /// Restarts of processes that died.
     pub restart: RestartPolicy,
+    /// Processes that do not keep their limits themselves.
+    pub watch: WatchPolicy,
     /// Longest time from the start of a process to its being ready to be bound.
     pub ready_timeout: Duration,
     /// Longest time for compiling and evaluating a worker's modules.
@@ -71,10 +86,13 @@ impl FleetConfig {
             shards,
             best_effort_sandbox: false,
             seccomp_log: false,
+            cgroups: None,
             experimental: false,
             verbose: false,
+            connection: Limits::for_worker(),
             pool: PoolPolicy::default(),
             restart: RestartPolicy::default(),
+            watch: WatchPolicy::default(),
             ready_timeout: Duration::from_secs(10),
             bind_timeout: Duration::from_secs(10),
             wait_timeout: Duration::from_secs(15),
@@ -133,14 +151,7 @@ impl Fleet {
     /// # Errors
     /// The threads cannot be made. That a process cannot be started shows in [`FleetHandle::start_check`] and in the log.
     pub fn start(fleet: FleetConfig, config: Arc<Config>, log: Log) -> Result<FleetHandle, FleetError> {
-        let args = WorkerArgs {
-            shards: fleet.shards,
-            best_effort: fleet.best_effort_sandbox,
-            seccomp_log: fleet.seccomp_log,
-            v8_flags: config.v8_flags.clone(),
-            ..spawner::arguments(&WorkerPolicy::default())
-        };
-        let spawner = ProcessSpawner { executable: fleet.executable.clone(), args };
+        let spawner = ProcessSpawner { executable: fleet.executable.clone(), cgroups: fleet.cgroups.clone() };
         Self::start_with(fleet, config, log, Box::new(spawner))
     }
 
@@ -154,19 +165,20 @@ impl Fleet {
         log: Log,
         spawner: Box<dyn Spawner>,
     ) -> Result<FleetHandle, FleetError> {
-        let names = config.services.iter().map(|service| service.name.clone()).collect();
+        let counters: Arc<[Counters]> = config.services.iter().map(|_| Counters::default()).collect();
         let (commands, receiver) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| FleetError::Start("runtime", error))?;
         let shared = Arc::new(fleet);
-        let for_manager = shared.clone();
+        let reporter = Reporter { config, counters, log };
+        let handle = FleetHandle { commands, config: shared.clone(), reporter: reporter.clone() };
         std::thread::Builder::new()
             .name("fleet".into())
-            .spawn(move || manager::run(&runtime, for_manager, config, log, spawner, receiver))
+            .spawn(move || manager::run(&runtime, shared, reporter, spawner, receiver))
             .map_err(|error| FleetError::Start("thread", error))?;
-        Ok(FleetHandle { commands, config: shared, names })
+        Ok(handle)
     }
 }
 
@@ -176,8 +188,33 @@ impl Fleet {
 pub struct FleetHandle {
     commands: mpsc::UnboundedSender<Command>,
     config: Arc<FleetConfig>,
+    reporter: Reporter,
+}
+
+/// What every thread knows of the workers: who they are, what went wrong with them, and where to say so.
+#[derive(Debug, Clone)]
+struct Reporter {
+    config: Arc<Config>,
     /// Of the services, in the order of the configuration.
-    names: Arc<[String]>,
+    counters: Arc<[Counters]>,
+    log: Log,
+}
+
+impl Reporter {
+    fn worker(&self, service: usize) -> (&str, &Arc<Worker>) {
+        let service = &self.config.services[service];
+        match &service.kind {
+            ServiceKind::Worker(worker) => (&service.name, worker),
+        }
+    }
+
+    /// Counts that a worker exceeded a limit, and lets the operator know now and then.
+    fn exceeded(&self, service: usize, counter: Counter) {
+        if let Some(count) = self.counters[service].count_for_log(counter, Instant::now()) {
+            let (name, worker) = self.worker(service);
+            self.log.event(counters::line(name, counter, &worker.policy, count));
+        }
+    }
 }
 
 impl FleetHandle {
@@ -226,6 +263,17 @@ impl FleetHandle {
         let (reply, answer) = oneshot::channel();
         let _ = self.commands.send(Command::Stats { reply });
         answer.await.unwrap_or_default()
+    }
+
+    /// What went wrong with a worker so far.
+    pub fn counters(&self, service: usize) -> &Counters {
+        &self.reporter.counters[service]
+    }
+
+    /// A line of JSON for each worker: its name and its counters, as numbers by name.
+    pub fn counter_report(&self) -> Vec<String> {
+        let services = self.reporter.config.services.iter().zip(&*self.reporter.counters);
+        services.map(|(service, counters)| counters.report(&service.name)).collect()
     }
 
     fn attach(&self, service: usize, shard: u32) -> oneshot::Receiver<Result<Attached, StartError>> {

@@ -2,6 +2,8 @@
 
 use bulkhead_policy::{report::parse_violation, spawn::Exit};
 
+use super::decide::Overrun;
+
 /// Number of `SIGSYS`, `SIGABRT`, `SIGTRAP` and `SIGILL`, the same on every architecture that Linux calls generic.
 const SIGSYS: i32 = 31;
 
@@ -40,6 +42,22 @@ pub(crate) fn describe(exit: Option<Exit>, killed: Option<&str>, lines: &[String
             None => format!("ended with exit code {code}"),
         },
         None => "ended in an unknown way".to_owned(),
+    }
+}
+
+impl std::fmt::Display for Overrun {
+    /// The rest of a line that says that a process was ended.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Overrun::Computes(time) => {
+                write!(f, "it did not answer after {:.1} s of processor time", time.as_secs_f64())
+            }
+            Overrun::Sleeps(time) => write!(f, "it did not answer within {:.1} s", time.as_secs_f64()),
+            Overrun::CpuBudget(time, events) => {
+                write!(f, "it used {:.1} s of processor time, which {events} events do not explain", time.as_secs_f64())
+            }
+            Overrun::Memory(bytes) => write!(f, "it has {} MiB of memory, more than its limits allow", bytes >> 20),
+        }
     }
 }
 
@@ -89,6 +107,17 @@ mod tests {
             describe(Some(Exit::Code(0)), None, &lines(&[refused])),
             format!("ended with exit code 0: {refused}")
         );
+    }
+
+    #[test]
+    fn each_overrun_has_its_words() {
+        let second = std::time::Duration::from_secs(1);
+        assert_eq!(Overrun::Computes(second * 35).to_string(), "it did not answer after 35.0 s of processor time");
+        assert_eq!(Overrun::Sleeps(second * 5).to_string(), "it did not answer within 5.0 s");
+        let words = "it used 12.0 s of processor time, which 1 events do not explain";
+        assert_eq!(Overrun::CpuBudget(second * 12, 1).to_string(), words);
+        let words = "it has 700 MiB of memory, more than its limits allow";
+        assert_eq!(Overrun::Memory((700 << 20) + 1).to_string(), words);
     }
 
     #[test]

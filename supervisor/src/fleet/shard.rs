@@ -4,23 +4,31 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     rc::Rc,
+    sync::Arc,
 };
 
 use bulkhead_ipc::{
-    transport::{self, Handle, Limits, TransportError},
+    transport::{self, Handle, TransportError},
     worker_capnp::{event_dispatcher, event_port},
 };
-use tokio::{net::UnixStream, sync::oneshot};
+use tokio::{net::UnixStream, sync::oneshot, time::Instant};
 
-use super::{FleetHandle, StartError, manager::Command};
-use crate::{rpc::body::Sources, service::ServiceError};
+use super::{
+    FleetHandle, StartError,
+    counters::{Counter, Shared},
+    manager::{Attached, Command},
+};
+use crate::{config::policy::WorkerPolicy, rpc::body::Sources, service::ServiceError};
 
 /// Entrypoints with different parameters that one connection keeps; they come from the configuration.
 type Dispatchers = HashMap<(Option<String>, Option<String>), event_dispatcher::Client>;
 
 /// The event connection of one shard to one process.
 pub struct Link {
+    service: usize,
     generation: u64,
+    fleet: FleetHandle,
+    shared: Arc<Shared>,
     port: event_port::Client,
     dispatchers: RefCell<Dispatchers>,
     /// The connection.
@@ -32,10 +40,34 @@ pub struct Link {
 }
 
 impl Link {
-    /// A number for a new event, by which it can be cancelled.
-    pub fn next_event(&self) -> u64 {
-        self.events.set(self.events.get() + 1);
-        self.events.get()
+    /// Whether the process shall get no further event.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.shared.is_retired()
+    }
+
+    fn is_usable(&self) -> bool {
+        !self.connection.is_closed() && !self.is_retired()
+    }
+
+    /// Takes note of bytes of a body that come from the process.
+    pub(crate) fn moved(&self, bytes: usize) {
+        self.shared.moved(bytes);
+    }
+
+    /// Takes note that an event's deadline has passed, and has the process asked whether it lives.
+    pub(crate) fn overdue(&self) {
+        self.fleet.reporter.exceeded(self.service, Counter::WallTime);
+        let _ = self.fleet.commands.send(Command::Suspect { service: self.service, generation: self.generation });
+    }
+
+    /// Takes note that a response is too long.
+    pub(crate) fn too_long(&self) {
+        self.fleet.reporter.exceeded(self.service, Counter::ResponseBody);
+    }
+
+    /// The limits of the worker.
+    pub(crate) fn policy(&self) -> &WorkerPolicy {
+        &self.fleet.reporter.worker(self.service).1.policy
     }
 
     /// Which process of the worker this is: another process has another number.
@@ -79,6 +111,48 @@ impl Link {
     }
 }
 
+/// An event that a process works on, until it is dropped: when its response is over, or nobody wants one.
+pub(crate) struct Event {
+    link: Rc<Link>,
+    number: u64,
+    deadline: Option<Instant>,
+}
+
+impl Event {
+    /// To be called before the event is sent.
+    pub(crate) fn begin(link: &Rc<Link>) -> Self {
+        link.shared.begin();
+        link.events.set(link.events.get() + 1);
+        let wall_time = link.policy().wall_time;
+        // What the clock cannot say is no limit in practice.
+        let deadline = (!wall_time.is_zero())
+            .then(|| Instant::now().checked_add(wall_time.saturating_add(link.fleet.config.watch.grace)))
+            .flatten();
+        Self { link: link.clone(), number: link.events.get(), deadline }
+    }
+
+    /// The number by which it can be cancelled.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The process's connection.
+    pub(crate) fn link(&self) -> &Rc<Link> {
+        &self.link
+    }
+
+    /// When the supervisor itself ends it: the worker has had time to do so.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        self.link.shared.end();
+    }
+}
+
 type Reply = Result<Rc<Link>, StartError>;
 
 enum Slot {
@@ -108,7 +182,17 @@ impl ShardFleet {
 
     /// The name of a service in the configuration; empty when there is none.
     pub fn service_name(&self, service: usize) -> &str {
-        self.inner.fleet.names.get(service).map_or("", String::as_str)
+        self.inner.fleet.reporter.config.services.get(service).map_or("", |service| service.name.as_str())
+    }
+
+    /// The limits of a worker.
+    pub(crate) fn policy(&self, service: usize) -> &WorkerPolicy {
+        &self.inner.fleet.reporter.worker(service).1.policy
+    }
+
+    /// Counts a request that was refused for its length.
+    pub(crate) fn refused(&self, service: usize) {
+        self.inner.fleet.counters(service).count(Counter::RequestBody);
     }
 
     /// Event connections that exist, for metrics and tests.
@@ -119,7 +203,7 @@ impl ShardFleet {
     /// The connection to the live process of a worker, if the shard has one.
     pub fn connected(&self, service: usize) -> Option<Rc<Link>> {
         match self.inner.slots.borrow().get(&service) {
-            Some(Slot::Connected(link)) if !link.connection.is_closed() => Some(link.clone()),
+            Some(Slot::Connected(link)) if link.is_usable() => Some(link.clone()),
             _ => None,
         }
     }
@@ -166,7 +250,7 @@ impl ShardFleet {
                     Ok(attached) => attached,
                     Err(_) => Err(StartError::Process("the fleet has ended".into())),
                 };
-                let reply = attached.and_then(|attached| this.open(service, attached.generation, attached.stream));
+                let reply = attached.and_then(|attached| this.open(service, attached));
                 this.settle(service, reply);
             });
         }
@@ -186,16 +270,20 @@ impl ShardFleet {
         }
     }
 
-    fn open(&self, service: usize, generation: u64, stream: std::os::unix::net::UnixStream) -> Reply {
+    fn open(&self, service: usize, attached: Attached) -> Reply {
+        let Attached { generation, stream, shared } = attached;
         let stream = UnixStream::from_std(stream)
             .map_err(|error| StartError::Process(format!("watching the event connection failed: {error}")))?;
-        let (port, connection, driver) = transport::client(stream, Limits::for_worker());
+        let (port, connection, driver) = transport::client(stream, self.inner.fleet.config.connection);
         let link = Rc::new(Link {
+            service,
             generation,
+            fleet: self.inner.fleet.clone(),
+            sources: Sources::new(shared.clone()),
+            shared,
             port,
             dispatchers: RefCell::default(),
             connection,
-            sources: Sources::default(),
             events: Cell::new(0),
         });
         let open = Open::new(&self.inner);
@@ -257,11 +345,11 @@ impl DispatcherCache {
         props_json: Option<&str>,
     ) -> Result<(Rc<Link>, event_dispatcher::Client), ServiceError> {
         if let Some((link, dispatcher)) = &*self.last.borrow()
-            && !link.connection.is_closed()
+            && link.is_usable()
         {
             return Ok((link.clone(), dispatcher.clone()));
         }
-        // What belonged to the dead process goes at once.
+        // What belonged to the process that is dead or retired goes at once.
         self.last.borrow_mut().take();
         let link = fleet.connect(service).await?;
         let timeout = fleet.inner.fleet.config.wait_timeout;

@@ -3,12 +3,17 @@
 use std::{
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
+    sync::Arc,
 };
 
 use bulkhead_ipc::process::WorkerArgs;
-use bulkhead_policy::spawn::{Exit, WorkerCommand, WorkerProcess};
+use bulkhead_policy::{
+    cgroup::{CgroupLimits, Delegation, WorkerCgroup},
+    spawn::{Exit, WorkerCommand, WorkerProcess},
+};
 use tokio::io::unix::AsyncFd;
 
+use super::{decide::Usage, usage};
 use crate::{config::policy::WorkerPolicy, service::LocalFuture};
 
 /// A process that was started, with our ends of what it was given.
@@ -21,15 +26,20 @@ pub struct Spawned {
     pub events: Vec<UnixStream>,
     /// Read end of the diagnostic pipe.
     pub diagnostics: OwnedFd,
+    /// Says what the process has used. Not called after its end.
+    pub meter: Meter,
 }
+
+/// Reads what a process has used so far, or says in one line why that cannot be known.
+pub type Meter = Box<dyn Fn() -> Result<Usage, String>>;
 
 /// Starts processes.
 pub trait Spawner: Send {
-    /// Starts one. Called on the fleet's own thread; may block as long as an `execve` does.
+    /// Starts one with the given arguments. Called on the fleet's own thread; may block as long as an `execve` does.
     ///
     /// # Errors
     /// One line that names the step that failed.
-    fn spawn(&mut self) -> Result<Spawned, String>;
+    fn spawn(&mut self, args: &WorkerArgs) -> Result<Spawned, String>;
 }
 
 /// A process that can be watched and killed. Dropping it kills it.
@@ -40,22 +50,24 @@ pub trait Process {
     /// Kills it; no error if it has already ended.
     fn kill(&self);
 
+    /// Whether the kernel ended it because all processes of its cgroup together had too much memory.
+    fn ran_out_of_memory(&self) -> bool {
+        false
+    }
+
     /// Waits for its end; `None` if that cannot be known. May be dropped and called again.
     fn wait(&mut self) -> LocalFuture<'_, Option<Exit>>;
 }
 
-/// What a process has to be started with so that a worker with this policy can be bound in it.
-pub(super) fn arguments(policy: &WorkerPolicy) -> WorkerArgs {
+/// What a process has to be started with so that a worker with this policy can be bound in it; `common` holds what is the
+/// same for all workers.
+pub(super) fn arguments(policy: &WorkerPolicy, common: &WorkerArgs) -> WorkerArgs {
     WorkerArgs {
-        shards: 1,
-        best_effort: false,
         heap_bytes: policy.heap_bytes,
         memory_bytes: policy.memory_bytes,
         threads: policy.threads,
         jitless: policy.jitless,
-        storage: None,
-        seccomp_log: false,
-        v8_flags: Vec::new(),
+        ..common.clone()
     }
 }
 
@@ -63,12 +75,28 @@ pub(super) fn arguments(policy: &WorkerPolicy) -> WorkerArgs {
 pub struct ProcessSpawner {
     /// Absolute path of the executable.
     pub executable: PathBuf,
-    /// Its arguments.
-    pub args: WorkerArgs,
+    /// Where each process gets a cgroup of its own, if the machine lets it.
+    pub cgroups: Option<Arc<Delegation>>,
+}
+
+/// What a cgroup may have beyond the limit on the worker's own memory: the program, page tables, socket buffers, what V8
+/// has when it starts.
+const CGROUP_BASE: u64 = 256 << 20;
+
+/// Processors that one worker may keep busy: its script and V8's helper.
+const CGROUP_CPU_MILLIS: u32 = 2000;
+
+/// The limits of a process's cgroup: outside of its own, so that those speak first.
+fn cgroup_limits(args: &WorkerArgs) -> CgroupLimits {
+    CgroupLimits {
+        memory_bytes: (args.memory_bytes != 0).then(|| args.memory_bytes.saturating_add(CGROUP_BASE)),
+        threads: args.threads.into(),
+        cpu_millis: Some(CGROUP_CPU_MILLIS),
+    }
 }
 
 impl Spawner for ProcessSpawner {
-    fn spawn(&mut self) -> Result<Spawned, String> {
+    fn spawn(&mut self, args: &WorkerArgs) -> Result<Spawned, String> {
         let pair = || -> Result<(UnixStream, UnixStream), String> {
             let (ours, theirs) = UnixStream::pair().map_err(|e| format!("making a socketpair failed: {e}"))?;
             for end in [&ours, &theirs] {
@@ -79,7 +107,7 @@ impl Spawner for ProcessSpawner {
         let (control, their_control) = pair()?;
         let mut fds = vec![OwnedFd::from(their_control)];
         let mut events = Vec::new();
-        for _ in 0..self.args.shards {
+        for _ in 0..args.shards {
             let (ours, theirs) = pair()?;
             events.push(ours);
             fds.push(theirs.into());
@@ -87,18 +115,30 @@ impl Spawner for ProcessSpawner {
         let (diagnostics, their_diagnostics) =
             std::io::pipe().map_err(|e| format!("making the diagnostic pipe failed: {e}"))?;
         let mut command = WorkerCommand::new(&self.executable, their_diagnostics.into());
-        command.args = self.args.to_argv();
+        command.args = args.to_argv();
         command.fds = fds;
+        let cgroup = match &self.cgroups {
+            Some(cgroups) => {
+                let cgroup = cgroups.worker(&cgroup_limits(args)).map_err(|error| error.to_string())?;
+                command.cgroup = Some(cgroup.procs().map_err(|error| error.to_string())?);
+                Some(cgroup)
+            }
+            None => None,
+        };
         let process = command.spawn().map_err(|error| error.to_string())?;
         // The function is deprecated because its argument could change its descriptor, and the new one is unsafe for that
         // reason; a process keeps its pidfd until it is dropped, and this crate contains no unsafe code.
         #[expect(deprecated)]
         let process = AsyncFd::new(process).map_err(|e| format!("watching the process failed: {e}"))?;
-        Ok(Spawned { process: Box::new(Watched(process)), control, events, diagnostics: diagnostics.into() })
+        let pid = process.get_ref().pid();
+        let meter: Meter = Box::new(move || usage::read(pid));
+        let process = Box::new(Watched(process, cgroup));
+        Ok(Spawned { process, control, events, diagnostics: diagnostics.into(), meter })
     }
 }
 
-struct Watched(AsyncFd<WorkerProcess>);
+/// The process goes before its cgroup, which cannot be removed before.
+struct Watched(AsyncFd<WorkerProcess>, Option<WorkerCgroup>);
 
 impl Process for Watched {
     fn pid(&self) -> i32 {
@@ -108,6 +148,10 @@ impl Process for Watched {
     fn kill(&self) {
         // It can only fail when the process is gone already.
         let _ = self.0.get_ref().kill();
+    }
+
+    fn ran_out_of_memory(&self) -> bool {
+        self.1.as_ref().is_some_and(WorkerCgroup::ran_out_of_memory)
     }
 
     fn wait(&mut self) -> LocalFuture<'_, Option<Exit>> {

@@ -3,19 +3,33 @@
 use std::{
     cell::{Cell, RefCell},
     future::Future,
+    num::NonZeroU64,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use bulkhead_ipc::{calls::Call, transport::Handle, worker_capnp::byte_source};
+use bulkhead_ipc::{
+    calls::Call,
+    transport::Handle,
+    worker_capnp::{Limit, byte_source},
+};
 use bytes::{Bytes, BytesMut};
 use capnp::capability::Promise;
+use tokio::{sync::Notify, time::Sleep};
 
-use crate::body::{Body, BodyError, PullSource, next_chunk};
+use crate::{
+    body::{Body, BodyError, PullSource, next_chunk},
+    fleet::{Event, Link, Shared},
+    service::limit_text,
+};
 
 /// Most bytes that one `pull` brings, in either direction.
 pub const MAX_CHUNK: u32 = 256 << 10;
+
+/// Bytes of a body that pay for one message of the worker that pulls it.
+const BYTES_FOR_A_MESSAGE: usize = 512;
 
 /// What a body gave without waiting.
 pub enum Ready {
@@ -29,6 +43,9 @@ pub enum Ready {
 
 /// All that a worker hears about a body that its client broke off. How it did so is between the client and the socket.
 const TORN: &str = "the request's body broke off";
+
+/// All that it hears about one that is too long.
+const TOO_LONG: &str = "the request's body is too long";
 
 /// How often a body that has nothing yet is asked again, letting the connection it comes from run in between: what is
 /// already in that connection's buffer arrives by then.
@@ -90,16 +107,25 @@ pub async fn collect_ready(body: &mut Body, limit: usize) -> Ready {
 /// How many bodies a worker may hold on one connection after their requests have ended.
 const MAX_SOURCES: usize = 8192;
 
-/// Counts the [`BodySource`]s that a connection keeps alive.
+/// Counts the [`BodySource`]s that a connection keeps alive, and the bytes that it takes out of them.
 #[derive(Debug, Default, Clone)]
-pub struct Sources(Rc<Cell<usize>>);
+pub struct Sources {
+    count: Rc<Cell<usize>>,
+    shared: Arc<Shared>,
+}
+
+impl Sources {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { count: Rc::default(), shared }
+    }
+}
 
 struct SourceCount(Sources);
 
 impl SourceCount {
     fn new(sources: &Sources, connection: &Handle) -> Self {
-        let count = sources.0.get() + 1;
-        sources.0.set(count);
+        let count = sources.count.get() + 1;
+        sources.count.set(count);
         if count > MAX_SOURCES {
             connection.violation("it keeps the bodies of requests that have ended");
         }
@@ -109,7 +135,7 @@ impl SourceCount {
 
 impl Drop for SourceCount {
     fn drop(&mut self) {
-        self.0.0.set(self.0.0.get() - 1);
+        self.0.count.set(self.0.count.get() - 1);
     }
 }
 
@@ -118,7 +144,8 @@ pub struct BodySource {
     state: RefCell<SourceState>,
     busy: Cell<bool>,
     connection: Handle,
-    _count: SourceCount,
+    too_long: Notify,
+    count: SourceCount,
 }
 
 struct SourceState {
@@ -126,6 +153,8 @@ struct SourceState {
     ready: Bytes,
     /// `None`: at the end, or cancelled.
     body: Option<Body>,
+    /// Bytes that the body may still bring.
+    left: u64,
     /// Why there is no more, if that is not the end.
     broken: Option<String>,
     /// The body itself broke off, which is the client's doing.
@@ -135,18 +164,30 @@ struct SourceState {
 }
 
 impl BodySource {
-    /// Offers `ready` and then `body`. The result stays valid when the body is cancelled.
-    pub fn new(ready: Bytes, body: Body, connection: Handle, sources: &Sources) -> Rc<Self> {
+    /// Offers `ready` and then `body`, which breaks off where both together are longer than `limit` bytes. The result stays
+    /// valid when the body is cancelled.
+    pub fn new(ready: Bytes, body: Body, limit: u64, connection: Handle, sources: &Sources) -> Rc<Self> {
+        let left = limit.saturating_sub(ready.len() as u64);
+        let state = SourceState { ready, body: Some(body), left, broken: None, by_client: false, waiting: None };
+        Self::with(state, connection, sources)
+    }
+
+    fn with(state: SourceState, connection: Handle, sources: &Sources) -> Rc<Self> {
         let count = SourceCount::new(sources, &connection);
-        let state = SourceState { ready, body: Some(body), broken: None, by_client: false, waiting: None };
-        Rc::new(Self { state: RefCell::new(state), busy: Cell::new(false), connection, _count: count })
+        let (state, busy) = (RefCell::new(state), Cell::new(false));
+        Rc::new(Self { state, busy, connection, too_long: Notify::new(), count })
     }
 
     /// Offers `ready`, after which the body broke off.
     pub fn broken(ready: Bytes, connection: Handle, sources: &Sources) -> Rc<Self> {
-        let count = SourceCount::new(sources, &connection);
-        let state = SourceState { ready, body: None, broken: Some(TORN.to_owned()), by_client: true, waiting: None };
-        Rc::new(Self { state: RefCell::new(state), busy: Cell::new(false), connection, _count: count })
+        let broken = Some(TORN.to_owned());
+        let state = SourceState { ready, body: None, left: 0, broken, by_client: true, waiting: None };
+        Self::with(state, connection, sources)
+    }
+
+    /// Waits until the body has turned out to be too long.
+    pub async fn too_long(&self) {
+        self.too_long.notified().await;
     }
 
     /// Whether the client broke the body off.
@@ -183,7 +224,17 @@ impl BodySource {
                 return Poll::Pending;
             };
             match next {
-                Some(Ok(chunk)) => state.ready = chunk,
+                Some(Ok(chunk)) => match state.left.checked_sub(chunk.len() as u64) {
+                    Some(left) => {
+                        state.left = left;
+                        state.ready = chunk;
+                    }
+                    None => {
+                        state.body = None;
+                        state.broken = Some(TOO_LONG.to_owned());
+                        self.too_long.notify_one();
+                    }
+                },
                 Some(Err(_)) => {
                     state.body = None;
                     state.broken = Some(TORN.to_owned());
@@ -235,6 +286,11 @@ impl byte_source::Server for BodySource {
             length += bytes.len();
             parts.push(bytes);
         }
+        self.count.0.shared.moved(length);
+        // A worker may ask again as soon as there is more, and for as much as a message should bring; asking for each of
+        // the bytes that are there counts as its own doing.
+        let is_all = u64::from(length < limit) * 2;
+        self.connection.allow(is_all + (length / BYTES_FOR_A_MESSAGE) as u64, 0);
         let mut results = results.get();
         let mut rest = results.reborrow().init_bytes(length as u32);
         for part in parts {
@@ -268,30 +324,55 @@ impl Drop for CancelOnDrop {
 type PullCall = Call<byte_source::pull_results::Owned, Box<dyn FnOnce() -> Promise<(), capnp::Error>>>;
 
 /// A response body that is pulled from a worker.
-pub struct RemoteBody {
+pub(crate) struct RemoteBody {
     source: byte_source::Client,
-    connection: Handle,
+    link: Rc<Link>,
     call: Option<PullCall>,
     remaining: Option<u64>,
+    /// Bytes that may still come.
+    left: u64,
     done: bool,
+    /// The event, until its response is over.
+    event: Option<Event>,
+    deadline: Option<Pin<Box<Sleep>>>,
     /// The request's body may be read until the response has ended.
     _request: Option<CancelOnDrop>,
 }
 
 impl RemoteBody {
     /// Pulls from `source`; `length` is what the worker announced.
-    pub fn new(
+    pub(crate) fn new(
         source: byte_source::Client,
         length: Option<u64>,
-        connection: Handle,
+        event: Event,
         request: Option<CancelOnDrop>,
     ) -> Self {
-        Self { source, connection, call: None, remaining: length, done: length == Some(0), _request: request }
+        let link = event.link().clone();
+        let left = NonZeroU64::new(link.policy().response_body_bytes).map_or(u64::MAX, NonZeroU64::get);
+        let deadline = event.deadline().map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+        let done = length == Some(0);
+        Self {
+            source,
+            link,
+            call: None,
+            remaining: length,
+            left,
+            done,
+            event: Some(event),
+            deadline,
+            _request: request,
+        }
     }
 
     fn violation(&self, what: &str) -> BodyError {
-        self.connection.violation(what);
+        self.link.connection.violation(what);
         BodyError(format!("the worker broke the protocol: {what}"))
+    }
+
+    fn end(&mut self) {
+        self.done = true;
+        self.event = None;
+        self.deadline = None;
     }
 
     fn take(
@@ -307,6 +388,12 @@ impl RemoteBody {
         if bytes.is_empty() && !self.done {
             return Err(self.violation("it sent nothing that was not the end"));
         }
+        self.link.moved(bytes.len());
+        let Some(left) = self.left.checked_sub(bytes.len() as u64) else {
+            self.link.too_long();
+            return Err(BodyError(limit_text(Limit::ResponseBody).to_owned()));
+        };
+        self.left = left;
         if let Some(remaining) = &mut self.remaining {
             match remaining.checked_sub(bytes.len() as u64) {
                 Some(left) => *remaining = left,
@@ -326,6 +413,15 @@ impl PullSource for RemoteBody {
         if this.done && this.call.is_none() {
             return Poll::Ready(None);
         }
+        if let Some(deadline) = &mut this.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            this.link.overdue();
+            // Cancels it.
+            this.call = None;
+            this.end();
+            return Poll::Ready(Some(Err(BodyError(limit_text(Limit::WallTime).to_owned()))));
+        }
         let call = this.call.get_or_insert_with(|| {
             let mut request = this.source.pull_request();
             request.get().set_max_bytes(MAX_CHUNK);
@@ -333,7 +429,7 @@ impl PullSource for RemoteBody {
             let cancel = Box::new(move || {
                 Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
             });
-            Call::new(request.send().promise, Some(this.connection.clone()), cancel as Box<_>)
+            Call::new(request.send().promise, Some(this.link.connection.clone()), cancel as Box<_>)
         });
         let response = std::task::ready!(Pin::new(call).poll(cx));
         this.call = None;
@@ -341,8 +437,8 @@ impl PullSource for RemoteBody {
             Ok(response) => this.take(&response).transpose(),
             Err(error) => Some(Err(BodyError(crate::fleet::reason::quote(&error.to_string())))),
         };
-        if matches!(result, Some(Err(_))) {
-            this.done = true;
+        if this.done || matches!(result, Some(Err(_))) {
+            this.end();
         }
         Poll::Ready(result)
     }

@@ -1,10 +1,14 @@
 //! The `Host` capability: what a bound worker process may ask of the supervisor.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Instant,
+};
 
 use bulkhead_ipc::{
-    transport::Handle,
-    worker_capnp::{host, log_entry},
+    transport::{Bucket, Handle, MESSAGES_FOR_A_CALL},
+    worker_capnp::{Limit, host, log_entry},
 };
 
 use crate::fleet::reason::quote;
@@ -17,6 +21,15 @@ const MAX_ENTRIES: u32 = 4096;
 /// Text of all entries of one call, in bytes.
 const MAX_BYTES: usize = 512 << 10;
 
+/// Bytes that a worker may send for the next call: the longest message.
+const MESSAGE_BYTES: u64 = 512 << 10;
+
+/// How many seconds' worth of its log a worker may write at once.
+const LOG_BURST_SECONDS: u64 = 16;
+
+/// What an entry costs beyond its text, in bytes: also an empty line is one.
+const ENTRY_BYTES: u64 = 16;
+
 /// What is offered to one process. Its identity is the connection, so that no call carries a name.
 pub struct Host {
     log: Log,
@@ -25,13 +38,27 @@ pub struct Host {
     /// Printed before each line, to tell workers apart; `None` prints like the reference.
     prefix: Option<String>,
     busy: Cell<bool>,
+    rate: Option<RefCell<Bucket>>,
+    exceeding: Cell<bool>,
+    on_exceeded: Box<dyn Fn(Limit)>,
     connection: Rc<std::cell::OnceCell<Handle>>,
 }
 
 impl Host {
-    /// Offers `log` to the worker called `name`. `connection` is filled in once the connection exists.
-    pub fn new(log: Log, name: &str, prefix: Option<String>, connection: Rc<std::cell::OnceCell<Handle>>) -> Self {
-        Self { log, name: quote(name), prefix, busy: Cell::new(false), connection }
+    /// Offers `log` to the worker called `name`, at so many bytes for each second, or without a limit for zero. What the
+    /// worker says that it exceeded goes to `on_exceeded`. `connection` is filled in once the connection exists.
+    pub fn new(
+        log: Log,
+        name: &str,
+        prefix: Option<String>,
+        bytes_per_second: u32,
+        connection: Rc<std::cell::OnceCell<Handle>>,
+        on_exceeded: Box<dyn Fn(Limit)>,
+    ) -> Self {
+        let per_second = u64::from(bytes_per_second);
+        let rate = (per_second != 0).then(|| RefCell::new(Bucket::new(per_second * LOG_BURST_SECONDS, per_second)));
+        let (busy, exceeding) = (Cell::new(false), Cell::new(false));
+        Self { log, name: quote(name), prefix, busy, rate, exceeding, on_exceeded, connection }
     }
 
     fn violation(&self, what: &str) -> capnp::Error {
@@ -90,9 +117,37 @@ impl host::Server for Host {
         let entries = self.entries(&params).map_err(|what| self.violation(&what))?;
         // What is kept while waiting is the entries, once.
         drop(params);
+        let bytes: u64 = entries.iter().map(|entry| entry.text.len() as u64 + ENTRY_BYTES).sum();
         for entry in entries {
             self.log.write(entry).await;
         }
+        // What is too much for this second delays the next call. The worker keeps little meanwhile, and drops the rest.
+        if let Some(rate) = &self.rate {
+            let wait = rate.borrow_mut().take(bytes, Instant::now());
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+        }
+        if let Some(connection) = self.connection.get() {
+            connection.allow(MESSAGES_FOR_A_CALL, MESSAGE_BYTES);
+        }
+        Ok(())
+    }
+
+    async fn exceeded(
+        self: Rc<Self>,
+        params: host::ExceededParams,
+        _: host::ExceededResults,
+    ) -> Result<(), capnp::Error> {
+        if self.exceeding.replace(true) {
+            return Err(self.violation("it exceeded a limit again before the last call had returned"));
+        }
+        let _exceeding = Busy(&self.exceeding);
+        let limit = params.get().and_then(|params| Ok(params.get_limit()?));
+        let limit = limit.map_err(|_| self.violation("it exceeded an unknown limit"))?;
+        // Others run first, so that two calls at once meet.
+        tokio::task::yield_now().await;
+        (self.on_exceeded)(limit);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bulkhead_ipc::{
     calls::Call,
     head::{self, HeadLimits},
-    worker_capnp::{byte_source, event_failure, fetch_outcome, http_request, http_response},
+    worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
 };
 use bytes::Bytes;
 use capnp::capability::Promise;
@@ -16,12 +16,15 @@ use super::{LocalFuture, Service, ServiceError, ServiceRequest};
 use crate::{
     body::Body,
     config::policy::INLINE_BODY_BYTES,
-    fleet::{Link, ShardFleet, reason::quote},
+    fleet::{Event, Link, ShardFleet, reason::quote},
     rpc::body::{BodySource, CancelOnDrop, Ready, RemoteBody, collect_ready},
 };
 
 /// The longest status text that a response may have, in bytes.
 const MAX_STATUS_TEXT: usize = 512;
+
+/// Processes that a request is ready to wait for when they are retired before they get it.
+const PROCESSES_TO_TRY: usize = 3;
 
 /// Stands for a body whose length is not known.
 const UNKNOWN: u64 = u64::MAX;
@@ -44,28 +47,88 @@ impl WorkerService {
     }
 
     async fn answer(&self, request: ServiceRequest) -> Result<http::Response<Body>, ServiceError> {
-        let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
-        let (link, dispatcher) = self.dispatcher.get(&self.fleet, self.service, entrypoint, props).await?;
+        let limit = self.fleet.policy(self.service).request_body_bytes;
+        let limit = if limit == 0 { u64::MAX } else { limit };
         let ServiceRequest { http: request, cf_json } = request;
         let (parts, body) = request.into_parts();
+        // Where the head says it, the worker never sees the request.
+        if body.size_hint().lower() > limit {
+            return Err(self.too_long());
+        }
+        let (event, dispatcher) = self.begin().await?;
+        let link = event.link().clone();
         let announced =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
-        let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, &link).await;
+        let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, limit, &link).await;
+        let source = match &outgoing {
+            Outgoing::Whole(bytes) if bytes.len() as u64 > limit => return Err(self.too_long()),
+            Outgoing::Stream(source, _) => Some(source.clone()),
+            _ => None,
+        };
+        let deadline = event.deadline();
+        let overdue = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let too_long = async {
+            match &source {
+                Some(source) => source.too_long().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = too_long => Err(self.too_long()),
+            answer = self.send(event, &dispatcher, &parts, cf_json.as_deref(), outgoing) => answer,
+            () = overdue => {
+                link.overdue();
+                Err(ServiceError::Exceeded(Limit::WallTime))
+            }
+        }
+    }
+
+    /// An event at a process that takes it.
+    async fn begin(&self) -> Result<(Event, event_dispatcher::Client), ServiceError> {
+        let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
+        for _ in 0..PROCESSES_TO_TRY {
+            let (link, dispatcher) = self.dispatcher.get(&self.fleet, self.service, entrypoint, props).await?;
+            let event = Event::begin(&link);
+            if !link.is_retired() {
+                return Ok((event, dispatcher));
+            }
+        }
+        Err(ServiceError::Unavailable("its processes exhaust their memory".into()))
+    }
+
+    fn too_long(&self) -> ServiceError {
+        self.fleet.refused(self.service);
+        ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large".to_owned())
+    }
+
+    async fn send(
+        &self,
+        event: Event,
+        dispatcher: &event_dispatcher::Client,
+        parts: &http::request::Parts,
+        cf_json: Option<&str>,
+        outgoing: Outgoing,
+    ) -> Result<http::Response<Body>, ServiceError> {
+        let link = event.link().clone();
         // A worker that reads slowly delays its own requests, and does not make them pile up here.
         link.connection.writable().await;
 
         let mut call = dispatcher.fetch_request();
         let mut to = call.get().init_request();
-        write_head(to.reborrow(), &parts, cf_json.as_deref());
+        write_head(to.reborrow(), parts, cf_json);
         let upload = outgoing.write(to);
-        let is_head = parts.method == Method::HEAD;
-        // The head lives in the message now.
-        drop(parts);
-        let event = link.next_event();
-        call.get().set_event(event);
+        let number = event.number();
+        call.get().set_event(number);
+        let dispatcher = dispatcher.clone();
         let cancel = move || {
             let mut request = dispatcher.cancel_request();
-            request.get().set_event(event);
+            request.get().set_event(number);
             Promise::from_future(async move { request.send().promise.await.map(drop) })
         };
         let reply = Call::new(call.send().promise, Some(link.connection.clone()), cancel);
@@ -86,7 +149,15 @@ impl WorkerService {
             }
             fetch_outcome::Response(response) => {
                 let response = response.map_err(|error| violation(&link, &error.to_string()))?;
-                read_response(response, is_head, upload, &link).map_err(|what| violation(&link, &what))
+                let is_head = parts.method == Method::HEAD;
+                let response =
+                    read_response(response, is_head, upload, event).map_err(|what| violation(&link, &what))?;
+                let limit = link.policy().response_body_bytes;
+                if limit != 0 && matches!(response.body(), Body::Bytes(bytes) if bytes.len() as u64 > limit) {
+                    link.too_long();
+                    return Err(ServiceError::Exceeded(Limit::ResponseBody));
+                }
+                Ok(response)
             }
         }
     }
@@ -114,8 +185,10 @@ enum Outgoing {
 impl Outgoing {
     /// Reads what there is of `body`, up to `inline` bytes. `announced`: the request's head says that there is one.
     ///
+    /// One that is longer than `limit` breaks off there.
+    ///
     /// A body that is broken from its start goes to the handler all the same: it may not want to read it.
-    async fn prepare(mut body: Body, announced: bool, inline: usize, link: &Rc<Link>) -> Self {
+    async fn prepare(mut body: Body, announced: bool, inline: usize, limit: u64, link: &Rc<Link>) -> Self {
         if body.is_end_stream() {
             // `Content-Length: 0` is a body without bytes, and `request.body` is not null.
             return if announced { Outgoing::Whole(Bytes::new()) } else { Outgoing::None };
@@ -130,7 +203,7 @@ impl Outgoing {
         match ready {
             Ready::Whole(bytes) => Outgoing::Whole(bytes),
             Ready::Begun(bytes) => {
-                let source = BodySource::new(bytes, body, link.connection.clone(), &link.sources);
+                let source = BodySource::new(bytes, body, limit, link.connection.clone(), &link.sources);
                 Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
             }
             Ready::Broken(bytes) => {
@@ -184,7 +257,7 @@ fn read_failure(
              would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
                 .to_owned()
         }
-        event_failure::Kind::Exceeded => format!("it exceeded a limit: {message}"),
+        event_failure::Kind::Exceeded => return Ok(Err(ServiceError::Exceeded(failure.get_limit()?))),
     };
     let text = format!("worker \"{}\": Uncaught {text}", quote(name));
     if failure.get_kind()? == event_failure::Kind::PassThrough {
@@ -217,7 +290,7 @@ fn read_response(
     response: http_response::Reader<'_>,
     is_head: bool,
     upload: Option<CancelOnDrop>,
-    link: &Rc<Link>,
+    event: Event,
 ) -> Result<http::Response<Body>, String> {
     let number = response.get_status();
     let status = StatusCode::from_u16(number)
@@ -246,7 +319,7 @@ fn read_response(
         },
         http_response::body::Stream(source) => {
             let source = source.map_err(|error| error.to_string())?;
-            Body::Pull(Box::pin(RemoteBody::new(source, length, link.connection.clone(), upload)))
+            Body::Pull(Box::pin(RemoteBody::new(source, length, event, upload)))
         }
     };
     // The length on the wire is the body's own. Only where there is no body does the header say what there would be.

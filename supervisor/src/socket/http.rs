@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, task::Poll, time::Instant};
 
+use bulkhead_ipc::worker_capnp::Limit;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
@@ -19,7 +20,7 @@ use crate::{
     body::Body,
     config::HttpOptions,
     rpc::log::Log,
-    service::{Service, ServiceError, ServiceRequest, worker::PassedThrough},
+    service::{Service, ServiceError, ServiceRequest, limit_text, worker::PassedThrough},
 };
 
 /// One HTTP socket of the configuration, on one shard.
@@ -176,7 +177,8 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
         }
         Err(error) => {
             // What the client did wrong is not for the log: it could fill it.
-            if !matches!(error, ServiceError::Refused(..) | ServiceError::BrokenRequest) {
+            // A limit that was exceeded is counted and logged where it was.
+            if !matches!(error, ServiceError::Refused(..) | ServiceError::BrokenRequest | ServiceError::Exceeded(_)) {
                 socket.complain(&error.to_string());
             }
             refuse(client_view(&error).ok_or(Unanswered)?, in_flight)
@@ -193,6 +195,12 @@ fn client_view(error: &ServiceError) -> Option<Reject> {
         }
         ServiceError::Unavailable(_) => {
             Reject { status: StatusCode::SERVICE_UNAVAILABLE, text: "Service Unavailable".into(), close: false }
+        }
+        ServiceError::Exceeded(limit @ (Limit::CpuTime | Limit::WallTime | Limit::Memory)) => {
+            Reject { status: StatusCode::SERVICE_UNAVAILABLE, text: limit_text(*limit).into(), close: false }
+        }
+        ServiceError::Exceeded(_) => {
+            Reject { status: StatusCode::INTERNAL_SERVER_ERROR, text: "Internal Server Error".into(), close: true }
         }
         // What is left of the request may stand in the way of the next one.
         ServiceError::Refused(status, text) => Reject { status: *status, text: text.clone().into(), close: true },
@@ -267,6 +275,13 @@ mod tests {
             (ServiceError::Exception(secret.into()), 500, "Internal Server Error"),
             (ServiceError::Unavailable(secret.into()), 503, "Service Unavailable"),
             (ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, "too much".into()), 413, "too much"),
+            (ServiceError::Exceeded(Limit::CpuTime), 503, "Worker exceeded CPU time limit."),
+            (ServiceError::Exceeded(Limit::WallTime), 503, "Worker exceeded wall time limit."),
+            (ServiceError::Exceeded(Limit::Memory), 503, "Worker exceeded memory limit."),
+            (ServiceError::Exceeded(Limit::ResponseHead), 500, "Internal Server Error"),
+            (ServiceError::Exceeded(Limit::ResponseBody), 500, "Internal Server Error"),
+            (ServiceError::Exceeded(Limit::WaitUntil), 500, "Internal Server Error"),
+            (ServiceError::Exceeded(Limit::StartUp), 500, "Internal Server Error"),
         ] {
             let reject = client_view(&error).expect("an answer");
             assert_eq!((reject.status.as_u16(), &*reject.text), (status, text));

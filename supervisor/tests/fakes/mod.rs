@@ -14,13 +14,17 @@ use std::{
     time::Duration,
 };
 
+use bulkhead_ipc::process::WorkerArgs;
 use bulkhead_policy::spawn::Exit;
 use bulkhead_supervisor::{
     body::{Body, BodyError, next_chunk},
-    config::model::{Config, Module, ModuleKind, Service as ServiceConfig, ServiceKind, Worker, WorkerSource},
+    config::{
+        model::{Config, Module, ModuleKind, Service as ServiceConfig, ServiceKind, Worker, WorkerSource},
+        policy::WorkerPolicy,
+    },
     fleet::{
         Fleet, FleetConfig, FleetHandle,
-        decide::{PoolPolicy, RestartPolicy},
+        decide::{PoolPolicy, RestartPolicy, Usage},
         spawner::{Process, Spawned, Spawner},
     },
     rpc::log::{Entries, Log},
@@ -39,6 +43,12 @@ pub struct World {
     /// Processes by pid, for killing them from outside.
     exits: Mutex<HashMap<i32, watch::Sender<Option<Exit>>>>,
     pub drained: AtomicBool,
+    /// What processes were started with, in their order.
+    pub args: Mutex<Vec<WorkerArgs>>,
+    /// What each process has used, by pid; nothing where there is no entry.
+    usage: Mutex<HashMap<i32, Usage>>,
+    /// `ping` calls that were received.
+    pub pings: AtomicUsize,
 }
 
 impl World {
@@ -50,6 +60,11 @@ impl World {
         if let Some(exit) = self.exits.lock().expect("no panic").get(&pid) {
             exit.send_if_modified(|exit| exit.is_none().then(|| *exit = Some(how)).is_some());
         }
+    }
+
+    /// Lets a process have used something.
+    pub fn set_usage(&self, pid: i32, usage: Usage) {
+        self.usage.lock().expect("no panic").insert(pid, usage);
     }
 
     pub fn pids(&self) -> Vec<i32> {
@@ -104,7 +119,8 @@ where
     P: Fn(Ends) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + 'static,
 {
-    fn spawn(&mut self) -> Result<Spawned, String> {
+    fn spawn(&mut self, args: &WorkerArgs) -> Result<Spawned, String> {
+        self.world.args.lock().expect("no panic").push(args.clone());
         let pid = self.world.spawned.fetch_add(1, Ordering::SeqCst) + 1;
         let pair = || {
             let (ours, theirs) = StdStream::pair().expect("a socketpair");
@@ -134,7 +150,9 @@ where
             world.alive.fetch_sub(1, Ordering::SeqCst);
         });
         let process = FakeProcess { world: self.world.clone(), pid, exit };
-        Ok(Spawned { process: Box::new(process), control, events, diagnostics: diagnostics.into() })
+        let world = self.world.clone();
+        let meter = Box::new(move || Ok(world.usage.lock().expect("no panic").get(&pid).copied().unwrap_or_default()));
+        Ok(Spawned { process: Box::new(process), control, events, diagnostics: diagnostics.into(), meter })
     }
 }
 
@@ -145,7 +163,7 @@ pub struct Rig {
     pub log: Entries,
 }
 
-fn worker_config(name: &str) -> ServiceConfig {
+fn worker_config(name: &str, policy: WorkerPolicy) -> ServiceConfig {
     let none: [&str; 0] = [];
     ServiceConfig {
         name: name.to_owned(),
@@ -158,7 +176,7 @@ fn worker_config(name: &str) -> ServiceConfig {
             compatibility_flags: vec!["nodejs_compat".to_owned()],
             compatibility: bulkhead_ipc::compatibility::resolve("2024-01-01", &none, false).expect("flags"),
             bindings: Vec::new(),
-            policy: Default::default(),
+            policy,
         })),
     }
 }
@@ -183,9 +201,18 @@ where
     P: Fn(Ends) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + 'static,
 {
+    start_with(settings, WorkerPolicy::default(), room, play)
+}
+
+/// As [`start`], where worker "one" has the limits `policy`.
+pub fn start_with<P, F>(settings: FleetConfig, policy: WorkerPolicy, room: usize, play: P) -> Rig
+where
+    P: Fn(Ends) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + 'static,
+{
     let world = Arc::new(World::default());
     let config = Config {
-        services: vec![worker_config("one"), worker_config("two")],
+        services: vec![worker_config("one", policy), worker_config("two", WorkerPolicy::default())],
         sockets: Vec::new(),
         v8_flags: Vec::new(),
     };

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bulkhead_ipc::worker_capnp::{byte_source, event_port, fetch_outcome, host, http_response, worker_control};
+use bulkhead_ipc::worker_capnp::{Limit, byte_source, event_port, fetch_outcome, host, http_response, worker_control};
 use capnp::{
     any_pointer,
     capability::FromClientHook,
@@ -83,6 +83,13 @@ pub fn returns(answer: u32, caps: &[Cap], fill: impl FnOnce(any_pointer::Builder
     })
 }
 
+/// The answer to a call that has no results.
+pub fn empty(answer: u32) -> Message {
+    returns(answer, &[], |content| {
+        content.init_as::<worker_control::drain_results::Builder<'_>>();
+    })
+}
+
 /// The answer to a `fetch`: whatever `fill` makes of the outcome.
 pub fn outcome(answer: u32, caps: &[Cap], fill: impl FnOnce(fetch_outcome::Builder<'_>)) -> Message {
     returns(answer, caps, |content| {
@@ -135,6 +142,13 @@ pub fn log(question: u32, target: u32, fill: impl FnOnce(host::log_params::Build
     calls(question, target, host::Client::TYPE_ID, 0, &[], |content| fill(content.init_as()))
 }
 
+/// `Host.exceeded` of the capability that was imported as `target`.
+pub fn exceeded(question: u32, target: u32, limit: Limit) -> Message {
+    calls(question, target, host::Client::TYPE_ID, 1, &[], |content| {
+        content.init_as::<host::exceeded_params::Builder<'_>>().set_limit(limit);
+    })
+}
+
 /// The bytes of a message in stream framing.
 pub fn frame(message: &Message) -> Vec<u8> {
     serialize::write_message_to_words(message)
@@ -179,9 +193,12 @@ pub enum Said {
 pub enum Method {
     Bind,
     Drain,
+    Ping,
     Entrypoint,
     Fetch,
+    Cancel,
     Pull,
+    CancelPull,
     Unknown,
 }
 
@@ -226,7 +243,7 @@ impl Wire {
         }
     }
 
-    /// Answers everything but `fetch` and `pull` as it should be. Gives back what it did not answer.
+    /// Answers everything but `fetch`, `pull` and what cancels them as it should be. Gives back what it did not answer.
     pub async fn polite(&mut self, said: Said) -> Option<Said> {
         let answer = match &said {
             Said::Bootstrap { question } => returns(*question, &[Cap::SenderHosted(0)], |mut content| {
@@ -236,9 +253,7 @@ impl Wire {
                 let results = content.init_as::<worker_control::bind_results::Builder<'_>>();
                 results.init_outcome().init_ready(1).get(0).set_name("");
             }),
-            Said::Call { question, method: Method::Drain, .. } => returns(*question, &[], |content| {
-                content.init_as::<worker_control::drain_results::Builder<'_>>();
-            }),
+            Said::Call { question, method: Method::Drain | Method::Ping, .. } => empty(*question),
             Said::Call { question, method: Method::Entrypoint, .. } => {
                 returns(*question, &[Cap::SenderHosted(1)], |content| {
                     let mut results = content.init_as::<event_port::entrypoint_results::Builder<'_>>();
@@ -293,14 +308,16 @@ fn understand(mut frame: &[u8]) -> capnp::Result<Said> {
                 let params: worker_control::bind_params::Reader<'_> = content.get_as()?;
                 (Method::Bind, params.get_bundle()?.get_service()?.to_string()?)
             } else if interface == worker_control::Client::TYPE_ID {
-                (Method::Drain, String::new())
+                (if number == 1 { Method::Drain } else { Method::Ping }, String::new())
             } else if interface == event_port::Client::TYPE_ID {
                 (Method::Entrypoint, String::new())
+            } else if interface == event_dispatcher::Client::TYPE_ID && number == 1 {
+                (Method::Cancel, String::new())
             } else if interface == event_dispatcher::Client::TYPE_ID {
                 let params: event_dispatcher::fetch_params::Reader<'_> = content.get_as()?;
                 (Method::Fetch, params.get_request()?.get_url()?.to_string()?)
             } else if interface == byte_source::Client::TYPE_ID {
-                (Method::Pull, String::new())
+                (if number == 0 { Method::Pull } else { Method::CancelPull }, String::new())
             } else {
                 (Method::Unknown, String::new())
             };
