@@ -50,7 +50,10 @@ mod strings;
 mod to_js;
 mod trace;
 
-pub use buffer::{ArrayBufferBytes, BufferSource, Uint8ArrayBytes};
+pub use buffer::{
+    ArrayBufferBytes, BufferSource, Uint8ArrayBytes, buffer_allocator, buffer_bytes, set_buffer_limit,
+    take_buffer_refused,
+};
 pub use class::{
     Class, ClassInfo, Describe, Global, Illegal, Ref, Registry, TemplateBuilder, Upcast, instantiate, unwrap,
     unwrap_value,

@@ -47,6 +47,11 @@ impl Timers {
         self.due.borrow().is_empty()
     }
 
+    /// Drops all timers.
+    pub(super) fn clear(&self) {
+        drop((self.due.take(), self.by_id.take(), self.sleep.take()));
+    }
+
     fn insert(&self, id: u32, at: Instant, timer: Timer) {
         self.by_id.borrow_mut().insert(id, at);
         self.due.borrow_mut().insert((at, id), timer);
