@@ -119,6 +119,8 @@ impl Watch {
 
 /// Starts the thread. To be called once V8 is initialised, before the sandbox is shut.
 pub(super) fn start() {
+    // The first reading looks for the kernel's functions, with a system call that the sandbox does not have.
+    processor_time();
     let thread = std::thread::Builder::new().name("watch".into()).stack_size(64 << 10);
     let thread = thread.spawn(|| WATCH.run()).expect("the process may have a second thread");
     let first = WATCH.thread.set(thread.thread().clone()).is_ok();
