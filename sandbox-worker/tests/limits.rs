@@ -300,3 +300,145 @@ fn buffers_are_counted() {
     })
     .expect("the worker starts");
 }
+
+/// A memory that cannot grow is the script's to handle: the heap is not full.
+#[test]
+fn memory_outside_of_the_heap_is_not_the_heap_s() {
+    let handlers = "grow: () => {
+          const memory = new WebAssembly.Memory({ initial: 1, maximum: 2 });
+          const seen = [];
+          for (let i = 0; i < 3; i++) try { seen.push(memory.grow(1)); } catch (e) { seen.push(e.name); }
+          return new Response(seen.join());
+        },
+        array: () => { const a = new Array(3e6).fill(1); return new Response(`${a.length}`); },
+        ok: () => new Response('ok')";
+    with(handlers, heap, async |worker| {
+        assert_eq!(worker.fetch("/grow").await, ok("1,RangeError,RangeError"));
+        for _ in 0..20 {
+            assert_eq!(worker.fetch("/array").await, ok("3000000"));
+        }
+        assert_eq!(worker.fetch("/ok").await, ok("ok"));
+    });
+}
+
+fn wall(mut limits: limits::Builder<'_>) {
+    limits.set_wall_time_ms(100);
+}
+
+#[test]
+fn an_event_has_a_time_by_which_it_is_answered() {
+    let handlers = "never: () => new Promise(() => setTimeout(() => {}, 1e6)),
+        busy: () => new Promise(() => setInterval(() => {}, 1)),
+        soon: () => new Promise((r) => setTimeout(() => r(new Response('soon')), 1)),
+        stream: () => { setInterval(() => {}, 1e6); return new Response(new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode('begun')); } })); }";
+    with(handlers, wall, async |worker| {
+        assert_eq!(worker.fetch("/never").await, exceeded(Limit::WallTime));
+        assert_eq!(worker.fetch("/busy").await, exceeded(Limit::WallTime));
+        assert_eq!(worker.fetch("/stream").await, Outcome::Response(200, "begun".into(), false));
+        assert_eq!(worker.fetch("/soon").await, ok("soon"));
+        worker.drain().await;
+        assert_eq!(*worker.told.exceeded.borrow(), [Limit::WallTime; 3]);
+        assert_eq!(*worker.told.log.borrow(), ["Error Worker exceeded wall time limit."]);
+    });
+}
+
+#[test]
+fn what_follows_the_response_has_a_time_of_its_own() {
+    let handlers = "after: (request, env, ctx) => {
+          ctx.waitUntil(new Promise(() => setInterval(() => { globalThis.ticks = (globalThis.ticks ?? 0) + 1; }, 5)));
+          return new Response('ok');
+        },
+        enough: (request, env, ctx) => { ctx.waitUntil(new Promise((r) => setTimeout(r, 1))); return new Response('ok'); },
+        ticks: async () => { const { ticks } = globalThis; await new Promise((r) => setTimeout(r, 50)); return new Response(`${ticks > 0} ${globalThis.ticks - ticks}`); }";
+    let limits = |mut limits: limits::Builder<'_>| limits.set_wait_until_ms(100);
+    with(handlers, limits, async |worker| {
+        assert_eq!(worker.fetch("/enough").await, ok("ok"));
+        assert_eq!(worker.fetch("/after").await, ok("ok"));
+        worker.drain().await;
+        assert_eq!(worker.fetch("/ticks").await, ok("true 0"));
+        assert_eq!(*worker.told.exceeded.borrow(), [Limit::WaitUntil]);
+        let log = worker.told.log.borrow();
+        assert_eq!(*log, [format!("Warn {}", text(Limit::WaitUntil))]);
+    });
+}
+
+#[test]
+fn a_response_has_a_size() {
+    let handlers = "body: () => new Response('x'.repeat(101)),
+        fits: () => new Response('x'.repeat(100)),
+        stream: () => new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(40).fill(120)); } })),
+        many: () => { const h = new Headers(); for (let i = 0; i < 300; i++) h.append(`x-${i}`, '1'); return new Response('', { headers: h }); },
+        long: () => new Response('', { headers: { a: 'x'.repeat(1001) } }),
+        status: () => new Response('', { statusText: 'x'.repeat(600) }),
+        cookies: () => { const h = new Headers(); for (let i = 0; i < 300; i++) h.append('set-cookie', '1'); return new Response('', { headers: h }); },
+        headers: () => { const h = new Headers(); for (let i = 0; i < 200; i++) h.append(`x`, '1'); return new Response('ok', { headers: h }); }";
+    let limits = |mut limits: limits::Builder<'_>| {
+        limits.set_response_head_bytes(1000);
+        limits.set_response_body_bytes(100);
+    };
+    with(handlers, limits, async |worker| {
+        assert_eq!(worker.fetch("/fits").await, ok(&"x".repeat(100)));
+        assert_eq!(worker.fetch("/headers").await, ok("ok"));
+        assert_eq!(worker.fetch("/body").await, exceeded(Limit::ResponseBody));
+        for path in ["/many", "/long", "/status", "/cookies"] {
+            assert_eq!(worker.fetch(path).await, exceeded(Limit::ResponseHead), "{path}");
+        }
+        let Outcome::Response(200, body, false) = worker.fetch("/stream").await else { panic!("it breaks off") };
+        assert!(body.len() <= 100, "{}", body.len());
+        worker.drain().await;
+        let mut told = vec![Limit::ResponseBody];
+        told.extend([Limit::ResponseHead; 4]);
+        told.push(Limit::ResponseBody);
+        assert_eq!(*worker.told.exceeded.borrow(), told);
+        assert_eq!(worker.told.most_open.get(), 1);
+        // As everywhere, the reply says it to who asked; only what broke off is in the log.
+        assert_eq!(*worker.told.log.borrow(), ["Error Worker exceeded response body size limit."]);
+    });
+}
+
+#[test]
+fn an_event_has_so_many_timers() {
+    let handlers = "many: async () => {
+          await scheduler.wait(1);
+          clearTimeout(setTimeout(() => {}, 1e6));
+          const ids = [];
+          try { for (;;) ids.push(setTimeout(() => {}, 1e6)); } catch (e) {
+            const before = [e.name, e.message, ids.length];
+            clearTimeout(ids[0]); setInterval(() => {}, 1e6);
+            const refused = [];
+            for (const f of [() => setInterval(() => {}, 1), () => AbortSignal.timeout(5)]) try { f(); } catch (e) { refused.push(e.name); }
+            try { await scheduler.wait(1); } catch (e) { refused.push(e.name); }
+            return Response.json([...before, ...refused]);
+          }
+        }";
+    with(
+        handlers,
+        |_| {},
+        async |worker| {
+            let q = "QuotaExceededError";
+            let expected = format!(
+                "[\"{q}\",\"You have exceeded the number of active timeouts you may set. max active timeouts: 10000, \
+             current active timeouts: 10000, finished timeouts: 2\",10000,\"{q}\",\"{q}\",\"{q}\"]"
+            );
+            assert_eq!(worker.fetch("/many").await, ok(&expected));
+        },
+    );
+}
+
+/// An event whose timers are always due leaves the others their turn.
+#[test]
+fn timers_of_no_delay_starve_nobody() {
+    let handlers = "spin: () => new Promise(() => { const again = () => setTimeout(again); again(); }), ok: () => new Response('ok')";
+    let limits = |mut limits: limits::Builder<'_>| limits.set_cpu_time_ms(300);
+    with(handlers, limits, async |worker| {
+        let (spun, answers) = futures::join!(worker.fetch("/spin"), async {
+            let mut answers = 0;
+            while worker.told.exceeded.borrow().is_empty() && answers < 5 {
+                assert_eq!(worker.fetch("/ok").await, ok("ok"));
+                answers += 1;
+            }
+            answers
+        });
+        assert_eq!((spun, answers), (exceeded(Limit::CpuTime), 5));
+    });
+}

@@ -3,7 +3,7 @@
 use std::{
     alloc::{Layout, alloc, alloc_zeroed, dealloc},
     ffi::c_void,
-    sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 use crate::{Error, FromJs, Place, Result, ToJs};
@@ -161,18 +161,6 @@ fn reserve(bytes: usize) -> bool {
     USED.fetch_update(Relaxed, Relaxed, add).is_ok()
 }
 
-/// What V8 is doing about a buffer that it did not get.
-static REFUSED: AtomicU8 = AtomicU8::new(NOTHING);
-const NOTHING: u8 = 0;
-const COLLECTING: u8 = 1;
-const LAST_RESORT: u8 = 2;
-
-/// Whether V8 is looking for garbage because it did not get a buffer. For who is asked by V8 what to do about a full heap:
-/// it asks on that occasion too, before it tries for a last time. To be called once then.
-pub fn take_buffer_refused() -> bool {
-    REFUSED.compare_exchange(COLLECTING, LAST_RESORT, Relaxed, Relaxed).is_ok()
-}
-
 fn release(bytes: usize) {
     USED.fetch_sub(bytes, Relaxed);
 }
@@ -193,16 +181,14 @@ fn layout(length: usize) -> Option<Layout> {
 
 fn allocate(length: usize, with: unsafe fn(Layout) -> *mut u8) -> *mut c_void {
     let Some(layout) = layout(length) else { return std::ptr::null_mut() };
-    let mut memory = std::ptr::null_mut();
-    if reserve(length) {
-        // SAFETY: the layout is not empty.
-        memory = unsafe { with(layout) };
-        if memory.is_null() {
-            release(length);
-        }
+    if !reserve(length) {
+        return std::ptr::null_mut();
     }
-    let last = REFUSED.load(Relaxed) == LAST_RESORT;
-    REFUSED.store(if memory.is_null() && !last { COLLECTING } else { NOTHING }, Relaxed);
+    // SAFETY: the layout is not empty.
+    let memory = unsafe { with(layout) };
+    if memory.is_null() {
+        release(length);
+    }
     memory.cast()
 }
 

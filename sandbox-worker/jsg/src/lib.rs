@@ -50,10 +50,7 @@ mod strings;
 mod to_js;
 mod trace;
 
-pub use buffer::{
-    ArrayBufferBytes, BufferSource, Uint8ArrayBytes, buffer_allocator, buffer_bytes, set_buffer_limit,
-    take_buffer_refused,
-};
+pub use buffer::{ArrayBufferBytes, BufferSource, Uint8ArrayBytes, buffer_allocator, buffer_bytes, set_buffer_limit};
 pub use class::{
     Class, ClassInfo, Describe, Global, Illegal, Ref, Registry, TemplateBuilder, Upcast, instantiate, unwrap,
     unwrap_value,

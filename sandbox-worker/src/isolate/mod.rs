@@ -162,7 +162,7 @@ impl Isolate {
             }
             result
         };
-        let ended = slice.end(&v8);
+        let ended = slice.end(&mut v8);
         clock::set(Clock::Running);
         (result, ended)
     }

@@ -10,7 +10,7 @@ use std::{
     ffi::c_void,
     sync::{
         Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     thread::Thread,
     time::Duration,
@@ -44,6 +44,10 @@ struct Watch {
     interrupted: AtomicU64,
     /// The last slice that exhausted the heap.
     exhausted: AtomicU64,
+    /// The limit of the heap if this was raised without being exceeded, in bytes; else 0.
+    raised: AtomicUsize,
+    /// What the isolate's callback gets.
+    pointer: AtomicPtr<c_void>,
     /// The thread sleeps until it is woken.
     parked: AtomicBool,
     thread: OnceLock<Thread>,
@@ -56,6 +60,8 @@ static WATCH: Watch = Watch {
     tick: AtomicU64::new(0),
     interrupted: AtomicU64::new(0),
     exhausted: AtomicU64::new(0),
+    raised: AtomicUsize::new(0),
+    pointer: AtomicPtr::new(std::ptr::null_mut()),
     parked: AtomicBool::new(false),
     thread: OnceLock::new(),
     isolate: Mutex::new(None),
@@ -134,28 +140,30 @@ pub(super) fn attach(isolate: &mut v8::Isolate) {
     // SAFETY: the pointer is used by the callback alone, which the isolate calls on its own thread. It is never freed; a
     // process has one isolate, or two if its bundle asks for another heap.
     let pointer = Box::into_raw(Box::new(unsafe { isolate.as_raw_isolate_ptr() }));
+    WATCH.pointer.store(pointer.cast(), SeqCst);
+    WATCH.raised.store(0, SeqCst);
     isolate.add_near_heap_limit_callback(near_heap_limit, pointer.cast());
 }
 
-/// V8 asks what to do when the heap is full in spite of all collections, on the isolate's thread.
+/// V8 asks what to do about the heap's limit, on the isolate's thread, in one of two cases: the heap is full in spite of all
+/// collections; or memory of some kind was not to be had, maybe none of the heap, and V8 tries for a last time.
 unsafe extern "C" fn near_heap_limit(isolate: *mut c_void, current: usize, initial: usize) -> usize {
     // SAFETY: `attach` made the pointer, and the isolate is alive and is on this thread: it calls.
     let isolate = unsafe {
         let pointer = &mut *isolate.cast::<v8::UnsafeRawIsolatePtr>();
         v8::Isolate::ref_from_raw_isolate_ptr_mut_unchecked(pointer)
     };
-    let mut is_full = || isolate.get_heap_statistics().used_heap_size() >= current / 100 * FULL_PERCENT;
-    if jsg::take_buffer_refused() && !is_full() {
-        return current;
+    let slack = initial.min(MAX_SLACK);
+    if isolate.get_heap_statistics().used_heap_size() < initial / 100 * FULL_PERCENT {
+        // If what was not to be had is a large part of the heap, it gets it, and is over the limit from then on.
+        return if WATCH.raised.swap(initial, SeqCst) == 0 { current + slack } else { current };
     }
     // Once. Who needs more than that to come to an end does not come to one: V8 ends the process.
     if WATCH.exhausted.swap(WATCH.slice.load(SeqCst).max(1), SeqCst) != 0 {
         return current;
     }
-    if let Some(isolate) = &*WATCH.isolate() {
-        isolate.terminate_execution();
-    }
-    current + initial.min(MAX_SLACK)
+    isolate.terminate_execution();
+    current + slack
 }
 
 /// Whether the isolate has exhausted its heap at some time. It gets no further event.
@@ -217,8 +225,14 @@ pub(super) struct Ended {
 
 impl Slice {
     /// Ends the slice: what comes next in this isolate is not interrupted for it.
-    pub(super) fn end(self, isolate: &v8::Isolate) -> Ended {
+    pub(super) fn end(self, isolate: &mut v8::Isolate) -> Ended {
         WATCH.slice.fetch_add(1, SeqCst);
+        let raised = WATCH.raised.load(SeqCst);
+        if raised != 0 {
+            WATCH.raised.store(0, SeqCst);
+            isolate.remove_near_heap_limit_callback(near_heap_limit, raised);
+            isolate.add_near_heap_limit_callback(near_heap_limit, WATCH.pointer.load(SeqCst));
+        }
         let mut breach = breach_of(self.number);
         let time = self.start.map_or(Duration::ZERO, |start| {
             let now = processor_time();
