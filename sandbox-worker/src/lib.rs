@@ -15,4 +15,5 @@ pub mod rpc;
 mod start;
 pub mod testing;
 
+pub use jsg::Counted;
 pub use start::main;

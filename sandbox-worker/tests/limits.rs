@@ -442,3 +442,32 @@ fn timers_of_no_delay_starve_nobody() {
         assert_eq!((spun, answers), (exceeded(Limit::CpuTime), 5));
     });
 }
+
+/// Counts what native code allocates, as the real process does.
+#[global_allocator]
+static ALLOCATOR: bulkhead_sandbox_worker::Counted<std::alloc::System> =
+    bulkhead_sandbox_worker::Counted(std::alloc::System);
+
+/// What scripts make native code keep is bounded with the heap, and its garbage is found in time.
+#[test]
+fn memory_of_native_code_is_bounded() {
+    let ways = [
+        "const p = new URLSearchParams(); const x = 'x'.repeat(1 << 20); for (let i = 0; ; i++) p.append(`${i}`, x);",
+        "const a = []; const x = 'x'.repeat(1 << 20); for (;;) a.push(new Response(x));",
+        "const a = []; for (;;) { const h = new Headers(); a.push(h); h.append('a', 'x'.repeat(1 << 20)); }",
+        "const a = []; const x = 'x'.repeat(1 << 20); for (;;) a.push(new URL('http://x/#' + x));",
+    ];
+    for way in ways {
+        let handlers = format!(
+            "bomb: () => {{ {way} }}, ok: () => new Response('ok'),
+            garbage: () => {{ const x = 'x'.repeat(1 << 20); for (let i = 0; i < 500; i++) {{ new Response(x); }} return new Response('done'); }}"
+        );
+        with(&handlers, |_| {}, async |worker| {
+            bulkhead_sandbox_worker::isolate::limit_native_memory(128 << 20);
+            assert_eq!(worker.fetch("/garbage").await, ok("done"));
+            assert_eq!(worker.fetch("/bomb").await, exceeded(Limit::Memory), "{way}");
+            assert_eq!(worker.fetch("/ok").await, exceeded(Limit::Memory), "{way}");
+            bulkhead_sandbox_worker::isolate::limit_native_memory(usize::MAX);
+        });
+    }
+}

@@ -165,6 +165,27 @@ fn release(bytes: usize) {
     USED.fetch_sub(bytes, Relaxed);
 }
 
+/// Bytes on their way into a buffer, counted as if they were in one already.
+#[derive(Debug, Default)]
+pub struct Reserved(usize);
+
+impl Reserved {
+    /// Counts so many bytes more; says whether there was room.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let there_is = reserve(bytes);
+        if there_is {
+            self.0 += bytes;
+        }
+        there_is
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        release(self.0);
+    }
+}
+
 /// The allocator that an isolate needs for its buffers to be counted.
 pub fn buffer_allocator() -> v8::UniqueRef<v8::Allocator> {
     static VTABLE: v8::RustAllocatorVtable<()> =

@@ -57,6 +57,14 @@ pub struct HeapLimits {
     pub heap_bytes: usize,
 }
 
+/// Sets the limit of what Rust code allocates, buffers of scripts included: half of the memory that the process may have.
+/// Script that exceeds it is interrupted, and the isolate counts as exhausted. 0 sets none.
+pub fn limit_native_memory(process_bytes: usize) {
+    if process_bytes != 0 {
+        jsg::set_memory_limit(process_bytes / 2, watch::exhaust);
+    }
+}
+
 impl Isolate {
     /// Makes the isolate and evaluates the built-ins. No tenant code is needed for that, and none runs.
     pub fn new(limits: HeapLimits, logger: Rc<Logger>) -> Rc<Self> {

@@ -166,6 +166,22 @@ unsafe extern "C" fn near_heap_limit(isolate: *mut c_void, current: usize, initi
     current + slack
 }
 
+/// The running script has had native code allocate more than there is for it. Without script nothing happens: what the
+/// process does of its own accord has bounds of its own. Does not allocate.
+pub(super) fn exhaust() {
+    let slice = WATCH.slice.load(SeqCst);
+    if slice % 2 == 0 || WATCH.exhausted.load(SeqCst) != 0 {
+        return;
+    }
+    // If the lock is taken, the next allocation finds the same.
+    if let Ok(isolate) = WATCH.isolate.try_lock()
+        && let Some(isolate) = &*isolate
+    {
+        WATCH.exhausted.store(slice, SeqCst);
+        isolate.terminate_execution();
+    }
+}
+
 /// Whether the isolate has exhausted its heap at some time. It gets no further event.
 pub(crate) fn is_exhausted() -> bool {
     WATCH.exhausted.load(SeqCst) != 0
