@@ -149,7 +149,10 @@ fn microtasks_of_an_interrupted_event_do_not_run() {
         look: () => new Response(`${globalThis.ran}`)";
     with(handlers, cpu, async |worker| {
         assert_eq!(worker.fetch("/loop").await, exceeded(Limit::CpuTime));
-        assert_eq!(worker.fetch("/look").await, ok("undefined"));
+        // It would run behind the next event's handler.
+        for _ in 0..2 {
+            assert_eq!(worker.fetch("/look").await, ok("undefined"));
+        }
     });
 }
 
@@ -462,12 +465,16 @@ fn memory_of_native_code_is_bounded() {
             "bomb: () => {{ {way} }}, ok: () => new Response('ok'),
             garbage: () => {{ const x = 'x'.repeat(1 << 20); for (let i = 0; i < 500; i++) {{ new Response(x); }} return new Response('done'); }}"
         );
-        with(&handlers, |_| {}, async |worker| {
-            bulkhead_sandbox_worker::isolate::limit_native_memory(128 << 20);
-            assert_eq!(worker.fetch("/garbage").await, ok("done"));
-            assert_eq!(worker.fetch("/bomb").await, exceeded(Limit::Memory), "{way}");
-            assert_eq!(worker.fetch("/ok").await, exceeded(Limit::Memory), "{way}");
-            bulkhead_sandbox_worker::isolate::limit_native_memory(usize::MAX);
-        });
+        with(
+            &handlers,
+            |_| {},
+            async |worker| {
+                bulkhead_sandbox_worker::isolate::limit_native_memory(128 << 20);
+                assert_eq!(worker.fetch("/garbage").await, ok("done"));
+                assert_eq!(worker.fetch("/bomb").await, exceeded(Limit::Memory), "{way}");
+                assert_eq!(worker.fetch("/ok").await, exceeded(Limit::Memory), "{way}");
+                bulkhead_sandbox_worker::isolate::limit_native_memory(usize::MAX);
+            },
+        );
     }
 }

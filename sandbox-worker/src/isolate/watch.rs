@@ -170,7 +170,7 @@ unsafe extern "C" fn near_heap_limit(isolate: *mut c_void, current: usize, initi
 /// process does of its own accord has bounds of its own. Does not allocate.
 pub(super) fn exhaust() {
     let slice = WATCH.slice.load(SeqCst);
-    if slice % 2 == 0 || WATCH.exhausted.load(SeqCst) != 0 {
+    if slice.is_multiple_of(2) || WATCH.exhausted.load(SeqCst) != 0 {
         return;
     }
     // If the lock is taken, the next allocation finds the same.
