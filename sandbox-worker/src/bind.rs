@@ -11,6 +11,7 @@ use crate::{
         Isolate, builtins,
         modules::{self, Content, ModuleSource, StartupError},
     },
+    limits::{self, Limits},
     log::{Level, Source},
 };
 
@@ -70,6 +71,10 @@ impl Worker {
         let flags = compatibility_flags(bundle)?;
         isolate.set_flags(flags);
         let limits = bundle.get_limits().map_err(malformed)?;
+        isolate.set_limits(Limits::read(limits));
+        if limits.get_buffer_bytes() != 0 {
+            jsg::set_buffer_limit(usize::try_from(limits.get_buffer_bytes()).unwrap_or(usize::MAX));
+        }
         isolate.logger().set_limit(limits.get_log_buffer_bytes() as usize);
         let service = bundle.get_service().map_err(malformed)?.to_string().map_err(|error| malformed(error.into()))?;
         let mut sources = None;
@@ -85,7 +90,7 @@ impl Worker {
             }
         }
         let bindings = bundle.get_bindings().map_err(malformed)?;
-        let (entrypoints, env) = isolate.clone().enter(|scope| {
+        let (started, breach) = isolate.clone().start_up(|scope| {
             let context = scope.get_current_context();
             set_eval_allowed(context, isolate.flags().has("allow_eval_during_startup"));
             let env = v8::Object::new(scope);
@@ -112,7 +117,12 @@ impl Worker {
             };
             set_eval_allowed(context, false);
             Ok::<_, Result<StartupError, capnp::Error>>((started?, v8::Global::new(scope, env)))
-        })?;
+        });
+        if let Some(limit) = breach {
+            // Whatever else came of it.
+            return Err(Ok(StartupError { message: limits::text(limit).into(), stack: String::new() }));
+        }
+        let (entrypoints, env) = started?;
         let inline = limits.get_inline_body_bytes() as usize;
         let inline_body_bytes = if inline == 0 { DEFAULT_INLINE_BODY } else { inline };
         Ok(Worker { isolate, entrypoints, env, inline_body_bytes })

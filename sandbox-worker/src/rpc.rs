@@ -6,17 +6,22 @@ use std::{
     pin::pin,
     rc::Rc,
     task::Poll,
+    time::Duration,
 };
 
 use bulkhead_ipc::worker_capnp::{self as wire, event_failure};
 use futures::future::{Either, select};
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
 
 use crate::{
-    api,
+    api::{self, response::Refused},
     bind::{Entrypoint, Target, Worker},
     io::{IoContext, js_future},
-    isolate::{HeapLimits, Isolate, builtins, describe},
+    isolate::{HeapLimits, Isolate, builtins, describe, watch},
+    limits::{self, Limit},
     log::{Level, Logger, Source},
 };
 
@@ -114,7 +119,9 @@ impl wire::worker_control::Server for Control {
             drop(isolate);
             Isolate::new(HeapLimits { heap_bytes }, process.logger.clone())
         };
-        tokio::task::spawn_local(process.logger.clone().run(params.get_host()?));
+        let host = params.get_host()?;
+        tokio::task::spawn_local(isolate.reporter().clone().run(host.clone()));
+        tokio::task::spawn_local(process.logger.clone().run(host));
         tokio::task::spawn_local(run_foreground_tasks(isolate.clone()));
         let mut outcome = results.get().init_outcome();
         match Worker::start(isolate, bundle) {
@@ -235,6 +242,7 @@ enum Progress {
     /// The handler's promise is pending.
     Pending(crate::io::JsFuture),
     Failed(event_failure::Kind, String),
+    Exceeded(Limit),
 }
 
 impl wire::event_dispatcher::Server for Dispatcher {
@@ -246,15 +254,22 @@ impl wire::event_dispatcher::Server for Dispatcher {
         let number = params.get()?.get_event();
         let request = params.get()?.get_request()?;
         let is_head = request.get_method()?.as_bytes() == b"HEAD";
+        if self.worker.isolate.is_exhausted() {
+            set_exceeded(results.get(), Limit::Memory);
+            return Ok(());
+        }
         let event = Event::new(&self.process, &self.worker);
         let context = &event.context;
         let mut progress = context.enter(|scope| self.deliver(scope, context, request, is_head, &mut results))?;
         drop(params);
+        if let Some(limit) = context.breach() {
+            progress = Progress::Exceeded(limit);
+        }
         if let Progress::Pending(promise) = progress {
             let (sender, cancelled) = oneshot::channel();
             self.waiting.borrow_mut().insert(number, sender);
             let _cancellable = Cancellable(&self, number);
-            let answered = pin!(self.wait(context, promise, is_head, &mut results));
+            let answered = pin!(self.wait(&event, promise, is_head, &mut results));
             progress = match select(answered, cancelled).await {
                 Either::Left((progress, _)) => progress?,
                 Either::Right(_) => return Err(capnp::Error::failed("the event was cancelled".into())),
@@ -262,6 +277,10 @@ impl wire::event_dispatcher::Server for Dispatcher {
         }
         match progress {
             Progress::Done(body) => event.finish(body),
+            Progress::Exceeded(limit) => {
+                context.end(limit);
+                set_exceeded(results.get(), limit);
+            }
             Progress::Failed(kind, message) => {
                 let mut failure = results.get().init_outcome().init_failure();
                 failure.set_kind(kind);
@@ -285,6 +304,14 @@ impl wire::event_dispatcher::Server for Dispatcher {
     }
 }
 
+/// The reply for an event that was ended by a limit.
+fn set_exceeded(results: wire::event_dispatcher::fetch_results::Builder<'_>, limit: Limit) {
+    let mut failure = results.init_outcome().init_failure();
+    failure.set_kind(event_failure::Kind::Exceeded);
+    failure.set_limit(limit);
+    failure.set_message(limits::text(limit));
+}
+
 /// An event that is being answered.
 ///
 /// When it is dropped, because it was answered or because the client is gone, what was given to `waitUntil` still runs to
@@ -292,28 +319,38 @@ impl wire::event_dispatcher::Server for Dispatcher {
 struct Event {
     context: Rc<IoContext>,
     process: Rc<Process>,
+    started: Instant,
     _active: Active,
 }
 
 impl Event {
     fn new(process: &Rc<Process>, worker: &Worker) -> Self {
         let context = IoContext::new(worker.isolate.clone());
-        Event { context, process: process.clone(), _active: Active::new(process) }
+        Event { context, process: process.clone(), started: Instant::now(), _active: Active::new(process) }
+    }
+
+    /// When the response must have come to its end.
+    fn deadline(&self) -> Option<Deadline> {
+        self.context.isolate().limits().wall_time.map(|limit| Deadline::new(self.started, limit, Limit::WallTime))
     }
 
     /// The reply is made; a body that is still to be pulled keeps the event alive.
     fn finish(self, body: Option<api::response::StreamingBody>) {
+        self.context.set_answered();
         if let Some(body) = body {
-            tokio::task::spawn_local(async move { drive(&self.context, body.wait()).await });
+            tokio::task::spawn_local(async move { drive(&self.context, self.deadline(), body.wait()).await });
         }
     }
 }
 
 impl Drop for Event {
     fn drop(&mut self) {
+        self.context.set_answered();
         if self.context.is_settled() {
             return;
         }
+        let limit = self.context.isolate().limits().wait_until;
+        let deadline = limit.map(|limit| Deadline::new(Instant::now(), limit, Limit::WaitUntil));
         let (context, active) = (self.context.clone(), Active::new(&self.process));
         tokio::task::spawn_local(async move {
             // A promise that nothing is left to settle is not waited for.
@@ -321,20 +358,54 @@ impl Drop for Event {
                 true => Poll::Ready(()),
                 false => context.poll_settled(cx),
             };
-            drive(&context, std::future::poll_fn(ended)).await;
+            // A limit that ends it was reported where it did.
+            let _ = drive(&context, deadline, std::future::poll_fn(ended)).await;
             drop(active);
         });
     }
 }
 
-/// Runs the tasks and timers of an event until `end`.
-async fn drive(context: &Rc<IoContext>, end: impl Future<Output = ()>) {
+/// When an event must have come to something, and the limit that ends it if it has not.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    limit: Limit,
+}
+
+impl Deadline {
+    fn new(start: Instant, time: Duration, limit: Limit) -> Self {
+        Deadline { at: start + time, limit }
+    }
+}
+
+/// Runs the tasks and timers of an event until `end`, or until a limit has ended the event.
+async fn drive<T>(
+    context: &Rc<IoContext>,
+    deadline: Option<Deadline>,
+    end: impl Future<Output = T>,
+) -> Result<T, Limit> {
     let mut end = pin!(end);
+    let mut expired = pin!(async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline.at).await,
+            None => std::future::pending().await,
+        }
+    });
     std::future::poll_fn(|cx| {
         let _ = context.poll_tasks(cx);
-        end.as_mut().poll(cx)
+        if context.breach().is_none()
+            && let Poll::Ready(value) = end.as_mut().poll(cx)
+        {
+            return Poll::Ready(Ok(value));
+        }
+        if let Some(deadline) = deadline
+            && expired.as_mut().poll(cx).is_ready()
+        {
+            context.end(deadline.limit);
+        }
+        context.breach().map_or(Poll::Pending, |limit| Poll::Ready(Err(limit)))
     })
-    .await;
+    .await
 }
 
 impl Dispatcher {
@@ -389,7 +460,10 @@ impl Dispatcher {
             return self.respond(scope, context, value, is_head, results);
         };
         // Most handlers are done as soon as their microtasks are: no reaction needs to be made for those.
-        scope.perform_microtask_checkpoint();
+        self.worker.isolate.run_microtasks(scope);
+        if let Some(limit) = watch::breach() {
+            return Ok(Progress::Exceeded(limit));
+        }
         match promise.state() {
             v8::PromiseState::Fulfilled => {
                 let value = promise.result(scope);
@@ -408,22 +482,23 @@ impl Dispatcher {
     /// Waits for the handler's promise, with the event's tasks and timers running.
     async fn wait(
         &self,
-        context: &Rc<IoContext>,
+        event: &Event,
         promise: crate::io::JsFuture,
         is_head: bool,
         results: &mut wire::event_dispatcher::FetchResults,
     ) -> Result<Progress, capnp::Error> {
+        let context = &event.context;
         let mut promise = pin!(promise);
-        let settled = std::future::poll_fn(|cx| {
-            let _ = context.poll_tasks(cx);
-            match promise.as_mut().poll(cx) {
-                Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-                Poll::Pending if context.is_idle() => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await;
-        context.enter(|scope| {
+        let settled = std::future::poll_fn(|cx| match promise.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending if context.is_idle() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        let settled = match drive(context, event.deadline(), settled).await {
+            Ok(settled) => settled,
+            Err(limit) => return Ok(Progress::Exceeded(limit)),
+        };
+        let progress = context.enter(|scope| {
             match settled {
             Some(Ok(value)) => {
                 let value = v8::Local::new(scope, value);
@@ -441,7 +516,8 @@ impl Dispatcher {
                     .into(),
             )),
         }
-        })
+        })?;
+        Ok(context.breach().map_or(progress, Progress::Exceeded))
     }
 
     /// Puts what the handler gave into the reply.
@@ -458,7 +534,8 @@ impl Dispatcher {
         v8::tc_scope!(let scope, scope);
         match api::response::to_wire(scope, context, value, is_head, limit, builder.init_response()) {
             Ok(body) => Ok(Progress::Done(body)),
-            Err(error) => {
+            Err(Refused::Exceeded(limit)) => Ok(Progress::Exceeded(limit)),
+            Err(Refused::Threw(error)) => {
                 let exception = match error {
                     jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
                     error => error.to_value(scope),
@@ -477,6 +554,9 @@ impl Dispatcher {
         context: &IoContext,
         exception: v8::Local<'s, v8::Value>,
     ) -> Progress {
+        if let Some(limit) = watch::breach() {
+            return Progress::Exceeded(limit);
+        }
         let mut text = describe(scope, exception).text();
         text.truncate(text.floor_char_boundary(MAX_FAILURE_TEXT));
         Progress::Failed(failure_kind(context, event_failure::Kind::Exception), text)

@@ -14,7 +14,7 @@ use bulkhead_policy::{
 };
 
 use crate::{
-    isolate::{HeapLimits, Isolate, platform},
+    isolate::{self, HeapLimits, Isolate, platform},
     log::Logger,
     rpc::{Control, Port, Process},
 };
@@ -84,6 +84,7 @@ fn run() -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = tokio::task::LocalSet::new();
     let logger = Rc::new(Logger::default());
+    isolate::limit_native_memory(usize::try_from(args.memory_bytes).unwrap_or(usize::MAX));
     let limits = HeapLimits { heap_bytes: usize::try_from(args.heap_bytes).unwrap_or(usize::MAX) };
     let isolate = Isolate::new(limits, logger.clone());
     let process = Process::new(isolate.clone(), limits, logger);

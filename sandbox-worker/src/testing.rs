@@ -1,17 +1,26 @@
 //! A bare isolate with all globals, for tests of the API from the outside.
 
 use std::{
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::{Mutex, MutexGuard, PoisonError},
     task::Poll,
 };
 
-use bulkhead_ipc::compatibility;
+use bulkhead_ipc::{
+    compatibility,
+    worker_capnp::{
+        byte_source, event_dispatcher, event_failure, event_port, fetch_outcome, host, http_response, limits,
+        worker_control,
+    },
+};
 
 use crate::{
     io::IoContext,
     isolate::{HeapLimits, Isolate, describe, platform},
+    limits::Limit,
     log::Logger,
+    rpc::{Control, Port, Process},
 };
 
 /// Isolates are made and used one at a time in a process: those of one process share a read-only heap, whose set-up
@@ -31,6 +40,189 @@ pub fn with_isolate<R>(body: impl AsyncFnOnce(Rc<Isolate>) -> R) -> R {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built");
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, body(isolate))
+}
+
+/// How an event came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The status, and the body: what came of it, and whether it came to its end.
+    Response(u16, String, bool),
+    /// It failed in another way.
+    Failure(event_failure::Kind, String),
+    /// A limit ended it.
+    Exceeded(Limit, String),
+}
+
+/// What a worker told its supervisor.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// `level message` for each entry of the log.
+    pub log: RefCell<Vec<String>>,
+    /// Each limit that was exceeded.
+    pub exceeded: RefCell<Vec<Limit>>,
+    /// Most calls about limits that were open at a time.
+    pub most_open: Cell<u32>,
+    open: Cell<u32>,
+}
+
+struct FakeHost(Rc<Told>);
+
+impl host::Server for FakeHost {
+    async fn log(self: Rc<Self>, params: host::LogParams, _: host::LogResults) -> Result<(), capnp::Error> {
+        for entry in params.get()?.get_entries()? {
+            let line = format!("{:?} {}", entry.get_level()?, entry.get_message()?.to_str()?);
+            self.0.log.borrow_mut().push(line);
+        }
+        Ok(())
+    }
+
+    async fn exceeded(
+        self: Rc<Self>,
+        params: host::ExceededParams,
+        _: host::ExceededResults,
+    ) -> Result<(), capnp::Error> {
+        let told = &self.0;
+        told.open.set(told.open.get() + 1);
+        told.most_open.set(told.most_open.get().max(told.open.get()));
+        tokio::task::yield_now().await;
+        told.exceeded.borrow_mut().push(params.get()?.get_limit()?);
+        told.open.set(told.open.get() - 1);
+        Ok(())
+    }
+}
+
+/// A worker behind its own interface, without a connection.
+pub struct Served {
+    control: worker_control::Client,
+    dispatcher: event_dispatcher::Client,
+    /// What it told the supervisor.
+    pub told: Rc<Told>,
+    number: Cell<u64>,
+}
+
+impl std::fmt::Debug for Served {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Served")
+    }
+}
+
+impl Served {
+    /// Sends a GET request for this path, and reads the response to its end.
+    pub async fn fetch(&self, path: &str) -> Outcome {
+        let mut request = self.dispatcher.fetch_request();
+        let mut params = request.get();
+        params.set_event(self.number.replace(self.number.get() + 1));
+        let mut head = params.init_request();
+        head.set_method("GET");
+        head.set_url(format!("http://worker{path}"));
+        let response = request.send().promise.await.expect("the call is answered");
+        match response.get().and_then(|results| results.get_outcome()?.which().map_err(Into::into)).expect("an outcome")
+        {
+            fetch_outcome::Response(response) => {
+                let response = response.expect("a response");
+                let (body, whole) = read_body(response).await;
+                Outcome::Response(response.get_status(), body, whole)
+            }
+            fetch_outcome::Failure(failure) => {
+                let failure = failure.expect("a failure");
+                let message = failure.get_message().expect("a message").to_string().expect("text");
+                match failure.get_kind().expect("a kind") {
+                    event_failure::Kind::Exceeded => Outcome::Exceeded(failure.get_limit().expect("a limit"), message),
+                    kind => Outcome::Failure(kind, message),
+                }
+            }
+        }
+    }
+
+    /// Waits until no event is active and what the worker tells has come.
+    pub async fn drain(&self) {
+        self.control.drain_request().send().promise.await.expect("the worker answers");
+        settle().await;
+    }
+}
+
+/// Lets calls that are on their way arrive.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn read_body(response: http_response::Reader<'_>) -> (String, bool) {
+    let mut bytes = Vec::new();
+    let mut whole = true;
+    match response.get_body().which().expect("a body") {
+        http_response::body::None(()) => {}
+        http_response::body::Bytes(inline) => bytes.extend_from_slice(inline.expect("bytes")),
+        http_response::body::Stream(source) => {
+            let source: byte_source::Client = source.expect("a stream");
+            loop {
+                let mut pull = source.pull_request();
+                pull.get().set_max_bytes(64 << 10);
+                let Ok(pulled) = pull.send().promise.await else {
+                    whole = false;
+                    break;
+                };
+                let pulled = pulled.get().expect("results");
+                bytes.extend_from_slice(pulled.get_bytes().expect("bytes"));
+                if pulled.get_done() {
+                    break;
+                }
+            }
+        }
+    }
+    (String::from_utf8_lossy(&bytes).into_owned(), whole)
+}
+
+/// Binds a process to a worker of one module, and runs `body` with it; `Err` is why the worker did not start.
+///
+/// # Panics
+///
+/// If the process does not answer.
+pub fn serve<R>(
+    module: &str,
+    flags: &[&str],
+    set_limits: impl FnOnce(limits::Builder<'_>),
+    body: impl AsyncFnOnce(Served) -> R,
+) -> Result<R, (String, Rc<Told>)> {
+    let _guard = lock();
+    platform::initialize(&["--expose-gc".to_owned()]);
+    jsg::set_buffer_limit(usize::MAX);
+    let logger = Rc::new(Logger::default());
+    let isolate = Isolate::new(HeapLimits::default(), logger.clone());
+    let process = Process::new(isolate, HeapLimits::default(), logger);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built");
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let control: worker_control::Client = capnp_rpc::new_client(Control(process.clone()));
+        let port: event_port::Client = capnp_rpc::new_client(Port(process));
+        let told = Rc::new(Told::default());
+        let mut bind = control.bind_request();
+        bind.get().set_host(capnp_rpc::new_client(FakeHost(told.clone())));
+        let mut bundle = bind.get().init_bundle();
+        bundle.set_service("test");
+        bundle.set_compatibility_date("2026-11-01");
+        bundle.set_experimental(true);
+        let mut list = bundle.reborrow().init_compatibility_flags(flags.len() as u32);
+        for (flag, index) in flags.iter().zip(0..) {
+            list.set(index, *flag);
+        }
+        let mut main = bundle.reborrow().init_source().init_modules(1).get(0);
+        main.set_name("main");
+        main.set_es_module(module);
+        set_limits(bundle.init_limits());
+        let bound = bind.send().promise.await.expect("the process can be bound");
+        let outcome = bound.get().and_then(|results| results.get_outcome()).expect("an outcome");
+        if let Ok(bulkhead_ipc::worker_capnp::bind_outcome::Error(error)) = outcome.which() {
+            let message = error.and_then(|error| error.get_message()).expect("a message");
+            let message = message.to_string().expect("text");
+            settle().await;
+            return Err((message, told));
+        }
+        let entrypoint = port.entrypoint_request().send().promise.await.expect("there is a default entrypoint");
+        let dispatcher = entrypoint.get().and_then(|results| results.get_dispatcher()).expect("a dispatcher");
+        Ok(body(Served { control, dispatcher, told, number: Cell::new(0) }).await)
+    })
 }
 
 /// Evaluates a script with an event current, waits for the promise if it gives one, and gives its value as a string:

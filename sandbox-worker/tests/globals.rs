@@ -103,5 +103,31 @@ fn script_cannot_wait_or_make_code() {
         "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)",
         "TypeError: Atomics.wait cannot be called in this context",
     );
-    check("eval('1')", "EvalError: Code generation from strings disallowed for this context");
+    for code in [
+        "eval('1')",
+        "new Function('1')",
+        "Function('1')",
+        "Reflect.construct(Function, ['1'])",
+        "(function* () {}).constructor('1')",
+        "(async () => {}).constructor('1')",
+        "(async function* () {}).constructor('1')",
+        "(0, eval)('1')",
+    ] {
+        check(code, "EvalError: Code generation from strings disallowed for this context");
+    }
+    check(
+        "setTimeout('1')",
+        "TypeError: Failed to execute 'setTimeout' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'function'.",
+    );
+    check("import('data:text/javascript,1')", "Error: No such module \"data:text/javascript,1\".");
+    let bytes = "new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])";
+    for (code, name) in [
+        (format!("new WebAssembly.Module({bytes})"), "WebAssembly.Module()"),
+        (format!("WebAssembly.compile({bytes})"), "WebAssembly.compile()"),
+        (format!("WebAssembly.instantiate({bytes})"), "WebAssembly.instantiate()"),
+    ] {
+        check(&code, &format!("CompileError: {name}: Wasm code generation disallowed by embedder"));
+    }
+    // There is nobody to share it with: no messages leave the process but heads and bodies.
+    check("new SharedArrayBuffer(4).byteLength + typeof Worker + typeof BroadcastChannel", "4undefinedundefined");
 }

@@ -1,7 +1,8 @@
 //! The untrusted process. Started by `supervisor`, never by hand.
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: bulkhead_sandbox_worker::Counted<mimalloc::MiMalloc> =
+    bulkhead_sandbox_worker::Counted(mimalloc::MiMalloc);
 
 fn main() -> std::process::ExitCode {
     bulkhead_sandbox_worker::main()

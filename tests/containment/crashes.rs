@@ -28,7 +28,7 @@ const right :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "
     .sockets(2)
 }
 
-/// Each path is one way to use up what there is. Those of the first kind end the process.
+/// Each path is one way to use up what there is.
 const EXHAUSTING: &str = "const kept = [];
 const ways = {
   '/heap': () => { for (;;) kept.push(new Array(100_000).fill(0.5)); },
@@ -41,7 +41,7 @@ export default { fetch(request) {
 } };";
 
 #[test]
-fn a_heap_that_is_full_ends_the_process_and_says_so() {
+fn a_heap_that_is_full_ends_the_event_and_retires_the_process() {
     for path in ["/heap", "/strings", "/closures"] {
         let server = bulkhead_test_support::supervisor!().serve(with_neighbour(EXHAUSTING));
         let (left, right) = (server.port_of("left"), server.port_of("right"));
@@ -53,9 +53,9 @@ fn a_heap_that_is_full_ends_the_process_and_says_so() {
             load.run().expect("no connection to the neighbour breaks")
         });
         let response = http::get(left, path).expect("a response");
-        assert_eq!((response.status, response.text().as_str()), (503, "Service Unavailable"), "{path}");
-        server.wait_for_stderr(|text| text.contains("ran out of memory"));
-        assert_named(&server, "ran out of memory");
+        assert_eq!((response.status, response.text().as_str()), (503, "Worker exceeded memory limit."), "{path}");
+        server.wait_for_stderr(|text| text.contains("Worker exceeded memory limit."));
+        assert_named(&server, "Worker exceeded memory limit.");
         back_in_service(left);
         let others = others.join().expect("the load");
         assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0), "{path}");
@@ -196,7 +196,7 @@ fn a_worker_that_dies_at_every_request_does_not_disturb_its_neighbour() {
     }
     let others = others.join().expect("the load");
     assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0));
-    assert_named(&server, "ran out of memory");
+    assert_named(&server, "Worker exceeded memory limit.");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_start_that_uses_up_the_heap_is_an_error_and_not_a_hang() {
     let source = "const kept = []; for (;;) kept.push(new Array(1_000_000).fill(0.5));\nexport default {};";
     let exit = bulkhead_test_support::supervisor!().serve_to_exit(Setup::module(source));
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
-    assert!(exit.stderr.contains("service main: ") && exit.stderr.contains("ran out of memory"), "{}", exit.stderr);
+    assert!(exit.stderr.contains("service main: Worker exceeded memory limit."), "{}", exit.stderr);
 }
 
 #[test]

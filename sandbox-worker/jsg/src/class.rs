@@ -281,6 +281,7 @@ pub(crate) fn wrap<T: Class>(scope: &mut v8::PinScope<'_, '_>, wrapper: v8::Loca
         assert!(align_of::<Holder<T>>() == align_of::<AnyHolder>());
     }
     crate::allocated(size_of::<Holder<T>>() + OVERHEAD);
+    crate::memory::collect_if_due(scope);
     let heap = scope.get_cpp_heap().expect("an isolate has a C++ heap");
     // SAFETY: the pointer stays on the stack until `wrap` hands it to the wrapper, which keeps it alive from then on.
     let pointer = unsafe { v8::cppgc::make_garbage_collected(heap, Holder { info: T::info(), value }) };

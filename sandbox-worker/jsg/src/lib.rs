@@ -46,11 +46,14 @@ mod convert;
 mod error;
 pub mod glue;
 mod iter;
+mod memory;
 mod strings;
 mod to_js;
 mod trace;
 
-pub use buffer::{ArrayBufferBytes, BufferSource, Uint8ArrayBytes};
+pub use buffer::{
+    ArrayBufferBytes, BufferSource, Reserved, Uint8ArrayBytes, buffer_allocator, buffer_bytes, set_buffer_limit,
+};
 pub use class::{
     Class, ClassInfo, Describe, Global, Illegal, Ref, Registry, TemplateBuilder, Upcast, instantiate, unwrap,
     unwrap_value,
@@ -60,6 +63,7 @@ pub use error::{Error, Hooks};
 pub use glue::Receiver;
 pub use iter::{Pair, PairIterable, iterator};
 pub use jsg_macros::{Dict, Enum, Trace, Union, class};
+pub use memory::{Counted, External, set_memory_limit};
 pub use strings::{ByteString, DomString, latin1_to_string, one_byte, string};
 pub use to_js::{OrUndefined, ToJs};
 pub use trace::{JsRef, Trace, allocated, take_allocated};

@@ -64,8 +64,9 @@ impl WireSource {
     async fn collect(&self, length: Option<u64>) -> Result<Vec<u8>> {
         let expected = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
         let mut collected = Vec::with_capacity(expected.min(MAX_PULL_BYTES as usize));
+        let mut reserved = jsg::Reserved::default();
         while let Some(bytes) = self.pull(MAX_PULL_BYTES).await? {
-            if collected.len() + bytes.len() > MAX_COLLECTED {
+            if collected.len() + bytes.len() > MAX_COLLECTED || !reserved.grow(bytes.len()) {
                 return Err(Error::type_error("Memory limit exceeded before EOF."));
             }
             collected.extend_from_slice(&bytes);

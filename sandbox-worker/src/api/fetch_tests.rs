@@ -305,6 +305,7 @@ fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, script: &st
             let value = v8::Local::new(scope, value);
             let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
             response::to_wire(scope, &context, value, head, 8, builder).map_err(|error| {
+                let response::Refused::Threw(error) = error else { panic!("no limit is set") };
                 let error = error.to_value(scope);
                 describe(scope, error).message
             })

@@ -38,7 +38,7 @@ impl Hooks {
         callback: v8::Local<'s, v8::Function>,
         delay: f64,
     ) -> Result<u32> {
-        Ok(IoContext::require(scope)?.set_timer(scope, callback, delay, false, &[]))
+        IoContext::require(scope)?.set_timer(scope, callback, delay, false, &[])
     }
 
     /// 32 random bits of the kernel's.

@@ -1,8 +1,6 @@
 //! `performance` (High Resolution Time, as far as the reference shows it at its newest date).
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use crate::io::IoContext;
+use crate::{io::IoContext, isolate::clock};
 
 /// `Performance`: `now` and `timeOrigin`. The class is not visible, only the one object.
 #[derive(jsg::Trace, Debug)]
@@ -16,14 +14,14 @@ impl Performance {
         0.0
     }
 
-    /// Whole milliseconds since the Unix epoch; 0 while modules are evaluated: no finer clock for timing attacks, and no
-    /// clock at all where nothing has been asked yet.
+    /// Whole milliseconds since the Unix epoch, by the clock that stands still while script runs; 0 while modules are
+    /// evaluated: no finer clock for timing attacks, and no clock at all where nothing has been asked yet.
     #[method]
     fn now(&self, scope: &mut v8::PinScope<'_, '_>) -> f64 {
         if IoContext::current(scope).is_none() {
             return 0.0;
         }
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_millis() as f64)
+        clock::milliseconds() as f64
     }
 }
 

@@ -3,13 +3,18 @@
 use std::{
     cell::{Cell, OnceCell, RefCell},
     future::poll_fn,
+    pin::pin,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
 
-use bulkhead_ipc::worker_capnp::{byte_source, http_response};
+use bulkhead_ipc::{
+    head::HeadLimits,
+    worker_capnp::{byte_source, http_response},
+};
 use bytes::Bytes;
 use capnp::capability::Promise;
+use futures::future::{Either, select};
 use jsg::{Error, FromJs, JsRef, OrUndefined, Place, Registry, Result};
 
 use super::{
@@ -22,7 +27,8 @@ use super::{
 };
 use crate::{
     io::{IoContext, JsFuture, js_future},
-    isolate::{Isolate, builtins, describe},
+    isolate::{Isolate, builtins, describe, watch},
+    limits::{self, Limit},
     log::{Level, Source},
 };
 
@@ -305,6 +311,24 @@ impl StreamingBody {
     }
 }
 
+/// Why an answer does not go out.
+#[derive(Debug)]
+pub enum Refused {
+    /// As an exception of the handler would be.
+    Threw(Error),
+    /// It is more than a response may be.
+    Exceeded(Limit),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Threw(error)
+    }
+}
+
+/// Longest status text, in bytes: what the supervisor takes.
+const MAX_STATUS_TEXT: usize = 512;
+
 /// Writes what a handler answered for the wire. Its body is used from then on.
 ///
 /// A body that is complete and at most `inline_bytes` long travels in the message. A request body that nobody read goes
@@ -317,7 +341,7 @@ impl StreamingBody {
 /// and its `Content-Length` unless the script gave one, are those of the body that it would have had, where that is known.
 ///
 /// # Errors
-/// The value is not a `Response`; the body was used or is locked; the response is a network error.
+/// The value is not a `Response`; the body was used or is locked; the response is a network error; a limit is exceeded.
 pub fn to_wire<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     context: &Rc<IoContext>,
@@ -325,13 +349,13 @@ pub fn to_wire<'s>(
     request_is_head: bool,
     inline_bytes: usize,
     mut builder: http_response::Builder<'_>,
-) -> Result<Option<StreamingBody>> {
+) -> std::result::Result<Option<StreamingBody>, Refused> {
+    let limits = context.isolate().limits();
     let response = jsg::unwrap_value::<Response>(scope, value)
         .ok_or_else(|| Error::type_error("Incorrect type for Promise: the Promise did not resolve to 'Response'."))?;
     if response.status == 0 {
-        return Err(Error::type_error(
-            "Return value from serve handler must not be an error response (like Response.error())",
-        ));
+        let text = "Return value from serve handler must not be an error response (like Response.error())";
+        return Err(Error::type_error(text).into());
     }
     let coding = if response.encoded { None } else { coding(scope, &response.base.headers().map.borrow()) };
     let body = response.base.outgoing(scope)?;
@@ -340,9 +364,22 @@ pub fn to_wire<'s>(
         Outgoing::Bytes(bytes) => Some(bytes.len() as u64),
         Outgoing::Source(_, length) | Outgoing::Reader(_, length) => *length,
     };
+    let max_body = limits.response_body_bytes.unwrap_or(u64::MAX);
+    if !request_is_head && length.is_some_and(|length| length > max_body) {
+        return Err(Refused::Exceeded(Limit::ResponseBody));
+    }
     // As in the reference, nobody says how long an encoded body is.
     let length = length.filter(|_| coding.is_none());
     let map = response.base.headers().map.borrow();
+    let wire = HeadLimits::default();
+    let head_bytes: usize = map.iter().map(|(name, value)| name.len() + value.len()).sum();
+    // One header and its length are this function's own.
+    if map.len() >= wire.max_headers as usize
+        || head_bytes > limits.response_head_bytes.unwrap_or(wire.max_bytes)
+        || response.status_text.len() > MAX_STATUS_TEXT
+    {
+        return Err(Refused::Exceeded(Limit::ResponseHead));
+    }
     builder.set_status(response.status);
     builder.set_status_text(&response.status_text);
     // The response to a HEAD request has no body to count, so its length is a header; the script's, if it has one.
@@ -382,6 +419,7 @@ pub fn to_wire<'s>(
                 reader,
                 progress: progress.clone(),
                 reading: RefCell::default(),
+                left: Cell::new(max_body),
             };
             if request_is_head {
                 // Dropping the source cancels the stream.
@@ -434,6 +472,8 @@ struct ReaderSource {
     reader: v8::Global<v8::Value>,
     progress: Rc<Progress>,
     reading: RefCell<Reading>,
+    /// How many bytes more the body may have.
+    left: Cell<u64>,
 }
 
 #[derive(Default)]
@@ -477,7 +517,12 @@ impl ReaderSource {
     /// At least one byte and at most `max_bytes`, or nothing at the end. Chunks that are there already are merged.
     async fn read(&self, max_bytes: usize) -> std::result::Result<Bytes, String> {
         let mut merged: Vec<u8> = Vec::new();
+        let mut ended = pin!(self.context.ended());
         loop {
+            if let Some(limit) = self.context.breach() {
+                // What came before goes out; the next pull fails.
+                return if merged.is_empty() { Err(limits::text(limit).into()) } else { Ok(merged.into()) };
+            }
             {
                 let mut reading = self.reading.borrow_mut();
                 let room = max_bytes - merged.len();
@@ -507,8 +552,11 @@ impl ReaderSource {
                             None => Err("the stream cannot be read".to_owned()),
                         },
                     }
-                })?;
-                self.reading.borrow_mut().next = Some(next);
+                });
+                if self.context.breach().is_some() {
+                    continue;
+                }
+                self.reading.borrow_mut().next = Some(next?);
             }
             let has_bytes = !merged.is_empty();
             let settled = poll_fn(|cx| {
@@ -523,9 +571,23 @@ impl ReaderSource {
                     Poll::Pending => Poll::Pending,
                 }
             });
-            let Some(settled) = settled.await else { return Ok(merged.into()) };
-            match self.chunk(settled)? {
-                Some(bytes) => self.reading.borrow_mut().rest = bytes,
+            let settled = match select(settled, ended.as_mut()).await {
+                Either::Left((Some(settled), _)) => settled,
+                Either::Left((None, _)) => return Ok(merged.into()),
+                Either::Right(_) => continue,
+            };
+            let chunk = self.chunk(settled);
+            if self.context.breach().is_some() {
+                continue;
+            }
+            match chunk? {
+                Some(bytes) => match self.left.get().checked_sub(bytes.len() as u64) {
+                    Some(left) => {
+                        self.left.set(left);
+                        self.reading.borrow_mut().rest = bytes;
+                    }
+                    None => self.context.end(Limit::ResponseBody),
+                },
                 None => self.reading.borrow_mut().ended = true,
             }
         }
@@ -536,7 +598,7 @@ impl ReaderSource {
         &self,
         settled: std::result::Result<v8::Global<v8::Value>, v8::Global<v8::Value>>,
     ) -> std::result::Result<Option<Bytes>, String> {
-        self.context.isolate().enter(|scope| {
+        self.context.enter(|scope| {
             v8::tc_scope!(let scope, scope);
             let result = match settled {
                 Ok(result) => v8::Local::new(scope, result),
@@ -547,7 +609,7 @@ impl ReaderSource {
             };
             let result = v8::Local::<v8::Object>::try_from(result).expect("readChunk gives an object");
             let key = jsg::string(scope, "value");
-            let value = result.get(scope, key.into()).expect("a plain property can be read");
+            let value = result.get(scope, key.into()).ok_or("the stream cannot be read")?;
             Ok((!value.is_undefined()).then(|| Bytes::from(jsg::BufferSource(value).to_vec())))
         })
     }
@@ -555,6 +617,9 @@ impl ReaderSource {
 
 /// Logs what ended a response's body early. Its head is sent, so that there is no other way to say it.
 fn broke<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> String {
+    if let Some(limit) = watch::breach() {
+        return limits::text(limit).into();
+    }
     let described = describe(scope, exception);
     let text = format!("Uncaught {}", described.text());
     Isolate::of(scope).logger().write(Level::Error, Source::Runtime, &text);
@@ -563,7 +628,7 @@ fn broke<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Valu
 
 impl Drop for ReaderSource {
     fn drop(&mut self) {
-        if self.reading.get_mut().ended {
+        if self.reading.get_mut().ended || self.context.breach().is_some() {
             self.progress.finish();
             return;
         }

@@ -55,7 +55,7 @@ fn set<'s>(
         )));
     };
     let context = IoContext::require(scope)?;
-    Ok(context.set_timer(scope, function, delay.unwrap_or(0.0), interval, arguments))
+    context.set_timer(scope, function, delay.unwrap_or(0.0), interval, arguments)
 }
 
 /// What is given to `clearTimeout` and `clearInterval`: anything that converts to a number.

@@ -15,6 +15,9 @@ use crate::isolate::builtins;
 pub struct Url {
     #[trace(skip)]
     record: RefCell<ada_url::Url>,
+    /// Its text, which is in the parser's own memory.
+    #[trace(skip)]
+    size: jsg::External,
     /// The `searchParams` object, once somebody asked for it.
     params: RefCell<Option<Ref<UrlSearchParams>>>,
 }
@@ -44,7 +47,16 @@ fn parse(
 
 impl Url {
     fn of(record: ada_url::Url) -> Self {
-        Url { record: RefCell::new(record), params: RefCell::default() }
+        let size = jsg::External::default();
+        size.set(record.href().len());
+        Url { record: RefCell::new(record), size, params: RefCell::default() }
+    }
+
+    fn edit<R>(&self, edit: impl FnOnce(&mut ada_url::Url) -> R) -> R {
+        let mut record = self.record.borrow_mut();
+        let result = edit(&mut record);
+        self.size.set(record.href().len());
+        result
     }
 
     /// The serialized URL.
@@ -55,7 +67,7 @@ impl Url {
     /// The parameters have changed.
     pub(super) fn set_query(&self, query: &str) {
         // The empty query is no query, and text for which this takes a leading `?` away cannot come: it is encoded.
-        self.record.borrow_mut().set_search(Some(query));
+        self.edit(|record| record.set_search(Some(query)));
     }
 
     /// The query was set from outside the parameters: they follow.
@@ -141,7 +153,7 @@ impl Url {
 
     #[setter]
     fn set_href(&self, scope: &mut v8::PinScope<'_, '_>, value: UsvString) -> Result<()> {
-        if self.record.borrow_mut().set_href(&value.0).is_err() {
+        if self.edit(|record| record.set_href(&value.0)).is_err() {
             return Err(Place::Attribute("URL", "href").mismatch("valid URL string"));
         }
         self.query_changed(scope);
@@ -157,7 +169,7 @@ impl Url {
 
     #[setter]
     fn set_protocol(&self, value: UsvString) {
-        let _ = self.record.borrow_mut().set_protocol(&value.0);
+        let _ = self.edit(|record| record.set_protocol(&value.0));
     }
 
     #[getter]
@@ -167,7 +179,7 @@ impl Url {
 
     #[setter]
     fn set_username(&self, value: UsvString) {
-        let _ = self.record.borrow_mut().set_username(Some(&value.0));
+        let _ = self.edit(|record| record.set_username(Some(&value.0)));
     }
 
     #[getter]
@@ -177,7 +189,7 @@ impl Url {
 
     #[setter]
     fn set_password(&self, value: UsvString) {
-        let _ = self.record.borrow_mut().set_password(Some(&value.0));
+        let _ = self.edit(|record| record.set_password(Some(&value.0)));
     }
 
     #[getter]
@@ -187,7 +199,7 @@ impl Url {
 
     #[setter]
     fn set_host(&self, value: UsvString) {
-        let _ = self.record.borrow_mut().set_host(Some(&value.0));
+        let _ = self.edit(|record| record.set_host(Some(&value.0)));
     }
 
     #[getter]
@@ -197,7 +209,7 @@ impl Url {
 
     #[setter]
     fn set_hostname(&self, value: UsvString) {
-        let _ = self.record.borrow_mut().set_hostname(Some(&value.0));
+        let _ = self.edit(|record| record.set_hostname(Some(&value.0)));
     }
 
     #[getter]
@@ -207,7 +219,7 @@ impl Url {
 
     #[setter]
     fn set_port(&self, value: UsvString) {
-        let _ = self.record.borrow_mut().set_port(Some(&value.0));
+        let _ = self.edit(|record| record.set_port(Some(&value.0)));
     }
 
     #[getter]
@@ -217,7 +229,7 @@ impl Url {
 
     #[setter]
     fn set_pathname(&self, value: UsvString) {
-        let _ = self.record.borrow_mut().set_pathname(Some(&value.0));
+        let _ = self.edit(|record| record.set_pathname(Some(&value.0)));
     }
 
     #[getter]
@@ -227,7 +239,7 @@ impl Url {
 
     #[setter]
     fn set_search(&self, scope: &mut v8::PinScope<'_, '_>, value: UsvString) {
-        self.record.borrow_mut().set_search(Some(&value.0));
+        self.edit(|record| record.set_search(Some(&value.0)));
         self.query_changed(scope);
     }
 
@@ -238,7 +250,7 @@ impl Url {
 
     #[setter]
     fn set_hash(&self, value: UsvString) {
-        self.record.borrow_mut().set_hash(Some(&value.0));
+        self.edit(|record| record.set_hash(Some(&value.0)));
     }
 
     #[getter]

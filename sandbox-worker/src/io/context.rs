@@ -7,14 +7,23 @@ use std::{
     pin::Pin,
     rc::{Rc, Weak},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use jsg::Error;
 use slab::Slab;
+use tokio::sync::Notify;
 
 use super::{promise, timers::Timers};
-use crate::isolate::Isolate;
+use crate::{
+    isolate::Isolate,
+    limits::{self, Limit},
+    log::{Level, Source},
+};
+
+/// How often an event that goes on at once, such as by timers of no delay, does so before others have their turn.
+const MAX_ROUNDS: u32 = 16;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -35,6 +44,14 @@ pub struct IoContext {
     waiting: Cell<usize>,
     settled: RefCell<Option<Waker>>,
     pass_through_on_exception: Cell<bool>,
+    /// Processor time that the event has used.
+    used: Cell<Duration>,
+    /// Whether somebody was told how the event came out, so that a breach of a limit can only be logged.
+    answered: Cell<bool>,
+    /// The limit that ended the event.
+    breach: Cell<Option<Limit>>,
+    /// Told when a limit ends the event.
+    ended: Notify,
 }
 
 /// A weak reference to a context, for objects that may outlive the event.
@@ -78,6 +95,10 @@ impl IoContext {
             waiting: Cell::new(0),
             settled: RefCell::default(),
             pass_through_on_exception: Cell::new(false),
+            used: Cell::default(),
+            answered: Cell::new(false),
+            breach: Cell::default(),
+            ended: Notify::new(),
         });
         entry.insert(Rc::downgrade(&context));
         context
@@ -116,6 +137,9 @@ impl IoContext {
 
     /// Runs a task until it ends or the event is over.
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        if self.breach.get().is_some() {
+            return;
+        }
         self.added.borrow_mut().push(Box::pin(task));
         self.wake();
     }
@@ -155,17 +179,63 @@ impl IoContext {
     /// Runs `body` with the isolate entered and this context current, then the microtasks that it caused.
     ///
     /// This is the one way from a task into script. Must not be called while script is running.
+    ///
+    /// What runs is counted against the event's limits. If it exceeds one, it is interrupted and the event is over, which
+    /// [`Self::breach`] says: what `body` gave then means nothing.
     pub fn enter<R>(self: &Rc<Self>, body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {
-        self.isolate.enter(|scope| {
+        let (result, used, breach) = self.isolate.enter_event(self.used.get(), |scope| {
             let id = v8::Integer::new_from_unsigned(scope, self.id);
             scope.set_continuation_preserved_embedder_data(id.into());
             let result = body(scope);
-            scope.perform_microtask_checkpoint();
+            self.isolate.run_microtasks(scope);
             self.isolate.after_microtasks(scope);
             let undefined = v8::undefined(scope);
             scope.set_continuation_preserved_embedder_data(undefined.into());
             result
-        })
+        });
+        self.used.set(self.used.get() + used);
+        if let Some(limit) = breach {
+            self.end(limit);
+        }
+        result
+    }
+
+    /// Ends the event because it has exceeded a limit: everything that it owns goes. Not to be called while script runs.
+    pub fn end(&self, limit: Limit) {
+        if self.breach.replace(Some(limit)).is_some() {
+            return;
+        }
+        self.isolate.reporter().exceeded(limit);
+        if self.answered.get() {
+            let level = if limit == Limit::WaitUntil { Level::Warn } else { Level::Error };
+            self.isolate.logger().write(level, Source::Runtime, limits::text(limit));
+        }
+        drop((self.tasks.take(), self.added.take(), self.owned.take()));
+        self.timers.clear();
+        self.waiting.set(0);
+        self.ended.notify_waiters();
+        self.wake();
+    }
+
+    /// The limit that ended the event, if one did.
+    pub fn breach(&self) -> Option<Limit> {
+        self.breach.get()
+    }
+
+    /// Ready when a limit has ended the event.
+    pub async fn ended(&self) -> Limit {
+        loop {
+            let ended = self.ended.notified();
+            if let Some(limit) = self.breach.get() {
+                return limit;
+            }
+            ended.await;
+        }
+    }
+
+    /// From here on somebody knows how the event came out: a limit that it exceeds is logged.
+    pub fn set_answered(&self) {
+        self.answered.set(true);
     }
 
     /// `ctx.waitUntil`: keeps the event alive until the promise settles; a rejection is logged.
@@ -182,7 +252,8 @@ impl IoContext {
                     crate::isolate::report_exception(scope, reason);
                 });
             }
-            context.waiting.set(context.waiting.get() - 1);
+            // The event may have ended meanwhile.
+            context.waiting.set(context.waiting.get().saturating_sub(1));
             if context.waiting.get() == 0
                 && let Some(waker) = context.settled.borrow_mut().take()
             {
@@ -216,14 +287,19 @@ impl IoContext {
             Some(waker) if waker.will_wake(cx.waker()) => {}
             slot => *slot = Some(cx.waker().clone()),
         }
-        loop {
+        for _ in 0..MAX_ROUNDS {
             let added = std::mem::take(&mut *self.added.borrow_mut());
             // The set is taken out so that a task may look at the context while it runs.
             let mut tasks = self.tasks.take();
             tasks.extend(added);
             let mut progressed = false;
-            while let Poll::Ready(Some(())) = tasks.poll_next_unpin(cx) {
+            while self.breach.get().is_none()
+                && let Poll::Ready(Some(())) = tasks.poll_next_unpin(cx)
+            {
                 progressed = true;
+            }
+            if self.breach.get().is_some() {
+                return Poll::Pending;
             }
             drop(self.tasks.replace(tasks));
             progressed |= self.timers.poll(self, cx);
@@ -231,6 +307,8 @@ impl IoContext {
                 return Poll::Pending;
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Whether every promise given to [`IoContext::wait_until`] has settled.

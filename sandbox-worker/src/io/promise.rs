@@ -75,12 +75,13 @@ pub fn js_future<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8
             state.borrow_mut().outcome = Some(Err(v8::Global::new(scope, reason)));
         }
         v8::PromiseState::Pending => {
-            let (fulfilled, rejected) = reactions(scope, &state);
             v8::tc_scope!(let scope, scope);
             // V8's own `then` asks the promise for its constructor, which scripts can replace. This one fails only when
-            // the isolate ends, and then nobody waits any more.
-            let arguments = [promise.into(), fulfilled.into(), rejected.into()];
-            let _ = crate::isolate::builtins::call(scope, "upon", &arguments);
+            // script is interrupted or the stack is full; the promise then stays pending.
+            if let Some((fulfilled, rejected)) = reactions(scope, &state) {
+                let arguments = [promise.into(), fulfilled.into(), rejected.into()];
+                let _ = crate::isolate::builtins::call(scope, "upon", &arguments);
+            }
         }
     }
     JsFuture(state)
@@ -90,7 +91,7 @@ pub fn js_future<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8
 fn reactions<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &Rc<RefCell<State>>,
-) -> (v8::Local<'s, v8::Function>, v8::Local<'s, v8::Function>) {
+) -> Option<(v8::Local<'s, v8::Function>, v8::Local<'s, v8::Function>)> {
     fn fulfilled<'s>(
         scope: &mut v8::PinScope<'s, '_>,
         arguments: v8::FunctionCallbackArguments<'s>,
@@ -121,17 +122,16 @@ fn reactions<'s>(
             waker.wake();
         }
     }
-    let data = jsg::instantiate(scope, Reaction(state.clone())).expect("an internal class can be instantiated");
+    let data = jsg::instantiate(scope, Reaction(state.clone())).ok()?;
     let make = |scope: &mut v8::PinScope<'s, '_>, callback: v8::FunctionCallback| {
         v8::Function::builder_raw(callback)
             .data(data.into())
             .constructor_behavior(v8::ConstructorBehavior::Throw)
             .build(scope)
-            .expect("a function can be made")
     };
-    let fulfilled = make(scope, v8::MapFnTo::map_fn_to(fulfilled));
-    let rejected = make(scope, v8::MapFnTo::map_fn_to(rejected));
-    (fulfilled, rejected)
+    let fulfilled = make(scope, v8::MapFnTo::map_fn_to(fulfilled))?;
+    let rejected = make(scope, v8::MapFnTo::map_fn_to(rejected))?;
+    Some((fulfilled, rejected))
 }
 
 /// Keeps the Rust side of a [`JsFuture`] alive for as long as the promise may call back.

@@ -10,12 +10,16 @@ use std::{
     time::Duration,
 };
 
+use jsg::Error;
 use tokio::time::{Instant, Sleep};
 
 use super::IoContext;
 
 /// The longest delay, in milliseconds: what fits into the 31 bits of the web platform.
 const MAX_DELAY: f64 = 2_147_483_647.0;
+
+/// Most timers that one event may have active at a time, as in the reference.
+const MAX_ACTIVE: usize = 10_000;
 
 /// When a timer is due, and the order among those that are due at the same time.
 type Key = (Instant, u32);
@@ -33,6 +37,8 @@ pub(super) struct Timers {
     due: RefCell<BTreeMap<Key, Timer>>,
     by_id: RefCell<HashMap<u32, Instant>>,
     last: Cell<u32>,
+    /// How many have run or were cleared.
+    finished: Cell<u32>,
     sleep: RefCell<Option<Pin<Box<Sleep>>>>,
 }
 
@@ -47,6 +53,11 @@ impl Timers {
         self.due.borrow().is_empty()
     }
 
+    /// Drops all timers.
+    pub(super) fn clear(&self) {
+        drop((self.due.take(), self.by_id.take(), self.sleep.take()));
+    }
+
     fn insert(&self, id: u32, at: Instant, timer: Timer) {
         self.by_id.borrow_mut().insert(id, at);
         self.due.borrow_mut().insert((at, id), timer);
@@ -54,6 +65,7 @@ impl Timers {
 
     fn remove(&self, id: u32) {
         if let Some(at) = self.by_id.borrow_mut().remove(&id) {
+            self.finished.set(self.finished.get().saturating_add(1));
             self.due.borrow_mut().remove(&(at, id));
         }
     }
@@ -89,6 +101,7 @@ impl Timers {
                 Some(every) => self.insert(id, now + every.max(Duration::from_millis(1)), timer),
                 None => {
                     self.by_id.borrow_mut().remove(&id);
+                    self.finished.set(self.finished.get().saturating_add(1));
                 }
             }
             ran = true;
@@ -113,6 +126,10 @@ impl IoContext {
     ///
     /// `milliseconds` is clamped to 0 … 2³¹ − 1. For an interval the callback runs until the event ends or the timer is
     /// cleared.
+    ///
+    /// # Errors
+    ///
+    /// The event has as many timers as it may have.
     pub fn set_timer<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
@@ -120,7 +137,18 @@ impl IoContext {
         milliseconds: f64,
         interval: bool,
         arguments: &[v8::Local<'s, v8::Value>],
-    ) -> u32 {
+    ) -> Result<u32, Error> {
+        let active = self.timers.by_id.borrow().len();
+        if active >= MAX_ACTIVE {
+            return Err(Error::dom(
+                "QuotaExceededError",
+                format!(
+                    "You have exceeded the number of active timeouts you may set. max active timeouts: {MAX_ACTIVE}, \
+                     current active timeouts: {active}, finished timeouts: {}",
+                    self.timers.finished.get()
+                ),
+            ));
+        }
         let id = self.timers.last.get().wrapping_add(1);
         self.timers.last.set(id);
         let delay = delay(milliseconds);
@@ -131,7 +159,7 @@ impl IoContext {
         };
         self.timers.insert(id, Instant::now() + delay, timer);
         self.wake();
-        id
+        Ok(id)
     }
 
     /// Clears a timer or an interval; a number that names none is ignored.

@@ -138,8 +138,12 @@ pub fn call<'s>(
     name: &str,
     arguments: &[v8::Local<'s, v8::Value>],
 ) -> Result<v8::Local<'s, v8::Value>> {
-    let function = v8::Local::<v8::Function>::try_from(value(scope, name))
-        .unwrap_or_else(|_| panic!("the built-ins export no function {name}"));
+    let function = match v8::Local::<v8::Function>::try_from(value(scope, name)) {
+        Ok(function) => function,
+        // While script is being interrupted V8 finds nothing.
+        Err(_) if scope.is_execution_terminating() => return Err(Error::Pending),
+        Err(_) => panic!("the built-ins export no function {name}"),
+    };
     let receiver = v8::undefined(scope).into();
     function.call(scope, receiver, arguments).ok_or(Error::Pending)
 }

@@ -80,8 +80,12 @@ pub(super) fn frames(scope: &mut v8::PinScope<'_, '_>, message: v8::Local<'_, v8
     text
 }
 
-/// Logs an exception that ended nothing but the callback that it came from.
+/// Logs an exception that ended nothing but the callback that it came from. That script was interrupted is no exception,
+/// and is said elsewhere.
 pub fn report_exception<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) {
+    if super::watch::breach().is_some() {
+        return;
+    }
     let described = describe(scope, exception);
     let isolate = Isolate::of(scope);
     let text = format!("Uncaught {}", described.text());
@@ -115,6 +119,10 @@ pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, 
     // A listener may reject more; those are for the next checkpoint.
     let rejections = std::mem::take(&mut *isolate.rejections.borrow_mut());
     for (promise, reason) in rejections {
+        // Listeners are script, and so may be what describes a reason.
+        if super::watch::breach().is_some() {
+            return;
+        }
         v8::scope!(let scope, scope);
         let promise = v8::Local::new(scope, promise);
         let reason = v8::Local::new(scope, reason);
@@ -126,6 +134,9 @@ pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, 
             if handled.is_some_and(|handled| handled.is_true()) {
                 continue;
             }
+        }
+        if super::watch::breach().is_some() {
+            return;
         }
         let described = describe(scope, reason);
         let text = format!("Uncaught (in promise) {}", described.text());

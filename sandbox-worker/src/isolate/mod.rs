@@ -1,20 +1,28 @@
 //! The one isolate of the process: its heap, its context, its built-ins, its modules.
 
 pub mod builtins;
+pub(crate) mod clock;
 mod exceptions;
 pub mod modules;
 pub mod platform;
+pub(crate) mod watch;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
     rc::{Rc, Weak},
+    time::Duration,
 };
 
 use bulkhead_ipc::compatibility::CompatibilityFlags;
+use clock::Clock;
 pub use exceptions::{Described, describe, report_exception};
 use jsg::Registry;
 
-use crate::{io::Contexts, log::Logger};
+use crate::{
+    io::Contexts,
+    limits::{self, Limit, Limits, Reporter},
+    log::{Level, Logger, Source},
+};
 
 /// An isolate with one context in it.
 pub struct Isolate {
@@ -25,7 +33,9 @@ pub struct Isolate {
     pub(crate) modules: RefCell<modules::Modules>,
     pub(crate) rejections: RefCell<exceptions::Rejections>,
     flags: OnceCell<CompatibilityFlags>,
+    limits: Cell<Limits>,
     logger: Rc<Logger>,
+    reporter: Rc<Reporter>,
     /// Bytes that wrapped objects have come to own since the collector was last told.
     allocated: Cell<usize>,
 }
@@ -47,11 +57,19 @@ pub struct HeapLimits {
     pub heap_bytes: usize,
 }
 
+/// Sets the limit of what Rust code allocates, buffers of scripts included: half of the memory that the process may have.
+/// Script that exceeds it is interrupted, and the isolate counts as exhausted. 0 sets none.
+pub fn limit_native_memory(process_bytes: usize) {
+    if process_bytes != 0 {
+        jsg::set_memory_limit(process_bytes / 2, watch::exhaust);
+    }
+}
+
 impl Isolate {
     /// Makes the isolate and evaluates the built-ins. No tenant code is needed for that, and none runs.
     pub fn new(limits: HeapLimits, logger: Rc<Logger>) -> Rc<Self> {
         let heap = v8::cppgc::Heap::create(v8::V8::get_current_platform(), Registry::heap_params());
-        let mut params = v8::CreateParams::default().cpp_heap(heap);
+        let mut params = v8::CreateParams::default().cpp_heap(heap).array_buffer_allocator(jsg::buffer_allocator());
         if limits.heap_bytes != 0 {
             params = params.heap_limits(0, limits.heap_bytes);
         }
@@ -61,6 +79,7 @@ impl Isolate {
         v8.set_allow_atomics_wait(false);
         v8.set_capture_stack_trace_for_uncaught_exceptions(true, 10);
         v8.set_oom_error_handler(exceptions::out_of_memory);
+        watch::attach(&mut v8);
         v8.set_promise_reject_callback(exceptions::promise_rejected);
         v8.set_host_import_module_dynamically_callback(modules::import_dynamically);
         Registry::install(&mut v8);
@@ -83,7 +102,9 @@ impl Isolate {
                 modules: RefCell::default(),
                 rejections: RefCell::default(),
                 flags: OnceCell::new(),
+                limits: Cell::default(),
                 logger,
+                reporter: Rc::default(),
                 allocated: Cell::new(0),
             }
         })
@@ -94,17 +115,72 @@ impl Isolate {
         scope.get_slot::<Weak<Isolate>>().and_then(Weak::upgrade).expect("the isolate is complete and alive")
     }
 
-    /// Enters the isolate and its context.
+    /// Enters the isolate and its context for what is no event's and has no limit. The clock stands at 0, as in the
+    /// reference's global scope.
     ///
     /// # Panics
     ///
     /// If script is running: there is one way in, from the event loop.
     pub fn enter<R>(&self, body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {
+        self.slice(Clock::Frozen(0), None, body).0
+    }
+
+    /// Enters the isolate for the worker's start, which has a limit of its own; gives what of it was exceeded too.
+    pub fn start_up<R>(&self, body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> (R, Option<Limit>) {
+        let allowance = self.limits.get().start_up_cpu_time.map(|limit| (limit, limit));
+        let (result, ended) = self.slice(Clock::Frozen(0), allowance, body);
+        let breach = ended.breach.map(|limit| if limit == Limit::CpuTime { Limit::StartUp } else { limit });
+        if let Some(limit) = breach {
+            self.reporter.exceeded(limit);
+        }
+        (result, breach)
+    }
+
+    /// Enters the isolate on behalf of an event that has used `used` processor time before; gives what it has used since
+    /// then, and the limit that it exceeded. The clock stands at the present, or runs if the worker's flags ask for that.
+    pub(crate) fn enter_event<R>(
+        &self,
+        used: Duration,
+        body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R,
+    ) -> (R, Duration, Option<Limit>) {
+        let precise = self.flags.get().is_some_and(|flags| flags.has("precise_timers"));
+        let clock = if precise { Clock::Running } else { Clock::Frozen(clock::real_milliseconds()) };
+        let allowance = self.limits.get().cpu_time.map(|limit| (limit.saturating_sub(used), limit));
+        let (result, ended) = self.slice(clock, allowance, body);
+        (result, ended.time, ended.breach)
+    }
+
+    /// The one way in.
+    fn slice<R>(
+        &self,
+        clock: Clock,
+        allowance: Option<(Duration, Duration)>,
+        body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R,
+    ) -> (R, watch::Ended) {
         let mut v8 = self.v8.try_borrow_mut().expect("script is entered from the event loop only");
-        v8::scope!(let scope, &mut *v8);
-        let context = v8::Local::new(scope, &self.context);
-        let scope = &mut v8::ContextScope::new(scope, context);
-        body(scope)
+        clock::set(clock);
+        let slice = watch::begin(allowance);
+        let result = {
+            v8::scope!(let scope, &mut *v8);
+            let context = v8::Local::new(scope, &self.context);
+            let scope = &mut v8::ContextScope::new(scope, context);
+            let result = body(scope);
+            if watch::breach().is_some() {
+                self.abandon(scope);
+            }
+            result
+        };
+        let ended = slice.end(&mut v8);
+        clock::set(Clock::Running);
+        (result, ended)
+    }
+
+    /// Drops what interrupted script has left to be done: it would be done in the next slice, at another event's expense.
+    fn abandon(&self, scope: &mut v8::PinScope<'_, '_>) {
+        // The first microtask is interrupted, and with it V8 drops the others.
+        scope.terminate_execution();
+        scope.perform_microtask_checkpoint();
+        self.rejections.borrow_mut().clear();
     }
 
     /// Sets the compatibility flags of the worker; once, before its code runs.
@@ -118,9 +194,36 @@ impl Isolate {
         self.flags.get().expect("the worker is bound")
     }
 
+    /// Sets the limits of the worker, before its code runs.
+    pub fn set_limits(&self, limits: Limits) {
+        self.limits.set(limits);
+    }
+
+    /// What the worker may use.
+    pub fn limits(&self) -> Limits {
+        self.limits.get()
+    }
+
+    /// Whether the worker has exhausted its heap. It takes no further event.
+    pub fn is_exhausted(&self) -> bool {
+        watch::is_exhausted()
+    }
+
+    /// Where breaches of limits are reported.
+    pub fn reporter(&self) -> &Rc<Reporter> {
+        &self.reporter
+    }
+
     /// Where the worker's output goes.
     pub fn logger(&self) -> &Logger {
         &self.logger
+    }
+
+    /// Runs the microtasks, unless the slice has exceeded a limit.
+    pub(crate) fn run_microtasks(&self, scope: &mut v8::PinScope<'_, '_>) {
+        if watch::breach().is_none() {
+            scope.perform_microtask_checkpoint();
+        }
     }
 
     /// What must follow every microtask checkpoint: rejections that nobody handled are reported.
@@ -140,12 +243,16 @@ impl Isolate {
         self.rejections.borrow_mut().retain(|(known, _)| *known != promise);
     }
 
-    /// Runs one of V8's own tasks.
+    /// Runs one of V8's own tasks. Some run script (callbacks of a `FinalizationRegistry`), which is limited as an event is.
     pub(crate) fn run_task(&self, task: v8::Task) {
-        self.enter(|scope| {
+        let ((), _, breach) = self.enter_event(Duration::ZERO, |scope| {
             task.run();
-            scope.perform_microtask_checkpoint();
+            self.run_microtasks(scope);
             self.after_microtasks(scope);
         });
+        if let Some(limit) = breach {
+            self.reporter.exceeded(limit);
+            self.logger.write(Level::Error, Source::Runtime, limits::text(limit));
+        }
     }
 }

@@ -159,7 +159,7 @@ pub fn evaluate_modules<'s>(
     let Some(completion) = module.evaluate(scope) else {
         return Err(startup_error(scope, &Error::Pending));
     };
-    scope.perform_microtask_checkpoint();
+    isolate.run_microtasks(scope);
     if let Ok(promise) = v8::Local::<v8::Promise>::try_from(completion) {
         match promise.state() {
             v8::PromiseState::Fulfilled => {}
@@ -197,7 +197,7 @@ pub fn evaluate_script(
     if result.is_none() {
         return Err(startup_error(scope, &Error::Pending));
     }
-    scope.perform_microtask_checkpoint();
+    isolate.run_microtasks(scope);
     isolate.after_microtasks(scope);
     Ok(())
 }

@@ -90,6 +90,7 @@ pub fn initialize(flags: &[String]) {
         let platform = v8::new_custom_platform(BACKGROUND_THREADS, false, false, Platform).make_shared();
         v8::V8::initialize_platform(platform);
         v8::V8::initialize();
+        super::watch::start();
     });
 }
 

@@ -1,0 +1,93 @@
+//! The memory that Rust code allocates on behalf of scripts, which V8 does not see: lists, texts, bodies, buffers.
+
+use std::{
+    alloc::{GlobalAlloc, Layout},
+    cell::Cell,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+static USED: AtomicUsize = AtomicUsize::new(0);
+static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// From how many bytes on there is a look for garbage.
+static COLLECT: AtomicUsize = AtomicUsize::new(usize::MAX);
+static EXCEEDED: OnceLock<fn()> = OnceLock::new();
+
+/// Sets how many bytes all Rust code of the process together may allocate before `exceeded` is called, which is then called
+/// at every allocation. It must not allocate.
+pub fn set_memory_limit(bytes: usize, exceeded: fn()) {
+    let _ = EXCEEDED.set(exceeded);
+    LIMIT.store(bytes, Relaxed);
+    COLLECT.store(bytes / 2, Relaxed);
+}
+
+/// An allocator that counts what it gives. To be the global one, for [`set_memory_limit`] to mean something.
+#[derive(Debug)]
+pub struct Counted<A>(pub A);
+
+fn add(bytes: usize) {
+    let used = USED.fetch_add(bytes, Relaxed) + bytes;
+    if used > LIMIT.load(Relaxed)
+        && let Some(exceeded) = EXCEEDED.get()
+    {
+        exceeded();
+    }
+}
+
+/// Bytes that code in another language allocated, counted with those of Rust for as long as this lives.
+#[derive(Debug, Default)]
+pub struct External(Cell<usize>);
+
+impl External {
+    /// Says how many bytes it is now.
+    pub fn set(&self, bytes: usize) {
+        USED.fetch_sub(self.0.replace(bytes), Relaxed);
+        add(bytes);
+    }
+}
+
+impl Drop for External {
+    fn drop(&mut self) {
+        USED.fetch_sub(self.0.get(), Relaxed);
+    }
+}
+
+// SAFETY: every call is passed on as it is.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for Counted<A> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        add(layout.size());
+        // SAFETY: as the caller promises.
+        unsafe { self.0.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        USED.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { self.0.dealloc(memory, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        add(layout.size());
+        // SAFETY: as the caller promises.
+        unsafe { self.0.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        USED.fetch_sub(layout.size(), Relaxed);
+        add(size);
+        // SAFETY: as the caller promises.
+        unsafe { self.0.realloc(memory, layout, size) }
+    }
+}
+
+/// Has V8 look for garbage when half of what there is, or much more than at the last look, is allocated: objects of scripts
+/// may own most of it, and V8 sees no reason to hurry.
+pub(crate) fn collect_if_due(scope: &mut v8::PinScope<'_, '_>) {
+    if USED.load(Relaxed) > COLLECT.load(Relaxed) {
+        scope.low_memory_notification();
+        let limit = LIMIT.load(Relaxed);
+        COLLECT.store((USED.load(Relaxed).saturating_add(limit / 8)).max(limit / 2), Relaxed);
+    }
+}
