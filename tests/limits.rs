@@ -77,6 +77,18 @@ const policy :Bulkhead.Policy = ( workers = [ (name = "left", limits = ({limits}
         }
     }
 
+    /// The counters of a worker, as the supervisor writes them at SIGUSR1.
+    fn counters(server: &Server, worker: &str) -> serde_json::Value {
+        server.signal(Signal::SIGUSR1);
+        let find = |text: &str| {
+            let lines = text.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            lines.into_iter().find(|line| line["worker"] == worker)
+        };
+        let before = server.stderr().len();
+        server.wait_for_stderr(|text| text.get(before..).is_some_and(|text| find(text).is_some()));
+        find(&server.stderr()[before..]).expect("they were there")
+    }
+
     fn back_in_service(port: u16) {
         runtime::wait_until("the service to be back", || {
             http::get(port, "/").is_ok_and(|response| response.status == 200 && response.text() == "fine")
@@ -121,8 +133,8 @@ export default { async fetch(request) {
         let paths: Vec<&str> =
             ENDLESS.lines().filter_map(|line| Some(line.strip_prefix("  '")?.split_once('\'')?.0)).collect();
         assert!(paths.len() > 20);
-        let paths: Vec<(&str, &[(u16, &str)], &str)> =
-            paths.into_iter().map(|path| (path, &[(503, CPU)] as &[_], "CPU time limit of 200 ms")).collect();
+        let answers: &[(u16, &str)] = &[(503, CPU)];
+        let paths: Vec<_> = paths.into_iter().map(|path| (path, answers, "CPU time limit of 200 ms")).collect();
         each(ENDLESS, "cpuTimeMs = 200", &paths);
     }
 
@@ -181,7 +193,8 @@ export default { async fetch(request, env, ctx) {
         let limits = "heapBytes = 67108864, memoryBytes = 268435456";
         let server = bulkhead_test_support::supervisor!().serve(limited(GREEDY, limits));
         let left = server.port_of("left");
-        for path in ["/heap", "/map"] {
+        // Containers that grow in one piece (`/map`) can need more than what is left to come to an end with.
+        for path in ["/heap", "/closures"] {
             let before = process::workers(server.pid());
             let response = http::get(left, path).expect("a response");
             assert_eq!((response.status, response.text().as_str()), (503, MEMORY), "{path}");
@@ -218,7 +231,7 @@ export default { async fetch(request, env, ctx) {
         // The same process all the time: an event that is ended is no reason to end the others.
         let after = process::workers(server.pid());
         assert!(pids.iter().all(|pid| after.contains(pid)), "{pids:?} {after:?}\n{}", server.stderr());
-        server.wait_for_stderr(|text| text.contains("times so far"));
+        assert_eq!(counters(&server, "left")["cpuTime"], 5);
     }
 
     #[test]
@@ -238,7 +251,7 @@ export default { async fetch(request, env, ctx) {
         let mut connection = Connection::open(left);
         connection.send(http::request("GET", "/within", &[], b"")).expect("send");
         assert_eq!(connection.head().expect("a head").status, 200);
-        let rest = connection.rest();
+        let rest = connection.to_end().expect("an end");
         assert!(!rest.is_empty() && !rest.ends_with(b"0\r\n\r\n"), "a body that broke off: {rest:?}");
         server.wait_for_stderr(|text| text.contains("wall time limit"));
         back_in_service(left);
@@ -310,7 +323,7 @@ export default { async fetch(request, env, ctx) {
         let mut connection = Connection::open(left);
         connection.send(http::request("GET", "/stream", &[], b"")).expect("send");
         assert_eq!(connection.head().expect("a head").status, 200);
-        let rest = connection.rest();
+        let rest = connection.to_end().expect("an end");
         assert!(rest.len() < 25_000 && !rest.ends_with(b"0\r\n\r\n"), "{} bytes", rest.len());
         assert_ne!(http::get(left, "/body").map_or(0, |response| response.status), 200);
         server.wait_for_stderr(|text| text.contains("response body"));
@@ -365,12 +378,9 @@ export default { async fetch(request, env, ctx) {
         for _ in 0..3 {
             assert_eq!(http::get(left, "/loop").expect("a response").text(), CPU);
         }
-        server.signal(Signal::SIGUSR1);
-        server.wait_for_stderr(|text| {
-            text.lines()
-                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-                .any(|counters| counters["worker"] == "left" && counters["exceeded"]["cpuTime"] == 3)
-        });
+        let mine = counters(&server, "left");
+        assert_eq!((mine["cpuTime"].as_u64(), mine["memory"].as_u64()), (Some(3), Some(0)), "{mine}");
+        assert_eq!(counters(&server, "right")["cpuTime"], 0);
     }
 
     #[test]
@@ -381,9 +391,29 @@ export default { async fetch(request, env, ctx) {
   for (let i = 0; i < 1e6; i++) sum += i % 7;
   return new Response(/^(\\d+)$/.test(String(sum)) ? 'fine' : 'wrong');
 } };";
-        let config = limited(source, "jitless = yes");
-        // A WebAssembly module cannot be compiled there.
-        let server = bulkhead_test_support::supervisor!().serve(config.file("loop.wasm", LOOP));
-        drop::<Server>(server);
+        let setup = limited(source, "jitless = yes").file(
+            "config.capnp",
+            r#"using Workerd = import "/workerd/workerd.capnp";
+using Bulkhead = import "/bulkhead/policy.capnp";
+const config :Workerd.Config = (
+  services = [ (name = "left", worker = ( modules = [ (name = "worker", esModule = embed "left.js") ], compatibilityDate = "2026-08-01" )) ],
+  sockets = [ (name = "http", address = "127.0.0.1:0", http = (), service = "left") ]
+);
+const policy :Bulkhead.Policy = ( default = (jitless = yes) );
+"#,
+        );
+        let server = bulkhead_test_support::supervisor!().serve(setup.sockets(1));
+        assert_eq!(http::get(server.port(), "/").expect("a response").text(), "fine");
+        assert_eq!(http::get(server.port(), "/wasm").expect("a response").text(), "undefined");
+        // Nothing is executable but what comes from the program's own files.
+        let is_root = nix::unistd::geteuid().is_root();
+        for worker in process::workers(server.pid()).into_iter().filter(|_| is_root) {
+            let maps = std::fs::read_to_string(format!("/proc/{worker}/maps")).expect("the worker lives");
+            let made = maps
+                .lines()
+                .filter(|line| line.contains("x") && line.split_whitespace().nth(1).is_some_and(|p| p.contains('x')));
+            let made: Vec<_> = made.filter(|line| !line.contains('/') && !line.contains("[v")).collect();
+            assert!(made.is_empty(), "{made:#?}");
+        }
     }
 }

@@ -293,14 +293,39 @@ impl Validator<'_> {
             .map(|index| self.binding(bindings.get(index), &bindings_at.index(index), &mut names, service_worker))
             .collect();
         let (compatibility_date, compatibility_flags, compatibility) = compatibility?;
-        Some(Worker {
+        let worker = Worker {
             source: source?,
             compatibility_date,
             compatibility_flags,
             compatibility,
             bindings: bindings.into_iter().collect::<Option<_>>()?,
             policy,
-        })
+        };
+        self.compilable(&worker, at);
+        Some(worker)
+    }
+
+    /// A worker without a compiler has no WebAssembly.
+    fn compilable(&mut self, worker: &Worker, at: &Cursor<'_>) {
+        if !worker.policy.jitless {
+            return;
+        }
+        let modules = match &worker.source {
+            WorkerSource::Modules(modules) => modules.as_slice(),
+            WorkerSource::ServiceWorker(_) => &[],
+        };
+        let module = modules.iter().position(|module| matches!(module.kind, ModuleKind::Wasm(_)));
+        let binding = worker.bindings.iter().position(|binding| matches!(binding.value, BindingValue::WasmModule(_)));
+        let places = [(module, "modules", "wasm"), (binding, "bindings", "wasmModule")];
+        for (index, list, field) in places.into_iter().filter_map(|(index, list, field)| Some((index?, list, field))) {
+            let list_at = at.field(list);
+            let one_at = list_at.index(index as u32);
+            self.error_with_help(
+                &one_at.field(field),
+                "this worker is `jitless`, and so has no WebAssembly",
+                "leave it out, or set `jitless = no` for this worker",
+            );
+        }
     }
 
     fn compatibility(
