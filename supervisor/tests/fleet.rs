@@ -1343,7 +1343,7 @@ fn a_small_limit_holds_for_bodies_that_travel_inside_the_call() {
         let mut rig = rig_with_policy(settings(), policy, |_| Behaviour::Good);
         let service = rig.service(0);
         for (length, chunk, known, is_fine) in
-            [(1000, 10, false, true), (1001, 10, false, false), (1001, 10, true, false)]
+            [(1000, 10, false, true), (1001, 10, false, false), (1001, 10, true, false), (70_000, 70_000, false, false)]
         {
             let answer = service.fetch(request("POST", "/how", upload(length, chunk, known).0)).await;
             assert_eq!(answer.is_ok(), is_fine, "{length} {known}: {answer:?}");

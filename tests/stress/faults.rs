@@ -48,6 +48,22 @@ fn worker_of(server: &Server, name: &str) -> u32 {
 }
 
 #[test]
+fn counters_are_written_for_whoever_asks() {
+    let server = bulkhead_test_support::supervisor!().serve(two_workers());
+    let victim = worker_of(&server, "right");
+    kill(runtime::pid(victim), Signal::SIGKILL).expect("kill the worker");
+    server.wait_for_stderr(|text| text.contains("was killed by SIGKILL"));
+    server.signal(Signal::SIGUSR1);
+    server.wait_for_stderr(|text| text.contains("{\"worker\":\"right\""));
+    let text = server.stderr();
+    for (name, died) in [("left", 0), ("right", 1)] {
+        let start = format!("{{\"worker\":\"{name}\"");
+        let line = text.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("{name}: {text}"));
+        assert!(line.contains("\"cpuTime\":0") && line.contains(&format!("\"died\":{died}")), "{line}");
+    }
+}
+
+#[test]
 fn killed_worker_fails_only_what_is_in_flight() {
     let server = bulkhead_test_support::supervisor!().serve(two_workers());
     let victim = worker_of(&server, "left");

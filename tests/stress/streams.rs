@@ -1,4 +1,4 @@
-//! A gibibyte in each direction, with the memory of every process bounded.
+//! Long bodies in each direction, with the memory of every process bounded.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -11,35 +11,38 @@ use bulkhead_test_support::{Server, Setup, process};
 
 const GIBIBYTE: u64 = 1 << 30;
 
-/// What a process may hold more than before while bodies stream through it. A body that is held whole would be four
-/// times as much; what is allowed is for a collector that has not run yet (the reference was seen to use 150 MiB of it).
+/// Length of an upload: as long as a request may be by default, nearly.
+const UPLOAD: u64 = 480 << 20;
+
+/// What a process may hold more than before while bodies stream through it. A body that is held whole would be
+/// about twice as much or more; what is allowed is for a collector that has not run yet (the reference was seen to use 150 MiB of it).
 const ALLOWED_GROWTH: u64 = 256 << 20;
 
 #[test]
-fn echo_of_a_gibibyte() {
+fn echo_of_a_long_body() {
     let server = bulkhead_test_support::supervisor!().serve(Setup::sample("streaming"));
     let received = with_bounded_memory(&server, || {
         let mut connection = Connection::open(server.port());
-        let head = format!("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {GIBIBYTE}\r\n\r\n");
+        let head = format!("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {UPLOAD}\r\n\r\n");
         connection.send(head).expect("send the head");
         let mut upload = connection.stream().try_clone().expect("clone the socket");
         let sender = thread::spawn(move || {
-            for block in 0..GIBIBYTE / BLOCK {
+            for block in 0..UPLOAD / BLOCK {
                 upload.write_all(&pattern(block)).expect("send the body");
             }
         });
         let response = connection.head().expect("a response");
         assert_eq!(response.status, 200);
-        assert_eq!(response.header("content-length"), Some(GIBIBYTE.to_string().as_str()));
+        assert_eq!(response.header("content-length"), Some(UPLOAD.to_string().as_str()));
         let received = check_pattern(&mut connection);
         sender.join().expect("the sender");
         received
     });
-    assert_eq!(received, GIBIBYTE);
+    assert_eq!(received, UPLOAD);
 }
 
 #[test]
-fn upload_of_a_gibibyte_in_chunks() {
+fn upload_of_a_long_body_in_chunks() {
     let server = bulkhead_test_support::supervisor!().serve(Setup::sample("streaming"));
     with_bounded_memory(&server, || {
         let mut connection = Connection::open(server.port());
@@ -47,14 +50,14 @@ fn upload_of_a_gibibyte_in_chunks() {
             .send("POST /count HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
             .expect("send the head");
         let block = pattern(0);
-        for _ in 0..GIBIBYTE / BLOCK {
+        for _ in 0..UPLOAD / BLOCK {
             connection.send(format!("{BLOCK:x}\r\n")).expect("send a chunk size");
             connection.send(&block).expect("send a chunk");
             connection.send("\r\n").expect("end a chunk");
         }
         connection.send("0\r\n\r\n").expect("end the body");
         let response = connection.response("POST").expect("a response");
-        assert_eq!(response.text(), format!("{{\"bytes\":{GIBIBYTE}}}"));
+        assert_eq!(response.text(), format!("{{\"bytes\":{UPLOAD}}}"));
     });
 }
 
@@ -99,16 +102,16 @@ fn pattern(block: u64) -> Vec<u8> {
     bytes
 }
 
-/// Receives a gibibyte and compares it, block by block, with what was sent.
+/// Receives an upload and compares it, block by block, with what was sent.
 fn check_pattern(connection: &mut Connection) -> u64 {
     let mut early = io::Cursor::new(connection.rest());
     let mut received = vec![0; usize::try_from(BLOCK).expect("a block")];
-    for block in 0..GIBIBYTE / BLOCK {
+    for block in 0..UPLOAD / BLOCK {
         let from_head = early.read(&mut received).expect("a buffer");
         connection.stream().read_exact(&mut received[from_head..]).expect("receive the body");
         assert!(received == pattern(block), "block {block} is not what was sent");
     }
-    GIBIBYTE
+    UPLOAD
 }
 
 fn drain(connection: &mut Connection) -> u64 {

@@ -157,8 +157,17 @@ pub struct Watched {
 pub struct Ping {
     /// Processor time that the process had used.
     pub cpu: Duration,
-    /// How long ago it was asked.
+    /// How long ago it was asked, as far as the answer could be read.
     pub age: Duration,
+}
+
+impl Ping {
+    /// The same after `passed`, where `pause` was meant: time in which the supervisor itself stood still, and read no answer, is
+    /// not the process's silence.
+    #[must_use]
+    pub fn older(self, passed: Duration, pause: Duration) -> Self {
+        Self { age: self.age.saturating_add(passed.min(pause.saturating_mul(2))), ..self }
+    }
 }
 
 /// What becomes of a process that was looked at.
@@ -288,6 +297,15 @@ mod tests {
         assert_eq!(after(38, 38, true, 1_000_000), Verdict::End(Overrun::Computes(SECOND * 38)));
         assert_eq!(after(0, 4, false, 0), Verdict::Fine);
         assert_eq!(after(0, 5, false, 0), Verdict::End(Overrun::Sleeps(SECOND * 5)));
+    }
+
+    #[test]
+    fn a_supervisor_that_stood_still_does_not_blame_the_process() {
+        let policy = WatchPolicy::default();
+        let ping = Ping::default().older(SECOND, policy.interval).older(SECOND * 3600, policy.interval);
+        assert_eq!(ping.age, SECOND * 3);
+        let watched = Watched { ping: Some(ping), ..Watched::default() };
+        assert_eq!(judge(&watched, &Usage::default(), &Work::default(), &limited(), &policy), Verdict::Fine);
     }
 
     #[test]

@@ -467,8 +467,9 @@ impl Manager {
         self.reporter.counters[index].count(Counter::Retired);
         let mut service = self.services[index].borrow_mut();
         service.retiring.push_back(live.clone());
-        if service.retiring.len() > MAX_RETIRING {
-            service.retiring[0].kill.now(None, RETIRED);
+        let too_many = service.retiring.len().saturating_sub(MAX_RETIRING);
+        for oldest in service.retiring.iter().take(too_many) {
+            oldest.kill.now(None, RETIRED);
         }
         drop(service);
         let manager = self.clone();
@@ -487,7 +488,8 @@ impl Manager {
             }
             live.kill.now(None, RETIRED);
             let words = live.wait().await;
-            let is_expected = live.kill.why.borrow().as_ref().is_some_and(|(_, why)| why == RETIRED);
+            // A worker may say the same words, but not without a counter.
+            let is_expected = matches!(&*live.kill.why.borrow(), Some((None, why)) if why == RETIRED);
             if !is_expected && !manager.draining.get() {
                 manager.ended(index, &live, &words);
             }
@@ -598,12 +600,13 @@ impl Manager {
         let (policy, worker) = (&self.fleet.watch, &self.worker(index).1.policy);
         let mut last = self.usage(&live, Duration::ZERO).cpu;
         let mut watched = Watched { bound: last, proof: last, ..Watched::default() };
-        let mut open: Option<(Duration, Instant, LocalFuture<'_, ()>)> = None;
+        let mut open: Option<(Ping, LocalFuture<'_, ()>)> = None;
         let mut pause = policy.interval;
+        let mut looked = Instant::now();
         loop {
             let answered = async {
                 match &mut open {
-                    Some((.., answer)) => answer.await,
+                    Some((_, answer)) => answer.await,
                     None => std::future::pending().await,
                 }
             };
@@ -618,14 +621,20 @@ impl Manager {
                 () = tokio::time::sleep(pause) => {}
             }
             let usage = self.usage(&live, last);
-            watched.ping = open.as_ref().map(|(cpu, asked, _)| Ping { cpu: *cpu, age: asked.elapsed() });
+            let passed = looked.elapsed();
+            looked += passed;
+            watched.ping = open.as_mut().map(|(ping, _)| {
+                *ping = ping.older(passed, pause);
+                *ping
+            });
             match judge(&watched, &usage, &live.shared.work(), worker, policy) {
                 Verdict::Fine => {}
                 Verdict::Ask => {
                     watched.suspected = false;
                     let answer = live.control.ping_request().send().promise;
                     // An error is an answer too: it lives.
-                    open = Some((usage.cpu, Instant::now(), Box::pin(async { drop(answer.await) })));
+                    let ping = Ping { cpu: usage.cpu, age: Duration::ZERO };
+                    open = Some((ping, Box::pin(async { drop(answer.await) })));
                 }
                 Verdict::End(overrun) => {
                     let counter = match overrun {

@@ -60,8 +60,8 @@ impl WorkerService {
         let announced =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
         let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, limit, &link).await;
+        let Some(outgoing) = outgoing else { return Err(self.too_long()) };
         let source = match &outgoing {
-            Outgoing::Whole(bytes) if bytes.len() as u64 > limit => return Err(self.too_long()),
             Outgoing::Stream(source, _) => Some(source.clone()),
             _ => None,
         };
@@ -81,7 +81,7 @@ impl WorkerService {
         tokio::select! {
             biased;
             () = too_long => Err(self.too_long()),
-            answer = self.send(event, &dispatcher, &parts, cf_json.as_deref(), outgoing) => answer,
+            answer = self.send(event, &dispatcher, parts, cf_json, outgoing) => answer,
             () = overdue => {
                 link.overdue();
                 Err(ServiceError::Exceeded(Limit::WallTime))
@@ -111,8 +111,8 @@ impl WorkerService {
         &self,
         event: Event,
         dispatcher: &event_dispatcher::Client,
-        parts: &http::request::Parts,
-        cf_json: Option<&str>,
+        parts: http::request::Parts,
+        cf_json: Option<String>,
         outgoing: Outgoing,
     ) -> Result<http::Response<Body>, ServiceError> {
         let link = event.link().clone();
@@ -121,8 +121,11 @@ impl WorkerService {
 
         let mut call = dispatcher.fetch_request();
         let mut to = call.get().init_request();
-        write_head(to.reborrow(), parts, cf_json);
+        write_head(to.reborrow(), &parts, cf_json.as_deref());
         let upload = outgoing.write(to);
+        let is_head = parts.method == Method::HEAD;
+        // The head lives in the message now.
+        drop((parts, cf_json));
         let number = event.number();
         call.get().set_event(number);
         let dispatcher = dispatcher.clone();
@@ -149,7 +152,6 @@ impl WorkerService {
             }
             fetch_outcome::Response(response) => {
                 let response = response.map_err(|error| violation(&link, &error.to_string()))?;
-                let is_head = parts.method == Method::HEAD;
                 let response =
                     read_response(response, is_head, upload, event).map_err(|what| violation(&link, &what))?;
                 let limit = link.policy().response_body_bytes;
@@ -185,22 +187,26 @@ enum Outgoing {
 impl Outgoing {
     /// Reads what there is of `body`, up to `inline` bytes. `announced`: the request's head says that there is one.
     ///
-    /// One that is longer than `limit` breaks off there.
+    /// `None`: it is longer than `limit` already; one that turns out to be breaks off there.
     ///
     /// A body that is broken from its start goes to the handler all the same: it may not want to read it.
-    async fn prepare(mut body: Body, announced: bool, inline: usize, limit: u64, link: &Rc<Link>) -> Self {
+    async fn prepare(mut body: Body, announced: bool, inline: usize, limit: u64, link: &Rc<Link>) -> Option<Self> {
         if body.is_end_stream() {
             // `Content-Length: 0` is a body without bytes, and `request.body` is not null.
-            return if announced { Outgoing::Whole(Bytes::new()) } else { Outgoing::None };
+            return Some(if announced { Outgoing::Whole(Bytes::new()) } else { Outgoing::None });
         }
         let length = body.size_hint().exact();
         let ready = match &mut body {
-            Body::Bytes(bytes) if bytes.len() <= inline => return Outgoing::Whole(std::mem::take(bytes)),
+            Body::Bytes(bytes) if bytes.len() <= inline => Ready::Whole(std::mem::take(bytes)),
             // Known to be too long: not a byte is read before the worker asks.
             _ if length.is_some_and(|length| length > inline as u64) => Ready::Begun(Bytes::new()),
             _ => collect_ready(&mut body, inline).await,
         };
-        match ready {
+        let (Ready::Whole(bytes) | Ready::Begun(bytes) | Ready::Broken(bytes)) = &ready;
+        if bytes.len() as u64 > limit {
+            return None;
+        }
+        Some(match ready {
             Ready::Whole(bytes) => Outgoing::Whole(bytes),
             Ready::Begun(bytes) => {
                 let source = BodySource::new(bytes, body, limit, link.connection.clone(), &link.sources);
@@ -210,7 +216,7 @@ impl Outgoing {
                 let source = BodySource::broken(bytes, link.connection.clone(), &link.sources);
                 Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
             }
-        }
+        })
     }
 
     /// Puts the body into the message. What it returns has to be kept until the request has ended.
