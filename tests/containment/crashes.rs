@@ -54,8 +54,8 @@ fn a_heap_that_is_full_ends_the_event_and_retires_the_process() {
         });
         let response = http::get(left, path).expect("a response");
         assert_eq!((response.status, response.text().as_str()), (503, "Worker exceeded memory limit."), "{path}");
-        server.wait_for_stderr(|text| text.contains("Worker exceeded memory limit."));
-        assert_named(&server, "Worker exceeded memory limit.");
+        server.wait_for_stderr(|text| text.contains("exceeded its memory limit"));
+        assert_named(&server, "exceeded its memory limit");
         back_in_service(left);
         let others = others.join().expect("the load");
         assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0), "{path}");
@@ -164,7 +164,7 @@ fn memory_outside_of_the_heap_is_bounded() {
 
 #[test]
 fn a_worker_that_never_returns_does_not_disturb_its_neighbour() {
-    // There is no limit on processor time yet: the request stays open until its client gives up.
+    // By default it may take half a minute: the request stays open until its client gives up.
     let spinning = "export default { fetch() { for (;;); } };";
     let server = bulkhead_test_support::supervisor!().serve(with_neighbour(spinning));
     let (left, right) = (server.port_of("left"), server.port_of("right"));
@@ -196,7 +196,7 @@ fn a_worker_that_dies_at_every_request_does_not_disturb_its_neighbour() {
     }
     let others = others.join().expect("the load");
     assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0));
-    assert_named(&server, "Worker exceeded memory limit.");
+    assert_named(&server, "exceeded its memory limit");
 }
 
 #[test]
