@@ -98,6 +98,22 @@ fn script_that_does_not_end_is_interrupted() {
 }
 
 #[test]
+fn a_message_of_any_length_is_told_in_part() {
+    let handlers = "long: () => { throw new Error('x'.repeat(1 << 27)); },
+        stack: () => { const e = new Error('short'); e.stack = 'y'.repeat(1 << 27); throw e; }";
+    with(
+        handlers,
+        |_| {},
+        async |worker| {
+            for path in ["/long", "/stack"] {
+                let Outcome::Failure(_, message) = worker.fetch(path).await else { panic!("it throws") };
+                assert!(message.len() <= 8 << 10, "{} bytes", message.len());
+            }
+        },
+    );
+}
+
+#[test]
 fn deep_recursion_is_a_range_error() {
     let handlers = "deep: () => { const f = () => f(); try { f(); } catch (e) { return new Response(`${e}`); } }";
     with(handlers, cpu, async |worker| {
