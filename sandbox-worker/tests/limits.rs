@@ -485,7 +485,7 @@ fn memory_of_native_code_is_bounded() {
             &handlers,
             |_| {},
             async |worker| {
-                bulkhead_sandbox_worker::isolate::limit_native_memory(128 << 20);
+                bulkhead_sandbox_worker::isolate::limit_native_memory(256 << 20);
                 assert_eq!(worker.fetch("/garbage").await, ok("done"));
                 assert_eq!(worker.fetch("/bomb").await, exceeded(Limit::Memory), "{way}");
                 assert_eq!(worker.fetch("/ok").await, exceeded(Limit::Memory), "{way}");
