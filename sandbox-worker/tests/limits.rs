@@ -62,6 +62,7 @@ fn script_that_does_not_end_is_interrupted() {
           log: () => console.log(new Proxy({{}}, {{ ownKeys: forever, getPrototypeOf: forever, get: forever }}), {{ toString: forever, toJSON: forever, get [Symbol.toStringTag]() {{ forever(); }} }}) ?? forever(),
           sort: () => {{ for (;;) [3, 1, 2].sort(() => {{ forever(); }}); }},
           stringify: () => JSON.stringify({{ toJSON: forever }}),
+          native: () => {{ const x = 'a=b&'.repeat(1e4); for (;;) new URLSearchParams(x); }},
           clone: () => structuredClone({{ get a() {{ forever(); }} }}),
           wasm: () => wasm.exports.f(),
           stack: () => {{ const e = new Error('x'); Object.defineProperty(e, 'stack', {{ get: forever }}); throw e; }},
@@ -79,7 +80,7 @@ fn script_that_does_not_end_is_interrupted() {
         }};"
     );
     let names = "loop late timer interval regexp microtasks queued catching generator getter proxy toText primitive header \
-                 url json log sort stringify clone wasm stack rejected listener event thenable pull imported \
+                 url json log sort stringify native clone wasm stack rejected listener event thenable pull imported \
                  recursion";
     serve(&source, &["allow_eval_during_startup"], cpu, async |worker| {
         for name in names.split_whitespace() {

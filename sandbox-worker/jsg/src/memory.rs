@@ -5,7 +5,7 @@ use std::{
     cell::Cell,
     sync::{
         OnceLock,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -16,6 +16,12 @@ static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 /// From how many bytes on there is a look for garbage.
 static COLLECT: AtomicUsize = AtomicUsize::new(usize::MAX);
 static EXCEEDED: OnceLock<fn()> = OnceLock::new();
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Says whether the script that runs was interrupted from another thread: native code that it calls then lets that happen.
+pub fn set_interrupted(interrupted: bool) {
+    INTERRUPTED.store(interrupted, Relaxed);
+}
 
 /// Sets how many bytes all Rust code of the process together may allocate, contents of buffers aside. At every allocation
 /// beyond that `exceeded` is called, which must not allocate.
@@ -89,14 +95,14 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counted<A> {
     }
 }
 
-/// Lets an interruption take place that the limit has caused. A loop that calls native code again and again would go on for
+/// Lets an interruption take place that was asked for. A loop that calls native code again and again would go on for
 /// thousands of rounds before V8 looks.
 ///
 /// # Errors
 ///
 /// [`Error::Pending`] if script is interrupted.
 pub(crate) fn check(scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
-    if used() <= LIMIT.load(Relaxed) {
+    if !INTERRUPTED.load(Relaxed) && used() <= LIMIT.load(Relaxed) {
         return Ok(());
     }
     // V8 always looks when a function begins.
