@@ -62,6 +62,7 @@ fn script_that_does_not_end_is_interrupted() {
           log: () => console.log(new Proxy({{}}, {{ ownKeys: forever, getPrototypeOf: forever, get: forever }}), {{ toString: forever, toJSON: forever, get [Symbol.toStringTag]() {{ forever(); }} }}) ?? forever(),
           sort: () => {{ for (;;) [3, 1, 2].sort(() => {{ forever(); }}); }},
           stringify: () => JSON.stringify({{ toJSON: forever }}),
+          native: () => {{ const x = 'a=b&'.repeat(1e4); for (;;) new URLSearchParams(x); }},
           clone: () => structuredClone({{ get a() {{ forever(); }} }}),
           wasm: () => wasm.exports.f(),
           stack: () => {{ const e = new Error('x'); Object.defineProperty(e, 'stack', {{ get: forever }}); throw e; }},
@@ -79,7 +80,7 @@ fn script_that_does_not_end_is_interrupted() {
         }};"
     );
     let names = "loop late timer interval regexp microtasks queued catching generator getter proxy toText primitive header \
-                 url json log sort stringify clone wasm stack rejected listener event thenable pull imported \
+                 url json log sort stringify native clone wasm stack rejected listener event thenable pull imported \
                  recursion";
     serve(&source, &["allow_eval_during_startup"], cpu, async |worker| {
         for name in names.split_whitespace() {
@@ -95,6 +96,22 @@ fn script_that_does_not_end_is_interrupted() {
         assert!(!log.iter().any(|line| line.contains("null") || line.contains("undefined")), "{log:?}");
     })
     .expect("the worker starts");
+}
+
+#[test]
+fn a_message_of_any_length_is_told_in_part() {
+    let handlers = "long: () => { throw new Error('x'.repeat(1 << 27)); },
+        stack: () => { const e = new Error('short'); e.stack = 'y'.repeat(1 << 27); throw e; }";
+    with(
+        handlers,
+        |_| {},
+        async |worker| {
+            for path in ["/long", "/stack"] {
+                let Outcome::Failure(_, message) = worker.fetch(path).await else { panic!("it throws") };
+                assert!(message.len() <= 8 << 10, "{} bytes", message.len());
+            }
+        },
+    );
 }
 
 #[test]
@@ -469,7 +486,7 @@ fn memory_of_native_code_is_bounded() {
             &handlers,
             |_| {},
             async |worker| {
-                bulkhead_sandbox_worker::isolate::limit_native_memory(128 << 20);
+                bulkhead_sandbox_worker::isolate::limit_native_memory(256 << 20);
                 assert_eq!(worker.fetch("/garbage").await, ok("done"));
                 assert_eq!(worker.fetch("/bomb").await, exceeded(Limit::Memory), "{way}");
                 assert_eq!(worker.fetch("/ok").await, exceeded(Limit::Memory), "{way}");

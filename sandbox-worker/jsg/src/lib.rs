@@ -63,7 +63,7 @@ pub use error::{Error, Hooks};
 pub use glue::Receiver;
 pub use iter::{Pair, PairIterable, iterator};
 pub use jsg_macros::{Dict, Enum, Trace, Union, class};
-pub use memory::{Counted, External, set_memory_limit};
+pub use memory::{Counted, External, set_interrupted, set_memory_limit};
 pub use strings::{ByteString, DomString, latin1_to_string, one_byte, string};
 pub use to_js::{OrUndefined, ToJs};
 pub use trace::{JsRef, Trace, allocated, take_allocated};

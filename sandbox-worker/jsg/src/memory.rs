@@ -1,22 +1,30 @@
-//! The memory that Rust code allocates on behalf of scripts, which V8 does not see: lists, texts, bodies, buffers.
+//! The memory that Rust code allocates on behalf of scripts, which V8 does not see: lists, texts, bodies.
 
 use std::{
     alloc::{GlobalAlloc, Layout},
     cell::Cell,
     sync::{
         OnceLock,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
+
+use crate::{Error, Result};
 
 static USED: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 /// From how many bytes on there is a look for garbage.
 static COLLECT: AtomicUsize = AtomicUsize::new(usize::MAX);
 static EXCEEDED: OnceLock<fn()> = OnceLock::new();
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Sets how many bytes all Rust code of the process together may allocate before `exceeded` is called, which is then called
-/// at every allocation. It must not allocate.
+/// Says whether the script that runs was interrupted from another thread: native code that it calls then lets that happen.
+pub fn set_interrupted(interrupted: bool) {
+    INTERRUPTED.store(interrupted, Relaxed);
+}
+
+/// Sets how many bytes all Rust code of the process together may allocate, contents of buffers aside. At every allocation
+/// beyond that `exceeded` is called, which must not allocate.
 pub fn set_memory_limit(bytes: usize, exceeded: fn()) {
     let _ = EXCEEDED.set(exceeded);
     LIMIT.store(bytes, Relaxed);
@@ -27,9 +35,14 @@ pub fn set_memory_limit(bytes: usize, exceeded: fn()) {
 #[derive(Debug)]
 pub struct Counted<A>(pub A);
 
+/// What is allocated, without the contents of buffers, which have a limit of their own.
+fn used() -> usize {
+    USED.load(Relaxed).saturating_sub(crate::buffer_bytes())
+}
+
 fn add(bytes: usize) {
-    let used = USED.fetch_add(bytes, Relaxed) + bytes;
-    if used > LIMIT.load(Relaxed)
+    USED.fetch_add(bytes, Relaxed);
+    if used() > LIMIT.load(Relaxed)
         && let Some(exceeded) = EXCEEDED.get()
     {
         exceeded();
@@ -82,12 +95,28 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counted<A> {
     }
 }
 
+/// Lets an interruption take place that was asked for. A loop that calls native code again and again would go on for
+/// thousands of rounds before V8 looks.
+///
+/// # Errors
+///
+/// [`Error::Pending`] if script is interrupted.
+pub(crate) fn check(scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
+    if !INTERRUPTED.load(Relaxed) && used() <= LIMIT.load(Relaxed) {
+        return Ok(());
+    }
+    // V8 always looks when a function begins.
+    let source = crate::string(scope, "0");
+    let ran = v8::Script::compile(scope, source, None).and_then(|script| script.run(scope));
+    ran.map(drop).ok_or(Error::Pending)
+}
+
 /// Has V8 look for garbage when half of what there is, or much more than at the last look, is allocated: objects of scripts
 /// may own most of it, and V8 sees no reason to hurry.
 pub(crate) fn collect_if_due(scope: &mut v8::PinScope<'_, '_>) {
-    if USED.load(Relaxed) > COLLECT.load(Relaxed) {
+    if used() > COLLECT.load(Relaxed) {
         scope.low_memory_notification();
         let limit = LIMIT.load(Relaxed);
-        COLLECT.store((USED.load(Relaxed).saturating_add(limit / 8)).max(limit / 2), Relaxed);
+        COLLECT.store(used().saturating_add(limit / 8).max(limit / 2), Relaxed);
     }
 }

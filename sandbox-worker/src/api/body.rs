@@ -528,6 +528,9 @@ impl<'s> ToJs<'s> for Converted {
     }
 }
 
+/// Parameters of a MIME type that are looked at: each is compared with all before it.
+const MAX_PARAMETERS: usize = 1000;
+
 /// MIME Sniffing Standard, "parse a MIME type" and "serialize a MIME type": names in lower case, no superfluous white
 /// space. `None` for what is no MIME type.
 fn mime_type(text: &str) -> Option<String> {
@@ -543,7 +546,7 @@ fn mime_type(text: &str) -> Option<String> {
     }
     let mut parsed = format!("{}/{}", kind.to_ascii_lowercase(), subtype.to_ascii_lowercase());
     let mut seen: Vec<String> = Vec::new();
-    while !rest.is_empty() {
+    while !rest.is_empty() && seen.len() < MAX_PARAMETERS {
         rest = rest.trim_start_matches(space);
         let end = rest.find([';', '=']).unwrap_or(rest.len());
         let name = rest[..end].to_ascii_lowercase();

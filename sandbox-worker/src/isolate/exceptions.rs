@@ -30,7 +30,8 @@ impl Described {
 pub fn describe<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> Described {
     v8::tc_scope!(let scope, scope);
     let message = v8::Exception::create_message(scope, exception);
-    let text = message.get(scope).to_rust_string_lossy(scope);
+    let text = message.get(scope);
+    let text = beginning(scope, text);
     let message = text.strip_prefix("Uncaught ").unwrap_or(&text).to_owned();
     let stack = v8::Local::<v8::Object>::try_from(exception)
         .ok()
@@ -39,9 +40,20 @@ pub fn describe<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v
             let key = jsg::string(scope, "stack");
             object.get(scope, key.into())
         })
-        .filter(|stack| stack.is_string())
-        .map_or_else(|| message.clone(), |stack| without_own_frames(&stack.to_rust_string_lossy(scope)));
+        .and_then(|stack| v8::Local::<v8::String>::try_from(stack).ok())
+        .map_or_else(|| message.clone(), |stack| without_own_frames(&beginning(scope, stack)));
     Described { message, stack }
+}
+
+/// Most text of a message or a stack that is looked at, in bytes: more than what is ever shown of it.
+const MAX_TEXT: usize = 80 << 10;
+
+/// The text, or as much of its beginning as is of use: scripts make messages of any length.
+fn beginning(scope: &v8::PinScope<'_, '_>, text: v8::Local<'_, v8::String>) -> String {
+    let mut bytes = vec![0; text.utf8_length(scope).min(MAX_TEXT)];
+    let written = text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
+    bytes.truncate(written);
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A stack without the frames of our own scripts, which say nothing to those who wrote the worker.

@@ -57,11 +57,12 @@ pub struct HeapLimits {
     pub heap_bytes: usize,
 }
 
-/// Sets the limit of what Rust code allocates, buffers of scripts included: half of the memory that the process may have.
+/// Sets the limit of what Rust code allocates, contents of buffers aside: a quarter of the memory that the process may have,
+/// for the allocator may need as much again, and the heap and the buffers have their parts.
 /// Script that exceeds it is interrupted, and the isolate counts as exhausted. 0 sets none.
 pub fn limit_native_memory(process_bytes: usize) {
     if process_bytes != 0 {
-        jsg::set_memory_limit(process_bytes / 2, watch::exhaust);
+        jsg::set_memory_limit(process_bytes / 4, watch::exhaust);
     }
 }
 

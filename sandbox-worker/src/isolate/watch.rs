@@ -119,6 +119,7 @@ impl Watch {
             && let Some(isolate) = &*isolate
         {
             isolate.terminate_execution();
+            jsg::set_interrupted(true);
         }
     }
 }
@@ -261,6 +262,7 @@ impl Slice {
         if breach.is_some() {
             // Not before the thread is done with this slice.
             drop(WATCH.isolate());
+            jsg::set_interrupted(false);
             isolate.cancel_terminate_execution();
         }
         Ended { time, breach }
