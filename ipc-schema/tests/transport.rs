@@ -340,6 +340,22 @@ fn what_was_asked_for_is_no_flood() {
     });
 }
 
+/// Found by fuzzing: messages that had arrived and were not yet handed over when their connection ended.
+#[test]
+fn messages_that_nobody_took_are_freed_with_their_connection() {
+    local(async {
+        let (a, mut b) = UnixStream::pair().expect("a socketpair");
+        let (_client, handle, connection) = transport::client::<event_port::Client>(a, Limits::for_worker());
+        let driver = tokio::task::spawn_local(connection);
+        let mut bytes =
+            framed(|message| message.init_finish().set_question_id(9)).repeat(2 * transport::BATCH_MESSAGES);
+        bytes.extend([0xff; 8]);
+        b.write_all(&bytes).await.expect("the socket takes it");
+        assert!(matches!(soon(driver).await.expect("the task"), Err(TransportError::Violation(_))));
+        assert_eq!((handle.held_bytes(), handle.queued_bytes()), (0, 0));
+    });
+}
+
 mod garbage {
     use super::*;
     use proptest::prelude::*;

@@ -436,6 +436,8 @@ impl Connection {
                 }
             }
         }
+        // Messages that nobody took. They know where they came from, so that none of both would ever be freed.
+        drop(self.shared.inbox.take());
     }
 }
 
@@ -486,6 +488,8 @@ impl Future for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.disconnect();
+        // A handle may be kept for longer; what nobody will send does not stay with it.
+        drop(self.shared.outbound.take());
     }
 }
 

@@ -8,9 +8,11 @@ use std::{
 };
 
 use bulkhead_ipc::{
+    calls::Call,
     transport::{self, Handle, TransportError},
     worker_capnp::{event_dispatcher, event_port},
 };
+use capnp::capability::Promise;
 use tokio::{net::UnixStream, sync::oneshot, time::Instant};
 
 use super::{
@@ -91,7 +93,9 @@ impl Link {
         let mut request = self.port.entrypoint_request();
         request.get().set_name(entrypoint.unwrap_or_default());
         request.get().set_props_json(props_json.unwrap_or_default());
-        let response = request.send().promise.await.map_err(|error| self.failure(&error))?;
+        // Whoever asks may leave before the answer: what a worker leaves unanswered is counted.
+        let call = Call::new(request.send().promise, Some(self.connection.clone()), || Promise::ok(()));
+        let response = call.await.map_err(|error| self.failure(&error))?;
         let dispatcher = response.get().and_then(|results| results.get_dispatcher()).map_err(|error| {
             self.connection.violation(format!("an entrypoint without a dispatcher: {error}"));
             self.failure(&error)

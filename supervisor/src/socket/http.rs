@@ -252,7 +252,7 @@ pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) ->
     let send = async {
         let _ = tokio::io::AsyncWriteExt::write_all(&mut write, bytes).await;
         // The end of the stream means that the client has gone, which cancels what is left: let it be answered before.
-        for _ in 0..1000 {
+        for _ in 0..64 {
             tokio::task::yield_now().await;
         }
         let _ = tokio::io::AsyncWriteExt::shutdown(&mut write).await;
