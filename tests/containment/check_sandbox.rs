@@ -109,7 +109,9 @@ fn nothing_is_served_without_a_required_layer() {
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(error.contains("error: this machine cannot shut workers in"), "{error}");
-        assert!(error.contains(missing), "{error}");
+        // Which layer, why, and how to get it, in one line.
+        assert!(error.contains(&format!("{missing} is missing (the kernel has none): ")), "{error}");
+        assert!(error.contains("CONFIG_SEC") && error.trim_end().lines().count() == 1, "{error}");
     }
 }
 

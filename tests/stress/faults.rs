@@ -30,7 +30,7 @@ const WORKER: &str = "export default { async fetch(request) {
   const { pathname } = new URL(request.url);
   if (pathname === '/slow') await new Promise((done) => setTimeout(done, 300));
   if (pathname === '/forever') await new Promise((done) => setTimeout(done, 600_000));
-  if (pathname === '/burn') { const end = Date.now() + 400; while (Date.now() < end); }
+  if (pathname === '/burn') { let sum = 0; for (let i = 0; i < 300_000_000; i++) sum += i % 7; console.debug(sum); }
   return new Response('Hello World\\n');
 } };";
 

@@ -13,7 +13,7 @@ use bulkhead_ipc::compatibility::Date;
 use bulkhead_policy::{
     cgroup::{CgroupError, Delegation},
     check, inherited,
-    report::Layer,
+    report::{Layer, Status},
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -203,21 +203,28 @@ fn check_sandbox(
 ) -> Result<(), String> {
     let report_of_machine = check::run(executable, cgroups)
         .map_err(|error| format!("error: cannot check the sandbox of this machine: {error}"))?;
-    let missing: Vec<&str> = report_of_machine.degraded().map(|(layer, _)| Layer::name(layer)).collect();
+    let incomplete: Vec<&str> = report_of_machine.degraded().map(|(layer, _)| Layer::name(layer)).collect();
     if check::sufficient(&report_of_machine) {
-        if !missing.is_empty() {
-            report(verbose, &format!("sandbox layers that are not complete here: {}", missing.join(", ")));
+        if !incomplete.is_empty() {
+            report(verbose, &format!("sandbox layers that are not complete here: {}", incomplete.join(", ")));
         }
         return Ok(());
     }
-    let missing = missing.join(", ");
     match mode {
-        SandboxMode::Required => Err(format!(
-            "error: this machine cannot shut workers in ({missing}); `supervisor check-sandbox` says why, and \
-             --sandbox=best-effort serves trusted code without"
-        )),
+        SandboxMode::Required => {
+            let missing: Vec<String> = report_of_machine
+                .degraded()
+                .filter(|(layer, status)| layer.required() && matches!(status, Status::Missing(_)))
+                .map(|(layer, status)| format!("{layer} is missing ({}): {}", status.detail(), layer.how_to_get()))
+                .collect();
+            Err(format!(
+                "error: this machine cannot shut workers in: {}; --sandbox=best-effort serves code that you trust without",
+                missing.join("; ")
+            ))
+        }
         SandboxMode::BestEffort => {
-            eprintln!("warning: workers run without a complete sandbox ({missing}): serve only code that you trust");
+            let incomplete = incomplete.join(", ");
+            eprintln!("warning: workers run without a complete sandbox ({incomplete}): serve only code that you trust");
             Ok(())
         }
     }
