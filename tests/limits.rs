@@ -45,10 +45,13 @@ const policy :Bulkhead.Policy = ( workers = [ (name = "left", limits = ({limits}
         0x40, 12, 0, 11, 11,
     ];
 
+    /// A path, what its answer may be (status, and how the body begins), and what the log then says of the worker.
+    type Attempt<'a> = (&'a str, &'a [(u16, &'a str)], &'a str);
+
     /// Serves `source`, asks for each path, and holds the answer against what it may be. Meanwhile the neighbour is under
     /// load, and not one of its answers may be wrong. Each path has a server of its own, so that none profits from another's
     /// end.
-    fn each(source: &str, limits: &str, paths: &[(&str, &[(u16, &str)], &str)]) {
+    fn each(source: &str, limits: &str, paths: &[Attempt<'_>]) {
         for (path, answers, line) in paths {
             let server = bulkhead_test_support::supervisor!().serve(limited(source, limits));
             let (left, right) = (server.port_of("left"), server.port_of("right"));
