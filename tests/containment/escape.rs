@@ -297,6 +297,7 @@ const ESCAPES: &[Escape] = &[
     stateless("threads", "threads", |_| one("200"), &[Rlimits]),
     stateless("processes", "processes", |_| one("200"), &[Rlimits, Seccomp]),
     stateless("descriptors", "descriptors", |_| one("500"), &[Rlimits]),
+    stateless("a descriptor on its way to nobody", "send-descriptor", nothing, &[Seccomp]),
     stateless("memory", "map", |_| one((2 * MEMORY_BYTES).to_string()), &[Rlimits]),
     stateless("address space", "map-to-read", |_| one((1u64 << 40).to_string()), &[Rlimits]),
     actor("a file beyond its quota", "write", |_| one((2 * FILE_BYTES).to_string()), &[Rlimits]),

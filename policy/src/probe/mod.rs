@@ -136,6 +136,8 @@ probes! {
     "listen" => EPERM, call!(SYS_listen, 3, 1);
     "accept4" => EPERM, call!(SYS_accept4, 3, 0usize, 0usize, 0);
     "sendto-address" => Death, call!(SYS_sendto, 3, c"x".as_ptr(), 1usize, 0, [1u8, 0, 0, b'x'].as_ptr(), 4);
+    "sendmsg" => Death, call!(SYS_sendmsg, 3, 0usize, 0);
+    "recvmsg" => Death, call!(SYS_recvmsg, 3, 0usize, 0);
     "sendmmsg" => Death, call!(SYS_sendmmsg, 3, 0usize, 0, 0);
     "recvmmsg" => Death, call!(SYS_recvmmsg, 3, 0usize, 0, 0, 0usize);
     "setsockopt" => EPERM, call!(SYS_setsockopt, 3, libc::SOL_SOCKET, libc::SO_SNDBUF, &1i32, 4);
