@@ -574,9 +574,10 @@ pub const ROWS: &[Row] = &[
     ),
     allow(
         &["fcntl"],
-        &[int(1, "cmd", one_of(named![F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC]))],
+        &[int(1, "cmd", one_of(named![F_GETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC]))],
         Component::Tokio,
-        "Non-blocking mode, close-on-exec, duplicates. No owner, lease, lock or pipe size.",
+        "Close-on-exec, duplicates. No owner, lease, lock or pipe size, and no F_SETFL, which would give an open file the \
+         flags that openat refuses: FIONBIO sets the one flag that is needed.",
     ),
     allow(&["ioctl"], &[int(1, "request", one_of(named![FIONBIO]))], Component::Std, "set_nonblocking."),
     fails(

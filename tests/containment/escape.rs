@@ -279,6 +279,7 @@ const ESCAPES: &[Escape] = &[
     actor("a pipe", "mkfifo", nothing, &[Landlock, Seccomp]),
     actor("a symbolic link", "symlink", nothing, &[Landlock, Seccomp]),
     actor("a socket", "bind-path", |_| one("/actor/made"), &[Landlock, Seccomp]),
+    actor("the flags of an open file", "change-flags", nothing, &[Seccomp]),
     actor("running a program", "execute", |_| one("program"), &[EmptyRoot, Landlock, Seccomp]),
     // Other processes.
     stateless(

@@ -89,6 +89,10 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
             call(libc::SYS_pwrite64, [file, page.as_ptr().addr() as u64, 4096, at - 4096, 0])
         })
     }),
+    ("change-flags", |world| {
+        let file = world.open(world.directory, c"mine", libc::O_RDWR) as u64;
+        call(libc::SYS_fcntl, [file, libc::F_SETFL as u64, (libc::O_APPEND | libc::O_ASYNC) as u64, 0, 0])
+    }),
     ("send-descriptor", |_| {
         // The control connection through itself.
         let byte = libc::iovec { iov_base: c"x".as_ptr().cast_mut().cast(), iov_len: 1 };

@@ -245,6 +245,7 @@ probes! {
     "mmap-prot-high" => Death, call!(SYS_mmap, 0usize, 4096usize, HIGH | 3, 0x22u64, -1i64, 0usize);
     "mprotect-prot-high" => Death, call!(SYS_mprotect, 0usize, 0usize, HIGH | 1);
     "clone-flags-high" => Death, call!(SYS_clone, HIGH | 0x3d_0f00, 0usize, 0usize, 0usize, 0usize);
+    "fcntl-setfl" => Death, call!(SYS_fcntl, 2, libc::F_SETFL, libc::O_DIRECT);
     "fcntl-cmd-high" => Death, call!(SYS_fcntl, 2u64, HIGH | libc::F_SETOWN as u64, 0usize);
     "sendto-address-high" => Death, call!(SYS_sendto, 3, c"x".as_ptr(), 1usize, 0, HIGH, 4);
     "prlimit64-new-high" => Death, call!(SYS_prlimit64, 0, libc::RLIMIT_NOFILE, HIGH, 0usize);
