@@ -443,11 +443,13 @@ pub const ROWS: &[Row] = &[
         ),
     ),
     allow(&["munmap", "brk"], &[], Component::Libc, "Gives memory back, grows the C heap."),
-    allow(
+    fails(
+        Errno::Nosys,
         &["mremap"],
-        &[long(3, "flags", bits(&[], named![MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP]))],
+        &[],
         Component::Libc,
-        "realloc of large blocks. Moves memory that is ours already.",
+        "realloc of large blocks, which copies instead. It would make the stack, which RLIMIT_DATA does not count, as large \
+         as the address space.",
     ),
     allow(
         &["madvise"],
@@ -893,6 +895,12 @@ pub const LIMITS: &[LimitRow] = &[
         "Buffers, WebAssembly and native memory together. Where the policy sets it.",
     ),
     limit(
+        "STACK",
+        libc::RLIMIT_STACK,
+        Ceiling::Of(8 << 20),
+        "The stack of the first thread, which DATA does not count. What it usually is; an operator may have lifted it.",
+    ),
+    limit(
         "AS",
         libc::RLIMIT_AS,
         Ceiling::AddressSpace,
@@ -1063,6 +1071,7 @@ mod tests {
     #[test]
     fn no_row_allows_what_the_design_forbids() {
         const NEVER: &[&str] = &[
+            "mremap",
             "sendmsg",
             "recvmsg",
             "execve",

@@ -300,6 +300,7 @@ const ESCAPES: &[Escape] = &[
     stateless("descriptors", "descriptors", |_| one("500"), &[Rlimits]),
     stateless("a descriptor on its way to nobody", "send-descriptor", nothing, &[Seccomp]),
     stateless("memory", "map", |_| one((2 * MEMORY_BYTES).to_string()), &[Rlimits]),
+    stateless("memory as a stack", "stretch-the-stack", |_| one((2 * MEMORY_BYTES).to_string()), &[Seccomp]),
     stateless("address space", "map-to-read", |_| one((1u64 << 40).to_string()), &[Rlimits]),
     actor("a file beyond its quota", "write", |_| one((2 * FILE_BYTES).to_string()), &[Rlimits]),
 ];

@@ -93,6 +93,12 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
         let file = world.open(world.directory, c"mine", libc::O_RDWR) as u64;
         call(libc::SYS_fcntl, [file, libc::F_SETFL as u64, (libc::O_APPEND | libc::O_ASYNC) as u64, 0, 0])
     }),
+    ("stretch-the-stack", |world| {
+        let here = 0u64;
+        // One page that is not in use, which stays a stack wherever it is moved to.
+        let page = (std::ptr::from_ref(&here).addr() as u64 & !4095) - (64 << 10);
+        call(libc::SYS_mremap, [page, 4096, world.number(0), libc::MREMAP_MAYMOVE as u64, 0])
+    }),
     ("send-descriptor", |_| {
         // The control connection through itself.
         let byte = libc::iovec { iov_base: c"x".as_ptr().cast_mut().cast(), iov_len: 1 };

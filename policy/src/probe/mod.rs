@@ -199,6 +199,7 @@ probes! {
     "memfd_secret" => Death, call!(SYS_memfd_secret, 0);
     "mbind" => Death, call!(SYS_mbind, 0usize, 0usize, 0, 0usize, 0usize, 0);
     "move_pages" => Death, call!(SYS_move_pages, 0, 0usize, 0usize, 0usize, 0usize, 0);
+    "mremap" => ENOSYS, call!(SYS_mremap, 0usize, 4096usize, 8192usize, libc::MREMAP_MAYMOVE);
     "remap_file_pages" => Death, call!(SYS_remap_file_pages, 0usize, 0usize, 0, 0usize, 0);
     "mlock" => Death, call!(SYS_mlock, 0usize, 0usize);
     "splice" => Death, call!(SYS_splice, 3, 0usize, 3, 0usize, 0usize, 0);
