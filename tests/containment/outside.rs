@@ -75,6 +75,8 @@ fn workers_see_nothing_of_the_machine() {
             assert!(mounts.contains(" / / ro,nosuid,nodev,noexec"), "{mounts}");
         }
         let limits = std::fs::read_to_string(format!("/proc/{worker}/limits")).expect("the worker lives");
+        let first_to_go = std::fs::read_to_string(format!("/proc/{worker}/oom_score_adj")).expect("the worker lives");
+        assert_eq!(first_to_go.trim(), "1000", "worker {worker}, when memory runs out");
         for limit in ["Max core file size", "Max file size", "Max locked memory", "Max msgqueue size"] {
             let line = limits.lines().find(|line| line.starts_with(limit)).expect("the kernel knows the limit");
             let values: Vec<_> = line[limit.len()..].split_whitespace().take(2).collect();
