@@ -336,10 +336,9 @@ const ANONYMOUS: Condition = long(
 const FILE_MODE: &[Named] = named![S_IRUSR, S_IWUSR, S_IRGRP, S_IWGRP, S_IROTH, S_IWOTH];
 /// What a file may be opened with. Without `O_TMPFILE` (a file without a name escapes every count), `O_PATH` (landlock does
 /// not look at it), `O_DIRECT`, `O_TRUNC`, `O_APPEND`, `O_SYNC`, `O_ASYNC`, `O_NOATIME`,
-/// `O_NONBLOCK`: SQLite needs none of them.
+/// `O_NONBLOCK`, `O_WRONLY` (with `O_RDWR` it opens for neither, which landlock does not look at): SQLite needs none of them.
 const OPEN_FLAGS: &[Named] = &[
     Named { name: "O_RDWR", value: libc::O_RDWR as u64 },
-    Named { name: "O_WRONLY", value: libc::O_WRONLY as u64 },
     Named { name: "O_CREAT", value: libc::O_CREAT as u64 },
     Named { name: "O_EXCL", value: libc::O_EXCL as u64 },
     Named { name: "O_NOFOLLOW", value: libc::O_NOFOLLOW as u64 },
@@ -1173,6 +1172,7 @@ mod tests {
                 libc::O_NOATIME,
                 libc::O_ASYNC,
                 libc::O_APPEND,
+                libc::O_WRONLY,
             ] {
                 assert_eq!(open(*profile, libc::O_RDWR | flag), Decision::Refuse, "{flag:#o}");
             }

@@ -274,6 +274,12 @@ const ESCAPES: &[Escape] = &[
         |_| one("secret"),
         &[Descriptors, Landlock, Uid, UserNamespace, Capabilities],
     ),
+    actor(
+        "a device, opened for neither reading nor writing",
+        "open-for-neither",
+        |_| one("/dev/null"),
+        &[EmptyRoot, Seccomp],
+    ),
     // What may not be made in the own directory.
     actor("a directory", "mkdir", nothing, &[Landlock, Seccomp]),
     actor("a pipe", "mkfifo", nothing, &[Landlock, Seccomp]),

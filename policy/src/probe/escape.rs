@@ -89,6 +89,7 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
             call(libc::SYS_pwrite64, [file, page.as_ptr().addr() as u64, 4096, at - 4096, 0])
         })
     }),
+    ("open-for-neither", |world| world.open(libc::AT_FDCWD, &world.path(0), libc::O_WRONLY | libc::O_RDWR)),
     ("change-flags", |world| {
         let file = world.open(world.directory, c"mine", libc::O_RDWR) as u64;
         call(libc::SYS_fcntl, [file, libc::F_SETFL as u64, (libc::O_APPEND | libc::O_ASYNC) as u64, 0, 0])
