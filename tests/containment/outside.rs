@@ -82,6 +82,10 @@ fn workers_see_nothing_of_the_machine() {
             let values: Vec<_> = line[limit.len()..].split_whitespace().take(2).collect();
             assert_eq!(values, ["0", "0"], "{limit} of worker {worker}");
         }
+        // The hard limit, which is unlimited where nobody set it.
+        let stack = limits.lines().find_map(|line| line.strip_prefix("Max stack size")).expect("the kernel knows it");
+        let hard = stack.split_whitespace().nth(1).and_then(|bytes| bytes.parse::<u64>().ok());
+        assert!(hard.is_some_and(|bytes| bytes <= 8 << 20), "stack of worker {worker}: {stack}");
     }
 }
 
