@@ -355,14 +355,19 @@ pub fn prepare(options: &Options) -> Result<Prepared, EnterError> {
 
     let statm = File::open("/proc/self/statm");
     options.put_up(&mut report, Layer::Rlimits, || {
-        rlimits(|ceiling| match ceiling {
+        let limits = rlimits(|ceiling| match ceiling {
             Ceiling::Of(value) => Some(value),
             Ceiling::Descriptors => Some(3 + options.handed() as u64 + options.limits.extra_fds),
             Ceiling::Threads => Some(options.limits.threads),
             Ceiling::FileBytes => Some(options.storage.map_or(0, |storage| storage.file_bytes)),
             // When the process is sealed.
             Ceiling::Data | Ceiling::AddressSpace => None,
-        })
+        });
+        // Where memory runs out all the same, this process goes, and not the supervisor or a neighbour.
+        match std::fs::write("/proc/self/oom_score_adj", "1000") {
+            Err(error) if limits == Status::Enforced => Status::Partial(format!("oom_score_adj: {error}")),
+            _ => limits,
+        }
     });
     pid_namespace(&mut report)?;
     namespaces(options, proc_self.as_ref().ok(), handed.as_ref(), &mut report);

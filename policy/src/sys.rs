@@ -23,11 +23,16 @@ pub(crate) fn close_range(first: RawFd, flags: libc::c_uint) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, flags) }).map(drop)
 }
 
-/// Sets soft and hard limit of one resource.
+/// Sets soft and hard limit of one resource, and leaves a hard limit that is lower where it is.
 pub(crate) fn setrlimit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
-    // SAFETY: `limit` lives for the call.
-    check(unsafe { libc::setrlimit(resource, &limit) }).map(drop)
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` lives for both calls.
+    unsafe {
+        check(libc::getrlimit(resource, &mut limit))?;
+        limit.rlim_max = limit.rlim_max.min(value);
+        limit.rlim_cur = limit.rlim_max;
+        check(libc::setrlimit(resource, &limit)).map(drop)
+    }
 }
 
 /// `mount(2)` with optional strings.

@@ -336,10 +336,9 @@ const ANONYMOUS: Condition = long(
 const FILE_MODE: &[Named] = named![S_IRUSR, S_IWUSR, S_IRGRP, S_IWGRP, S_IROTH, S_IWOTH];
 /// What a file may be opened with. Without `O_TMPFILE` (a file without a name escapes every count), `O_PATH` (landlock does
 /// not look at it), `O_DIRECT`, `O_TRUNC`, `O_APPEND`, `O_SYNC`, `O_ASYNC`, `O_NOATIME`,
-/// `O_NONBLOCK`: SQLite needs none of them.
+/// `O_NONBLOCK`, `O_WRONLY` (with `O_RDWR` it opens for neither, which landlock does not look at): SQLite needs none of them.
 const OPEN_FLAGS: &[Named] = &[
     Named { name: "O_RDWR", value: libc::O_RDWR as u64 },
-    Named { name: "O_WRONLY", value: libc::O_WRONLY as u64 },
     Named { name: "O_CREAT", value: libc::O_CREAT as u64 },
     Named { name: "O_EXCL", value: libc::O_EXCL as u64 },
     Named { name: "O_NOFOLLOW", value: libc::O_NOFOLLOW as u64 },
@@ -443,11 +442,13 @@ pub const ROWS: &[Row] = &[
         ),
     ),
     allow(&["munmap", "brk"], &[], Component::Libc, "Gives memory back, grows the C heap."),
-    allow(
+    fails(
+        Errno::Nosys,
         &["mremap"],
-        &[long(3, "flags", bits(&[], named![MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP]))],
+        &[],
         Component::Libc,
-        "realloc of large blocks. Moves memory that is ours already.",
+        "realloc of large blocks, which copies instead. It would make the stack, which RLIMIT_DATA does not count, as large \
+         as the address space.",
     ),
     allow(
         &["madvise"],
@@ -560,10 +561,11 @@ pub const ROWS: &[Row] = &[
     ),
     // Descriptors. There are only those that were handed over, epoll and eventfd.
     allow(
-        &["read", "write", "readv", "writev", "recvmsg", "sendmsg", "close", "shutdown", "fstat", "lseek"],
+        &["read", "write", "readv", "writev", "close", "shutdown", "fstat", "lseek"],
         &[],
         Component::Tokio,
-        "The RPC socket, eventfd, descriptor 2. The sockets are connected streams: an address in sendmsg is an error.",
+        "The RPC socket, eventfd, descriptor 2. No sendmsg and no recvmsg, which could carry descriptors: one on its way \
+         escapes RLIMIT_NOFILE and keeps a connection open that its process has left.",
     ),
     allow(
         &["recvfrom", "sendto"],
@@ -573,9 +575,10 @@ pub const ROWS: &[Row] = &[
     ),
     allow(
         &["fcntl"],
-        &[int(1, "cmd", one_of(named![F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC]))],
+        &[int(1, "cmd", one_of(named![F_GETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC]))],
         Component::Tokio,
-        "Non-blocking mode, close-on-exec, duplicates. No owner, lease, lock or pipe size.",
+        "Close-on-exec, duplicates. No owner, lease, lock or pipe size, and no F_SETFL, which would give an open file the \
+         flags that openat refuses: FIONBIO sets the one flag that is needed.",
     ),
     allow(&["ioctl"], &[int(1, "request", one_of(named![FIONBIO]))], Component::Std, "set_nonblocking."),
     fails(
@@ -891,6 +894,12 @@ pub const LIMITS: &[LimitRow] = &[
         "Buffers, WebAssembly and native memory together. Where the policy sets it.",
     ),
     limit(
+        "STACK",
+        libc::RLIMIT_STACK,
+        Ceiling::Of(8 << 20),
+        "The stack of the first thread, which DATA does not count. What it usually is; an operator may have lifted it.",
+    ),
+    limit(
         "AS",
         libc::RLIMIT_AS,
         Ceiling::AddressSpace,
@@ -1061,6 +1070,9 @@ mod tests {
     #[test]
     fn no_row_allows_what_the_design_forbids() {
         const NEVER: &[&str] = &[
+            "mremap",
+            "sendmsg",
+            "recvmsg",
             "execve",
             "execveat",
             "fork",
@@ -1160,6 +1172,7 @@ mod tests {
                 libc::O_NOATIME,
                 libc::O_ASYNC,
                 libc::O_APPEND,
+                libc::O_WRONLY,
             ] {
                 assert_eq!(open(*profile, libc::O_RDWR | flag), Decision::Refuse, "{flag:#o}");
             }

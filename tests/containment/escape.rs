@@ -274,11 +274,18 @@ const ESCAPES: &[Escape] = &[
         |_| one("secret"),
         &[Descriptors, Landlock, Uid, UserNamespace, Capabilities],
     ),
+    actor(
+        "a device, opened for neither reading nor writing",
+        "open-for-neither",
+        |_| one("/dev/null"),
+        &[EmptyRoot, Seccomp],
+    ),
     // What may not be made in the own directory.
     actor("a directory", "mkdir", nothing, &[Landlock, Seccomp]),
     actor("a pipe", "mkfifo", nothing, &[Landlock, Seccomp]),
     actor("a symbolic link", "symlink", nothing, &[Landlock, Seccomp]),
     actor("a socket", "bind-path", |_| one("/actor/made"), &[Landlock, Seccomp]),
+    actor("the flags of an open file", "change-flags", nothing, &[Seccomp]),
     actor("running a program", "execute", |_| one("program"), &[EmptyRoot, Landlock, Seccomp]),
     // Other processes.
     stateless(
@@ -297,7 +304,9 @@ const ESCAPES: &[Escape] = &[
     stateless("threads", "threads", |_| one("200"), &[Rlimits]),
     stateless("processes", "processes", |_| one("200"), &[Rlimits, Seccomp]),
     stateless("descriptors", "descriptors", |_| one("500"), &[Rlimits]),
+    stateless("a descriptor on its way to nobody", "send-descriptor", nothing, &[Seccomp]),
     stateless("memory", "map", |_| one((2 * MEMORY_BYTES).to_string()), &[Rlimits]),
+    stateless("memory as a stack", "stretch-the-stack", |_| one((2 * MEMORY_BYTES).to_string()), &[Seccomp]),
     stateless("address space", "map-to-read", |_| one((1u64 << 40).to_string()), &[Rlimits]),
     actor("a file beyond its quota", "write", |_| one((2 * FILE_BYTES).to_string()), &[Rlimits]),
 ];

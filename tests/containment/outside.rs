@@ -75,11 +75,17 @@ fn workers_see_nothing_of_the_machine() {
             assert!(mounts.contains(" / / ro,nosuid,nodev,noexec"), "{mounts}");
         }
         let limits = std::fs::read_to_string(format!("/proc/{worker}/limits")).expect("the worker lives");
+        let first_to_go = std::fs::read_to_string(format!("/proc/{worker}/oom_score_adj")).expect("the worker lives");
+        assert_eq!(first_to_go.trim(), "1000", "worker {worker}, when memory runs out");
         for limit in ["Max core file size", "Max file size", "Max locked memory", "Max msgqueue size"] {
             let line = limits.lines().find(|line| line.starts_with(limit)).expect("the kernel knows the limit");
             let values: Vec<_> = line[limit.len()..].split_whitespace().take(2).collect();
             assert_eq!(values, ["0", "0"], "{limit} of worker {worker}");
         }
+        // The hard limit, which is unlimited where nobody set it.
+        let stack = limits.lines().find_map(|line| line.strip_prefix("Max stack size")).expect("the kernel knows it");
+        let hard = stack.split_whitespace().nth(1).and_then(|bytes| bytes.parse::<u64>().ok());
+        assert!(hard.is_some_and(|bytes| bytes <= 8 << 20), "stack of worker {worker}: {stack}");
     }
 }
 

@@ -89,6 +89,31 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
             call(libc::SYS_pwrite64, [file, page.as_ptr().addr() as u64, 4096, at - 4096, 0])
         })
     }),
+    ("open-for-neither", |world| world.open(libc::AT_FDCWD, &world.path(0), libc::O_WRONLY | libc::O_RDWR)),
+    ("change-flags", |world| {
+        let file = world.open(world.directory, c"mine", libc::O_RDWR) as u64;
+        call(libc::SYS_fcntl, [file, libc::F_SETFL as u64, (libc::O_APPEND | libc::O_ASYNC) as u64, 0, 0])
+    }),
+    ("stretch-the-stack", |world| {
+        let here = 0u64;
+        // One page that is not in use, which stays a stack wherever it is moved to.
+        let page = (std::ptr::from_ref(&here).addr() as u64 & !4095) - (64 << 10);
+        call(libc::SYS_mremap, [page, 4096, world.number(0), libc::MREMAP_MAYMOVE as u64, 0])
+    }),
+    ("send-descriptor", |_| {
+        // The control connection through itself.
+        let byte = libc::iovec { iov_base: c"x".as_ptr().cast_mut().cast(), iov_len: 1 };
+        // A header of a length, a level and a type, and the descriptor, as `CMSG_SPACE` lays them out.
+        let mut rights = [20, 0, 3u64];
+        rights[1] = (libc::SOL_SOCKET as u64) | (libc::SCM_RIGHTS as u64) << 32;
+        // SAFETY: all-zero is a valid header of a message.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = std::ptr::from_ref(&byte).cast_mut();
+        message.msg_iovlen = 1;
+        message.msg_control = rights.as_mut_ptr().cast();
+        message.msg_controllen = size_of_val(&rights) as _;
+        call(libc::SYS_sendmsg, [3, std::ptr::from_ref(&message).addr() as u64, libc::MSG_DONTWAIT as u64, 0, 0])
+    }),
     ("map", |world| {
         let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE) as u64;
         // SAFETY: a new mapping that nobody uses.

@@ -136,6 +136,8 @@ probes! {
     "listen" => EPERM, call!(SYS_listen, 3, 1);
     "accept4" => EPERM, call!(SYS_accept4, 3, 0usize, 0usize, 0);
     "sendto-address" => Death, call!(SYS_sendto, 3, c"x".as_ptr(), 1usize, 0, [1u8, 0, 0, b'x'].as_ptr(), 4);
+    "sendmsg" => Death, call!(SYS_sendmsg, 3, 0usize, 0);
+    "recvmsg" => Death, call!(SYS_recvmsg, 3, 0usize, 0);
     "sendmmsg" => Death, call!(SYS_sendmmsg, 3, 0usize, 0, 0);
     "recvmmsg" => Death, call!(SYS_recvmmsg, 3, 0usize, 0, 0, 0usize);
     "setsockopt" => EPERM, call!(SYS_setsockopt, 3, libc::SOL_SOCKET, libc::SO_SNDBUF, &1i32, 4);
@@ -197,6 +199,7 @@ probes! {
     "memfd_secret" => Death, call!(SYS_memfd_secret, 0);
     "mbind" => Death, call!(SYS_mbind, 0usize, 0usize, 0, 0usize, 0usize, 0);
     "move_pages" => Death, call!(SYS_move_pages, 0, 0usize, 0usize, 0usize, 0usize, 0);
+    "mremap" => ENOSYS, call!(SYS_mremap, 0usize, 4096usize, 8192usize, libc::MREMAP_MAYMOVE);
     "remap_file_pages" => Death, call!(SYS_remap_file_pages, 0usize, 0usize, 0, 0usize, 0);
     "mlock" => Death, call!(SYS_mlock, 0usize, 0usize);
     "splice" => Death, call!(SYS_splice, 3, 0usize, 3, 0usize, 0usize, 0);
@@ -243,6 +246,7 @@ probes! {
     "mmap-prot-high" => Death, call!(SYS_mmap, 0usize, 4096usize, HIGH | 3, 0x22u64, -1i64, 0usize);
     "mprotect-prot-high" => Death, call!(SYS_mprotect, 0usize, 0usize, HIGH | 1);
     "clone-flags-high" => Death, call!(SYS_clone, HIGH | 0x3d_0f00, 0usize, 0usize, 0usize, 0usize);
+    "fcntl-setfl" => Death, call!(SYS_fcntl, 2, libc::F_SETFL, libc::O_DIRECT);
     "fcntl-cmd-high" => Death, call!(SYS_fcntl, 2u64, HIGH | libc::F_SETOWN as u64, 0usize);
     "sendto-address-high" => Death, call!(SYS_sendto, 3, c"x".as_ptr(), 1usize, 0, HIGH, 4);
     "prlimit64-new-high" => Death, call!(SYS_prlimit64, 0, libc::RLIMIT_NOFILE, HIGH, 0usize);
