@@ -122,7 +122,7 @@ impl Default for WatchPolicy {
     fn default() -> Self {
         Self {
             interval: Duration::from_secs(1),
-            idle_interval: Duration::from_secs(8),
+            idle_interval: Duration::from_secs(2),
             grace: Duration::from_secs(5),
             silence: Duration::from_secs(5),
             cpu_grace: Duration::from_secs(5),
