@@ -214,6 +214,30 @@ fn callbacks_of_the_collector_are_limited() {
     });
 }
 
+/// Script that V8's tasks run is counted all together, also when its event is over.
+#[test]
+fn script_does_not_go_on_in_tasks() {
+    let handlers = "start: (request, env, ctx) => {
+          const cell = new Int32Array(new SharedArrayBuffer(4));
+          globalThis.count = 0;
+          const again = () => { count++; for (let i = 0; i < 1e6; i++); Atomics.waitAsync(cell, 0, 0, 0.01).value.then(again); };
+          again(); return new Response('ok'); },
+        wait: async () => { await new Promise((r) => setTimeout(r, 50)); return new Response('ok'); },
+        count: () => { const { count } = globalThis; return new Response(`${count}`); }";
+    with(handlers, cpu, async |worker| {
+        assert_eq!(worker.fetch("/start").await, ok("ok"));
+        while worker.told.exceeded.borrow().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let before = worker.fetch("/count").await;
+        assert_eq!(worker.fetch("/wait").await, ok("ok"));
+        assert_eq!(worker.fetch("/count").await, before);
+        worker.drain().await;
+        assert_eq!(*worker.told.exceeded.borrow(), [Limit::CpuTime]);
+        assert_eq!(*worker.told.log.borrow(), ["Error Worker exceeded CPU time limit."]);
+    });
+}
+
 #[test]
 fn start_up_is_limited() {
     let limits = |mut limits: limits::Builder<'_>| limits.set_start_up_cpu_time_ms(100);
