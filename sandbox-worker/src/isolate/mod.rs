@@ -175,6 +175,13 @@ impl Isolate {
             result
         };
         let ended = slice.end(&mut v8);
+        if ended.breach.is_some() {
+            v8::scope!(let scope, &mut *v8);
+            let context = v8::Local::new(scope, &self.context);
+            let scope = &mut v8::ContextScope::new(scope, context);
+            let internal = v8::Local::new(scope, &self.internal);
+            builtins::forget(scope, internal);
+        }
         clock::set(Clock::Running);
         (result, ended)
     }
