@@ -651,5 +651,9 @@
     isFormData: (value) => formOf(value) !== undefined,
     blobBytes: bytesOfBlob,
     blobType: (blob) => fileType(blob),
+    forgetBlobs() {
+      pending = undefined;
+      pendingFile = undefined;
+    },
   };
 })

@@ -934,5 +934,11 @@
     newPromiseRejectionEvent: (type, promise, reason) =>
       new PromiseRejectionEvent(type, { __proto__: null, promise, reason, cancelable: true }),
     HandlerAttribute, targetOf,
+    /** Script was interrupted: drops what was meant for the call that came next. So in the other files. */
+    forgetEvents() {
+      making = false;
+      pendingHooks = undefined;
+      reporting = false;
+    },
   };
 })

@@ -3200,5 +3200,8 @@
     nextTransform(pipe) {
       subclassState = pipe;
     },
+    forgetStreams() {
+      subclassState = undefined;
+    },
   };
 })

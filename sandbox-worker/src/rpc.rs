@@ -182,6 +182,8 @@ async fn run_foreground_tasks(isolate: Rc<Isolate>) {
     loop {
         let task = crate::isolate::platform::next_task().await;
         isolate.run_task(task);
+        // A task may have brought the next one, and that must not keep events and questions waiting.
+        tokio::task::yield_now().await;
     }
 }
 

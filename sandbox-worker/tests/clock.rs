@@ -49,6 +49,22 @@ fn the_clock_stands_still_while_script_runs() {
     assert_eq!(answer(&[], body), "same");
 }
 
+/// Timers that are set while it stands still are in the order of their delays, however long script ran between them.
+#[test]
+fn the_order_of_timers_does_not_tell_the_time() {
+    let timers = "const set = (name, delay) => setTimeout(() => order.push(name), delay);";
+    let waits = "const cell = new Int32Array(new SharedArrayBuffer(4));
+        const set = (name, delay) => Atomics.waitAsync(cell, 0, 0, delay + 0.1).value.then(() => order.push(name));";
+    for set in [timers, waits] {
+        let body = format!(
+            "const order = []; {set} for (let i = 0; i < 5; i++) {{ set(i, 2); work(); }} set('last', 0);
+            for (const delay of [1, 50]) await new Promise((r) => setTimeout(r, delay));
+            return new Response(order.join());"
+        );
+        assert_eq!(answer(&[], &body), "last,0,1,2,3,4", "{set}");
+    }
+}
+
 #[test]
 fn the_clock_moves_when_something_comes_from_outside() {
     let body = "const before = ways.now(); await new Promise((r) => setTimeout(r, 20));

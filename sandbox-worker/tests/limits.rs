@@ -173,6 +173,44 @@ fn microtasks_of_an_interrupted_event_do_not_run() {
     });
 }
 
+/// An interrupted listener leaves nothing behind that keeps the next one from being called.
+#[test]
+fn listeners_for_errors_are_called_after_one_was_interrupted() {
+    let handlers = "loop: () => { addEventListener('error', () => { for (;;); }, { once: true }); reportError(1); },
+        look: () => {
+          let called = 0;
+          addEventListener('error', () => { called++; reportError(3); }, { once: true });
+          reportError(2);
+          return new Response(`${called}`);
+        }";
+    with(handlers, cpu, async |worker| {
+        assert_eq!(worker.fetch("/look").await, ok("1"));
+        assert_eq!(worker.fetch("/loop").await, exceeded(Limit::CpuTime));
+        assert_eq!(worker.fetch("/look").await, ok("1"));
+    });
+}
+
+/// Where built-ins hand something to the call that they make next, an interruption between the two leaves nothing.
+#[test]
+fn built_ins_are_as_before_after_an_interruption() {
+    let handlers = "stream: () => { for (;;) new FixedLengthStream(3); },
+        blob: () => { const other = new Blob(['other']); for (;;) other.slice(); },
+        look: async () => {
+          const { readable, writable } = new TransformStream({ transform(chunk, controller) { controller.enqueue(`own ${chunk}`); } });
+          writable.getWriter().write('chunk');
+          const { value } = await readable.getReader().read();
+          return new Response(`${value}, ${await new Blob(['own blob']).text()}`);
+        }";
+    // Whether it is between the two is chance: often enough to be seen.
+    let limits = |mut limits: limits::Builder<'_>| limits.set_cpu_time_ms(20);
+    with(handlers, limits, async |worker| {
+        for path in ["/stream", "/blob"].repeat(20) {
+            assert_eq!(worker.fetch(path).await, exceeded(Limit::CpuTime));
+            assert_eq!(worker.fetch("/look").await, ok("own chunk, own blob"), "after {path}");
+        }
+    });
+}
+
 #[test]
 fn a_response_that_has_begun_breaks_off() {
     let handlers = "stream: () => new Response(new ReadableStream({
@@ -209,6 +247,30 @@ fn callbacks_of_the_collector_are_limited() {
     with(handlers, cpu, async |worker| {
         assert_eq!(worker.fetch("/make").await, ok("ok"));
         assert_eq!(worker.fetch("/wait").await, ok("ok"));
+        assert_eq!(*worker.told.exceeded.borrow(), [Limit::CpuTime]);
+        assert_eq!(*worker.told.log.borrow(), ["Error Worker exceeded CPU time limit."]);
+    });
+}
+
+/// Script that V8's tasks run is counted all together, also when its event is over.
+#[test]
+fn script_does_not_go_on_in_tasks() {
+    let handlers = "start: (request, env, ctx) => {
+          const cell = new Int32Array(new SharedArrayBuffer(4));
+          globalThis.count = 0;
+          const again = () => { count++; for (let i = 0; i < 1e6; i++); Atomics.waitAsync(cell, 0, 0, 0.01).value.then(again); };
+          again(); return new Response('ok'); },
+        wait: async () => { await new Promise((r) => setTimeout(r, 50)); return new Response('ok'); },
+        count: () => { const { count } = globalThis; return new Response(`${count}`); }";
+    with(handlers, cpu, async |worker| {
+        assert_eq!(worker.fetch("/start").await, ok("ok"));
+        while worker.told.exceeded.borrow().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let before = worker.fetch("/count").await;
+        assert_eq!(worker.fetch("/wait").await, ok("ok"));
+        assert_eq!(worker.fetch("/count").await, before);
+        worker.drain().await;
         assert_eq!(*worker.told.exceeded.borrow(), [Limit::CpuTime]);
         assert_eq!(*worker.told.log.borrow(), ["Error Worker exceeded CPU time limit."]);
     });

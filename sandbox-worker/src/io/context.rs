@@ -80,6 +80,7 @@ pub(crate) struct Contexts {
 impl IoContext {
     /// A context for a new event.
     pub(crate) fn new(isolate: Rc<Isolate>) -> Rc<Self> {
+        isolate.allow_tasks(Duration::MAX);
         let contexts = isolate.contexts.clone();
         let mut live = contexts.live.borrow_mut();
         let entry = live.vacant_entry();
@@ -194,6 +195,7 @@ impl IoContext {
             result
         });
         self.used.set(self.used.get() + used);
+        self.isolate.allow_tasks(used);
         if let Some(limit) = breach {
             self.end(limit);
         }

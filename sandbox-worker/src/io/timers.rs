@@ -14,6 +14,7 @@ use jsg::Error;
 use tokio::time::{Instant, Sleep};
 
 use super::IoContext;
+use crate::isolate::clock;
 
 /// The longest delay, in milliseconds: what fits into the 31 bits of the web platform.
 const MAX_DELAY: f64 = 2_147_483_647.0;
@@ -98,7 +99,7 @@ impl Timers {
             let arguments = timer.arguments.clone();
             match timer.every {
                 // Counted from now, so that a slow callback does not pile up calls.
-                Some(every) => self.insert(id, now + every.max(Duration::from_millis(1)), timer),
+                Some(every) => self.insert(id, clock::align(now + every.max(Duration::from_millis(1))), timer),
                 None => {
                     self.by_id.borrow_mut().remove(&id);
                     self.finished.set(self.finished.get().saturating_add(1));
@@ -157,7 +158,7 @@ impl IoContext {
             arguments: arguments.iter().map(|value| v8::Global::new(scope, *value)).collect(),
             every: interval.then_some(delay),
         };
-        self.timers.insert(id, Instant::now() + delay, timer);
+        self.timers.insert(id, clock::due(delay), timer);
         self.wake();
         Ok(id)
     }

@@ -113,6 +113,15 @@ fn evaluate_one<'s>(
     Some(())
 }
 
+/// Has the built-ins drop what interrupted script has left for the call that it was to make next.
+pub(super) fn forget<'s>(scope: &mut v8::PinScope<'s, '_>, internal: v8::Local<'s, v8::Object>) {
+    for name in ["forgetEvents", "forgetStreams", "forgetBlobs"] {
+        let receiver = v8::undefined(scope).into();
+        let function = own(scope, internal, name).and_then(|value| v8::Local::<v8::Function>::try_from(value).ok());
+        function.expect("the built-ins export it").call(scope, receiver, &[]);
+    }
+}
+
 /// What the built-ins export under this name; `undefined` if they do not.
 pub fn value<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> v8::Local<'s, v8::Value> {
     let isolate = Isolate::of(scope);

@@ -11,6 +11,7 @@ use std::{
 };
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::time::Instant;
 
 /// What the isolate's thread takes for the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +24,37 @@ pub(super) enum Clock {
 
 thread_local! {
     static CLOCK: Cell<Clock> = const { Cell::new(Clock::Running) };
+    /// From where milliseconds are counted for timers.
+    static ORIGIN: Instant = Instant::now();
+    /// When the clock was set, since then.
+    static SET: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// Sets the clock of this thread.
 pub(super) fn set(clock: Clock) {
     CLOCK.set(clock);
+    SET.set(ORIGIN.with(Instant::elapsed));
+}
+
+/// When a timer is due that script sets now. By a clock that stands still it is due at a whole millisecond after the clock
+/// was set, so that the order of timers does not say how long script ran between setting them.
+pub(crate) fn due(delay: Duration) -> Instant {
+    match CLOCK.get() {
+        Clock::Running => Instant::now() + delay,
+        // Never early, and what has no delay is due at once.
+        Clock::Frozen(_) if delay.is_zero() => {
+            ORIGIN.with(|origin| *origin)
+                + Duration::from_millis(u64::try_from(SET.get().as_millis()).unwrap_or(u64::MAX))
+        }
+        Clock::Frozen(_) => align(ORIGIN.with(|origin| *origin) + SET.get() + delay),
+    }
+}
+
+/// The next whole millisecond, as timers count them.
+pub(crate) fn align(at: Instant) -> Instant {
+    let origin = ORIGIN.with(|origin| *origin);
+    let milliseconds = at.duration_since(origin).as_nanos().div_ceil(1_000_000);
+    origin + Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
 }
 
 /// What the kernel says, since the Unix epoch.

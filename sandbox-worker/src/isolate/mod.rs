@@ -38,6 +38,8 @@ pub struct Isolate {
     reporter: Rc<Reporter>,
     /// Bytes that wrapped objects have come to own since the collector was last told.
     allocated: Cell<usize>,
+    /// Processor time that V8's tasks have taken since the last event began, less what events have taken.
+    tasks_used: Cell<Duration>,
 }
 
 /// The collector is asked to look when wrapped objects have come to own this much memory that it does not see, in bytes.
@@ -107,6 +109,7 @@ impl Isolate {
                 logger,
                 reporter: Rc::default(),
                 allocated: Cell::new(0),
+                tasks_used: Cell::default(),
             }
         })
     }
@@ -172,6 +175,13 @@ impl Isolate {
             result
         };
         let ended = slice.end(&mut v8);
+        if ended.breach.is_some() {
+            v8::scope!(let scope, &mut *v8);
+            let context = v8::Local::new(scope, &self.context);
+            let scope = &mut v8::ContextScope::new(scope, context);
+            let internal = v8::Local::new(scope, &self.internal);
+            builtins::forget(scope, internal);
+        }
         clock::set(Clock::Running);
         (result, ended)
     }
@@ -244,14 +254,31 @@ impl Isolate {
         self.rejections.borrow_mut().retain(|(known, _)| *known != promise);
     }
 
-    /// Runs one of V8's own tasks. Some run script (callbacks of a `FinalizationRegistry`), which is limited as an event is.
+    /// An event begins, or has taken processor time: so much may V8's tasks take on top.
+    pub(crate) fn allow_tasks(&self, time: Duration) {
+        self.tasks_used.set(self.tasks_used.get().saturating_sub(time));
+    }
+
+    /// Runs one of V8's own tasks. Some run script: callbacks of a `FinalizationRegistry`, and what follows
+    /// `Atomics.waitAsync`. Such script may cause the next task, also when its event is long over, so that what tasks take is
+    /// limited all together. They take as much as an event may, and beyond that as much as events do, for V8 collects
+    /// their garbage in tasks too. What is over that has no script run until there is an event again.
     pub(crate) fn run_task(&self, task: v8::Task) {
-        let ((), _, breach) = self.enter_event(Duration::ZERO, |scope| {
+        let before = self.tasks_used.get();
+        let spent = self.limits.get().cpu_time.is_some_and(|limit| before >= limit);
+        let ((), used, breach) = self.enter_event(before, |scope| {
+            if spent {
+                scope.terminate_execution();
+            }
             task.run();
             self.run_microtasks(scope);
             self.after_microtasks(scope);
         });
-        if let Some(limit) = breach {
+        self.tasks_used.set(before + used);
+        // Once, and not for each task that comes after.
+        if let Some(limit) = breach
+            && !spent
+        {
             self.reporter.exceeded(limit);
             self.logger.write(Level::Error, Source::Runtime, limits::text(limit));
         }

@@ -46,7 +46,7 @@ impl v8::PlatformImpl for Platform {
     fn post_delayed_task(&self, _: *mut c_void, task: v8::Task, delay_in_seconds: f64) {
         let delay = Duration::try_from_secs_f64(delay_in_seconds).unwrap_or_default();
         post(|foreground| {
-            let key = (Instant::now() + delay, foreground.posted);
+            let key = (super::clock::due(delay), foreground.posted);
             foreground.delayed.insert(key, task);
         });
     }

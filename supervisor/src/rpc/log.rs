@@ -3,12 +3,15 @@
 //! One thread writes; everybody else hands over through a bounded queue, so that a reader of standard output that stalls
 //! delays the workers that log and nobody else.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// Entries that wait to be written.
 const QUEUE: usize = 256;
+
+/// The supervisor's own lines that wait beyond those, so that no worker that fills the queue can have them dropped.
+const RESERVED: usize = 64;
 
 /// Where an entry goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +37,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// What the writing thread is asked for.
 #[derive(Debug)]
 enum Order {
-    Write(Entry),
+    /// With its place in the queue, if it is not one of the supervisor's.
+    Write(Entry, Option<OwnedSemaphorePermit>),
     /// Everything before this is written.
     Flush(oneshot::Sender<()>),
 }
@@ -43,6 +47,7 @@ enum Order {
 #[derive(Debug, Clone)]
 pub struct Log {
     queue: mpsc::Sender<Order>,
+    places: Arc<Semaphore>,
 }
 
 impl Log {
@@ -51,11 +56,11 @@ impl Log {
     /// # Errors
     /// The thread cannot be started.
     pub fn to_standard_streams() -> std::io::Result<Self> {
-        let (queue, mut orders) = mpsc::channel(QUEUE);
+        let (log, mut orders) = Self::with_room(QUEUE);
         std::thread::Builder::new().name("log".into()).spawn(move || {
             while let Some(order) = orders.blocking_recv() {
-                let mut entry = match order {
-                    Order::Write(entry) => entry,
+                let (mut entry, _place) = match order {
+                    Order::Write(entry, place) => (entry, place),
                     Order::Flush(done) => {
                         let _ = done.send(());
                         continue;
@@ -72,13 +77,18 @@ impl Log {
                 };
             }
         })?;
-        Ok(Self { queue })
+        Ok(log)
+    }
+
+    fn with_room(room: usize) -> (Self, mpsc::Receiver<Order>) {
+        let (queue, orders) = mpsc::channel(room + RESERVED);
+        (Self { queue, places: Arc::new(Semaphore::new(room)) }, orders)
     }
 
     /// A log that hands its entries to the caller, with room for `room` of them.
     pub fn to_channel(room: usize) -> (Self, Entries) {
-        let (queue, orders) = mpsc::channel(room);
-        (Self { queue }, Entries(orders))
+        let (log, orders) = Self::with_room(room);
+        (log, Entries(orders))
     }
 
     /// Waits until everything so far is written, for at most a second: who reads may have stalled.
@@ -94,12 +104,13 @@ impl Log {
 
     /// Writes a line of the supervisor's own. Dropped when the queue is full: whoever calls this must not wait.
     pub fn event(&self, line: impl Into<String>) {
-        let _ = self.queue.try_send(Order::Write(Entry { stream: Stream::Err, text: line.into() }));
+        let _ = self.queue.try_send(Order::Write(Entry { stream: Stream::Err, text: line.into() }, None));
     }
 
     /// Writes an entry, and waits for room.
     pub async fn write(&self, entry: Entry) {
-        let _ = self.queue.send(Order::Write(entry)).await;
+        let place = self.places.clone().acquire_owned().await.ok();
+        let _ = self.queue.send(Order::Write(entry, place)).await;
     }
 }
 
@@ -111,7 +122,7 @@ impl Entries {
     /// The next entry; `None` when every [`Log`] is gone.
     pub async fn recv(&mut self) -> Option<Entry> {
         loop {
-            if let Order::Write(entry) = self.0.recv().await? {
+            if let Order::Write(entry, _) = self.0.recv().await? {
                 return Some(entry);
             }
         }
@@ -120,7 +131,7 @@ impl Entries {
     /// The next entry, if there is one now.
     pub fn try_recv(&mut self) -> Option<Entry> {
         loop {
-            if let Order::Write(entry) = self.0.try_recv().ok()? {
+            if let Order::Write(entry, _) = self.0.try_recv().ok()? {
                 return Some(entry);
             }
         }
@@ -152,6 +163,23 @@ pub fn tenant_text(text: &str, prefix: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_fills_the_queue_keeps_no_line_of_the_supervisor_out() {
+        let (log, mut entries) = Log::to_channel(2);
+        let flood = || log.write(Entry { stream: Stream::Out, text: "flood".into() });
+        flood().await;
+        flood().await;
+        let third = tokio::time::timeout(Duration::from_millis(10), flood()).await;
+        assert!(third.is_err(), "there is no place for a third");
+        log.event("worker \"a\" was ended");
+        let mut texts = Vec::new();
+        while let Some(entry) = entries.try_recv() {
+            texts.push(entry.text);
+        }
+        assert_eq!(texts, ["flood", "flood", "worker \"a\" was ended"]);
+        flood().await;
+    }
 
     #[test]
     fn tenants_cannot_steer_the_terminal_or_pass_for_others() {
