@@ -20,8 +20,8 @@ mod limits {
     /// Serves `source`, asks for each path, and holds the answer against what it may be. Meanwhile the neighbour is under
     /// load, and not one of its answers may be wrong. Each path has a server of its own, so that none profits from another's
     /// end.
-    fn each(source: &str, limits: &str, paths: &[(&str, &[(u16, &str)], &str)]) {
-        for (path, answers, line) in paths {
+    fn each(source: &str, limits: &str, paths: &[&str], answers: &[(u16, &str)], line: &str) {
+        for path in paths {
             let server = bulkhead_test_support::supervisor!().serve(beside(source, limits));
             let (left, right) = (server.port_of("left"), server.port_of("right"));
             let neighbour = Neighbour::load(right, 2, Until::Elapsed(Duration::from_secs(1)));
@@ -104,9 +104,7 @@ export default { async fetch(request) {
         let paths: Vec<&str> =
             ENDLESS.lines().filter_map(|line| Some(line.strip_prefix("  '")?.split_once('\'')?.0)).collect();
         assert!(paths.len() > 20);
-        let answers: &[(u16, &str)] = &[(503, CPU)];
-        let paths: Vec<_> = paths.into_iter().map(|path| (path, answers, "CPU time limit of 200 ms")).collect();
-        each(ENDLESS, "cpuTimeMs = 200", &paths);
+        each(ENDLESS, "cpuTimeMs = 200", &paths, &[(503, CPU)], "CPU time limit of 200 ms");
     }
 
     /// Each uses up memory of another kind.
@@ -149,14 +147,9 @@ export default { async fetch(request, env, ctx) {
         assert!(paths.len() > 20);
         // An exception that the script can catch; the limit; or the end of the process, of which the client sees that
         // nothing is there. Whatever it is, it is soon, and the kernel's own killer is not needed.
-        let answers: &[(u16, &str)] =
-            &[(200, "threw "), (503, MEMORY), (503, CPU), (503, "Service Unavailable"), (200, "came back")];
-        let paths: Vec<_> = paths.into_iter().map(|path| (path, answers, "")).collect();
-        each(
-            GREEDY,
-            "heapBytes = 67108864, bufferBytes = 67108864, memoryBytes = 268435456, cpuTimeMs = 10000",
-            &paths,
-        );
+        let answers = [(200, "threw "), (503, MEMORY), (503, CPU), (503, "Service Unavailable"), (200, "came back")];
+        let limits = "heapBytes = 67108864, bufferBytes = 67108864, memoryBytes = 268435456, cpuTimeMs = 10000";
+        each(GREEDY, limits, &paths, &answers, "");
     }
 
     #[test]
