@@ -123,3 +123,64 @@ fn the_map_names_what_exists() {
         assert!(source(file).contains(&format!("fn {name}")), "{file} has no test {name}");
     }
 }
+
+#[test]
+fn tests_that_documents_name_exist() {
+    let mut code = String::new();
+    for root in ["src", "tests", "supervisor", "sandbox-worker", "ipc-schema", "policy"] {
+        gather(&Path::new(env!("CARGO_MANIFEST_DIR")).join(root), &mut code);
+    }
+    for (path, least) in [("ARCHITECTURE.md", 8), ("docs/security/threat-model.md", 12)] {
+        let document = source(path);
+        let mut seen = 0;
+        // A name of several words that is no path is a test's. Those that start themselves again are named by a text.
+        for name in document.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 1) {
+            if name.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+                seen += 1;
+                let is_there = code.contains(&format!("fn {name}(")) || code.contains(&format!("\"{name}\""));
+                assert!(is_there, "{path} names the test {name}");
+            }
+        }
+        assert!(seen >= least, "only {seen} tests were found in {path}");
+    }
+}
+
+/// The text of all Rust files beneath `directory`.
+fn gather(directory: &Path, text: &mut String) {
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            gather(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(&path).expect("text"));
+        }
+    }
+}
+
+#[test]
+fn ways_out_that_the_threat_model_names_exist() {
+    let model = source("docs/security/threat-model.md");
+    let (escapes, probes) = (source("tests/containment/escape.rs"), source("policy/src/probe/mod.rs"));
+    let mut seen = 0;
+    // `any` stands for any text, at one end.
+    let exists = |code: &str, name: &str, any: char| match (name.strip_prefix(any), name.strip_suffix(any)) {
+        (Some(end), _) => code.contains(&format!("{end}\"")),
+        (_, Some(start)) => code.contains(&format!("\"{start}")),
+        _ => code.contains(&format!("\"{name}\"")),
+    };
+    for row in model.lines().filter(|line| line.starts_with('|')) {
+        let shown = row.rsplit('|').nth(1).unwrap_or_default();
+        for part in shown.split("; ").map(str::trim) {
+            let (what, code, mark, any) = match part.split_once(' ') {
+                Some(("escape", rest)) => (rest, &escapes, '*', '…'),
+                Some(("probes", rest)) => (rest, &probes, '`', '*'),
+                _ => continue,
+            };
+            for name in what.split(mark).skip(1).step_by(2) {
+                seen += 1;
+                assert!(exists(code, name, any), "the threat model names {name:?}");
+            }
+        }
+    }
+    assert!(seen > 30, "only {seen} ways out were found in the threat model");
+}

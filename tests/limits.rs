@@ -2,12 +2,13 @@
 //! log that names the limit, and a neighbour that never noticed.
 
 mod limits {
-    use std::{thread, time::Duration};
+    use std::time::Duration;
 
     use bulkhead_test_support::{
         Server, Setup,
         http::{self, Connection},
-        load::{Load, Until},
+        load::Until,
+        neighbour::{Neighbour, back_in_service, beside},
         process, runtime,
     };
     use nix::sys::signal::Signal;
@@ -16,52 +17,14 @@ mod limits {
     const WALL: &str = "Worker exceeded wall time limit.";
     const MEMORY: &str = "Worker exceeded memory limit.";
 
-    /// The service `left` runs `source` with these limits; its neighbour `right` says hello.
-    fn limited(source: &str, limits: &str) -> Setup {
-        Setup::config(&format!(
-            r#"using Workerd = import "/workerd/workerd.capnp";
-using Bulkhead = import "/bulkhead/policy.capnp";
-const config :Workerd.Config = (
-  services = [ (name = "left", worker = .left), (name = "right", worker = .right) ],
-  sockets = [
-    (name = "left", address = "127.0.0.1:0", http = (), service = "left"),
-    (name = "right", address = "127.0.0.1:0", http = (), service = "right")
-  ]
-);
-const left :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "left.js"), (name = "loop.wasm", wasm = embed "loop.wasm") ], compatibilityDate = "2026-08-01" );
-const right :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "right.js") ], compatibilityDate = "2026-08-01" );
-const policy :Bulkhead.Policy = ( workers = [ (name = "left", limits = ({limits})) ] );
-"#
-        ))
-        .file("left.js", source)
-        .file("right.js", "export default { fetch() { return new Response('Hello World\\n'); } };")
-        .file("loop.wasm", LOOP)
-        .sockets(2)
-    }
-
-    /// `(module (func (export "f") (loop (br 0))))`.
-    const LOOP: &[u8] = &[
-        0, b'a', b's', b'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, b'f', 0, 0, 10, 9, 1, 7, 0, 3,
-        0x40, 12, 0, 11, 11,
-    ];
-
-    /// A path, what its answer may be (status, and how the body begins), and what the log then says of the worker.
-    type Attempt<'a> = (&'a str, &'a [(u16, &'a str)], &'a str);
-
     /// Serves `source`, asks for each path, and holds the answer against what it may be. Meanwhile the neighbour is under
     /// load, and not one of its answers may be wrong. Each path has a server of its own, so that none profits from another's
     /// end.
-    fn each(source: &str, limits: &str, paths: &[Attempt<'_>]) {
-        for (path, answers, line) in paths {
-            let server = bulkhead_test_support::supervisor!().serve(limited(source, limits));
+    fn each(source: &str, limits: &str, paths: &[&str], answers: &[(u16, &str)], line: &str) {
+        for path in paths {
+            let server = bulkhead_test_support::supervisor!().serve(beside(source, limits));
             let (left, right) = (server.port_of("left"), server.port_of("right"));
-            let others = thread::spawn(move || {
-                let load = Load {
-                    expect: Some(b"Hello World\n".to_vec()),
-                    ..Load::get(right, 2, Until::Elapsed(Duration::from_secs(1)))
-                };
-                load.run().expect("no connection to the neighbour breaks")
-            });
+            let neighbour = Neighbour::load(right, 2, Until::Elapsed(Duration::from_secs(1)));
             let response = http::get(left, path).unwrap_or_else(|error| panic!("{path}: {error}\n{}", server.stderr()));
             let text = response.text();
             assert!(
@@ -74,37 +37,33 @@ const policy :Bulkhead.Policy = ( workers = [ (name = "left", limits = ({limits}
                 server
                     .wait_for_stderr(|text| text.lines().any(|said| said.contains("\"left\"") && said.contains(line)));
             }
-            let others = others.join().expect("the load");
-            assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0), "{path}");
+            neighbour.noticed_nothing(path);
             back_in_service(left);
         }
     }
 
     /// The counters of a worker, as the supervisor writes them at SIGUSR1.
     fn counters(server: &Server, worker: &str) -> serde_json::Value {
+        // Before the signal: the answer can be there at once.
+        let before = server.stderr().len();
         server.signal(Signal::SIGUSR1);
         let find = |text: &str| {
             let lines = text.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
             lines.into_iter().find(|line| line["worker"] == worker)
         };
-        let before = server.stderr().len();
         server.wait_for_stderr(|text| text.get(before..).is_some_and(|text| find(text).is_some()));
         find(&server.stderr()[before..]).expect("they were there")
     }
 
-    /// What a worker exceeds is reported on another connection than its answer: the one may come before the other.
-    fn wait_for_counter(server: &Server, worker: &str, counter: &str, count: u64) {
-        runtime::wait_until("the counter", || {
-            let now = counters(server, worker)[counter].as_u64().expect("a number");
-            assert!(now <= count, "{now} instead of {count}");
-            now == count
+    /// The counters of a worker once it has exceeded the limit on processor time as often as this: what a worker tells of
+    /// itself does not come with the answer to its client.
+    fn counters_after(server: &Server, worker: &str, times: u64) -> serde_json::Value {
+        let mut found = serde_json::Value::Null;
+        runtime::wait_until("the worker to have told of it", || {
+            found = counters(server, worker);
+            found["cpuTime"].as_u64() >= Some(times)
         });
-    }
-
-    fn back_in_service(port: u16) {
-        runtime::wait_until("the service to be back", || {
-            http::get(port, "/").is_ok_and(|response| response.status == 200 && response.text() == "fine")
-        });
+        found
     }
 
     /// What each of these does takes for ever.
@@ -145,9 +104,7 @@ export default { async fetch(request) {
         let paths: Vec<&str> =
             ENDLESS.lines().filter_map(|line| Some(line.strip_prefix("  '")?.split_once('\'')?.0)).collect();
         assert!(paths.len() > 20);
-        let answers: &[(u16, &str)] = &[(503, CPU)];
-        let paths: Vec<_> = paths.into_iter().map(|path| (path, answers, "CPU time limit of 200 ms")).collect();
-        each(ENDLESS, "cpuTimeMs = 200", &paths);
+        each(ENDLESS, "cpuTimeMs = 200", &paths, &[(503, CPU)], "CPU time limit of 200 ms");
     }
 
     /// Each uses up memory of another kind.
@@ -190,20 +147,15 @@ export default { async fetch(request, env, ctx) {
         assert!(paths.len() > 20);
         // An exception that the script can catch; the limit; or the end of the process, of which the client sees that
         // nothing is there. Whatever it is, it is soon, and the kernel's own killer is not needed.
-        let answers: &[(u16, &str)] =
-            &[(200, "threw "), (503, MEMORY), (503, CPU), (503, "Service Unavailable"), (200, "came back")];
-        let paths: Vec<_> = paths.into_iter().map(|path| (path, answers, "")).collect();
-        each(
-            GREEDY,
-            "heapBytes = 67108864, bufferBytes = 67108864, memoryBytes = 268435456, cpuTimeMs = 10000",
-            &paths,
-        );
+        let answers = [(200, "threw "), (503, MEMORY), (503, CPU), (503, "Service Unavailable"), (200, "came back")];
+        let limits = "heapBytes = 67108864, bufferBytes = 67108864, memoryBytes = 268435456, cpuTimeMs = 10000";
+        each(GREEDY, limits, &paths, &answers, "");
     }
 
     #[test]
     fn a_heap_that_is_full_is_named_and_the_process_is_replaced() {
         let limits = "heapBytes = 67108864, memoryBytes = 268435456";
-        let server = bulkhead_test_support::supervisor!().serve(limited(GREEDY, limits));
+        let server = bulkhead_test_support::supervisor!().serve(beside(GREEDY, limits));
         let left = server.port_of("left");
         // Containers that grow in one piece (`/map`) can need more than what is left to come to an end with.
         for path in ["/heap", "/closures"] {
@@ -230,7 +182,7 @@ export default { async fetch(request, env, ctx) {
   }
   return new Response('fine');
 } };";
-        let server = bulkhead_test_support::supervisor!().serve(limited(source, "cpuTimeMs = 100"));
+        let server = bulkhead_test_support::supervisor!().serve(beside(source, "cpuTimeMs = 100"));
         let left = server.port_of("left");
         let pids = process::workers(server.pid());
         let mut slow = Connection::open(left);
@@ -243,7 +195,7 @@ export default { async fetch(request, env, ctx) {
         // The same process all the time: an event that is ended is no reason to end the others.
         let after = process::workers(server.pid());
         assert!(pids.iter().all(|pid| after.contains(pid)), "{pids:?} {after:?}\n{}", server.stderr());
-        wait_for_counter(&server, "left", "cpuTime", 5);
+        assert_eq!(counters_after(&server, "left", 5)["cpuTime"], 5);
     }
 
     #[test]
@@ -256,7 +208,7 @@ export default { async fetch(request, env, ctx) {
   }));
   return new Response('fine');
 } };";
-        let server = bulkhead_test_support::supervisor!().serve(limited(source, "wallTimeMs = 700"));
+        let server = bulkhead_test_support::supervisor!().serve(beside(source, "wallTimeMs = 700"));
         let left = server.port_of("left");
         let response = http::get(left, "/before").expect("a response");
         assert_eq!((response.status, response.text().as_str()), (503, WALL));
@@ -278,7 +230,7 @@ export default { async fetch(request, env, ctx) {
   return new Response('fine');
 } };";
         let limits = "waitUntilMs = 500, cpuTimeMs = 200";
-        let server = bulkhead_test_support::supervisor!().serve(limited(source, limits));
+        let server = bulkhead_test_support::supervisor!().serve(beside(source, limits));
         let left = server.port_of("left");
         assert_eq!(http::get(left, "/wait").expect("a response").text(), "fine");
         server.wait_for_stderr(|text| text.contains("waitUntil() tasks did not complete within the allowed time"));
@@ -294,7 +246,7 @@ export default { async fetch(request, env, ctx) {
             "await (async () => { for (;;) await null; })();",
             "export default { get fetch() { for (;;); } };",
         ] {
-            let exit = bulkhead_test_support::supervisor!().serve_to_exit(limited(source, "startUpCpuTimeMs = 300"));
+            let exit = bulkhead_test_support::supervisor!().serve_to_exit(beside(source, "startUpCpuTimeMs = 300"));
             assert_eq!(exit.code, Some(1), "{source}: {}", exit.stderr);
             assert!(exit.stderr.contains("Script startup exceeded CPU time limit."), "{source}: {}", exit.stderr);
         }
@@ -312,7 +264,7 @@ export default { async fetch(request, env, ctx) {
   return new Response('fine');
 } };";
         let limits = "requestBodyBytes = 1000, responseBodyBytes = 20000, responseHeadBytes = 50000";
-        let server = bulkhead_test_support::supervisor!().serve(limited(source, limits));
+        let server = bulkhead_test_support::supervisor!().serve(beside(source, limits));
         let left = server.port_of("left");
         let mut connection = Connection::open(left);
         let ok = connection.request("POST", "/upload", &[], &[b'x'; 1000]).expect("a response");
@@ -354,7 +306,7 @@ export default { async fetch(request, env, ctx) {
   return new Response('fine');
 } };";
         let limits = "logBytesPerSecond = 4096, logBufferBytes = 65536, cpuTimeMs = 20000";
-        let server = bulkhead_test_support::supervisor!().serve(limited(source, limits));
+        let server = bulkhead_test_support::supervisor!().serve(beside(source, limits));
         let left = server.port_of("left");
         for path in ["/flood", "/one", "/deep"] {
             let response = http::get(left, path).expect("a response");
@@ -369,7 +321,7 @@ export default { async fetch(request, env, ctx) {
     #[test]
     fn a_process_that_is_stopped_is_ended_by_the_supervisors_own_timer() {
         let source = "export default { async fetch() { return new Response('fine'); } };";
-        let server = bulkhead_test_support::supervisor!().serve(limited(source, "wallTimeMs = 500"));
+        let server = bulkhead_test_support::supervisor!().serve(beside(source, "wallTimeMs = 500"));
         let left = server.port_of("left");
         back_in_service(left);
         // The one of its neighbour is used too, and shows that the right one was hit.
@@ -385,13 +337,13 @@ export default { async fetch(request, env, ctx) {
     #[test]
     fn counters_are_printed_on_request() {
         let source = "export default { async fetch(request) { if (request.url.endsWith('/loop')) for (;;); return new Response('fine'); } };";
-        let server = bulkhead_test_support::supervisor!().serve(limited(source, "cpuTimeMs = 100"));
+        let server = bulkhead_test_support::supervisor!().serve(beside(source, "cpuTimeMs = 100"));
         let left = server.port_of("left");
         for _ in 0..3 {
             assert_eq!(http::get(left, "/loop").expect("a response").text(), CPU);
         }
-        wait_for_counter(&server, "left", "cpuTime", 3);
-        assert_eq!(counters(&server, "left")["memory"], 0);
+        let mine = counters_after(&server, "left", 3);
+        assert_eq!((mine["cpuTime"].as_u64(), mine["memory"].as_u64()), (Some(3), Some(0)), "{mine}");
         assert_eq!(counters(&server, "right")["cpuTime"], 0);
     }
 
@@ -403,18 +355,17 @@ export default { async fetch(request, env, ctx) {
   for (let i = 0; i < 1e6; i++) sum += i % 7;
   return new Response(/^(\\d+)$/.test(String(sum)) ? 'fine' : 'wrong');
 } };";
-        let setup = limited(source, "jitless = yes").file(
-            "config.capnp",
+        let setup = Setup::config(
             r#"using Workerd = import "/workerd/workerd.capnp";
 using Bulkhead = import "/bulkhead/policy.capnp";
 const config :Workerd.Config = (
-  services = [ (name = "left", worker = ( modules = [ (name = "worker", esModule = embed "left.js") ], compatibilityDate = "2026-08-01" )) ],
-  sockets = [ (name = "http", address = "127.0.0.1:0", http = (), service = "left") ]
+  services = [ (name = "main", worker = ( modules = [ (name = "worker", esModule = embed "worker.js") ], compatibilityDate = "2026-08-01" )) ],
+  sockets = [ (name = "http", address = "127.0.0.1:0", http = (), service = "main") ]
 );
 const policy :Bulkhead.Policy = ( default = (jitless = yes) );
 "#,
         );
-        let server = bulkhead_test_support::supervisor!().serve(setup.sockets(1));
+        let server = bulkhead_test_support::supervisor!().serve(setup.file("worker.js", source));
         assert_eq!(http::get(server.port(), "/").expect("a response").text(), "fine");
         assert_eq!(http::get(server.port(), "/wasm").expect("a response").text(), "undefined");
         // Nothing is executable but what comes from the program's own files.

@@ -209,25 +209,25 @@ struct Binding {
 }
 
 struct Limits {
-  heapBytes @0 :UInt64;
-  # V8 heap; 0 leaves V8's own default.
-  inlineBodyBytes @1 :UInt32;
+  # What the worker process watches over itself. What the process is started with is in its arguments.
+
+  inlineBodyBytes @0 :UInt32;
   # A response body that is complete and at most this long travels in the reply.
-  logBufferBytes @2 :UInt32;
+  logBufferBytes @1 :UInt32;
   # Log text kept in the worker while a `log` call is open; what exceeds it is dropped and counted.
-  cpuTimeMs @3 :UInt32;
+  cpuTimeMs @2 :UInt32;
   # Processor time of the process while it runs script of one event; 0 for no limit.
-  wallTimeMs @4 :UInt32;
+  wallTimeMs @3 :UInt32;
   # From the start of an event to the end of its response; 0 for no limit.
-  waitUntilMs @5 :UInt32;
+  waitUntilMs @4 :UInt32;
   # From the end of the response to the end of `waitUntil`; 0 for no limit.
-  startUpCpuTimeMs @6 :UInt32;
+  startUpCpuTimeMs @5 :UInt32;
   # Processor time for compiling and evaluating the modules; 0 for no limit.
-  bufferBytes @7 :UInt64;
+  bufferBytes @6 :UInt64;
   # Contents of `ArrayBuffer`s, all together; what does not fit is a `RangeError`. 0 for no limit.
-  responseHeadBytes @8 :UInt32;
+  responseHeadBytes @7 :UInt32;
   # Names and values of a response's headers, all together; 0 for no limit of its own.
-  responseBodyBytes @9 :UInt64;
+  responseBodyBytes @8 :UInt64;
   # A response's body; 0 for no limit.
 }
 

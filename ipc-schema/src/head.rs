@@ -31,6 +31,9 @@ pub const EXTENSION_METHODS: &[&str] = &[
     "BAN",
 ];
 
+/// Longest status text of a response, in bytes.
+pub const MAX_STATUS_TEXT: usize = 512;
+
 /// Bounds of one head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {

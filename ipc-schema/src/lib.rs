@@ -6,12 +6,14 @@
 //! - [`workerd_capnp`] and [`policy_capnp`]: the schemas of configuration files, generated in the same way.
 //! - [`transport`]: Cap'n Proto RPC over a Unix stream socket, batched and bounded.
 //! - [`head`]: request and response heads, written and read with bounds.
+//! - [`limit`]: what is said when a worker exceeds a limit.
 //! - [`process`]: what both sides must agree on before the first message: descriptors and arguments.
 #![forbid(unsafe_code)]
 
 pub mod calls;
 pub mod compatibility;
 pub mod head;
+pub mod limit;
 pub mod process;
 pub mod transport;
 

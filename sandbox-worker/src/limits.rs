@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-pub use bulkhead_ipc::worker_capnp::Limit;
 use bulkhead_ipc::worker_capnp::{host, limits};
+pub use bulkhead_ipc::{limit::text, worker_capnp::Limit};
 
 /// What a worker may use; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,21 +44,6 @@ impl Limits {
             response_head_bytes: (head != 0).then_some(head),
             response_body_bytes: (body != 0).then_some(body),
         }
-    }
-}
-
-/// What is said when a limit is exceeded: in the log, and for some of them to the client.
-pub fn text(limit: Limit) -> &'static str {
-    match limit {
-        Limit::CpuTime => "Worker exceeded CPU time limit.",
-        Limit::WallTime => "Worker exceeded wall time limit.",
-        Limit::WaitUntil => {
-            "waitUntil() tasks did not complete within the allowed time after invocation end and have been cancelled."
-        }
-        Limit::StartUp => "Script startup exceeded CPU time limit.",
-        Limit::Memory => "Worker exceeded memory limit.",
-        Limit::ResponseHead => "Worker exceeded response header size limit.",
-        Limit::ResponseBody => "Worker exceeded response body size limit.",
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     api::{self, response::Refused},
     bind::{Entrypoint, Target, Worker},
     io::{IoContext, js_future},
-    isolate::{HeapLimits, Isolate, builtins, describe, watch},
+    isolate::{Isolate, builtins, describe, watch},
     limits::{self, Limit},
     log::{Level, Logger, Source},
 };
@@ -29,8 +29,6 @@ use crate::{
 pub struct Process {
     /// The isolate that waits for a bundle.
     blank: RefCell<Option<Rc<Isolate>>>,
-    /// What it was made with.
-    limits: HeapLimits,
     logger: Rc<Logger>,
     worker: OnceCell<Rc<Worker>>,
     /// Told when `worker` is set or will never be.
@@ -48,10 +46,9 @@ impl std::fmt::Debug for Process {
 
 impl Process {
     /// A process that waits for its bundle.
-    pub fn new(isolate: Rc<Isolate>, limits: HeapLimits, logger: Rc<Logger>) -> Rc<Self> {
+    pub fn new(isolate: Rc<Isolate>, logger: Rc<Logger>) -> Rc<Self> {
         Rc::new(Process {
             blank: RefCell::new(Some(isolate)),
-            limits,
             logger,
             worker: OnceCell::new(),
             bound: Notify::new(),
@@ -110,14 +107,6 @@ impl wire::worker_control::Server for Control {
         let bundle = params.get_bundle()?;
         let Some(isolate) = process.blank.borrow_mut().take() else {
             return Err(capnp::Error::failed("this process was bound before".into()));
-        };
-        // The isolate was made with the usual limit; another one takes another isolate.
-        let heap_bytes = usize::try_from(bundle.get_limits()?.get_heap_bytes()).unwrap_or(usize::MAX);
-        let isolate = if heap_bytes == 0 || heap_bytes == process.limits.heap_bytes {
-            isolate
-        } else {
-            drop(isolate);
-            Isolate::new(HeapLimits { heap_bytes }, process.logger.clone())
         };
         let host = params.get_host()?;
         tokio::task::spawn_local(isolate.reporter().clone().run(host.clone()));

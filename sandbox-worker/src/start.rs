@@ -87,7 +87,7 @@ fn run() -> Result<(), StartError> {
     isolate::limit_native_memory(usize::try_from(args.memory_bytes).unwrap_or(usize::MAX));
     let limits = HeapLimits { heap_bytes: usize::try_from(args.heap_bytes).unwrap_or(usize::MAX) };
     let isolate = Isolate::new(limits, logger.clone());
-    let process = Process::new(isolate.clone(), limits, logger);
+    let process = Process::new(isolate.clone(), logger);
 
     let refusal = if args.seccomp_log { Refusal::Log } else { Refusal::Kill };
     prepared.seal(Profile::of(args.storage.is_some(), args.jitless), refusal)?;

@@ -174,7 +174,7 @@ async fn read_body(response: http_response::Reader<'_>) -> (String, bool) {
     (String::from_utf8_lossy(&bytes).into_owned(), whole)
 }
 
-/// Binds a process to a worker of one module, and runs `body` with it; `Err` is why the worker did not start.
+/// Binds a process whose heap has this limit (0: none) to a worker of one module, and runs `body` with it; `Err` is why the worker did not start.
 ///
 /// # Panics
 ///
@@ -182,6 +182,7 @@ async fn read_body(response: http_response::Reader<'_>) -> (String, bool) {
 pub fn serve<R>(
     module: &str,
     flags: &[&str],
+    heap_bytes: usize,
     set_limits: impl FnOnce(limits::Builder<'_>),
     body: impl AsyncFnOnce(Served) -> R,
 ) -> Result<R, (String, Rc<Told>)> {
@@ -189,8 +190,8 @@ pub fn serve<R>(
     platform::initialize(&["--expose-gc".to_owned()]);
     jsg::set_buffer_limit(usize::MAX);
     let logger = Rc::new(Logger::default());
-    let isolate = Isolate::new(HeapLimits::default(), logger.clone());
-    let process = Process::new(isolate, HeapLimits::default(), logger);
+    let isolate = Isolate::new(HeapLimits { heap_bytes }, logger.clone());
+    let process = Process::new(isolate, logger);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built");
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {

@@ -32,7 +32,7 @@ const atStart = read();
 
 fn run<R>(flags: &[&str], body: &str, then: impl FnOnce(Outcome) -> R) -> R {
     let module = format!("{WAYS} export default {{ async fetch() {{ {body} }} }};");
-    serve(&module, flags, |_| {}, async |worker| then(worker.fetch("/").await)).expect("the worker starts")
+    serve(&module, flags, 0, |_| {}, async |worker| then(worker.fetch("/").await)).expect("the worker starts")
 }
 
 fn answer(flags: &[&str], body: &str) -> String {

@@ -18,7 +18,7 @@ fn module(handlers: &str) -> String {
 }
 
 fn with<R>(handlers: &str, limits: impl FnOnce(limits::Builder<'_>), body: impl AsyncFnOnce(Served) -> R) -> R {
-    serve(&module(handlers), &[], limits, body).expect("the worker starts")
+    serve(&module(handlers), &[], 0, limits, body).expect("the worker starts")
 }
 
 fn cpu(mut limits: limits::Builder<'_>) {
@@ -82,7 +82,7 @@ fn script_that_does_not_end_is_interrupted() {
     let names = "loop late timer interval regexp microtasks queued catching generator getter proxy toText primitive header \
                  url json log sort stringify native clone wasm stack rejected listener event thenable pull imported \
                  recursion";
-    serve(&source, &["allow_eval_during_startup"], cpu, async |worker| {
+    serve(&source, &["allow_eval_during_startup"], 0, cpu, async |worker| {
         for name in names.split_whitespace() {
             assert_eq!(worker.fetch(&format!("/{name}")).await, exceeded(Limit::CpuTime), "{name}");
             assert_eq!(worker.fetch("/ok").await, ok("ok"), "after {name}");
@@ -134,7 +134,7 @@ fn time_is_counted_for_each_event() {
         }} }};"
     );
     let limits = |mut limits: limits::Builder<'_>| limits.set_cpu_time_ms(1000);
-    serve(&source, &[], limits, async |worker| {
+    serve(&source, &[], 0, limits, async |worker| {
         let (long, short) = futures::join!(worker.fetch("/long"), async {
             let mut answers = Vec::new();
             for _ in 0..20 {
@@ -280,7 +280,7 @@ fn script_does_not_go_on_in_tasks() {
 fn start_up_is_limited() {
     let limits = |mut limits: limits::Builder<'_>| limits.set_start_up_cpu_time_ms(100);
     for source in ["for (;;);", "await Promise.resolve(); for (;;);", "export default { get fetch() { for (;;); } };"] {
-        let (message, told) = serve(source, &[], limits, async |_| ()).expect_err("it does not come to an end");
+        let (message, told) = serve(source, &[], 0, limits, async |_| ()).expect_err("it does not come to an end");
         assert_eq!(message, "Script startup exceeded CPU time limit.", "{source}");
         assert_eq!(*told.exceeded.borrow(), [Limit::StartUp], "{source}");
     }
@@ -292,9 +292,11 @@ fn without_limits_nothing_is_interrupted() {
     with(handlers, |_| {}, async |worker| assert_eq!(worker.fetch("/work").await, ok("done")));
 }
 
-/// A heap of 32 MiB.
-fn heap(mut limits: limits::Builder<'_>) {
-    limits.set_heap_bytes(32 << 20);
+/// Limit of the heap for tests that fill it, in bytes.
+const SMALL_HEAP: usize = 32 << 20;
+
+fn with_small_heap<R>(handlers: &str, body: impl AsyncFnOnce(Served) -> R) -> R {
+    serve(&module(handlers), &[], SMALL_HEAP, |_| {}, body).expect("the worker starts")
 }
 
 /// Every way of filling the heap ends the event; the worker says so, and takes no other.
@@ -317,7 +319,7 @@ fn a_full_heap_ends_the_event_and_the_worker() {
     ];
     for way in ways {
         let handlers = format!("bomb: () => {{ {way} }}, ok: () => new Response('ok')");
-        with(&handlers, heap, async |worker| {
+        with_small_heap(&handlers, async |worker| {
             assert_eq!(worker.fetch("/ok").await, ok("ok"), "{way}");
             assert_eq!(worker.fetch("/bomb").await, exceeded(Limit::Memory), "{way}");
             assert_eq!(worker.fetch("/ok").await, exceeded(Limit::Memory), "{way}");
@@ -330,13 +332,13 @@ fn a_full_heap_ends_the_event_and_the_worker() {
 #[test]
 fn garbage_fills_no_heap() {
     let handlers = "churn: () => { for (let i = 0; i < 2e6; i++) ({ i, a: [i] }); return new Response('done'); }";
-    with(handlers, heap, async |worker| assert_eq!(worker.fetch("/churn").await, ok("done")));
+    with_small_heap(handlers, async |worker| assert_eq!(worker.fetch("/churn").await, ok("done")));
 }
 
 #[test]
 fn a_full_heap_at_start_is_a_start_up_error() {
-    let (message, told) =
-        serve("const a = []; for (;;) a.push({ a });", &[], heap, async |_| ()).expect_err("there is no room for it");
+    let (message, told) = serve("const a = []; for (;;) a.push({ a });", &[], SMALL_HEAP, |_| {}, async |_| ())
+        .expect_err("there is no room for it");
     assert_eq!(message, "Worker exceeded memory limit.");
     assert_eq!(*told.exceeded.borrow(), [Limit::Memory]);
 }
@@ -364,7 +366,7 @@ fn buffers_are_counted() {
         }};
         export default {{ async fetch(request) {{ return handlers[new URL(request.url).pathname.slice(1)](); }} }};"
     );
-    serve(&source, &[], limits, async |worker| {
+    serve(&source, &[], 0, limits, async |worker| {
         let failed = "RangeError: Array buffer allocation failed";
         for _ in 0..3 {
             assert_eq!(worker.fetch("/buffer").await, ok(&format!("8 {failed}")));
@@ -394,7 +396,7 @@ fn memory_outside_of_the_heap_is_not_the_heap_s() {
         },
         array: () => { const a = new Array(3e6).fill(1); return new Response(`${a.length}`); },
         ok: () => new Response('ok')";
-    with(handlers, heap, async |worker| {
+    with_small_heap(handlers, async |worker| {
         assert_eq!(worker.fetch("/grow").await, ok("1,RangeError,RangeError"));
         for _ in 0..20 {
             assert_eq!(worker.fetch("/array").await, ok("3000000"));

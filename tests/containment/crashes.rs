@@ -5,28 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use bulkhead_test_support::http::{self, Connection};
-use bulkhead_test_support::load::{Load, Until};
+use bulkhead_test_support::load::Until;
+use bulkhead_test_support::neighbour::{Neighbour, back_in_service, beside};
 use bulkhead_test_support::{Server, Setup, process, runtime};
-
-/// The service `left` runs `source`; its neighbour `right` says hello.
-fn with_neighbour(source: &str) -> Setup {
-    Setup::config(
-        r#"using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [ (name = "left", worker = .left), (name = "right", worker = .right) ],
-  sockets = [
-    (name = "left", address = "127.0.0.1:0", http = (), service = "left"),
-    (name = "right", address = "127.0.0.1:0", http = (), service = "right")
-  ]
-);
-const left :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "left.js") ], compatibilityDate = "2026-08-01" );
-const right :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "right.js") ], compatibilityDate = "2026-08-01" );
-"#,
-    )
-    .file("left.js", source)
-    .file("right.js", "export default { fetch() { return new Response('Hello World\\n'); } };")
-    .sockets(2)
-}
 
 /// Each path is one way to use up what there is.
 const EXHAUSTING: &str = "const kept = [];
@@ -43,22 +24,15 @@ export default { fetch(request) {
 #[test]
 fn a_heap_that_is_full_ends_the_event_and_retires_the_process() {
     for path in ["/heap", "/strings", "/closures"] {
-        let server = bulkhead_test_support::supervisor!().serve(with_neighbour(EXHAUSTING));
+        let server = bulkhead_test_support::supervisor!().serve(beside(EXHAUSTING, ""));
         let (left, right) = (server.port_of("left"), server.port_of("right"));
-        let others = thread::spawn(move || {
-            let load = Load {
-                expect: Some(b"Hello World\n".to_vec()),
-                ..Load::get(right, 4, Until::Elapsed(Duration::from_secs(2)))
-            };
-            load.run().expect("no connection to the neighbour breaks")
-        });
+        let neighbour = Neighbour::load(right, 4, Until::Elapsed(Duration::from_secs(2)));
         let response = http::get(left, path).expect("a response");
         assert_eq!((response.status, response.text().as_str()), (503, "Worker exceeded memory limit."), "{path}");
         server.wait_for_stderr(|text| text.contains("exceeded its memory limit"));
         assert_named(&server, "exceeded its memory limit");
         back_in_service(left);
-        let others = others.join().expect("the load");
-        assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0), "{path}");
+        neighbour.noticed_nothing(path);
     }
 }
 
@@ -166,15 +140,13 @@ fn memory_outside_of_the_heap_is_bounded() {
 fn a_worker_that_never_returns_does_not_disturb_its_neighbour() {
     // By default it may take half a minute: the request stays open until its client gives up.
     let spinning = "export default { fetch() { for (;;); } };";
-    let server = bulkhead_test_support::supervisor!().serve(with_neighbour(spinning));
+    let server = bulkhead_test_support::supervisor!().serve(beside(spinning, ""));
     let (left, right) = (server.port_of("left"), server.port_of("right"));
     let mut stuck: Vec<Connection> = (0..4).map(|_| Connection::open(left)).collect();
     for connection in &mut stuck {
         connection.send(http::request("GET", "/", &[], b"")).expect("send");
     }
-    let load = Load { expect: Some(b"Hello World\n".to_vec()), ..Load::get(right, 16, Until::Requests(2000)) };
-    let report = load.run().expect("no connection to the neighbour breaks");
-    assert_eq!((report.statuses.keys().copied().collect::<Vec<_>>(), report.wrong), (vec![200], 0));
+    Neighbour::load(right, 16, Until::Requests(2000)).noticed_nothing("a worker that never returns");
     drop(stuck);
     assert_eq!(http::get(right, "/").expect("a response").status, 200);
 }
@@ -182,20 +154,13 @@ fn a_worker_that_never_returns_does_not_disturb_its_neighbour() {
 #[test]
 fn a_worker_that_dies_at_every_request_does_not_disturb_its_neighbour() {
     let dying = "export default { fetch() { const kept = []; for (;;) kept.push(new Array(1_000_000).fill(0.5)); } };";
-    let server = bulkhead_test_support::supervisor!().serve(with_neighbour(dying));
+    let server = bulkhead_test_support::supervisor!().serve(beside(dying, ""));
     let (left, right) = (server.port_of("left"), server.port_of("right"));
-    let others = thread::spawn(move || {
-        let load = Load {
-            expect: Some(b"Hello World\n".to_vec()),
-            ..Load::get(right, 4, Until::Elapsed(Duration::from_secs(4)))
-        };
-        load.run().expect("no connection to the neighbour breaks")
-    });
+    let neighbour = Neighbour::load(right, 4, Until::Elapsed(Duration::from_secs(4)));
     for _ in 0..6 {
         assert_eq!(http::get(left, "/").expect("a response").status, 503);
     }
-    let others = others.join().expect("the load");
-    assert_eq!((others.statuses.keys().copied().collect::<Vec<_>>(), others.wrong), (vec![200], 0));
+    neighbour.noticed_nothing("a worker that dies");
     assert_named(&server, "exceeded its memory limit");
 }
 
@@ -257,8 +222,4 @@ fn assert_named(server: &Server, reason: &str) {
     let log = server.stderr();
     assert!(log.lines().any(|line| line.contains("\"left\"") && line.contains(reason)), "{log}");
     assert!(!log.contains("forbidden system call"), "{log}");
-}
-
-fn back_in_service(port: u16) {
-    runtime::wait_until("the service to be back", || http::get(port, "/").is_ok_and(|response| response.status == 200));
 }

@@ -8914,50 +8914,46 @@ pub mod limits {
             self.reader.total_size()
         }
         #[inline]
-        pub fn get_heap_bytes(self) -> u64 {
-            self.reader.get_data_field::<u64>(0)
-        }
-        #[inline]
         pub fn get_inline_body_bytes(self) -> u32 {
-            self.reader.get_data_field::<u32>(2)
+            self.reader.get_data_field::<u32>(0)
         }
         #[inline]
         pub fn get_log_buffer_bytes(self) -> u32 {
-            self.reader.get_data_field::<u32>(3)
+            self.reader.get_data_field::<u32>(1)
         }
         #[inline]
         pub fn get_cpu_time_ms(self) -> u32 {
-            self.reader.get_data_field::<u32>(4)
+            self.reader.get_data_field::<u32>(2)
         }
         #[inline]
         pub fn get_wall_time_ms(self) -> u32 {
-            self.reader.get_data_field::<u32>(5)
+            self.reader.get_data_field::<u32>(3)
         }
         #[inline]
         pub fn get_wait_until_ms(self) -> u32 {
-            self.reader.get_data_field::<u32>(6)
+            self.reader.get_data_field::<u32>(4)
         }
         #[inline]
         pub fn get_start_up_cpu_time_ms(self) -> u32 {
-            self.reader.get_data_field::<u32>(7)
+            self.reader.get_data_field::<u32>(5)
         }
         #[inline]
         pub fn get_buffer_bytes(self) -> u64 {
-            self.reader.get_data_field::<u64>(4)
+            self.reader.get_data_field::<u64>(3)
         }
         #[inline]
         pub fn get_response_head_bytes(self) -> u32 {
-            self.reader.get_data_field::<u32>(10)
+            self.reader.get_data_field::<u32>(8)
         }
         #[inline]
         pub fn get_response_body_bytes(self) -> u64 {
-            self.reader.get_data_field::<u64>(6)
+            self.reader.get_data_field::<u64>(5)
         }
     }
 
     pub struct Builder<'a> { builder: ::capnp::private::layout::StructBuilder<'a> }
     impl <> ::capnp::traits::HasStructSize for Builder<'_,>  {
-        const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 7, pointers: 0 };
+        const STRUCT_SIZE: ::capnp::private::layout::StructSize = ::capnp::private::layout::StructSize { data: 6, pointers: 0 };
     }
     impl <> ::capnp::traits::HasTypeId for Builder<'_,>  {
         const TYPE_ID: u64 = _private::TYPE_ID;
@@ -9008,84 +9004,76 @@ pub mod limits {
             self.builder.as_reader().total_size()
         }
         #[inline]
-        pub fn get_heap_bytes(self) -> u64 {
-            self.builder.get_data_field::<u64>(0)
-        }
-        #[inline]
-        pub fn set_heap_bytes(&mut self, value: u64)  {
-            self.builder.set_data_field::<u64>(0, value);
-        }
-        #[inline]
         pub fn get_inline_body_bytes(self) -> u32 {
-            self.builder.get_data_field::<u32>(2)
+            self.builder.get_data_field::<u32>(0)
         }
         #[inline]
         pub fn set_inline_body_bytes(&mut self, value: u32)  {
-            self.builder.set_data_field::<u32>(2, value);
+            self.builder.set_data_field::<u32>(0, value);
         }
         #[inline]
         pub fn get_log_buffer_bytes(self) -> u32 {
-            self.builder.get_data_field::<u32>(3)
+            self.builder.get_data_field::<u32>(1)
         }
         #[inline]
         pub fn set_log_buffer_bytes(&mut self, value: u32)  {
-            self.builder.set_data_field::<u32>(3, value);
+            self.builder.set_data_field::<u32>(1, value);
         }
         #[inline]
         pub fn get_cpu_time_ms(self) -> u32 {
-            self.builder.get_data_field::<u32>(4)
+            self.builder.get_data_field::<u32>(2)
         }
         #[inline]
         pub fn set_cpu_time_ms(&mut self, value: u32)  {
-            self.builder.set_data_field::<u32>(4, value);
+            self.builder.set_data_field::<u32>(2, value);
         }
         #[inline]
         pub fn get_wall_time_ms(self) -> u32 {
-            self.builder.get_data_field::<u32>(5)
+            self.builder.get_data_field::<u32>(3)
         }
         #[inline]
         pub fn set_wall_time_ms(&mut self, value: u32)  {
-            self.builder.set_data_field::<u32>(5, value);
+            self.builder.set_data_field::<u32>(3, value);
         }
         #[inline]
         pub fn get_wait_until_ms(self) -> u32 {
-            self.builder.get_data_field::<u32>(6)
+            self.builder.get_data_field::<u32>(4)
         }
         #[inline]
         pub fn set_wait_until_ms(&mut self, value: u32)  {
-            self.builder.set_data_field::<u32>(6, value);
+            self.builder.set_data_field::<u32>(4, value);
         }
         #[inline]
         pub fn get_start_up_cpu_time_ms(self) -> u32 {
-            self.builder.get_data_field::<u32>(7)
+            self.builder.get_data_field::<u32>(5)
         }
         #[inline]
         pub fn set_start_up_cpu_time_ms(&mut self, value: u32)  {
-            self.builder.set_data_field::<u32>(7, value);
+            self.builder.set_data_field::<u32>(5, value);
         }
         #[inline]
         pub fn get_buffer_bytes(self) -> u64 {
-            self.builder.get_data_field::<u64>(4)
+            self.builder.get_data_field::<u64>(3)
         }
         #[inline]
         pub fn set_buffer_bytes(&mut self, value: u64)  {
-            self.builder.set_data_field::<u64>(4, value);
+            self.builder.set_data_field::<u64>(3, value);
         }
         #[inline]
         pub fn get_response_head_bytes(self) -> u32 {
-            self.builder.get_data_field::<u32>(10)
+            self.builder.get_data_field::<u32>(8)
         }
         #[inline]
         pub fn set_response_head_bytes(&mut self, value: u32)  {
-            self.builder.set_data_field::<u32>(10, value);
+            self.builder.set_data_field::<u32>(8, value);
         }
         #[inline]
         pub fn get_response_body_bytes(self) -> u64 {
-            self.builder.get_data_field::<u64>(6)
+            self.builder.get_data_field::<u64>(5)
         }
         #[inline]
         pub fn set_response_body_bytes(&mut self, value: u64)  {
-            self.builder.set_data_field::<u64>(6, value);
+            self.builder.set_data_field::<u64>(5, value);
         }
     }
 
@@ -9098,103 +9086,87 @@ pub mod limits {
     impl Pipeline  {
     }
     mod _private {
-        pub(crate) static ENCODED_NODE: [::capnp::Word; 180] = [
+        pub(crate) static ENCODED_NODE: [::capnp::Word; 164] = [
             ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
             ::capnp::word(50, 225, 156, 166, 132, 108, 117, 171),
-            ::capnp::word(13, 0, 0, 0, 1, 0, 7, 0),
+            ::capnp::word(13, 0, 0, 0, 1, 0, 6, 0),
             ::capnp::word(149, 76, 232, 162, 246, 211, 199, 177),
             ::capnp::word(0, 0, 7, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(21, 0, 0, 0, 162, 0, 0, 0),
             ::capnp::word(29, 0, 0, 0, 7, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(25, 0, 0, 0, 55, 2, 0, 0),
+            ::capnp::word(25, 0, 0, 0, 255, 1, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(119, 111, 114, 107, 101, 114, 46, 99),
             ::capnp::word(97, 112, 110, 112, 58, 76, 105, 109),
             ::capnp::word(105, 116, 115, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 1, 0, 1, 0),
-            ::capnp::word(40, 0, 0, 0, 3, 0, 4, 0),
+            ::capnp::word(36, 0, 0, 0, 3, 0, 4, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 1, 0, 0, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(9, 1, 0, 0, 82, 0, 0, 0),
+            ::capnp::word(237, 0, 0, 0, 130, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(8, 1, 0, 0, 3, 0, 1, 0),
-            ::capnp::word(20, 1, 0, 0, 2, 0, 1, 0),
-            ::capnp::word(1, 0, 0, 0, 2, 0, 0, 0),
+            ::capnp::word(236, 0, 0, 0, 3, 0, 1, 0),
+            ::capnp::word(248, 0, 0, 0, 2, 0, 1, 0),
+            ::capnp::word(1, 0, 0, 0, 1, 0, 0, 0),
             ::capnp::word(0, 0, 1, 0, 1, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(17, 1, 0, 0, 130, 0, 0, 0),
+            ::capnp::word(245, 0, 0, 0, 122, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(16, 1, 0, 0, 3, 0, 1, 0),
-            ::capnp::word(28, 1, 0, 0, 2, 0, 1, 0),
-            ::capnp::word(2, 0, 0, 0, 3, 0, 0, 0),
+            ::capnp::word(244, 0, 0, 0, 3, 0, 1, 0),
+            ::capnp::word(0, 1, 0, 0, 2, 0, 1, 0),
+            ::capnp::word(2, 0, 0, 0, 2, 0, 0, 0),
             ::capnp::word(0, 0, 1, 0, 2, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(25, 1, 0, 0, 122, 0, 0, 0),
+            ::capnp::word(253, 0, 0, 0, 82, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(252, 0, 0, 0, 3, 0, 1, 0),
+            ::capnp::word(8, 1, 0, 0, 2, 0, 1, 0),
+            ::capnp::word(3, 0, 0, 0, 3, 0, 0, 0),
+            ::capnp::word(0, 0, 1, 0, 3, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(5, 1, 0, 0, 90, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(4, 1, 0, 0, 3, 0, 1, 0),
+            ::capnp::word(16, 1, 0, 0, 2, 0, 1, 0),
+            ::capnp::word(4, 0, 0, 0, 4, 0, 0, 0),
+            ::capnp::word(0, 0, 1, 0, 4, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(13, 1, 0, 0, 98, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(12, 1, 0, 0, 3, 0, 1, 0),
+            ::capnp::word(24, 1, 0, 0, 2, 0, 1, 0),
+            ::capnp::word(5, 0, 0, 0, 5, 0, 0, 0),
+            ::capnp::word(0, 0, 1, 0, 5, 0, 0, 0),
+            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(21, 1, 0, 0, 138, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(24, 1, 0, 0, 3, 0, 1, 0),
             ::capnp::word(36, 1, 0, 0, 2, 0, 1, 0),
-            ::capnp::word(3, 0, 0, 0, 4, 0, 0, 0),
-            ::capnp::word(0, 0, 1, 0, 3, 0, 0, 0),
+            ::capnp::word(6, 0, 0, 0, 3, 0, 0, 0),
+            ::capnp::word(0, 0, 1, 0, 6, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(33, 1, 0, 0, 82, 0, 0, 0),
+            ::capnp::word(33, 1, 0, 0, 98, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
             ::capnp::word(32, 1, 0, 0, 3, 0, 1, 0),
             ::capnp::word(44, 1, 0, 0, 2, 0, 1, 0),
-            ::capnp::word(4, 0, 0, 0, 5, 0, 0, 0),
-            ::capnp::word(0, 0, 1, 0, 4, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(41, 1, 0, 0, 90, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(40, 1, 0, 0, 3, 0, 1, 0),
-            ::capnp::word(52, 1, 0, 0, 2, 0, 1, 0),
-            ::capnp::word(5, 0, 0, 0, 6, 0, 0, 0),
-            ::capnp::word(0, 0, 1, 0, 5, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(49, 1, 0, 0, 98, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(48, 1, 0, 0, 3, 0, 1, 0),
-            ::capnp::word(60, 1, 0, 0, 2, 0, 1, 0),
-            ::capnp::word(6, 0, 0, 0, 7, 0, 0, 0),
-            ::capnp::word(0, 0, 1, 0, 6, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(57, 1, 0, 0, 138, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(60, 1, 0, 0, 3, 0, 1, 0),
-            ::capnp::word(72, 1, 0, 0, 2, 0, 1, 0),
-            ::capnp::word(7, 0, 0, 0, 4, 0, 0, 0),
+            ::capnp::word(7, 0, 0, 0, 8, 0, 0, 0),
             ::capnp::word(0, 0, 1, 0, 7, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(69, 1, 0, 0, 98, 0, 0, 0),
+            ::capnp::word(41, 1, 0, 0, 146, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(68, 1, 0, 0, 3, 0, 1, 0),
-            ::capnp::word(80, 1, 0, 0, 2, 0, 1, 0),
-            ::capnp::word(8, 0, 0, 0, 10, 0, 0, 0),
+            ::capnp::word(44, 1, 0, 0, 3, 0, 1, 0),
+            ::capnp::word(56, 1, 0, 0, 2, 0, 1, 0),
+            ::capnp::word(8, 0, 0, 0, 5, 0, 0, 0),
             ::capnp::word(0, 0, 1, 0, 8, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(77, 1, 0, 0, 146, 0, 0, 0),
+            ::capnp::word(53, 1, 0, 0, 146, 0, 0, 0),
             ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(80, 1, 0, 0, 3, 0, 1, 0),
-            ::capnp::word(92, 1, 0, 0, 2, 0, 1, 0),
-            ::capnp::word(9, 0, 0, 0, 6, 0, 0, 0),
-            ::capnp::word(0, 0, 1, 0, 9, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(89, 1, 0, 0, 146, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(92, 1, 0, 0, 3, 0, 1, 0),
-            ::capnp::word(104, 1, 0, 0, 2, 0, 1, 0),
-            ::capnp::word(104, 101, 97, 112, 66, 121, 116, 101),
-            ::capnp::word(115, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(9, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(9, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-            ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+            ::capnp::word(56, 1, 0, 0, 3, 0, 1, 0),
+            ::capnp::word(68, 1, 0, 0, 2, 0, 1, 0),
             ::capnp::word(105, 110, 108, 105, 110, 101, 66, 111),
             ::capnp::word(100, 121, 66, 121, 116, 101, 115, 0),
             ::capnp::word(8, 0, 0, 0, 0, 0, 0, 0),
@@ -9282,16 +9254,15 @@ pub mod limits {
         ];
         pub(crate) fn get_field_types(index: u16) -> ::capnp::introspect::Type {
             match index {
-                0 => <u64 as ::capnp::introspect::Introspect>::introspect(),
+                0 => <u32 as ::capnp::introspect::Introspect>::introspect(),
                 1 => <u32 as ::capnp::introspect::Introspect>::introspect(),
                 2 => <u32 as ::capnp::introspect::Introspect>::introspect(),
                 3 => <u32 as ::capnp::introspect::Introspect>::introspect(),
                 4 => <u32 as ::capnp::introspect::Introspect>::introspect(),
                 5 => <u32 as ::capnp::introspect::Introspect>::introspect(),
-                6 => <u32 as ::capnp::introspect::Introspect>::introspect(),
-                7 => <u64 as ::capnp::introspect::Introspect>::introspect(),
-                8 => <u32 as ::capnp::introspect::Introspect>::introspect(),
-                9 => <u64 as ::capnp::introspect::Introspect>::introspect(),
+                6 => <u64 as ::capnp::introspect::Introspect>::introspect(),
+                7 => <u32 as ::capnp::introspect::Introspect>::introspect(),
+                8 => <u64 as ::capnp::introspect::Introspect>::introspect(),
                 _ => ::capnp::introspect::panic_invalid_field_index(index),
             }
         }
@@ -9305,9 +9276,9 @@ pub mod limits {
             MEMBERS_BY_DISCRIMINANT,
             MEMBERS_BY_NAME
         );
-        pub(crate) static NONUNION_MEMBERS : &[u16] = &[0,1,2,3,4,5,6,7,8,9];
+        pub(crate) static NONUNION_MEMBERS : &[u16] = &[0,1,2,3,4,5,6,7,8];
         pub(crate) static MEMBERS_BY_DISCRIMINANT : &[u16] = &[];
-        pub(crate) static MEMBERS_BY_NAME : &[u16] = &[7,3,0,1,2,9,8,6,5,4];
+        pub(crate) static MEMBERS_BY_NAME : &[u16] = &[6,2,0,1,8,7,5,4,3];
         pub(crate) const TYPE_ID: u64 = 0xab75_6c84_a69c_e132;
     }
 }

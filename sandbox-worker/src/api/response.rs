@@ -9,7 +9,7 @@ use std::{
 };
 
 use bulkhead_ipc::{
-    head::HeadLimits,
+    head::{HeadLimits, MAX_STATUS_TEXT},
     worker_capnp::{byte_source, http_response},
 };
 use bytes::Bytes;
@@ -325,9 +325,6 @@ impl From<Error> for Refused {
         Refused::Threw(error)
     }
 }
-
-/// Longest status text, in bytes: what the supervisor takes.
-const MAX_STATUS_TEXT: usize = 512;
 
 /// Writes what a handler answered for the wire. Its body is used from then on.
 ///

@@ -138,8 +138,8 @@ pub(super) fn start() {
 pub(super) fn attach(isolate: &mut v8::Isolate) {
     *WATCH.isolate() = Some(isolate.thread_safe_handle());
     WATCH.exhausted.store(0, SeqCst);
-    // SAFETY: the pointer is used by the callback alone, which the isolate calls on its own thread. It is never freed; a
-    // process has one isolate, or two if its bundle asks for another heap.
+    // SAFETY: the pointer is used by the callback alone, which the isolate calls on its own thread. It is never freed: a
+    // process has one isolate.
     let pointer = Box::into_raw(Box::new(unsafe { isolate.as_raw_isolate_ptr() }));
     WATCH.pointer.store(pointer.cast(), SeqCst);
     WATCH.raised.store(0, SeqCst);

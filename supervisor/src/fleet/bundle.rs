@@ -46,7 +46,6 @@ pub(super) fn write(mut bundle: worker_bundle::Builder<'_>, name: &str, worker: 
 fn write_limits(mut to: limits::Builder<'_>, policy: &WorkerPolicy) {
     // What is longer than the wire can say is no limit in practice: 2^32 ms are seven weeks.
     let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
-    to.set_heap_bytes(policy.heap_bytes);
     to.set_inline_body_bytes(INLINE_BODY_BYTES);
     to.set_log_buffer_bytes(policy.log_buffer_bytes);
     to.set_cpu_time_ms(milliseconds(policy.cpu_time));

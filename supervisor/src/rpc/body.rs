@@ -12,6 +12,7 @@ use std::{
 
 use bulkhead_ipc::{
     calls::Call,
+    limit,
     transport::Handle,
     worker_capnp::{Limit, byte_source},
 };
@@ -22,7 +23,6 @@ use tokio::{sync::Notify, time::Sleep};
 use crate::{
     body::{Body, BodyError, PullSource, next_chunk},
     fleet::{Event, Link, Shared},
-    service::limit_text,
 };
 
 /// Most bytes that one `pull` brings, in either direction.
@@ -391,7 +391,7 @@ impl RemoteBody {
         self.link.moved(bytes.len());
         let Some(left) = self.left.checked_sub(bytes.len() as u64) else {
             self.link.too_long();
-            return Err(BodyError(limit_text(Limit::ResponseBody).to_owned()));
+            return Err(BodyError(limit::text(Limit::ResponseBody).to_owned()));
         };
         self.left = left;
         if let Some(remaining) = &mut self.remaining {
@@ -420,7 +420,7 @@ impl PullSource for RemoteBody {
             // Cancels it.
             this.call = None;
             this.end();
-            return Poll::Ready(Some(Err(BodyError(limit_text(Limit::WallTime).to_owned()))));
+            return Poll::Ready(Some(Err(BodyError(limit::text(Limit::WallTime).to_owned()))));
         }
         let call = this.call.get_or_insert_with(|| {
             let mut request = this.source.pull_request();

@@ -8,7 +8,7 @@ pub mod worker;
 
 use std::{future::Future, pin::Pin};
 
-use bulkhead_ipc::worker_capnp::Limit;
+use bulkhead_ipc::{limit, worker_capnp::Limit};
 
 use crate::body::Body;
 
@@ -41,7 +41,7 @@ pub enum ServiceError {
     Unavailable(String),
     /// The event was ended because it exceeded a limit of its worker: the client gets `503` with the text for the limits on
     /// time and memory, and the same as for an exception otherwise.
-    #[error("{}", limit_text(*.0))]
+    #[error("{}", limit::text(*.0))]
     Exceeded(Limit),
     /// The client's request cannot be carried: the client gets the status.
     #[error("the request was refused: {1}")]
@@ -50,21 +50,6 @@ pub enum ServiceError {
     /// without: the connection is closed without an answer, as the reference does.
     #[error("the request's body broke off")]
     BrokenRequest,
-}
-
-/// What the reference says when a worker exceeds a limit, where it says something.
-pub fn limit_text(limit: Limit) -> &'static str {
-    match limit {
-        Limit::CpuTime => "Worker exceeded CPU time limit.",
-        Limit::WallTime => "Worker exceeded wall time limit.",
-        Limit::WaitUntil => {
-            "waitUntil() tasks did not complete within the allowed time after invocation end and have been cancelled."
-        }
-        Limit::StartUp => "Script startup exceeded CPU time limit.",
-        Limit::Memory => "Worker exceeded memory limit.",
-        Limit::ResponseHead => "Worker exceeded response header size limit.",
-        Limit::ResponseBody => "Worker exceeded response body size limit.",
-    }
 }
 
 /// Something that answers requests, on one shard.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bulkhead_ipc::{
     calls::Call,
-    head::{self, HeadLimits},
+    head::{self, HeadLimits, MAX_STATUS_TEXT},
     worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
 };
 use bytes::Bytes;
@@ -19,9 +19,6 @@ use crate::{
     fleet::{Event, Link, ShardFleet, reason::quote},
     rpc::body::{BodySource, CancelOnDrop, Ready, RemoteBody, collect_ready},
 };
-
-/// The longest status text that a response may have, in bytes.
-const MAX_STATUS_TEXT: usize = 512;
 
 /// Processes that a request is ready to wait for when they are retired before they get it.
 const PROCESSES_TO_TRY: usize = 3;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, task::Poll, time::Instant};
 
-use bulkhead_ipc::worker_capnp::Limit;
+use bulkhead_ipc::{limit, worker_capnp::Limit};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
@@ -20,7 +20,7 @@ use crate::{
     body::Body,
     config::HttpOptions,
     rpc::log::Log,
-    service::{Service, ServiceError, ServiceRequest, limit_text, worker::PassedThrough},
+    service::{Service, ServiceError, ServiceRequest, worker::PassedThrough},
 };
 
 /// One HTTP socket of the configuration, on one shard.
@@ -197,7 +197,7 @@ fn client_view(error: &ServiceError) -> Option<Reject> {
             Reject { status: StatusCode::SERVICE_UNAVAILABLE, text: "Service Unavailable".into(), close: false }
         }
         ServiceError::Exceeded(limit @ (Limit::CpuTime | Limit::WallTime | Limit::Memory)) => {
-            Reject { status: StatusCode::SERVICE_UNAVAILABLE, text: limit_text(*limit).into(), close: false }
+            Reject { status: StatusCode::SERVICE_UNAVAILABLE, text: limit::text(*limit).into(), close: false }
         }
         ServiceError::Exceeded(_) => {
             Reject { status: StatusCode::INTERNAL_SERVER_ERROR, text: "Internal Server Error".into(), close: true }
