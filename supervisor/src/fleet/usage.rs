@@ -39,8 +39,8 @@ fn parse(stat: &str, status: &str) -> Option<Usage> {
         memory += kilobytes * 1024;
         seen += usize::from(!key.is_empty());
     }
-    // A process that has just ended has no memory, and says so by not having the lines.
-    if seen != 4 && !matches!(state, "Z" | "X") {
+    // A process that is ending has no memory, and says so by not having the lines, also while it is still on its way.
+    if !matches!(seen, 0 | 4) {
         return None;
     }
     Some(Usage {
@@ -61,7 +61,8 @@ mod tests {
         let usage = Usage { cpu: Duration::from_millis(1750), memory: 2156 << 10, runnable: false };
         assert_eq!(parse(stat, status), Some(usage));
         assert_eq!(parse(&stat.replace(") S", ") R"), status).map(|usage| usage.runnable), Some(true));
-        assert_eq!(parse(stat, "Name:\ta\n"), None);
+        assert_eq!(parse(stat, "Name:\ta\nRssAnon:\t    2048 kB\n"), None);
+        assert_eq!(parse(&stat.replace(") S", ") R"), "Name:\ta\n").map(|usage| usage.memory), Some(0));
         assert_eq!(parse(&stat.replace(") S", ") Z"), "Name:\ta\n").map(|usage| usage.memory), Some(0));
         assert_eq!(parse("7 (a", status), None);
     }
