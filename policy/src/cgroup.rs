@@ -56,6 +56,9 @@ pub enum CgroupError {
     /// None of the controllers is there.
     #[error("no controller is delegated to {0}: memory, pids and cpu are missing")]
     NoControllers(PathBuf),
+    /// A supervisor is at work there, whose workers and limits must stay as they are.
+    #[error("another supervisor has {0}")]
+    Taken(PathBuf),
     /// Others are in the same cgroup, so that it cannot have children with limits.
     #[error("{0} holds other processes than the supervisor")]
     Shared(PathBuf),
@@ -128,10 +131,10 @@ impl Delegation {
         };
         let own = own_path(&read("/proc/self/cgroup")?).ok_or(CgroupError::Version1)?.to_owned();
         let mount = mount_point(&read("/proc/self/mountinfo")?).ok_or(CgroupError::Version1)?;
-        Self::take_at(&mount.join(own.trim_start_matches('/')), &CONTROLLERS)
+        Self::take_at(&mount.join(own.trim_start_matches('/')))
     }
 
-    fn take_at(found: &Path, wanted: &[&'static str]) -> Result<Self, CgroupError> {
+    fn take_at(found: &Path) -> Result<Self, CgroupError> {
         let path = found.join("cgroup.controllers");
         let there = fs::read_to_string(&path).map_err(|source| CgroupError::Step {
             step: "reading",
@@ -139,7 +142,7 @@ impl Delegation {
             source,
         })?;
         let controllers: Vec<_> =
-            wanted.iter().copied().filter(|name| there.split_whitespace().any(|there| there == *name)).collect();
+            CONTROLLERS.into_iter().filter(|name| there.split_whitespace().any(|there| there == *name)).collect();
         if controllers.is_empty() {
             return Err(CgroupError::NoControllers(found.to_owned()));
         }
@@ -153,7 +156,13 @@ impl Delegation {
             make(&taken.root)?;
             taken.made = true;
         } else {
+            let holds_processes = |path: &Path| {
+                fs::read_to_string(path.join("cgroup.procs")).is_ok_and(|processes| !processes.trim().is_empty())
+            };
             let own = found.join(SUPERVISOR);
+            if holds_processes(&own) {
+                return Err(CgroupError::Taken(found.to_owned()));
+            }
             make(&own)?;
             taken.own = Some(own.clone());
             write(&own.join("cgroup.procs"), "0")?;
@@ -163,7 +172,7 @@ impl Delegation {
                     remove(&left.path());
                 }
             }
-            if fs::read_to_string(found.join("cgroup.procs")).is_ok_and(|others| !others.trim().is_empty()) {
+            if holds_processes(found) {
                 return Err(CgroupError::Shared(found.to_owned()));
             }
         }
@@ -316,7 +325,7 @@ mod tests {
         assert_eq!(delegation(&CONTROLLERS).status(), Status::Enforced);
         let some = "controllers not delegated: memory, cpu; rlimits and supervision stand in".to_owned();
         assert_eq!(delegation(&["pids"]).status(), Status::Partial(some));
-        let nowhere = Delegation::take_at(Path::new("/nonexistent"), &CONTROLLERS).unwrap_err().to_string();
+        let nowhere = Delegation::take_at(Path::new("/nonexistent")).unwrap_err().to_string();
         assert!(nowhere.starts_with("reading /nonexistent/cgroup.controllers failed"), "{nowhere}");
     }
 }
