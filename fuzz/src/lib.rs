@@ -46,11 +46,9 @@ thread_local! {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let _inside = runtime.enter();
     // Where `main` is libFuzzer's, nobody has seen to it that writing to a closed socket is an error and not the end.
-    let _handled_from_now_on = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::pipe()).expect("a handler");
-    runtime
+    nix::sys::signal::SigSet::from(nix::sys::signal::Signal::SIGPIPE).thread_block().expect("a mask");
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 /// Runs one input on the event loop of this thread.

@@ -9,7 +9,8 @@
 //!    thread is made), with `v8::V8::set_entropy_source`, an explicit number of platform threads and an explicit stack
 //!    limit: `/dev/urandom`, `/sys/devices/system/cpu` and `/proc/self/maps` no longer exist for it. There is no
 //!    `/etc/localtime` and no `TZ`, so that the time zone is UTC, as the platform promises.
-//! 3. Build the async runtime (tokio's signal driver wants a socket pair, which the filter refuses).
+//! 3. Build the async runtime, without a driver for signals: that makes a socket pair, and a process that owns both ends of one
+//!    can do to the kernel's sockets what it likes.
 //! 4. Call [`Prepared::seal`], which puts the system call filter on all threads. Only then read what a tenant wrote.
 //!
 //! Threads that V8 or the runtime start after that inherit everything.

@@ -393,6 +393,12 @@ const PTHREADS: &[Named] = &[
     Named { name: "the flags of musl's pthread_create", value: PTHREAD | libc::CLONE_DETACHED as u64 },
 ];
 const SIGSYS: &[Named] = named![SIGSYS];
+const ACCESS: &[Named] = named![R_OK, W_OK];
+/// Not in `libc`: mman-common.h.
+const KEY_RIGHTS: &[Named] =
+    &[Named { name: "PKEY_DISABLE_ACCESS", value: 1 }, Named { name: "PKEY_DISABLE_WRITE", value: 2 }];
+/// Not in `libc`: rseq.h.
+const UNREGISTER: &[Named] = &[Named { name: "RSEQ_FLAG_UNREGISTER", value: 1 }];
 
 /// The table.
 pub const ROWS: &[Row] = &[
@@ -428,7 +434,8 @@ pub const ROWS: &[Row] = &[
             &["mprotect", "pkey_mprotect"],
             &[long(2, "prot", bits(&[], PROTECTION))],
             Component::V8,
-            "Commit and decommit of reserved pages, code pages. No PROT_GROWSDOWN.",
+            "Commit and decommit of reserved pages, code pages. No PROT_GROWSDOWN. A key that is not the process's own is an \
+             error.",
         ),
     ),
     only(
@@ -478,7 +485,7 @@ pub const ROWS: &[Row] = &[
         WITH_JIT,
         allow(
             &["pkey_alloc"],
-            &[long(0, "flags", one_of(ZERO))],
+            &[long(0, "flags", one_of(ZERO)), long(1, "access_rights", bits(&[], KEY_RIGHTS))],
             Component::V8,
             "Protection keys for the code space where the CPU has them.",
         ),
@@ -502,13 +509,20 @@ pub const ROWS: &[Row] = &[
         &["futex"],
         &[int(1, "op", one_of(FUTEX_WAITS))],
         Component::Std,
-        "Locks, parking, thread joins. No priority inheritance operations, which have had kernel bugs.",
+        "Locks, parking, thread joins. No priority inheritance operations, which have had kernel bugs. What FUTEX_WAKE_OP \
+         does to a word, its last argument says; the word is the process's own.",
     ),
     allow(
-        &["set_robust_list", "rseq", "sched_yield", "gettid", "getpid", "exit", "exit_group"],
+        &["set_robust_list", "sched_yield", "gettid", "getpid", "exit", "exit_group"],
         &[],
         Component::Libc,
-        "The life of a thread.",
+        "The life of a thread. The kernel takes one length of a robust list.",
+    ),
+    allow(
+        &["rseq"],
+        &[int(2, "flags", bits(&[], UNREGISTER))],
+        Component::Libc,
+        "The life of a thread. Nothing that newer kernels add: no longer slices.",
     ),
     allow(
         &["sched_getaffinity", "sched_getparam", "sched_getscheduler"],
@@ -517,7 +531,12 @@ pub const ROWS: &[Row] = &[
         "pthread_getattr_np reads them on the way to a thread's stack bounds. The thread is named by its id, which differs; \
          in a pid namespace of our own there are no other threads to ask about.",
     ),
-    allow(&["tgkill"], &[int(0, "tgid", Test::OwnPid)], Component::Libc, "abort(). Signals to our own threads only."),
+    allow(
+        &["tgkill"],
+        &[int(0, "tgid", Test::OwnPid), int(2, "sig", one_of(named![SIGABRT]))],
+        Component::Libc,
+        "abort(). To our own threads only.",
+    ),
     // Time.
     allow(
         &["clock_gettime", "clock_getres"],
@@ -527,7 +546,10 @@ pub const ROWS: &[Row] = &[
     ),
     allow(
         &["clock_nanosleep"],
-        &[int(0, "clock", one_of(named![CLOCK_REALTIME, CLOCK_MONOTONIC]))],
+        &[
+            int(0, "clock", one_of(named![CLOCK_REALTIME, CLOCK_MONOTONIC])),
+            int(1, "flags", bits(&[], named![TIMER_ABSTIME])),
+        ],
         Component::Std,
         "thread::sleep.",
     ),
@@ -543,7 +565,9 @@ pub const ROWS: &[Row] = &[
         &["rt_sigaction"],
         &[],
         Component::Std,
-        "Handlers for faults in WebAssembly and for stack overflow; abort() restores its own.",
+        "Handlers for faults in WebAssembly and for stack overflow; abort() restores its own. Any signal but one: what a \
+         process does at a signal is its own affair, and SIGKILL and SIGSTOP are refused by the kernel. The handler's flags lie \
+         in memory, where a filter cannot look.",
     ),
     Row {
         calls: &["rt_sigaction"],
@@ -554,31 +578,63 @@ pub const ROWS: &[Row] = &[
         profiles: &Profile::ALL,
     },
     allow(
-        &["rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall"],
-        &[],
+        &["rt_sigprocmask"],
+        &[int(0, "how", one_of(named![SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK]))],
         Component::Std,
         "Signal delivery. A blocked SIGSYS is forced by the kernel and ends the process.",
     ),
+    allow(
+        &["rt_sigreturn", "sigaltstack", "restart_syscall"],
+        &[],
+        Component::Std,
+        "Signal delivery. Without arguments, but for a stack of the thread's own.",
+    ),
     // Descriptors. There are only those that were handed over, epoll and eventfd.
     allow(
-        &["read", "write", "readv", "writev", "close", "shutdown", "fstat", "lseek"],
+        &["read", "write", "readv", "writev", "close", "fstat"],
         &[],
         Component::Tokio,
-        "The RPC socket, eventfd, descriptor 2. No sendmsg and no recvmsg, which could carry descriptors: one on its way \
-         escapes RLIMIT_NOFILE and keeps a connection open that its process has left.",
+        "The RPC socket, eventfd, descriptor 2. Without flags. No sendmsg and no recvmsg, which could carry descriptors: one \
+         on its way escapes RLIMIT_NOFILE and keeps a connection open that its process has left.",
     ),
     allow(
-        &["recvfrom", "sendto"],
-        &[long(4, "address", one_of(NULL))],
+        &["recvfrom"],
+        &[int(3, "flags", one_of(ZERO)), long(4, "address", one_of(NULL))],
         Component::Std,
-        "What recv() and send() are on Linux. No address.",
+        "What recv() is on Linux. No address. No MSG_OOB, which has had kernel bugs on Unix sockets (CVE-2025-38236), and \
+         nothing that leaves behind what was read.",
+    ),
+    allow(
+        &["sendto"],
+        &[int(3, "flags", bits(&[], named![MSG_NOSIGNAL])), long(4, "address", one_of(NULL))],
+        Component::Std,
+        "What send() is on Linux. No address. No MSG_OOB, as above, and none of the flags that have the kernel hold back, \
+         copy late or connect.",
+    ),
+    allow(
+        &["shutdown"],
+        &[int(1, "how", one_of(named![SHUT_RD, SHUT_WR, SHUT_RDWR]))],
+        Component::Tokio,
+        "The end of a connection.",
+    ),
+    allow(
+        &["lseek"],
+        &[int(2, "whence", one_of(named![SEEK_SET, SEEK_CUR, SEEK_END]))],
+        Component::Std,
+        "The position in an open file. A socket has none.",
     ),
     allow(
         &["fcntl"],
-        &[int(1, "cmd", one_of(named![F_GETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC]))],
+        &[int(1, "cmd", one_of(named![F_GETFL, F_GETFD, F_DUPFD_CLOEXEC]))],
         Component::Tokio,
-        "Close-on-exec, duplicates. No owner, lease, lock or pipe size, and no F_SETFL, which would give an open file the \
-         flags that openat refuses: FIONBIO sets the one flag that is needed.",
+        "Duplicates, whose lowest number is of no matter beneath RLIMIT_NOFILE. No owner, lease, lock or pipe size, and no \
+         F_SETFL, which would give an open file the flags that openat refuses: FIONBIO sets the one flag that is needed.",
+    ),
+    allow(
+        &["fcntl"],
+        &[int(1, "cmd", one_of(named![F_SETFD])), int(2, "flags", bits(&[], named![FD_CLOEXEC]))],
+        Component::Tokio,
+        "Close-on-exec.",
     ),
     allow(&["ioctl"], &[int(1, "request", one_of(named![FIONBIO]))], Component::Std, "set_nonblocking."),
     fails(
@@ -601,10 +657,17 @@ pub const ROWS: &[Row] = &[
         "The runtime, if it is built late. Bounded by RLIMIT_NOFILE.",
     ),
     allow(
-        &["epoll_ctl", "epoll_wait", "epoll_pwait", "poll", "ppoll"],
+        &["epoll_ctl"],
+        &[int(1, "op", one_of(named![EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL]))],
+        Component::Tokio,
+        "Waiting for descriptors that we have. For which events, lies in memory; the one that keeps a machine awake needs a \
+         capability.",
+    ),
+    allow(
+        &["epoll_wait", "epoll_pwait", "poll", "ppoll"],
         &[],
         Component::Tokio,
-        "Waiting for descriptors that we have.",
+        "Waiting for descriptors that we have. Without flags.",
     ),
     allow(
         &["eventfd2"],
@@ -626,8 +689,8 @@ pub const ROWS: &[Row] = &[
     only(
         WITH_STORAGE,
         allow(
-            &["newfstatat", "access", "faccessat"],
-            &[],
+            &["newfstatat"],
+            &[int(3, "flags", bits(&[], named![AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW]))],
             Component::Sqlite,
             "Whether a journal is there, and how long a file is. Landlock does not cover these: what can be asked about is \
              what the mount namespace holds, which is the directory.",
@@ -636,10 +699,23 @@ pub const ROWS: &[Row] = &[
     only(
         WITH_STORAGE,
         allow(
+            &["access"],
+            &[int(1, "mode", bits(&[], ACCESS))],
+            Component::Sqlite,
+            "As newfstatat. Whether it may be executed is not asked.",
+        ),
+    ),
+    only(
+        WITH_STORAGE,
+        allow(&["faccessat"], &[int(2, "mode", bits(&[], ACCESS))], Component::Sqlite, "As access. It has no flags."),
+    ),
+    only(
+        WITH_STORAGE,
+        allow(
             &["unlink"],
             &[],
             Component::Sqlite,
-            "Ends a transaction by removing its journal. Landlock: beneath the directory.",
+            "Ends a transaction by removing its journal. Landlock: beneath the directory. Without flags.",
         ),
     ),
     only(
@@ -657,7 +733,7 @@ pub const ROWS: &[Row] = &[
             &["pread64", "pwrite64", "fsync", "fdatasync", "ftruncate"],
             &[],
             Component::Sqlite,
-            "Pages in and out, on descriptors that are open. The length of a file is bounded by RLIMIT_FSIZE.",
+            "Pages in and out, on descriptors that are open. The length of a file is bounded by RLIMIT_FSIZE. Without flags.",
         ),
     ),
     only(
@@ -666,7 +742,7 @@ pub const ROWS: &[Row] = &[
             &["fcntl"],
             &[int(1, "cmd", one_of(named![F_SETLK, F_GETLK, F_OFD_SETLK, F_OFD_GETLK]))],
             Component::Sqlite,
-            "Locks on its own files, without waiting.",
+            "Locks on its own files, without waiting. Which, lies in memory; a kind that the kernel does not know is an error.",
         ),
     ),
     only(
@@ -684,17 +760,18 @@ pub const ROWS: &[Row] = &[
         Component::Std,
         "Keys of hash maps, crypto.getRandomValues. Not the blocking pool.",
     ),
+    allow(&["prctl"], &[int(0, "option", one_of(named![PR_SET_NAME]))], Component::V8, "Names of threads."),
     allow(
         &["prctl"],
-        &[int(0, "option", one_of(named![PR_SET_NAME, PR_SET_VMA]))],
+        &[int(0, "option", one_of(named![PR_SET_VMA])), long(1, "attribute", one_of(named![PR_SET_VMA_ANON_NAME]))],
         Component::V8,
-        "Names of threads and of memory regions.",
+        "Names of memory regions.",
     ),
     allow(
         &["prlimit64"],
         &[int(0, "pid", one_of(ZERO)), long(2, "new_limit", one_of(NULL))],
         Component::Libc,
-        "getrlimit for stack bounds. Reads only, ourselves only.",
+        "getrlimit for stack bounds. Reads only, ourselves only; a limit that the kernel does not know is an error.",
     ),
     fails(
         Errno::Perm,
@@ -1143,6 +1220,88 @@ mod tests {
         for row in ROWS.iter().filter(|row| row.action == Action::Allow) {
             for name in row.calls {
                 assert!(!NEVER.contains(name), "{name}");
+            }
+        }
+    }
+
+    /// Arguments of the calls in the table that say what a call does rather than to what. The rows of all other calls say why
+    /// there is none, or why any is harmless.
+    const KINDS: &[(&str, u8)] = &[
+        ("mmap", 2),
+        ("mmap", 3),
+        ("mprotect", 2),
+        ("pkey_mprotect", 2),
+        ("madvise", 2),
+        ("pkey_alloc", 0),
+        ("pkey_alloc", 1),
+        ("clone", 0),
+        ("futex", 1),
+        ("rseq", 2),
+        ("tgkill", 2),
+        ("clock_gettime", 0),
+        ("clock_getres", 0),
+        ("clock_nanosleep", 0),
+        ("clock_nanosleep", 1),
+        ("getrusage", 0),
+        ("rt_sigprocmask", 0),
+        ("recvfrom", 3),
+        ("sendto", 3),
+        ("shutdown", 1),
+        ("lseek", 2),
+        ("fcntl", 1),
+        ("ioctl", 1),
+        ("getsockopt", 1),
+        ("getsockopt", 2),
+        ("epoll_create1", 0),
+        ("epoll_ctl", 1),
+        ("eventfd2", 1),
+        ("openat", 2),
+        ("openat", 3),
+        ("newfstatat", 3),
+        ("access", 1),
+        ("faccessat", 2),
+        ("unlinkat", 2),
+        ("getrandom", 2),
+        ("prctl", 0),
+        ("prlimit64", 2),
+    ];
+
+    #[test]
+    fn what_says_what_a_call_does_is_compared() {
+        for (call, arg) in KINDS {
+            let rows: Vec<_> =
+                ROWS.iter().filter(|row| row.action == Action::Allow && row.calls.contains(call)).collect();
+            assert!(!rows.is_empty(), "{call} is in the table");
+            for row in rows {
+                assert!(row.when.iter().any(|condition| condition.arg == *arg), "argument {arg} of {call}");
+            }
+        }
+        // Those that are allowed whatever their arguments have no such argument, or their row says why it is harmless.
+        let mut unlooked: Vec<_> = ROWS
+            .iter()
+            .filter(|row| row.action == Action::Allow && row.when.is_empty())
+            .flat_map(|row| row.calls)
+            .copied()
+            .collect();
+        unlooked.sort_unstable();
+        assert_eq!(
+            unlooked.join(" "),
+            "brk close epoll_pwait epoll_wait exit exit_group fdatasync fstat fsync ftruncate geteuid getpid gettid \
+             gettimeofday munmap nanosleep pkey_free poll ppoll pread64 pwrite64 read readv restart_syscall rt_sigaction \
+             rt_sigreturn sched_getaffinity sched_getparam sched_getscheduler sched_yield set_robust_list sigaltstack time \
+             unlink write writev"
+        );
+    }
+
+    #[test]
+    fn messages_are_sent_and_received_plainly() {
+        for profile in Profile::ALL {
+            for bit in 0..32 {
+                let flag = 1u64 << bit;
+                let with = |name| decide(profile, name, &[3, 0, 0, flag, 0, 0], 1);
+                assert_eq!(with("recvfrom"), Decision::Refuse, "{flag:#x}");
+                let expected = if flag == libc::MSG_NOSIGNAL as u64 { Decision::Allow } else { Decision::Refuse };
+                assert_eq!(with("sendto"), expected, "{flag:#x}");
             }
         }
     }

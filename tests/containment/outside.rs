@@ -45,9 +45,9 @@ fn workers_hold_the_expected_descriptors_and_nothing_else() {
                 }
             }
             let mut expected = BTreeMap::from([
-                // The control connection, one event connection for each shard, and three ends of a pair that leads
-                // nowhere: the runtime's, which it would use for signals.
-                ("socket:".to_owned(), 1 + shards + 3),
+                // The control connection and one event connection for each shard, and no pair of which the worker has both
+                // ends.
+                ("socket:".to_owned(), 1 + shards),
                 // The event loop, as its owner and as its driver know it, and what wakes it.
                 ("anon_inode:[eventpoll]".to_owned(), 2),
                 ("anon_inode:[eventfd]".to_owned(), 1),

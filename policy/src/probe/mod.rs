@@ -136,6 +136,8 @@ probes! {
     "listen" => EPERM, call!(SYS_listen, 3, 1);
     "accept4" => EPERM, call!(SYS_accept4, 3, 0usize, 0usize, 0);
     "sendto-address" => Death, call!(SYS_sendto, 3, c"x".as_ptr(), 1usize, 0, [1u8, 0, 0, b'x'].as_ptr(), 4);
+    "sendto-out-of-band" => Death, call!(SYS_sendto, 3, c"x".as_ptr(), 1usize, libc::MSG_OOB, 0usize, 0);
+    "recvfrom-out-of-band" => Death, call!(SYS_recvfrom, 3, [0u8; 1].as_mut_ptr(), 1usize, libc::MSG_OOB, 0usize, 0usize);
     "sendmsg" => Death, call!(SYS_sendmsg, 3, 0usize, 0);
     "recvmsg" => Death, call!(SYS_recvmsg, 3, 0usize, 0);
     "sendmmsg" => Death, call!(SYS_sendmmsg, 3, 0usize, 0, 0);

@@ -15,8 +15,11 @@ use bulkhead_policy::{
     check, inherited,
     report::{Layer, Status},
 };
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use nix::sys::{
+    resource::{Resource, getrlimit, setrlimit},
+    signal::{SigSet, Signal},
+};
+use tokio::sync::{Notify, mpsc};
 
 use super::{
     args::{SandboxMode, SeccompMode, ServeArgs},
@@ -71,6 +74,8 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     let shards = arguments.shards.map_or_else(default_shards, usize::from);
     let executable = FleetConfig::default_executable()
         .map_err(|error| format!("error: cannot find the own executable, and so not the worker's: {error}"))?;
+    // From here on a signal is an orderly end, also while the workers start.
+    let mut signals = Signals::listen().map_err(|error| format!("error: cannot listen for signals: {error}"))?;
     let cgroups = Delegation::take();
     check_sandbox(&executable, &cgroups, arguments.sandbox, verbose)?;
     raise_descriptor_limit();
@@ -97,9 +102,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
         .build()
         .map_err(|error| format!("error: cannot start an event loop: {error}"))?;
     let serving = async {
-        // From here on a signal is an orderly end, also while the workers start.
-        let mut signals = Signals::new().map_err(|error| format!("error: cannot listen for signals: {error}"))?;
-        tokio::spawn(report_counters(fleet.clone(), log.clone())?);
+        tokio::spawn(report_counters(fleet.clone(), log.clone(), signals.asked.clone()));
         tokio::select! {
             started = start_check(&fleet, &config) => started?,
             signal = signals.next() => {
@@ -343,16 +346,13 @@ fn hand_over(
 }
 
 /// Writes a line with the counters of each worker to standard error at every `SIGUSR1`.
-fn report_counters(fleet: FleetHandle, log: Log) -> Result<impl Future<Output = ()>, String> {
-    let mut asked =
-        signal(SignalKind::user_defined1()).map_err(|error| format!("error: cannot listen for SIGUSR1: {error}"))?;
-    Ok(async move {
-        while asked.recv().await.is_some() {
-            for text in fleet.counter_report() {
-                log.write(Entry { stream: Stream::Err, text }).await;
-            }
+async fn report_counters(fleet: FleetHandle, log: Log, asked: Arc<Notify>) {
+    loop {
+        asked.notified().await;
+        for text in fleet.counter_report() {
+            log.write(Entry { stream: Stream::Err, text }).await;
         }
-    })
+    }
 }
 
 /// The services behind the configuration's sockets.
@@ -377,10 +377,13 @@ impl ShardServices for WorkerServices {
     }
 }
 
-/// The signals that ask for the end.
+/// Signals, for which a thread waits. The event loop could do that too, but a library that can makes a pair of sockets in every
+/// process that has an event loop, workers included.
 struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+    /// Those that ask for the end.
+    ends: mpsc::UnboundedReceiver<End>,
+    /// Told of those that ask for the counters.
+    asked: Arc<Notify>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -409,15 +412,29 @@ impl std::fmt::Display for End {
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Signals> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    /// Starts to listen. To be called before there is another thread: threads have the mask of the one that starts them, and a
+    /// signal that any of them does not block does what it does by default. Workers start with an empty mask.
+    fn listen() -> std::io::Result<Signals> {
+        let set = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1]);
+        set.thread_block()?;
+        let (sender, ends) = mpsc::unbounded_channel();
+        let asked = Arc::new(Notify::new());
+        let counters = asked.clone();
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            while let Ok(signal) = set.wait() {
+                match signal {
+                    Signal::SIGUSR1 => counters.notify_one(),
+                    // Whoever no longer listens has ended.
+                    signal => drop(sender.send(if signal == Signal::SIGINT { End::Interrupt } else { End::Terminate })),
+                }
+            }
+        })?;
+        Ok(Signals { ends, asked })
     }
 
     async fn next(&mut self) -> End {
-        tokio::select! {
-            _ = self.terminate.recv() => End::Terminate,
-            _ = self.interrupt.recv() => End::Interrupt,
-        }
+        // The thread never ends.
+        self.ends.recv().await.unwrap_or(End::Terminate)
     }
 }
 
