@@ -3,6 +3,7 @@
 
 mod differential {
     mod applications;
+    mod compatibility;
     mod console;
     mod expectations;
     mod probes;

@@ -5,6 +5,10 @@
 //! change off again. [`resolve`] turns a date and a list of flags into the set of changes that are on. Names, dates and
 //! implications are those of the reference, because users write them into their configurations.
 //!
+//! Each row says what the change does here ([`State`]). A flag that asks for what is missing is refused by name; one that a
+//! date brings is told by `serve --verbose`. `docs/compatibility.md` has a section that is made from the table: after a
+//! change run `BULKHEAD_REFRESH=1 cargo test -p bulkhead-ipc --lib compatibility_document` and review the diff.
+//!
 //! Code that has to know asks with a constant, which is checked when it is compiled:
 //!
 //! ```
@@ -112,6 +116,16 @@ impl Flag {
     pub const fn off_name(self) -> Option<&'static str> {
         TABLE[self.0 as usize].off
     }
+
+    /// What the change does in this runtime.
+    pub const fn state(self) -> State {
+        TABLE[self.0 as usize].state
+    }
+
+    /// The flag with this name, for names that are known only at run time.
+    pub fn find(name: &str) -> Option<Self> {
+        TABLE.iter().position(|row| row.on == name).map(|index| Self(index as u16))
+    }
 }
 
 const fn same(left: &str, right: &str) -> bool {
@@ -143,10 +157,29 @@ impl CompatibilityFlags {
         self.bits[flag.0 as usize / 64] & (1 << (flag.0 % 64)) != 0
     }
 
-    /// Whether the change with this name is on; `false` when there is none. [`Self::is_on`] is cheaper and catches
-    /// wrong names.
+    /// Whether the change with this name is on; `false` when there is none. For tests: [`Self::is_on`] is cheaper and
+    /// catches wrong names.
     pub fn has(&self, name: &str) -> bool {
-        TABLE.iter().position(|row| row.on == name).is_some_and(|index| self.is_on(Flag(index as u16)))
+        Flag::find(name).is_some_and(|flag| self.is_on(flag))
+    }
+
+    /// The flags whose behaviour this set asks for and this runtime does not have, each by the name that asks for it, with
+    /// what is missing. One that another of them implies is left out, for it is missing with that.
+    pub fn lacking(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
+        self.iter().filter_map(|(flag, on)| {
+            let row = &TABLE[flag.0 as usize];
+            let what = row.state.lacks(on)?;
+            let implied = |(by, _): &(&[&str], Date)| {
+                by.iter()
+                    .filter_map(|name| Flag::find(name))
+                    .any(|by| self.is_on(by) && by.state().lacks(true).is_some())
+            };
+            if on && row.implied.as_ref().is_some_and(implied) {
+                return None;
+            }
+            let name = if on { row.on } else { row.off.unwrap_or(row.on) };
+            Some((name, what))
+        })
     }
 
     /// Every flag of the table with whether it is on, in the order of `Cloudflare.compatibilityFlags`.
@@ -226,6 +259,16 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().flat_map(|row| std::iter::once(row.on).chain(row.off))
 }
 
+/// The flags of the list that ask for what this runtime does not have: the place of each, and what is missing. Names that
+/// are no flags are skipped.
+pub fn missing<S: AsRef<str>>(flags: &[S]) -> impl Iterator<Item = (usize, &'static str)> + '_ {
+    flags.iter().enumerate().filter_map(|(index, name)| {
+        let name = name.as_ref();
+        let row = TABLE.iter().find(|row| row.on == name || row.off == Some(name))?;
+        Some((index, row.state.lacks(row.on == name)?))
+    })
+}
+
 /// What a date and flags together switch on.
 ///
 /// A flag that is named is on or off, whatever the date says. Without that, it is on from its date, or when another flag
@@ -292,8 +335,35 @@ pub fn resolve<S: AsRef<str>>(
     }
 }
 
+/// What a flag does in this runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Both behaviours are there: with the change and without it.
+    Implemented,
+    /// There is nothing that could behave differently, for this reason.
+    NoEffect(&'static str),
+    /// The change needs what is not there: workers behave as without it. The text names what is missing.
+    Missing(&'static str),
+    /// Workers behave as with the change, whatever they ask for. The text names what is missing without it.
+    OnlyOn(&'static str),
+}
+
+use State::{Implemented, Missing, NoEffect, OnlyOn};
+
+impl State {
+    /// What is missing for a worker for which the change is on, or off.
+    const fn lacks(self, on: bool) -> Option<&'static str> {
+        match self {
+            Missing(what) if on => Some(what),
+            OnlyOn(what) if !on => Some(what),
+            _ => None,
+        }
+    }
+}
+
 struct Row {
     on: &'static str,
+    state: State,
     off: Option<&'static str>,
     since: Option<Date>,
     implied: Option<(&'static [&'static str], Date)>,
@@ -326,225 +396,311 @@ impl Row {
     }
 }
 
-const fn flag(on: &'static str) -> Row {
-    Row { on, off: None, since: None, implied: None, experimental: false }
+const fn flag(on: &'static str, state: State) -> Row {
+    Row { on, state, off: None, since: None, implied: None, experimental: false }
 }
 
 /// In the order of the reference, which scripts can see. A flag without a date has to be named to be on.
 #[rustfmt::skip]
 static TABLE: [Row; 205] = [
-    flag("formdata_parser_supports_files").off("formdata_parser_converts_files_to_strings").since(2021, 11, 3),
-    flag("fetch_refuses_unknown_protocols").off("fetch_treats_unknown_protocols_as_http").since(2021, 11, 10),
-    flag("html_rewriter_treats_esi_include_as_void_tag"),
-    flag("durable_object_fetch_requires_full_url").off("durable_object_fetch_allows_relative_url").since(2021, 11, 10),
-    flag("streams_byob_reader_detaches_buffer").off("streams_byob_reader_does_not_detach_buffer").since(2021, 11, 10),
-    flag("streams_enable_constructors").off("streams_disable_constructors").since(2022, 11, 30),
-    flag("workers_api_getters_setters_on_prototype").off("workers_api_getters_setters_on_instance").since(2022, 1, 31),
-    flag("minimal_subrequests").off("no_minimal_subrequests").since(2022, 4, 5),
-    flag("no_cots_on_external_fetch").off("cots_on_external_fetch").since(2022, 3, 8),
-    flag("url_standard").off("url_original").since(2022, 10, 31),
-    flag("global_navigator").off("no_global_navigator").since(2022, 3, 21),
-    flag("capture_async_api_throws").off("do_not_capture_async_api_throws").since(2022, 10, 31),
-    flag("r2_public_beta_bindings").off("r2_internal_beta_bindings").always(),
-    flag("durable_object_alarms"),
-    flag("dont_substitute_null_on_type_error").off("substitute_null_on_type_error").since(2022, 6, 1),
-    flag("transformstream_enable_standard_constructor").off("transformstream_disable_standard_constructor").since(2022, 11, 30),
-    flag("r2_list_honor_include").since(2022, 8, 4),
-    flag("export_commonjs_default").off("export_commonjs_namespace").since(2022, 10, 31),
-    flag("durable_object_rename").experimental(),
-    flag("web_socket_compression").off("no_web_socket_compression").since(2023, 8, 15),
-    flag("nodejs_compat").off("no_nodejs_compat").since(2026, 8, 4),
-    flag("tcp_sockets_support"),
-    flag("response_redirect_url_standard").off("response_redirect_url_original").since(2023, 3, 14),
-    flag("experimental").experimental(),
-    flag("durable_object_get_existing").experimental(),
-    flag("http_headers_getsetcookie").off("no_http_headers_getsetcookie").since(2023, 3, 1),
-    flag("dynamic_dispatch_tunnel_exceptions").off("dynamic_dispatch_treat_exceptions_as_500").since(2023, 3, 1),
-    flag("service_binding_extra_handlers").experimental(),
-    flag("no_cf_botmanagement_default").off("cf_botmanagement_default").since(2023, 8, 1),
-    flag("urlsearchparams_delete_has_value_arg").off("no_urlsearchparams_delete_has_value_arg").since(2023, 7, 1),
-    flag("strict_compression_checks").off("no_strict_compression_checks").since(2023, 8, 1),
-    flag("brotli_content_encoding").off("no_brotli_content_encoding").since(2024, 4, 29),
-    flag("strict_crypto_checks").off("no_strict_crypto_checks").since(2023, 8, 1),
-    flag("rtti_api").experimental(),
-    flag("webgpu").experimental(),
-    flag("crypto_preserve_public_exponent").off("no_crypto_preserve_public_exponent").since(2023, 12, 1),
-    flag("vectorize_query_metadata_optional").off("vectorize_query_original").since(2023, 11, 8),
-    flag("unsafe_module").experimental(),
-    flag("js_rpc").experimental(),
-    flag("no_global_importscripts").off("global_importscripts").since(2024, 3, 4),
-    flag("nodejs_als").off("no_nodejs_als"),
-    flag("queues_json_messages").off("no_queues_json_messages").since(2024, 3, 18),
-    flag("python_workers").implied(&["python_workers_development"], 2000, 1, 1),
-    flag("fetcher_no_get_put_delete").off("fetcher_has_get_put_delete").since(2024, 3, 26),
-    flag("unwrap_custom_thenables").off("no_unwrap_custom_thenables").since(2024, 4, 1),
-    flag("rpc").off("no_rpc").since(2024, 4, 3),
-    flag("internal_stream_byob_return_view").off("internal_stream_byob_return_undefined").since(2024, 5, 13),
-    flag("blob_standard_mime_type").off("blob_legacy_mime_type").since(2024, 6, 3),
-    flag("fetch_standard_url").off("fetch_legacy_url").since(2024, 6, 3),
-    flag("nodejs_compat_v2").off("no_nodejs_compat_v2").since(2026, 8, 4).implied(&["nodejs_compat"], 2024, 9, 23),
-    flag("global_fetch_strictly_public").off("global_fetch_private_origin"),
-    flag("new_module_registry").off("legacy_module_registry").since(2026, 11, 17),
-    flag("cache_option_enabled").off("cache_option_disabled").since(2024, 11, 11),
-    flag("kv_direct_binding").experimental(),
-    flag("allow_custom_ports").off("ignore_custom_ports").since(2024, 9, 2),
-    flag("increase_websocket_message_size").experimental(),
-    flag("internal_writable_stream_abort_clears_queue").off("internal_writable_stream_abort_does_not_clear_queue").since(2024, 9, 2),
-    flag("python_workers_development").experimental(),
-    flag("nodejs_zlib").off("no_nodejs_zlib").implied(&["nodejs_compat", "nodejs_compat_v2"], 2024, 9, 23),
-    flag("replica_routing").experimental(),
-    flag("enable_d1_with_sessions_api").experimental(),
-    flag("handle_cross_request_promise_resolution").off("no_handle_cross_request_promise_resolution").since(2024, 10, 14),
-    flag("set_tostring_tag").off("do_not_set_tostring_tag").since(2024, 9, 26),
-    flag("upper_case_all_http_methods").off("no_upper_case_all_http_methods").since(2024, 10, 14),
-    flag("python_external_packages"),
-    flag("disable_top_level_await_in_require").off("enable_top_level_await_in_require").since(2024, 12, 2),
-    flag("fixup-transform-stream-backpressure").off("original-transform-stream-backpressure").since(2024, 12, 16),
-    flag("tail_worker_user_spans").experimental(),
-    flag("cache_no_cache_enabled").off("cache_no_cache_disabled").implied(&["cache_option_enabled"], 2025, 8, 7),
-    flag("python_workers_20250116").off("no_python_workers_20250116").implied(&["python_workers"], 2025, 9, 29),
-    flag("request_cf_overrides_cache_rules").off("no_request_cf_overrides_cache_rules").since(2025, 4, 2),
-    flag("memory_cache_delete").experimental(),
-    flag("unique_ctx_per_invocation").since(2025, 3, 10),
-    flag("queue_consumer_no_wait_for_wait_until").off("queue_consumer_wait_for_wait_until"),
-    flag("nodejs_compat_populate_process_env").off("nodejs_compat_do_not_populate_process_env").implied(&["nodejs_compat"], 2025, 4, 1),
-    flag("cache_api_request_cf_overrides_cache_rules").off("no_cache_api_request_cf_overrides_cache_rules").since(2025, 5, 19),
-    flag("disallow_importable_env").off("allow_importable_env"),
-    flag("assets_navigation_prefers_asset_serving").off("assets_navigation_has_no_effect").since(2025, 4, 1),
-    flag("cache_api_compat_flags").off("no_cache_api_compat_flags").since(2025, 4, 19),
-    flag("python_workers_durable_objects").experimental(),
-    flag("streaming_tail_worker").experimental(),
-    flag("urlpattern_standard").off("urlpattern_original").since(2025, 5, 1),
-    flag("enable_weak_ref").off("disable_weak_ref").since(2025, 5, 5),
-    flag("request_signal_passthrough").off("no_request_signal_passthrough"),
-    flag("enable_navigator_language").off("disable_navigator_language").since(2025, 5, 19),
-    flag("enable_web_file_system").experimental(),
-    flag("enable_abortsignal_rpc").experimental(),
-    flag("allow_eval_during_startup").off("disallow_eval_during_startup").since(2025, 6, 1),
-    flag("enable_request_signal").off("disable_request_signal").since(2026, 11, 17),
-    flag("connect_pass_through").experimental(),
-    flag("nonclass_entrypoint_reuses_ctx_across_invocations"),
-    flag("bind_asynclocalstorage_snapshot_to_request").off("do_not_bind_asynclocalstorage_snapshot_to-request").since(2025, 6, 16),
-    flag("throw_on_unrecognized_import_assertion").off("ignore_unrecognized_import_assertion").since(2025, 6, 16),
-    flag("python_workflows").off("disable_python_workflows").implied(&["python_workers"], 2025, 9, 20),
-    flag("unsupported_process_actual_platform").experimental(),
-    flag("enable_nodejs_process_v2").off("disable_nodejs_process_v2").implied(&["nodejs_compat"], 2025, 9, 15),
-    flag("set_event_target_this").off("no_set_event_target_this").since(2025, 8, 1),
-    flag("set_forwardable_email_full_headers").off("set_forwardable_email_single_headers").since(2025, 8, 1),
-    flag("enable_nodejs_http_modules").off("disable_nodejs_http_modules").implied(&["nodejs_compat"], 2025, 8, 15),
-    flag("pedantic_wpt").off("non_pedantic_wpt"),
-    flag("expose_global_message_channel").off("no_expose_global_message_channel").since(2025, 8, 15),
-    flag("enable_nodejs_http_server_modules").off("disable_nodejs_http_server_modules").implied(&["enable_nodejs_http_modules"], 2025, 9, 1),
-    flag("python_no_global_handlers").off("disable_python_no_global_handlers").since(2025, 8, 14),
-    flag("enable_nodejs_fs_module").off("disable_nodejs_fs_module").implied(&["nodejs_compat"], 2025, 9, 15),
-    flag("enable_nodejs_os_module").off("disable_nodejs_os_module").implied(&["nodejs_compat"], 2025, 9, 15),
-    flag("python_workers_force_new_vendor_path").since(2025, 8, 11),
-    flag("remove_nodejs_compat_eol").off("add_nodejs_compat_eol").implied(&["nodejs_compat"], 2025, 9, 1),
-    flag("enable_validate_workflow_entrypoint").off("disable_validate_workflow_entrypoint").since(2025, 9, 20),
-    flag("python_dedicated_snapshot").off("disable_python_dedicated_snapshot").implied(&["python_workers_20250116"], 2025, 10, 16),
-    flag("typescript_strip_types").experimental(),
-    flag("enable_nodejs_http2_module").off("disable_nodejs_http2_module").implied(&["nodejs_compat"], 2025, 9, 1),
-    flag("allow_insecure_inefficient_logged_eval").experimental(),
-    flag("strip_authorization_on_cross_origin_redirect").off("retain_authorization_on_cross_origin_redirect").since(2025, 9, 1),
-    flag("enhanced_error_serialization").off("legacy_error_serialization").since(2026, 4, 21),
-    flag("enable_email_sending_queuing").off("disable_email_sending_queuing"),
-    flag("remove_nodejs_compat_eol_v22").off("add_nodejs_compat_eol_v22").implied(&["remove_nodejs_compat_eol"], 2027, 4, 30),
-    flag("remove_nodejs_compat_eol_v23").off("add_nodejs_compat_eol_v23").implied(&["remove_nodejs_compat_eol_v24"], 2025, 9, 1),
-    flag("remove_nodejs_compat_eol_v24").off("add_nodejs_compat_eol_v24").implied(&["remove_nodejs_compat_eol"], 2028, 4, 30),
-    flag("enable_nodejs_console_module").off("disable_nodejs_console_module").implied(&["nodejs_compat"], 2025, 9, 21),
-    flag("enable_nodejs_vm_module").off("disable_nodejs_vm_module").implied(&["nodejs_compat"], 2025, 10, 1),
-    flag("enable_nodejs_perf_hooks_module").off("disable_nodejs_perf_hooks_module").implied(&["nodejs_compat"], 2026, 3, 17),
-    flag("enable_global_performance_classes").off("disable_global_performance_classes").implied(&["nodejs_compat"], 2026, 3, 17),
-    flag("enable_nodejs_domain_module").off("disable_nodejs_domain_module").implied(&["nodejs_compat"], 2025, 12, 4),
-    flag("enable_nodejs_v8_module").off("disable_nodejs_v8_module").implied(&["nodejs_compat"], 2026, 3, 17),
-    flag("enable_nodejs_tty_module").off("disable_nodejs_tty_module").implied(&["nodejs_compat"], 2026, 3, 17),
-    flag("enable_nodejs_punycode_module").off("disable_nodejs_punycode_module").implied(&["nodejs_compat"], 2025, 12, 4),
-    flag("enable_nodejs_cluster_module").off("disable_nodejs_cluster_module").implied(&["nodejs_compat"], 2025, 12, 4),
-    flag("enable_nodejs_child_process_module").off("disable_nodejs_child_process_module").implied(&["nodejs_compat"], 2026, 3, 17),
-    flag("enable_nodejs_worker_threads_module").off("disable_nodejs_worker_threads_module").implied(&["nodejs_compat"], 2026, 3, 17),
-    flag("enable_nodejs_stream_wrap_module").off("disable_nodejs_stream_wrap_module").implied(&["nodejs_compat"], 2026, 1, 29),
-    flag("enable_nodejs_wasi_module").off("disable_nodejs_wasi_module").implied(&["nodejs_compat"], 2025, 12, 4),
-    flag("enable_nodejs_dgram_module").off("disable_nodejs_dgram_module").implied(&["nodejs_compat"], 2026, 1, 29),
-    flag("enable_nodejs_inspector_module").off("disable_nodejs_inspector_module").implied(&["nodejs_compat"], 2026, 1, 29),
-    flag("enable_nodejs_trace_events_module").off("disable_nodejs_trace_events_module").implied(&["nodejs_compat"], 2025, 12, 4),
-    flag("enable_nodejs_readline_module").off("disable_nodejs_readline_module").implied(&["nodejs_compat"], 2026, 3, 17),
-    flag("enable_nodejs_repl_module").off("disable_nodejs_repl_module").implied(&["nodejs_compat"], 2026, 3, 17),
-    flag("enable_nodejs_sqlite_module").off("disable_nodejs_sqlite_module").implied(&["nodejs_compat"], 2026, 1, 29),
-    flag("enable_ctx_exports").off("disable_ctx_exports").since(2025, 11, 17),
-    flag("enable_python_external_sdk").off("disable_python_external_sdk").since(2026, 4, 21),
-    flag("enable_fast_jsg_struct").off("disable_fast_jsg_struct").since(2025, 12, 3),
-    flag("cache_reload_enabled").off("cache_reload_disabled").experimental(),
-    flag("enable_streams_nodejs_v24_compat").off("disable_streams_nodejs_v24_compat"),
-    flag("python_check_rng_state").off("disable_python_check_rng_state").implied(&["python_workers"], 2025, 12, 16),
-    flag("immutable_api_prototypes").off("mutable_api_prototypes"),
-    flag("fetch_iterable_type_support").off("no_fetch_iterable_type_support").since(2026, 2, 19),
-    flag("env_module_nullable_support").off("no_env_module_nullable_support"),
-    flag("precise_timers").off("no_precise_timers").experimental(),
-    flag("fetch_iterable_type_support_override_adjustment").off("no_fetch_iterable_type_support_override_adjustment").implied(&["fetch_iterable_type_support"], 2026, 1, 15),
-    flag("strip_bom_in_read_all_text").off("do_not_strip_bom_in_read_all_text").since(2026, 1, 13).implied(&["pedantic_wpt"], 2026, 1, 13),
-    flag("allow_irrevocable_stub_storage"),
-    flag("rpc_params_dup_stubs").off("rpc_params_transfer_stubs").since(2026, 1, 20),
-    flag("enable_nodejs_global_timers").off("no_nodejs_global_timers").implied(&["nodejs_compat"], 2026, 2, 10),
-    flag("streams_no_default_auto_allocate_chunk_size").off("streams_auto_allocate_chunk_size_default").experimental(),
-    flag("python_workflows_implicit_dependencies").off("no_python_workflows_implicit_dependencies").implied(&["python_workers"], 2026, 2, 25),
-    flag("require_returns_default_export").off("require_returns_namespace").since(2026, 1, 22),
-    flag("python_request_headers_preserve_commas").off("disable_python_request_headers_preserve_commas").since(2026, 2, 17),
-    flag("queue_expose_error_codes").off("no_queue_expose_error_codes").since(2026, 3, 12),
-    flag("text_decoder_replace_surrogates").off("disable_text_decoder_replace_surrogates").since(2026, 2, 24).implied(&["pedantic_wpt"], 2026, 2, 24),
-    flag("containers_pid_namespace").off("no_containers_pid_namespace").since(2026, 4, 1),
-    flag("delete_all_deletes_alarm").off("delete_all_preserves_alarm").since(2026, 2, 24),
-    flag("unhandled_rejection_after_microtask_checkpoint").off("no_unhandled_rejection_after_microtask_checkpoint").since(2026, 3, 3),
-    flag("text_decoder_cjk_decoder").off("disable_text_decoder_cjk_decoder").since(2026, 3, 3),
-    flag("websocket_close_reason_byte_limit").off("no_websocket_close_reason_byte_limit").since(2026, 3, 3),
-    flag("enable_version_api").experimental(),
-    flag("websocket_standard_binary_type").off("no_websocket_standard_binary_type").since(2026, 3, 17),
-    flag("writable_stream_spec_compliant_writer").off("no_writable_stream_spec_compliant_writer").since(2026, 3, 24),
-    flag("encoder_stream_spec_compliant_backpressure").off("no_encoder_stream_spec_compliant_backpressure").since(2026, 3, 24),
-    flag("spec_compliant_property_attributes").off("no_spec_compliant_property_attributes").experimental(),
-    flag("workflows_preserve_non_retryable_error_message").off("workflows_replace_non_retryable_error_message").since(2026, 5, 14),
-    flag("web_socket_auto_reply_to_close").off("web_socket_manual_reply_to_close").since(2026, 4, 7),
-    flag("enable_ctx_version_metadata").experimental(),
-    flag("no_resizable_array_buffer_in_blob").off("resizable_array_buffer_in_blob"),
-    flag("diagnostics_channel_has_subscribers_getter").off("no_diagnostics_channel_has_subscribers_getter").since(2026, 5, 19),
-    flag("workflows_step_rollback").experimental(),
-    flag("python_process_pth_files").off("disable_python_process_pth_files").since(2026, 5, 26),
-    flag("throw_on_not_implemented_tls_options").off("no_throw_on_not_implemented_tls_options").since(2026, 6, 16),
-    flag("auto_grpc_convert"),
-    flag("python_workers_20260610").off("no_python_workers_20260610"),
-    flag("enable_nodejs_inspector_local_dev").experimental(),
-    flag("d1_binding_jsrpc").experimental(),
-    flag("workflows_bindings_rpc").experimental(),
-    flag("typescript_implemented_streams").experimental(),
-    flag("expose_draining_reader").experimental(),
-    flag("workflows_enable_fast_engine_creation").off("workflows_disable_fast_engine_creation").since(2026, 8, 11),
-    flag("wasm_memory_discard").experimental(),
-    flag("python_workers_314").off("no_python_workers_314").implied(&["python_workers"], 2026, 9, 8),
-    flag("spec_compliant_dispatch_exceptions").off("no_spec_compliant_dispatch_exceptions").since(2026, 9, 15),
-    flag("auto_inject_python_workers").off("no_auto_inject_python_workers").experimental(),
-    flag("durable_object_io_tasks_prevent_eviction").off("durable_object_io_tasks_do_not_prevent_eviction").since(2026, 10, 1),
-    flag("webcrypto_modern_algorithms"),
-    flag("wasm_esm_integration_builtins"),
-    flag("pipe_to_backward_propagation").off("no_pipe_to_backward_propagation").since(2026, 11, 17),
-    flag("cache_option_preserves_cache_control").off("cache_option_overrides_cache_control").since(2026, 11, 17),
-    flag("durable_object_snapshots").experimental(),
-    flag("connect_handler_starttls").experimental(),
-    flag("offpeak_location_hint").experimental(),
-    flag("python_shared_standard_library").implied(&["python_workers"], 2026, 11, 19),
-    flag("wasm_source_url_support").off("no_wasm_source_url_support").since(2026, 12, 1),
-    flag("temporal").off("no_temporal").since(2026, 12, 1),
-    flag("python_zstd_snapshot").experimental(),
-    flag("nodejs_process_version_24").off("no_nodejs_process_version_24").since(2026, 11, 24),
-    flag("r2_binding_jsrpc").experimental(),
-    flag("rpc_dispose_cancels_call").experimental(),
-    flag("expose_serialization_test_class").experimental(),
-    flag("python_dedicated_snapshot_keep_import_caches").off("no_python_dedicated_snapshot_keep_import_caches"),
+    flag("formdata_parser_supports_files", OnlyOn("the behaviour of before it")).off("formdata_parser_converts_files_to_strings").since(2021, 11, 3),
+    flag("fetch_refuses_unknown_protocols", OnlyOn("unknown protocols are never fetched as HTTP")).off("fetch_treats_unknown_protocols_as_http").since(2021, 11, 10),
+    flag("html_rewriter_treats_esi_include_as_void_tag", Missing("`HTMLRewriter`")),
+    flag("durable_object_fetch_requires_full_url", Missing("Durable Objects")).off("durable_object_fetch_allows_relative_url").since(2021, 11, 10),
+    flag("streams_byob_reader_detaches_buffer", OnlyOn("the behaviour of before it")).off("streams_byob_reader_does_not_detach_buffer").since(2021, 11, 10),
+    flag("streams_enable_constructors", OnlyOn("the behaviour of before it")).off("streams_disable_constructors").since(2022, 11, 30),
+    flag("workers_api_getters_setters_on_prototype", OnlyOn("the behaviour of before it")).off("workers_api_getters_setters_on_instance").since(2022, 1, 31),
+    flag("minimal_subrequests", NoEffect("for Cloudflare's network; the program itself never asks")).off("no_minimal_subrequests").since(2022, 4, 5),
+    flag("no_cots_on_external_fetch", NoEffect("for Cloudflare's network; the program itself never asks")).off("cots_on_external_fetch").since(2022, 3, 8),
+    flag("url_standard", OnlyOn("the URL parser of before the URL Standard")).off("url_original").since(2022, 10, 31),
+    flag("global_navigator", Implemented).off("no_global_navigator").since(2022, 3, 21),
+    flag("capture_async_api_throws", OnlyOn("the behaviour of before it")).off("do_not_capture_async_api_throws").since(2022, 10, 31),
+    flag("r2_public_beta_bindings", Missing("R2 bindings")).off("r2_internal_beta_bindings").always(),
+    flag("durable_object_alarms", Missing("Durable Objects")),
+    flag("dont_substitute_null_on_type_error", OnlyOn("the behaviour of before it")).off("substitute_null_on_type_error").since(2022, 6, 1),
+    flag("transformstream_enable_standard_constructor", OnlyOn("the behaviour of before it")).off("transformstream_disable_standard_constructor").since(2022, 11, 30),
+    flag("r2_list_honor_include", Missing("R2 bindings")).since(2022, 8, 4),
+    flag("export_commonjs_default", Implemented).off("export_commonjs_namespace").since(2022, 10, 31),
+    flag("durable_object_rename", Missing("Durable Objects")).experimental(),
+    flag("web_socket_compression", Missing("`WebSocket`")).off("no_web_socket_compression").since(2023, 8, 15),
+    flag("nodejs_compat", Missing("the `node:` modules")).off("no_nodejs_compat").since(2026, 8, 4),
+    flag("tcp_sockets_support", Missing("sockets, `connect()`")),
+    flag("response_redirect_url_standard", OnlyOn("the behaviour of before it")).off("response_redirect_url_original").since(2023, 3, 14),
+    flag("experimental", Missing("experimental APIs")).experimental(),
+    flag("durable_object_get_existing", Missing("Durable Objects")).experimental(),
+    flag("http_headers_getsetcookie", OnlyOn("the behaviour of before it")).off("no_http_headers_getsetcookie").since(2023, 3, 1),
+    flag("dynamic_dispatch_tunnel_exceptions", Missing("dispatch namespaces")).off("dynamic_dispatch_treat_exceptions_as_500").since(2023, 3, 1),
+    flag("service_binding_extra_handlers", Missing("service bindings")).experimental(),
+    flag("no_cf_botmanagement_default", OnlyOn("the behaviour of before it")).off("cf_botmanagement_default").since(2023, 8, 1),
+    flag("urlsearchparams_delete_has_value_arg", OnlyOn("the behaviour of before it")).off("no_urlsearchparams_delete_has_value_arg").since(2023, 7, 1),
+    flag("strict_compression_checks", Implemented).off("no_strict_compression_checks").since(2023, 8, 1),
+    flag("brotli_content_encoding", Implemented).off("no_brotli_content_encoding").since(2024, 4, 29),
+    flag("strict_crypto_checks", Missing("`crypto.subtle` beyond `digest`")).off("no_strict_crypto_checks").since(2023, 8, 1),
+    flag("rtti_api", Missing("experimental APIs")).experimental(),
+    flag("webgpu", Missing("WebGPU")).experimental(),
+    flag("crypto_preserve_public_exponent", Missing("`crypto.subtle` beyond `digest`")).off("no_crypto_preserve_public_exponent").since(2023, 12, 1),
+    flag("vectorize_query_metadata_optional", Missing("Vectorize bindings")).off("vectorize_query_original").since(2023, 11, 8),
+    flag("unsafe_module", Missing("the module `workerd:unsafe`")).experimental(),
+    flag("js_rpc", Missing("RPC")).experimental(),
+    flag("no_global_importscripts", OnlyOn("the behaviour of before it")).off("global_importscripts").since(2024, 3, 4),
+    flag("nodejs_als", Missing("the `node:` modules")).off("no_nodejs_als"),
+    flag("queues_json_messages", Missing("queues")).off("no_queues_json_messages").since(2024, 3, 18),
+    flag("python_workers", Missing("Python workers")).implied(&["python_workers_development"], 2000, 1, 1),
+    flag("fetcher_no_get_put_delete", Missing("service bindings")).off("fetcher_has_get_put_delete").since(2024, 3, 26),
+    flag("unwrap_custom_thenables", OnlyOn("the behaviour of before it")).off("no_unwrap_custom_thenables").since(2024, 4, 1),
+    flag("rpc", Missing("RPC")).off("no_rpc").since(2024, 4, 3),
+    flag("internal_stream_byob_return_view", OnlyOn("the behaviour of before it")).off("internal_stream_byob_return_undefined").since(2024, 5, 13),
+    flag("blob_standard_mime_type", OnlyOn("the behaviour of before it")).off("blob_legacy_mime_type").since(2024, 6, 3),
+    flag("fetch_standard_url", OnlyOn("the behaviour of before it")).off("fetch_legacy_url").since(2024, 6, 3),
+    flag("nodejs_compat_v2", Missing("the `node:` modules")).off("no_nodejs_compat_v2").since(2026, 8, 4).implied(&["nodejs_compat"], 2024, 9, 23),
+    flag("global_fetch_strictly_public", Missing("outgoing `fetch`")).off("global_fetch_private_origin"),
+    flag("new_module_registry", Missing("the second module registry")).off("legacy_module_registry").since(2026, 11, 17),
+    flag("cache_option_enabled", OnlyOn("the behaviour of before it")).off("cache_option_disabled").since(2024, 11, 11),
+    flag("kv_direct_binding", Missing("KV bindings")).experimental(),
+    flag("allow_custom_ports", Missing("outgoing `fetch`")).off("ignore_custom_ports").since(2024, 9, 2),
+    flag("increase_websocket_message_size", Missing("`WebSocket`")).experimental(),
+    flag("internal_writable_stream_abort_clears_queue", OnlyOn("the behaviour of before it")).off("internal_writable_stream_abort_does_not_clear_queue").since(2024, 9, 2),
+    flag("python_workers_development", Missing("Python workers")).experimental(),
+    flag("nodejs_zlib", Missing("the `node:` modules")).off("no_nodejs_zlib").implied(&["nodejs_compat", "nodejs_compat_v2"], 2024, 9, 23),
+    flag("replica_routing", Missing("Durable Objects")).experimental(),
+    flag("enable_d1_with_sessions_api", Missing("D1 bindings")).experimental(),
+    flag("handle_cross_request_promise_resolution", OnlyOn("a continuation always runs in the request that waits for it")).off("no_handle_cross_request_promise_resolution").since(2024, 10, 14),
+    flag("set_tostring_tag", Implemented).off("do_not_set_tostring_tag").since(2024, 9, 26),
+    flag("upper_case_all_http_methods", OnlyOn("the behaviour of before it")).off("no_upper_case_all_http_methods").since(2024, 10, 14),
+    flag("python_external_packages", Missing("Python workers")),
+    flag("disable_top_level_await_in_require", OnlyOn("the behaviour of before it")).off("enable_top_level_await_in_require").since(2024, 12, 2),
+    flag("fixup-transform-stream-backpressure", OnlyOn("the behaviour of before it")).off("original-transform-stream-backpressure").since(2024, 12, 16),
+    flag("tail_worker_user_spans", Missing("tail workers")).experimental(),
+    flag("cache_no_cache_enabled", OnlyOn("the behaviour of before it")).off("cache_no_cache_disabled").implied(&["cache_option_enabled"], 2025, 8, 7),
+    flag("python_workers_20250116", Missing("Python workers")).off("no_python_workers_20250116").implied(&["python_workers"], 2025, 9, 29),
+    flag("request_cf_overrides_cache_rules", NoEffect("for Cloudflare's network; the program itself never asks")).off("no_request_cf_overrides_cache_rules").since(2025, 4, 2),
+    flag("memory_cache_delete", Missing("experimental APIs")).experimental(),
+    flag("unique_ctx_per_invocation", OnlyOn("the behaviour of before it")).since(2025, 3, 10),
+    flag("queue_consumer_no_wait_for_wait_until", Missing("queues")).off("queue_consumer_wait_for_wait_until"),
+    flag("nodejs_compat_populate_process_env", Missing("the `node:` modules")).off("nodejs_compat_do_not_populate_process_env").implied(&["nodejs_compat"], 2025, 4, 1),
+    flag("cache_api_request_cf_overrides_cache_rules", Missing("`caches`")).off("no_cache_api_request_cf_overrides_cache_rules").since(2025, 5, 19),
+    flag("disallow_importable_env", Missing("`cloudflare:` modules")).off("allow_importable_env"),
+    flag("assets_navigation_prefers_asset_serving", NoEffect("for Cloudflare's network; the program itself never asks")).off("assets_navigation_has_no_effect").since(2025, 4, 1),
+    flag("cache_api_compat_flags", Missing("`caches`")).off("no_cache_api_compat_flags").since(2025, 4, 19),
+    flag("python_workers_durable_objects", Missing("Python workers")).experimental(),
+    flag("streaming_tail_worker", Missing("tail workers")).experimental(),
+    flag("urlpattern_standard", Missing("`URLPattern`")).off("urlpattern_original").since(2025, 5, 1),
+    flag("enable_weak_ref", Implemented).off("disable_weak_ref").since(2025, 5, 5),
+    flag("request_signal_passthrough", Missing("a `request.signal` that follows the client")).off("no_request_signal_passthrough"),
+    flag("enable_navigator_language", Implemented).off("disable_navigator_language").since(2025, 5, 19),
+    flag("enable_web_file_system", Missing("the web file system")).experimental(),
+    flag("enable_abortsignal_rpc", Missing("RPC")).experimental(),
+    flag("allow_eval_during_startup", Implemented).off("disallow_eval_during_startup").since(2025, 6, 1),
+    flag("enable_request_signal", Missing("a `request.signal` that follows the client")).off("disable_request_signal").since(2026, 11, 17),
+    flag("connect_pass_through", Missing("sockets, `connect()`")).experimental(),
+    flag("nonclass_entrypoint_reuses_ctx_across_invocations", Missing("the change itself")),
+    flag("bind_asynclocalstorage_snapshot_to_request", Missing("the `node:` modules")).off("do_not_bind_asynclocalstorage_snapshot_to-request").since(2025, 6, 16),
+    flag("throw_on_unrecognized_import_assertion", OnlyOn("the behaviour of before it")).off("ignore_unrecognized_import_assertion").since(2025, 6, 16),
+    flag("python_workflows", Missing("Python workers")).off("disable_python_workflows").implied(&["python_workers"], 2025, 9, 20),
+    flag("unsupported_process_actual_platform", Missing("the `node:` modules")).experimental(),
+    flag("enable_nodejs_process_v2", Missing("the `node:` modules")).off("disable_nodejs_process_v2").implied(&["nodejs_compat"], 2025, 9, 15),
+    flag("set_event_target_this", OnlyOn("the behaviour of before it")).off("no_set_event_target_this").since(2025, 8, 1),
+    flag("set_forwardable_email_full_headers", Missing("email handlers")).off("set_forwardable_email_single_headers").since(2025, 8, 1),
+    flag("enable_nodejs_http_modules", Missing("the `node:` modules")).off("disable_nodejs_http_modules").implied(&["nodejs_compat"], 2025, 8, 15),
+    flag("pedantic_wpt", Missing("the change itself")).off("non_pedantic_wpt"),
+    flag("expose_global_message_channel", Missing("`MessageChannel`")).off("no_expose_global_message_channel").since(2025, 8, 15),
+    flag("enable_nodejs_http_server_modules", Missing("the `node:` modules")).off("disable_nodejs_http_server_modules").implied(&["enable_nodejs_http_modules"], 2025, 9, 1),
+    flag("python_no_global_handlers", Missing("Python workers")).off("disable_python_no_global_handlers").since(2025, 8, 14),
+    flag("enable_nodejs_fs_module", Missing("the `node:` modules")).off("disable_nodejs_fs_module").implied(&["nodejs_compat"], 2025, 9, 15),
+    flag("enable_nodejs_os_module", Missing("the `node:` modules")).off("disable_nodejs_os_module").implied(&["nodejs_compat"], 2025, 9, 15),
+    flag("python_workers_force_new_vendor_path", Missing("Python workers")).since(2025, 8, 11),
+    flag("remove_nodejs_compat_eol", Missing("the `node:` modules")).off("add_nodejs_compat_eol").implied(&["nodejs_compat"], 2025, 9, 1),
+    flag("enable_validate_workflow_entrypoint", Missing("Workflows")).off("disable_validate_workflow_entrypoint").since(2025, 9, 20),
+    flag("python_dedicated_snapshot", Missing("Python workers")).off("disable_python_dedicated_snapshot").implied(&["python_workers_20250116"], 2025, 10, 16),
+    flag("typescript_strip_types", Missing("TypeScript sources")).experimental(),
+    flag("enable_nodejs_http2_module", Missing("the `node:` modules")).off("disable_nodejs_http2_module").implied(&["nodejs_compat"], 2025, 9, 1),
+    flag("allow_insecure_inefficient_logged_eval", Missing("`eval` outside of the start")).experimental(),
+    flag("strip_authorization_on_cross_origin_redirect", Missing("outgoing `fetch`")).off("retain_authorization_on_cross_origin_redirect").since(2025, 9, 1),
+    flag("enhanced_error_serialization", Implemented).off("legacy_error_serialization").since(2026, 4, 21),
+    flag("enable_email_sending_queuing", Missing("email handlers")).off("disable_email_sending_queuing"),
+    flag("remove_nodejs_compat_eol_v22", Missing("the `node:` modules")).off("add_nodejs_compat_eol_v22").implied(&["remove_nodejs_compat_eol"], 2027, 4, 30),
+    flag("remove_nodejs_compat_eol_v23", Missing("the `node:` modules")).off("add_nodejs_compat_eol_v23").implied(&["remove_nodejs_compat_eol_v24"], 2025, 9, 1),
+    flag("remove_nodejs_compat_eol_v24", Missing("the `node:` modules")).off("add_nodejs_compat_eol_v24").implied(&["remove_nodejs_compat_eol"], 2028, 4, 30),
+    flag("enable_nodejs_console_module", Missing("the `node:` modules")).off("disable_nodejs_console_module").implied(&["nodejs_compat"], 2025, 9, 21),
+    flag("enable_nodejs_vm_module", Missing("the `node:` modules")).off("disable_nodejs_vm_module").implied(&["nodejs_compat"], 2025, 10, 1),
+    flag("enable_nodejs_perf_hooks_module", Missing("the `node:` modules")).off("disable_nodejs_perf_hooks_module").implied(&["nodejs_compat"], 2026, 3, 17),
+    flag("enable_global_performance_classes", Missing("the `node:` modules")).off("disable_global_performance_classes").implied(&["nodejs_compat"], 2026, 3, 17),
+    flag("enable_nodejs_domain_module", Missing("the `node:` modules")).off("disable_nodejs_domain_module").implied(&["nodejs_compat"], 2025, 12, 4),
+    flag("enable_nodejs_v8_module", Missing("the `node:` modules")).off("disable_nodejs_v8_module").implied(&["nodejs_compat"], 2026, 3, 17),
+    flag("enable_nodejs_tty_module", Missing("the `node:` modules")).off("disable_nodejs_tty_module").implied(&["nodejs_compat"], 2026, 3, 17),
+    flag("enable_nodejs_punycode_module", Missing("the `node:` modules")).off("disable_nodejs_punycode_module").implied(&["nodejs_compat"], 2025, 12, 4),
+    flag("enable_nodejs_cluster_module", Missing("the `node:` modules")).off("disable_nodejs_cluster_module").implied(&["nodejs_compat"], 2025, 12, 4),
+    flag("enable_nodejs_child_process_module", Missing("the `node:` modules")).off("disable_nodejs_child_process_module").implied(&["nodejs_compat"], 2026, 3, 17),
+    flag("enable_nodejs_worker_threads_module", Missing("the `node:` modules")).off("disable_nodejs_worker_threads_module").implied(&["nodejs_compat"], 2026, 3, 17),
+    flag("enable_nodejs_stream_wrap_module", Missing("the `node:` modules")).off("disable_nodejs_stream_wrap_module").implied(&["nodejs_compat"], 2026, 1, 29),
+    flag("enable_nodejs_wasi_module", Missing("the `node:` modules")).off("disable_nodejs_wasi_module").implied(&["nodejs_compat"], 2025, 12, 4),
+    flag("enable_nodejs_dgram_module", Missing("the `node:` modules")).off("disable_nodejs_dgram_module").implied(&["nodejs_compat"], 2026, 1, 29),
+    flag("enable_nodejs_inspector_module", Missing("the `node:` modules")).off("disable_nodejs_inspector_module").implied(&["nodejs_compat"], 2026, 1, 29),
+    flag("enable_nodejs_trace_events_module", Missing("the `node:` modules")).off("disable_nodejs_trace_events_module").implied(&["nodejs_compat"], 2025, 12, 4),
+    flag("enable_nodejs_readline_module", Missing("the `node:` modules")).off("disable_nodejs_readline_module").implied(&["nodejs_compat"], 2026, 3, 17),
+    flag("enable_nodejs_repl_module", Missing("the `node:` modules")).off("disable_nodejs_repl_module").implied(&["nodejs_compat"], 2026, 3, 17),
+    flag("enable_nodejs_sqlite_module", Missing("the `node:` modules")).off("disable_nodejs_sqlite_module").implied(&["nodejs_compat"], 2026, 1, 29),
+    flag("enable_ctx_exports", Missing("`ctx.exports`")).off("disable_ctx_exports").since(2025, 11, 17),
+    flag("enable_python_external_sdk", Missing("Python workers")).off("disable_python_external_sdk").since(2026, 4, 21),
+    flag("enable_fast_jsg_struct", NoEffect("a faster way to convert objects, which scripts cannot see")).off("disable_fast_jsg_struct").since(2025, 12, 3),
+    flag("cache_reload_enabled", Missing("the change itself")).off("cache_reload_disabled").experimental(),
+    flag("enable_streams_nodejs_v24_compat", Missing("the `node:` modules")).off("disable_streams_nodejs_v24_compat"),
+    flag("python_check_rng_state", Missing("Python workers")).off("disable_python_check_rng_state").implied(&["python_workers"], 2025, 12, 16),
+    flag("immutable_api_prototypes", Missing("the change itself")).off("mutable_api_prototypes"),
+    flag("fetch_iterable_type_support", OnlyOn("the behaviour of before it")).off("no_fetch_iterable_type_support").since(2026, 2, 19),
+    flag("env_module_nullable_support", Missing("`cloudflare:` modules")).off("no_env_module_nullable_support"),
+    flag("precise_timers", Implemented).off("no_precise_timers").experimental(),
+    flag("fetch_iterable_type_support_override_adjustment", OnlyOn("the behaviour of before it")).off("no_fetch_iterable_type_support_override_adjustment").implied(&["fetch_iterable_type_support"], 2026, 1, 15),
+    flag("strip_bom_in_read_all_text", OnlyOn("the behaviour of before it")).off("do_not_strip_bom_in_read_all_text").since(2026, 1, 13).implied(&["pedantic_wpt"], 2026, 1, 13),
+    flag("allow_irrevocable_stub_storage", Missing("RPC")),
+    flag("rpc_params_dup_stubs", Missing("RPC")).off("rpc_params_transfer_stubs").since(2026, 1, 20),
+    flag("enable_nodejs_global_timers", Missing("the `node:` modules")).off("no_nodejs_global_timers").implied(&["nodejs_compat"], 2026, 2, 10),
+    flag("streams_no_default_auto_allocate_chunk_size", Missing("the change itself")).off("streams_auto_allocate_chunk_size_default").experimental(),
+    flag("python_workflows_implicit_dependencies", Missing("Python workers")).off("no_python_workflows_implicit_dependencies").implied(&["python_workers"], 2026, 2, 25),
+    flag("require_returns_default_export", Implemented).off("require_returns_namespace").since(2026, 1, 22),
+    flag("python_request_headers_preserve_commas", Missing("Python workers")).off("disable_python_request_headers_preserve_commas").since(2026, 2, 17),
+    flag("queue_expose_error_codes", Missing("queues")).off("no_queue_expose_error_codes").since(2026, 3, 12),
+    flag("text_decoder_replace_surrogates", OnlyOn("the behaviour of before it")).off("disable_text_decoder_replace_surrogates").since(2026, 2, 24).implied(&["pedantic_wpt"], 2026, 2, 24),
+    flag("containers_pid_namespace", Missing("containers")).off("no_containers_pid_namespace").since(2026, 4, 1),
+    flag("delete_all_deletes_alarm", Missing("Durable Objects")).off("delete_all_preserves_alarm").since(2026, 2, 24),
+    flag("unhandled_rejection_after_microtask_checkpoint", OnlyOn("the behaviour of before it")).off("no_unhandled_rejection_after_microtask_checkpoint").since(2026, 3, 3),
+    flag("text_decoder_cjk_decoder", OnlyOn("the behaviour of before it")).off("disable_text_decoder_cjk_decoder").since(2026, 3, 3),
+    flag("websocket_close_reason_byte_limit", Missing("`WebSocket`")).off("no_websocket_close_reason_byte_limit").since(2026, 3, 3),
+    flag("enable_version_api", Missing("versions of a worker")).experimental(),
+    flag("websocket_standard_binary_type", Missing("`WebSocket`")).off("no_websocket_standard_binary_type").since(2026, 3, 17),
+    flag("writable_stream_spec_compliant_writer", OnlyOn("the behaviour of before it")).off("no_writable_stream_spec_compliant_writer").since(2026, 3, 24),
+    flag("encoder_stream_spec_compliant_backpressure", OnlyOn("the behaviour of before it")).off("no_encoder_stream_spec_compliant_backpressure").since(2026, 3, 24),
+    flag("spec_compliant_property_attributes", Missing("the change itself")).off("no_spec_compliant_property_attributes").experimental(),
+    flag("workflows_preserve_non_retryable_error_message", Missing("Workflows")).off("workflows_replace_non_retryable_error_message").since(2026, 5, 14),
+    flag("web_socket_auto_reply_to_close", Missing("`WebSocket`")).off("web_socket_manual_reply_to_close").since(2026, 4, 7),
+    flag("enable_ctx_version_metadata", Missing("versions of a worker")).experimental(),
+    flag("no_resizable_array_buffer_in_blob", Missing("the change itself")).off("resizable_array_buffer_in_blob"),
+    flag("diagnostics_channel_has_subscribers_getter", Missing("the `node:` modules")).off("no_diagnostics_channel_has_subscribers_getter").since(2026, 5, 19),
+    flag("workflows_step_rollback", Missing("Workflows")).experimental(),
+    flag("python_process_pth_files", Missing("Python workers")).off("disable_python_process_pth_files").since(2026, 5, 26),
+    flag("throw_on_not_implemented_tls_options", Missing("the `node:` modules")).off("no_throw_on_not_implemented_tls_options").since(2026, 6, 16),
+    flag("auto_grpc_convert", Missing("outgoing `fetch`")),
+    flag("python_workers_20260610", Missing("Python workers")).off("no_python_workers_20260610"),
+    flag("enable_nodejs_inspector_local_dev", Missing("the `node:` modules")).experimental(),
+    flag("d1_binding_jsrpc", Missing("D1 bindings")).experimental(),
+    flag("workflows_bindings_rpc", Missing("Workflows")).experimental(),
+    flag("typescript_implemented_streams", Missing("streams that are written in TypeScript")).experimental(),
+    flag("expose_draining_reader", Missing("streams that are written in TypeScript")).experimental(),
+    flag("workflows_enable_fast_engine_creation", Missing("Workflows")).off("workflows_disable_fast_engine_creation").since(2026, 8, 11),
+    flag("wasm_memory_discard", Missing("`memory.discard` of WebAssembly")).experimental(),
+    flag("python_workers_314", Missing("Python workers")).off("no_python_workers_314").implied(&["python_workers"], 2026, 9, 8),
+    flag("spec_compliant_dispatch_exceptions", Missing("the change itself")).off("no_spec_compliant_dispatch_exceptions").since(2026, 9, 15),
+    flag("auto_inject_python_workers", Missing("Python workers")).off("no_auto_inject_python_workers").experimental(),
+    flag("durable_object_io_tasks_prevent_eviction", Missing("Durable Objects")).off("durable_object_io_tasks_do_not_prevent_eviction").since(2026, 10, 1),
+    flag("webcrypto_modern_algorithms", Missing("`crypto.subtle` beyond `digest`")),
+    flag("wasm_esm_integration_builtins", Missing("imports of WebAssembly's built-in strings")),
+    flag("pipe_to_backward_propagation", OnlyOn("the behaviour of before it")).off("no_pipe_to_backward_propagation").since(2026, 11, 17),
+    flag("cache_option_preserves_cache_control", Missing("outgoing `fetch`")).off("cache_option_overrides_cache_control").since(2026, 11, 17),
+    flag("durable_object_snapshots", Missing("Durable Objects")).experimental(),
+    flag("connect_handler_starttls", Missing("sockets, `connect()`")).experimental(),
+    flag("offpeak_location_hint", Missing("Durable Objects")).experimental(),
+    flag("python_shared_standard_library", Missing("Python workers")).implied(&["python_workers"], 2026, 11, 19),
+    flag("wasm_source_url_support", Missing("source URLs of WebAssembly")).off("no_wasm_source_url_support").since(2026, 12, 1),
+    flag("temporal", Missing("`Temporal`")).off("no_temporal").since(2026, 12, 1),
+    flag("python_zstd_snapshot", Missing("Python workers")).experimental(),
+    flag("nodejs_process_version_24", Missing("the `node:` modules")).off("no_nodejs_process_version_24").since(2026, 11, 24),
+    flag("r2_binding_jsrpc", Missing("R2 bindings")).experimental(),
+    flag("rpc_dispose_cancels_call", Missing("RPC")).experimental(),
+    flag("expose_serialization_test_class", Missing("experimental APIs")).experimental(),
+    flag("python_dedicated_snapshot_keep_import_caches", Missing("Python workers")).off("no_python_dedicated_snapshot_keep_import_caches"),
 ];
+
+/// The section of `docs/compatibility.md` that is made from the table.
+#[cfg(test)]
+fn document() -> String {
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    let mut count = 0;
+    let mut section = |title: &str, kind: fn(State) -> Option<&'static str>| {
+        let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+        for row in &TABLE {
+            let Some(what) = kind(row.state) else { continue };
+            count += 1;
+            let since = match row.since {
+                Some(date) if date >= Date::new(2021, 1, 1) => format!(" ({date})"),
+                Some(_) => " (always)".into(),
+                None => String::new(),
+            };
+            let named = match row.state {
+                OnlyOn(_) => format!("`{}`{since}", row.off.unwrap_or(row.on)),
+                _ => format!("`{}`{since}", row.on),
+            };
+            match groups.iter_mut().find(|(known, _)| *known == what) {
+                Some((_, names)) => names.push(named),
+                None => groups.push((what, vec![named])),
+            }
+        }
+        let _ = writeln!(out, "{title}\n\n| | flags |\n|---|---|");
+        for (what, names) in groups {
+            let _ = writeln!(out, "| {what} | {} |", names.join(", "));
+        }
+        out.push('\n');
+    };
+    section("### Implemented, in both directions", |state| (state == Implemented).then_some("as the reference"));
+    section("### Without effect", |state| if let NoEffect(why) = state { Some(why) } else { None });
+    section("### Missing: refused when it is named, told by `serve --verbose` when a date brings it", |state| {
+        if let Missing(what) = state { Some(what) } else { None }
+    });
+    section("### The behaviour of before is missing: likewise, under the name that switches it off", |state| {
+        if let OnlyOn(what) = state { Some(what) } else { None }
+    });
+    assert_eq!(count, TABLE.len());
+    out.trim_end().to_owned() + "\n"
+}
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn compatibility_document() {
+        const BEGIN: &str = "<!-- made from ipc-schema/src/compatibility.rs -->\n";
+        const END: &str = "<!-- end of what is made -->\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/compatibility.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let start =
+            text.find(BEGIN).expect("docs/compatibility.md has the mark where the section begins") + BEGIN.len();
+        let end = text.find(END).expect("docs/compatibility.md has the mark where the section ends");
+        let made = format!("\n{}\n", document());
+        if std::env::var_os("BULKHEAD_REFRESH").is_some() {
+            std::fs::write(path, format!("{}{made}{}", &text[..start], &text[end..])).unwrap();
+            return;
+        }
+        assert!(
+            text[start..end] == made,
+            "docs/compatibility.md is stale: run `BULKHEAD_REFRESH=1 cargo test -p bulkhead-ipc --lib compatibility_document` and review the diff"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        assert_eq!(
+            missing(&["nodejs_compat", "no_nodejs_compat", "url_standard", "nope"]).collect::<Vec<_>>(),
+            [(0, "the `node:` modules")]
+        );
+        let none: &[&str] = &[];
+        let newest = resolve(&MAX_DATE.to_string(), none, false).unwrap();
+        let lacking: Vec<&str> = newest.lacking().map(|(name, _)| name).collect();
+        assert!(lacking.contains(&"nodejs_compat"), "{lacking:?}");
+        // With its cause.
+        assert!(!lacking.contains(&"enable_nodejs_fs_module"), "{lacking:?}");
+        let old = resolve("2021-09-14", none, false).unwrap();
+        assert!(old.lacking().all(|(name, _)| name != "nodejs_compat"));
+        for row in &TABLE {
+            if let NoEffect(why) | Missing(why) | OnlyOn(why) = row.state {
+                assert!(!why.is_empty(), "{} says nothing", row.on);
+            }
+            // Otherwise nobody could ask for what is missing, and it would be no difference.
+            assert!(!matches!(row.state, OnlyOn(_)) || row.off.is_some() || row.since.is_some(), "{}", row.on);
+        }
+    }
 
     #[test]
     fn every_name_is_there_once_and_every_implication_names_a_flag() {

@@ -2,7 +2,7 @@
 (function (internal) {
   "use strict";
   const {
-    FunctionPrototypeApply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, ownKeys,
+    FunctionPrototypeApply, defineProperty, setPrototypeOf,
     PromiseReject, withResolvers, microtask, illegalConstructor, illegalInvocation, isObject, notOfType, fieldNotOfType,
     shape,
   } = internal.primordials;
@@ -37,26 +37,6 @@
     #brand;
     constructor() {
       if (!making) throw illegalConstructor();
-    }
-    get userAgent() {
-      if (!(#brand in this)) throw illegalInvocation();
-      return "Cloudflare-Workers";
-    }
-    get hardwareConcurrency() {
-      if (!(#brand in this)) throw illegalInvocation();
-      return 1;
-    }
-    get platform() {
-      if (!(#brand in this)) throw illegalInvocation();
-      return "";
-    }
-    get language() {
-      if (!(#brand in this)) throw illegalInvocation();
-      return "en";
-    }
-    get languages() {
-      if (!(#brand in this)) throw illegalInvocation();
-      return languages;
     }
     sendBeacon(url, body = undefined) {
       if (!(#brand in this)) throw illegalInvocation();
@@ -113,34 +93,11 @@
   shape(Scheduler, "Scheduler");
 
   class CloudflareNamespace {
-    #flags;
     constructor() {
       if (!making) throw illegalConstructor();
     }
-    // The flags are known when a worker is bound, which is after this script ran.
-    get compatibilityFlags() {
-      if (!(#flags in this)) throw illegalInvocation();
-      if (this.#flags === undefined) {
-        const flags = { __proto__: null };
-        const source = internal.compatibilityFlags ?? { __proto__: null };
-        const names = ownKeys(source);
-        for (let i = 0; i < names.length; i++) flags[names[i]] = source[names[i]];
-        this.#flags = freeze(flags);
-      }
-      return this.#flags;
-    }
   }
   shape(CloudflareNamespace, "Cloudflare");
-  // As in the reference, the attributes are own properties of the object.
-  const own = (object, Class, names) => {
-    for (let i = 0; i < names.length; i++) {
-      const { get } = getOwnPropertyDescriptor(Class.prototype, names[i]);
-      defineProperty(object, names[i], {
-        __proto__: null, get: () => FunctionPrototypeApply(get, object, []), enumerable: true, configurable: true,
-      });
-    }
-    return object;
-  };
 
   const functions = {
     queueMicrotask(callback) {
@@ -175,9 +132,32 @@
   globals.Navigator = Navigator;
   globals.navigator = make(Navigator);
   globals.scheduler = make(Scheduler);
-  globals.Cloudflare = own(make(CloudflareNamespace), CloudflareNamespace, ["compatibilityFlags"]);
+  globals.Cloudflare = make(CloudflareNamespace);
   globals.self = globalThis;
   globals.origin = "null";
+  internal.atBind((flag, flags) => {
+    defineProperty(globals.Cloudflare, "compatibilityFlags", {
+      __proto__: null, value: flags, enumerable: true, configurable: true,
+    });
+    // As in the reference, own properties of the object, the last one first.
+    const attributes = flag("enable_navigator_language") ? [["languages", languages], ["language", "en"]] : [];
+    attributes[attributes.length] = ["platform", ""];
+    attributes[attributes.length] = ["hardwareConcurrency", 1];
+    attributes[attributes.length] = ["userAgent", "Cloudflare-Workers"];
+    for (let i = 0; i < attributes.length; i++) {
+      defineProperty(globals.navigator, attributes[i][0], {
+        __proto__: null, value: attributes[i][1], enumerable: true, configurable: true,
+      });
+    }
+    if (!flag("global_navigator")) {
+      delete globalThis.navigator;
+      delete ServiceWorkerGlobalScope.prototype.Navigator;
+    }
+    if (!flag("enable_weak_ref")) {
+      delete globalThis.WeakRef;
+      delete globalThis.FinalizationRegistry;
+    }
+  });
   // Makes `globalThis instanceof WorkerGlobalScope` true and gives it the tag. A host that forbids it keeps its own chain.
   const isScope = setPrototypeOf(globalThis, ServiceWorkerGlobalScope.prototype);
 

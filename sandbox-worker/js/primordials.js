@@ -234,13 +234,16 @@
    */
   const shape = (Class, name, length = 0) => {
     const prototype = Class.prototype;
+    tagged[tagged.length] = prototype;
     enumerate(prototype);
     enumerate(Class);
-    defineProperty(prototype, Symbol.toStringTag, { __proto__: null, value: name, configurable: true });
+    // Writable, as in the reference.
+    defineProperty(prototype, Symbol.toStringTag, { __proto__: null, value: name, writable: true, configurable: true });
     defineProperty(Class, "length", { __proto__: null, value: length, configurable: true });
     defineProperty(Class, "name", { __proto__: null, value: name, configurable: true });
     return Class;
   };
+  const tagged = [];
   const enumerate = (object) => {
     const keys = ownKeys(object);
     const isFunction = typeof object === "function";
@@ -257,10 +260,30 @@
   };
   const defineConstants = (Class, constants) => {
     for (const key in constants) {
-      const descriptor = { __proto__: null, value: constants[key], enumerable: true };
+      const descriptor = { __proto__: null, value: constants[key], enumerable: true, configurable: true };
       defineProperty(Class, key, descriptor);
       defineProperty(Class.prototype, key, descriptor);
     }
+  };
+
+  // What the worker's date and flags change. They are known when a worker is bound, which is after these files ran and
+  // before tenant code does.
+  const binders = [];
+  /** Has `binder(flag)` called when a worker is bound; `flag(name)` says whether a compatibility flag is on. */
+  const atBind = (binder) => {
+    binders[binders.length] = binder;
+  };
+  atBind((flag) => {
+    if (flag("set_tostring_tag")) return;
+    for (let i = 0; i < tagged.length; i++) delete tagged[i][Symbol.toStringTag];
+  });
+  const bindFlags = (flags) => {
+    const flag = (name) => {
+      const on = flags[name];
+      if (on === undefined) throw new TypeError(`there is no flag ${name}`);
+      return on;
+    };
+    for (let i = 0; i < binders.length; i++) binders[i](flag, flags);
   };
 
   // UTF-8 through the Encoding Standard's classes, which native code provides before this file runs.
@@ -272,6 +295,8 @@
   let bomDecoder;
 
   return {
+    atBind,
+    bindFlags,
     encodeUtf8: internal.encodeUtf8 ?? ((text) => encode((encoder ??= new TextEncoder()), text)),
     decodeUtf8: internal.decodeUtf8 ?? ((bytes) => decode((decoder ??= new TextDecoder()), bytes)),
     decodeUtf8WithBom: (bytes) =>

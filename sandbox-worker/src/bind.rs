@@ -2,7 +2,10 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use bulkhead_ipc::{compatibility, worker_capnp as wire};
+use bulkhead_ipc::{
+    compatibility::{self, Flag},
+    worker_capnp as wire,
+};
 use jsg::{Error, ToJs};
 
 use crate::{
@@ -54,6 +57,8 @@ pub enum Target {
 const HANDLERS: &[&str] =
     &["fetch", "connect", "scheduled", "queue", "tail", "trace", "tailStream", "email", "test", "alarm"];
 
+const EVAL_AT_START: Flag = Flag::named("allow_eval_during_startup");
+
 /// The default size of a body that travels in the reply: 64 KiB.
 const DEFAULT_INLINE_BODY: usize = 64 * 1024;
 
@@ -92,7 +97,7 @@ impl Worker {
         let bindings = bundle.get_bindings().map_err(malformed)?;
         let (started, breach) = isolate.clone().start_up(|scope| {
             let context = scope.get_current_context();
-            set_eval_allowed(context, isolate.flags().has("allow_eval_during_startup"));
+            set_eval_allowed(context, isolate.flags().is_on(EVAL_AT_START));
             let env = v8::Object::new(scope);
             let started = match (&sources, &script) {
                 (Some(_), _) => {

@@ -180,10 +180,36 @@ const a :Workerd.Worker = (
 }
 
 #[test]
+fn flags_that_are_missing_are_refused_by_name() {
+    for (flag, what) in [
+        ("nodejs_compat", "the `node:` modules"),
+        ("python_workers", "Python workers"),
+        ("new_module_registry", "the second module registry"),
+        ("url_original", "the URL parser of before the URL Standard"),
+    ] {
+        let text = format!(
+            "const c :Workerd.Config = (services = [(name = \"a\", worker = (modules = [(name = \"m\", esModule = \"\")],
+        compatibilityDate = \"2026-11-20\",
+  compatibilityFlags = [\"no_global_navigator\", \"{flag}\"]))]);"
+        );
+        let error = load(&text).unwrap_err().to_string();
+        let expected = format!(
+            "/config.capnp:4:48: error: The compatibility flag {flag} is not implemented: what is missing: {what}."
+        );
+        assert!(error.contains(&expected), "{error}");
+    }
+    // Names that ask for what is done anyway.
+    let text =
+        "const c :Workerd.Config = (services = [(name = \"a\", worker = (modules = [(name = \"m\", esModule = \"\")],
+        compatibilityDate = \"2026-11-20\", compatibilityFlags = [\"no_nodejs_compat\", \"url_standard\"]))]);";
+    load(text).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
 fn experimental_flags_need_to_be_allowed() {
     let text =
         "const c :Workerd.Config = (services = [(name = \"a\", worker = (modules = [(name = \"m\", esModule = \"\")],
-        compatibilityDate = \"2024-01-01\", compatibilityFlags = [\"experimental\"]))]);";
+        compatibilityDate = \"2024-01-01\", compatibilityFlags = [\"precise_timers\"]))]);";
     assert!(load(text).unwrap_err().to_string().contains("--experimental"));
     let allowed = Options { experimental: true, ..options() };
     load_text_from_bytes(format!("{PRELUDE}{text}").as_bytes(), [], &allowed).expect("allowed");

@@ -39,7 +39,9 @@ async function run(name, request, env, ctx) {
   const timeout = new Promise((resolve) => setTimeout(() => resolve("timeout"), 3000));
   const probe = (async () => {
     try {
-      return `returned ${show(await probes[name](request, env, ctx))}`;
+      const value = await probes[name](request, env, ctx);
+      // What a client sees of it is the observation.
+      return value instanceof Response ? value : `returned ${show(value)}`;
     } catch (error) {
       return `threw ${show(error)}`;
     }
@@ -51,6 +53,7 @@ export default {
   async fetch(request, env, ctx) {
     const index = request.url.slice(request.url.indexOf("/", "http://".length) + 1);
     if (index === "") return new Response(JSON.stringify(names));
-    return new Response(await run(names[Number(index)], request, env, ctx));
+    const result = await run(names[Number(index)], request, env, ctx);
+    return result instanceof Response ? result : new Response(result);
   },
 };

@@ -9,7 +9,8 @@ use super::expectations::{Observation, check};
 
 macro_rules! cases {
     ($($name:ident),* $(,)?) => {
-        const CASES: &[&str] = &[$(stringify!($name)),*];
+        /// The files of `cases`.
+        pub(super) const CASES: &[&str] = &[$(stringify!($name)),*];
         $(#[test] fn $name() { compare(stringify!($name)); })*
     };
 }
@@ -30,6 +31,7 @@ cases!(
     response,
     streams_over_bodies,
     structured_clone,
+    surface,
     text_encoding,
     timers,
     url,

@@ -55,8 +55,4 @@ test("uncaught errors reach listeners of the global, then the log", async () => 
   assert.equal(internal.reports[0].message, "two");
 });
 
-test("compatibility flags are a frozen map without a prototype", () => {
-  assert.equal(evaluate("Object.isFrozen(Cloudflare.compatibilityFlags)"), true);
-  assert.equal(evaluate("Object.getPrototypeOf(Cloudflare.compatibilityFlags)"), null);
-  assert.equal(evaluate("Cloudflare.compatibilityFlags.global_navigator"), true);
-});
+

@@ -9,7 +9,7 @@ export const files = readFileSync(new URL("ORDER", directory), "utf8").trim().sp
 const sources = new Map(files.map((file) => [file, readFileSync(new URL(file, directory), "utf8")]));
 
 /** Merges every file's exports into one `internal`, as native code does. `only` stops after that file. */
-export function load({ context, only, hooks = {} } = {}) {
+export function load({ context, only, hooks = {}, flags = {} } = {}) {
   const run = (code, filename) =>
     context === undefined ? vm.runInThisContext(code, { filename }) : vm.runInContext(code, context, { filename });
   const internal = Object.create(null);
@@ -22,7 +22,6 @@ export function load({ context, only, hooks = {} } = {}) {
   internal.now = () => performance.now();
   internal.logs = [];
   internal.log = (level, text) => internal.logs.push([level, text]);
-  internal.compatibilityFlags = { global_navigator: true };
   internal.native = nativeShim();
   Object.assign(internal, hooks);
   for (const file of files) {
@@ -30,6 +29,8 @@ export function load({ context, only, hooks = {} } = {}) {
     for (const key of Object.keys(exports)) internal[key] = exports[key];
     if (file === only) break;
   }
+  // As on the newest date, and with every other flag too.
+  internal.bindFlags(new Proxy({ __proto__: null, ...flags }, { get: (target, name) => target[name] ?? true }));
   return internal;
 }
 

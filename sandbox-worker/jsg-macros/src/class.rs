@@ -67,6 +67,8 @@ struct Member {
     kind: Kind,
     name: Option<String>,
     promise: bool,
+    /// A compatibility flag, and whether the member is there while it is on, or while it is off.
+    flag: Option<(Path, bool)>,
 }
 
 /// Reads and removes the member attribute of an item.
@@ -82,7 +84,7 @@ fn take_member(attributes: &mut Vec<Attribute>) -> Result<Option<Member>> {
             Some("setter") => Kind::Setter,
             _ => return true,
         };
-        let mut member = Member { kind, name: None, promise: false };
+        let mut member = Member { kind, name: None, promise: false, flag: None };
         if !matches!(attribute.meta, syn::Meta::Path(_)) {
             let parsed = attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("name") {
@@ -91,8 +93,12 @@ fn take_member(attributes: &mut Vec<Attribute>) -> Result<Option<Member>> {
                 } else if meta.path.is_ident("promise") {
                     member.promise = true;
                     Ok(())
+                } else if meta.path.is_ident("flag") || meta.path.is_ident("unless") {
+                    let on = meta.path.is_ident("flag");
+                    member.flag = Some((meta.value()?.parse()?, on));
+                    Ok(())
                 } else {
-                    Err(meta.error("expected `name = \"…\"` or `promise`"))
+                    Err(meta.error("expected `name = \"…\"`, `promise`, `flag = FLAG` or `unless = FLAG`"))
                 }
             });
             failure = failure.take().or(parsed.err());
@@ -126,6 +132,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
 
     let mut functions = Vec::new();
     let mut definitions = Vec::new();
+    let mut conditions = Vec::new();
     let mut accessors: BTreeMap<usize, (String, Option<Ident>, Option<Ident>)> = BTreeMap::new();
     let mut constructor = None;
 
@@ -149,6 +156,12 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
             _ => camel_case(&plain),
         };
         let name = member.name.unwrap_or(default_name);
+        if let Some((flag, on)) = &member.flag {
+            let is_static = member.kind == Kind::Static;
+            conditions.push(quote! {
+                #krate::Condition { member: #name, is_static: #is_static, flag: #flag.name(), on: #on }
+            });
+        }
 
         let mut has_self = false;
         let mut prepare = Vec::new();
@@ -401,6 +414,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
                                 let _ = &builder;
                                 #(#definitions)*
                             },
+                            conditions: vec![#(#conditions),*],
                             index: ::std::sync::atomic::AtomicUsize::new(0),
                         });
                     &INFO

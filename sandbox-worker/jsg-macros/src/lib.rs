@@ -11,7 +11,9 @@ use proc_macro::TokenStream;
 /// `iterable` (the type implements `PairIterable`), `iterator` (adds `@@iterator` that returns the receiver).
 ///
 /// Members: `#[constructor]`, `#[method]`, `#[static_method]`, `#[getter]`, `#[setter]`, each with `name = "…"` if wanted,
-/// and `promise` for operations that return promises; associated constants with `#[constant]`.
+/// and `promise` for operations that return promises; associated constants with `#[constant]`. `flag = FLAG` makes a member
+/// that is there only while a compatibility flag is on, `unless = FLAG` one that is there only while it is off; `FLAG` is a
+/// constant with a method `name()`.
 #[proc_macro_attribute]
 pub fn class(options: TokenStream, item: TokenStream) -> TokenStream {
     class::expand(options.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()

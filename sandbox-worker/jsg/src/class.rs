@@ -42,8 +42,24 @@ pub struct ClassInfo {
     pub callback: v8::FunctionCallback,
     /// Adds the members.
     pub define: fn(&mut TemplateBuilder<'_, '_, '_>),
+    /// The members that only some workers have.
+    pub conditions: Vec<Condition>,
     /// Where the class's template sits in the [`Registry`]; assigned at first use, 0 before.
     pub index: AtomicUsize,
+}
+
+/// A member that is there only while a compatibility flag is on, or only while it is off. All members are made; those that
+/// a worker does not have are taken away when its flags are known ([`Registry::apply`]).
+#[derive(Debug, Clone, Copy)]
+pub struct Condition {
+    /// As scripts see it.
+    pub member: &'static str,
+    /// Whether it is the constructor's and not the prototype's.
+    pub is_static: bool,
+    /// The name of the flag.
+    pub flag: &'static str,
+    /// Whether the flag must be on for the member to be there.
+    pub on: bool,
 }
 
 impl std::fmt::Debug for ClassInfo {
@@ -72,10 +88,20 @@ impl ClassInfo {
 #[derive(Debug, Default)]
 pub struct Registry {
     templates: Vec<Option<Templates>>,
+    /// How classes look to this worker; `None` until its flags are known.
+    look: Option<Look>,
+}
+
+/// How all classes look to a worker.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Whether prototypes have a `Symbol.toStringTag`.
+    pub tags: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Templates {
+    info: &'static ClassInfo,
     class: v8::Global<v8::FunctionTemplate>,
     instance: v8::Global<v8::ObjectTemplate>,
 }
@@ -126,6 +152,41 @@ impl Registry {
         target.define_own_property(scope, name.into(), function.into(), v8::PropertyAttribute::NONE);
     }
 
+    /// Gives all classes the members and the look that a worker has whose flags are those that `is_on` knows. Call once,
+    /// before its code runs.
+    pub fn apply(scope: &mut v8::PinScope<'_, '_>, look: Look, is_on: impl Fn(&str) -> bool) {
+        let registry = scope.get_slot_mut::<Registry>().expect("Registry::install was called on this isolate");
+        registry.look = Some(look);
+        let all: Vec<&'static ClassInfo> = registry.templates.iter().flatten().map(|known| known.info).collect();
+        for info in all {
+            if look.tags && info.conditions.is_empty() {
+                continue;
+            }
+            let (class, prototype) = Self::class_of(scope, info);
+            if !look.tags {
+                let tag = v8::Symbol::get_to_string_tag(scope);
+                prototype.delete(scope, tag.into());
+            }
+            for condition in info.conditions.iter().filter(|condition| is_on(condition.flag) != condition.on) {
+                let key = crate::string(scope, condition.member);
+                let owner = if condition.is_static { class } else { prototype };
+                owner.delete(scope, key.into());
+            }
+        }
+    }
+
+    /// The constructor and its prototype object.
+    fn class_of<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        info: &'static ClassInfo,
+    ) -> (v8::Local<'s, v8::Object>, v8::Local<'s, v8::Object>) {
+        let template = Self::template(scope, info);
+        let class = template.get_function(scope).expect("the class template is complete");
+        let key = crate::string(scope, "prototype");
+        let prototype = class.get(scope, key.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
+        (class.into(), prototype.expect("a class has a prototype"))
+    }
+
     fn get<'a>(scope: &'a v8::PinScope<'_, '_, ()>) -> &'a Registry {
         scope.get_slot::<Registry>().expect("Registry::install was called on this isolate")
     }
@@ -142,12 +203,21 @@ impl Registry {
             class.inherit(parent);
         }
         let prototype = class.prototype_template(scope);
-        let tag = v8::Symbol::get_to_string_tag(scope);
-        let name = crate::string(scope, info.name);
-        prototype.set_with_attr(tag.into(), name.into(), v8::PropertyAttribute::DONT_ENUM);
+        let look = Self::get(scope).look;
+        assert!(
+            look.is_none() || info.conditions.is_empty(),
+            "{}: a class whose members depend on flags is made before they are known",
+            info.name
+        );
+        if look.is_none_or(|look| look.tags) {
+            let tag = v8::Symbol::get_to_string_tag(scope);
+            let name = crate::string(scope, info.name);
+            prototype.set_with_attr(tag.into(), name.into(), v8::PropertyAttribute::DONT_ENUM);
+        }
         let instance = class.instance_template(scope);
         (info.define)(&mut TemplateBuilder { scope, class, prototype });
-        let templates = Templates { class: v8::Global::new(scope, class), instance: v8::Global::new(scope, instance) };
+        let templates =
+            Templates { info, class: v8::Global::new(scope, class), instance: v8::Global::new(scope, instance) };
         let registry = scope.get_slot_mut::<Registry>().expect("Registry::install was called on this isolate");
         if registry.templates.len() <= index {
             registry.templates.resize_with(index + 1, || None);

@@ -55,8 +55,8 @@ pub use buffer::{
     ArrayBufferBytes, BufferSource, Reserved, Uint8ArrayBytes, buffer_allocator, buffer_bytes, set_buffer_limit,
 };
 pub use class::{
-    Class, ClassInfo, Describe, Global, Illegal, Ref, Registry, TemplateBuilder, Upcast, instantiate, unwrap,
-    unwrap_value,
+    Class, ClassInfo, Condition, Describe, Global, Illegal, Look, Ref, Registry, TemplateBuilder, Upcast, instantiate,
+    unwrap, unwrap_value,
 };
 pub use convert::{Clamp, EnforceRange, Finite, FromJs, Nullable, Object, Place, Record, Rest, Sequence, field};
 pub use error::{Error, Hooks};

@@ -11,13 +11,15 @@ use std::{
     io::Write as _,
 };
 
-use bulkhead_ipc::worker_capnp::byte_source;
+use bulkhead_ipc::{compatibility::Flag, worker_capnp::byte_source};
 use bytes::{Buf as _, Bytes};
 use capnp::capability::Promise;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use jsg::{BufferSource, Error, FromJs as _, OrUndefined, Registry, Result, Uint8ArrayBytes};
 
 use crate::isolate::Isolate;
+
+const STRICT_CHECKS: Flag = Flag::named("strict_compression_checks");
 
 /// Bytes that one step makes, and one piece of output has, at most.
 const PIECE_BYTES: usize = 64 << 10;
@@ -383,7 +385,7 @@ impl NativeCodec {
             Error::type_error("The compression format must be either 'deflate', 'deflate-raw' or 'gzip'.")
         })?;
         let task = if decompress {
-            let strict = Isolate::of(scope).flags().has("strict_compression_checks");
+            let strict = Isolate::of(scope).flags().is_on(STRICT_CHECKS);
             Task::Decompress(format, if strict { Strictness::Strict } else { Strictness::Lenient })
         } else {
             Task::Compress(format)

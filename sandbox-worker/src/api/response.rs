@@ -9,6 +9,7 @@ use std::{
 };
 
 use bulkhead_ipc::{
+    compatibility::Flag,
     head::{HeadLimits, MAX_STATUS_TEXT},
     worker_capnp::{byte_source, http_response},
 };
@@ -31,6 +32,8 @@ use crate::{
     limits::{self, Limit},
     log::{Level, Source},
 };
+
+const BROTLI: Flag = Flag::named("brotli_content_encoding");
 
 /// The class `Response`.
 #[derive(jsg::Trace)]
@@ -434,7 +437,7 @@ pub fn to_wire<'s>(
 /// The encoding that the headers ask this side for.
 fn coding(scope: &mut v8::PinScope<'_, '_>, map: &HeaderMap) -> Option<Coding> {
     let value = map.get(b"content-encoding")?;
-    Coding::of(value.trim_ascii(), Isolate::of(scope).flags().has("brotli_content_encoding"))
+    Coding::of(value.trim_ascii(), Isolate::of(scope).flags().is_on(BROTLI))
 }
 
 /// A long body in memory.

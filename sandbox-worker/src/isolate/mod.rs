@@ -3,6 +3,7 @@
 pub mod builtins;
 pub(crate) mod clock;
 mod exceptions;
+mod flags;
 pub mod modules;
 pub mod platform;
 pub(crate) mod watch;
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use bulkhead_ipc::compatibility::CompatibilityFlags;
+use bulkhead_ipc::compatibility::{CompatibilityFlags, Flag};
 use clock::Clock;
 pub use exceptions::{Described, describe, report_exception};
 use jsg::Registry;
@@ -41,6 +42,8 @@ pub struct Isolate {
     /// Processor time that V8's tasks have taken since the last event began, less what events have taken.
     tasks_used: Cell<Duration>,
 }
+
+const PRECISE_TIMERS: Flag = Flag::named("precise_timers");
 
 /// The collector is asked to look when wrapped objects have come to own this much memory that it does not see, in bytes.
 /// A collection of a small heap takes about a millisecond; ten thousand requests bring it about once.
@@ -147,7 +150,7 @@ impl Isolate {
         used: Duration,
         body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R,
     ) -> (R, Duration, Option<Limit>) {
-        let precise = self.flags.get().is_some_and(|flags| flags.has("precise_timers"));
+        let precise = self.flags.get().is_some_and(|flags| flags.is_on(PRECISE_TIMERS));
         let clock = if precise { Clock::Running } else { Clock::Frozen(clock::real_milliseconds()) };
         let allowance = self.limits.get().cpu_time.map(|limit| (limit.saturating_sub(used), limit));
         let (result, ended) = self.slice(clock, allowance, body);
@@ -194,10 +197,12 @@ impl Isolate {
         self.rejections.borrow_mut().clear();
     }
 
-    /// Sets the compatibility flags of the worker; once, before its code runs.
+    /// Sets the compatibility flags of the worker, and gives classes and globals the look that they ask for; once, before
+    /// its code runs.
     pub fn set_flags(&self, flags: CompatibilityFlags) {
         let first = self.flags.set(flags).is_ok();
         assert!(first, "a process is bound once");
+        self.enter(|scope| flags::apply(scope, &flags));
     }
 
     /// The compatibility flags of the worker.

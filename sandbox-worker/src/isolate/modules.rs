@@ -5,9 +5,13 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
+use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, Result};
 
 use super::{Isolate, exceptions};
+
+const REQUIRE_DEFAULT: Flag = Flag::named("require_returns_default_export");
+const COMMONJS_DEFAULT: Flag = Flag::named("export_commonjs_default");
 
 /// A module as the configuration gives it.
 #[derive(Debug, Clone)]
@@ -349,13 +353,18 @@ fn require<'s>(
         let specifier = arguments.get(0).to_string(scope).ok_or(Error::Pending)?.to_rust_string_lossy(scope);
         let isolate = Isolate::of(scope);
         let entry = find(&isolate, &referrer, &specifier).map_err(|path| no_such_module(&path))?;
-        if !matches!(entry.kind, Kind::Es) {
+        let (required, commonjs) = (isolate.flags().is_on(REQUIRE_DEFAULT), isolate.flags().is_on(COMMONJS_DEFAULT));
+        if !matches!(entry.kind, Kind::Es) && (required || commonjs) {
             return exports_of(scope, &entry);
         }
         let module = v8::Local::new(scope, &entry.module);
         module.instantiate_module(scope, resolve_static).ok_or(Error::Pending)?;
         if module.is_graph_async() {
             return Err(Error::error("Top-level await in module is not permitted at this time."));
+        }
+        // One that requires itself, by way of others, is shown as far as it has got.
+        if module.get_status() == v8::ModuleStatus::Evaluating {
+            return Ok(module.get_module_namespace());
         }
         let completion = module.evaluate(scope).ok_or(Error::Pending)?;
         if let Ok(promise) = v8::Local::<v8::Promise>::try_from(completion)
@@ -366,12 +375,12 @@ fn require<'s>(
             return Err(Error::value(scope, reason));
         }
         let namespace = module.get_module_namespace();
-        // `require_returns_default_export`: a module with a default export is that export.
+        // With `require_returns_default_export` a module with a default export is that export; with
+        // `export_commonjs_default` alone it is its default export even where it has none. Before both it is its namespace.
         let Ok(object) = v8::Local::<v8::Object>::try_from(namespace) else { return Ok(namespace) };
         let key = jsg::string(scope, "default");
-        if isolate.flags().has("require_returns_default_export")
-            && object.has_own_property(scope, key.into()) == Some(true)
-        {
+        let exported = object.has_own_property(scope, key.into()) == Some(true);
+        if required && exported || !required && commonjs {
             return object.get(scope, key.into()).ok_or(Error::Pending);
         }
         Ok(namespace)

@@ -27,7 +27,7 @@ use super::{
     not_supported,
 };
 use crate::{
-    config::{self, Config},
+    config::{self, Config, ServiceKind},
     fleet::{Fleet, FleetConfig, FleetHandle},
     rpc::log::{Entry, Log, Stream},
     service::{LocalFuture, Service, worker::WorkerService},
@@ -71,6 +71,9 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     };
 
     let config = load(arguments)?;
+    if verbose {
+        report_missing_flags(&config);
+    }
     let shards = arguments.shards.map_or_else(default_shards, usize::from);
     let executable = FleetConfig::default_executable()
         .map_err(|error| format!("error: cannot find the own executable, and so not the worker's: {error}"))?;
@@ -168,6 +171,25 @@ fn default_shards() -> usize {
 fn report(verbose: bool, message: &str) {
     if verbose {
         eprintln!("supervisor: {message}");
+    }
+}
+
+/// One line for each worker whose compatibility date brings what is not there.
+fn report_missing_flags(config: &Config) {
+    for service in &config.services {
+        let ServiceKind::Worker(worker) = &service.kind;
+        let lacking: Vec<&str> = worker.compatibility.lacking().map(|(flag, _)| flag).collect();
+        if !lacking.is_empty() {
+            let date = &worker.compatibility_date;
+            report(
+                true,
+                &format!(
+                    "worker {:?}: its date {date} brings flags that are not implemented: {}",
+                    service.name,
+                    lacking.join(", ")
+                ),
+            );
+        }
     }
 }
 

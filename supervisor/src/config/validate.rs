@@ -356,6 +356,7 @@ impl Validator<'_> {
         let assumed = compatibility::MAX_DATE.to_string();
         let checked = if has_date { date.as_str() } else { assumed.as_str() };
         let resolved = compatibility::resolve(checked, &flags, self.rules.experimental);
+        let mut faulty = HashSet::new();
         for error in resolved.as_ref().err().into_iter().flatten() {
             let message = error.to_string();
             match error {
@@ -365,6 +366,7 @@ impl Validator<'_> {
                 CompatibilityError::BeyondMaximum(date) if *date > self.rules.today => {}
                 CompatibilityError::BeyondMaximum(_) => self.error(&date_at, message),
                 CompatibilityError::Unknown { index, name } => {
+                    faulty.insert(*index);
                     let flag_at = flags_at.index(*index as u32);
                     match nearest(name, compatibility::names()) {
                         Some(meant) => self.error_with_help(&flag_at, message, format!("did you mean `{meant}`?")),
@@ -374,9 +376,19 @@ impl Validator<'_> {
                 CompatibilityError::Repeated { index, .. }
                 | CompatibilityError::Contradiction { index, .. }
                 | CompatibilityError::Experimental { index, .. } => {
+                    faulty.insert(*index);
                     self.error(&flags_at.index(*index as u32), message);
                 }
             }
+        }
+        let mut missing = false;
+        for (index, what) in compatibility::missing(&flags).filter(|(index, _)| !faulty.contains(index)) {
+            missing = true;
+            self.error_with_help(
+                &flags_at.index(index as u32),
+                format!("The compatibility flag {} is not implemented: what is missing: {what}.", flags[index]),
+                "docs/compatibility.md says for every flag what it does here",
+            );
         }
         if has_date
             && let Some(day) = Date::parse(&date)
@@ -391,7 +403,7 @@ impl Validator<'_> {
             );
             return None;
         }
-        if !has_date {
+        if !has_date || missing {
             return None;
         }
         Some((date, flags, resolved.ok()?))

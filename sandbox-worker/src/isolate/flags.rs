@@ -1,0 +1,37 @@
+//! What the compatibility date and flags of a worker change in the isolate. A process is made before they are known: the
+//! classes and globals of the newest date are there, and binding a worker applies the differences of its date.
+//!
+//! Whoever has to know a flag asks in one of four ways: a member of a Rust class has `flag` or `unless`
+//! (`jsg_macros::class`), a built-in script takes it in `atBind` (`js/README.md`), Rust code asks
+//! `Isolate::flags().is_on(CONSTANT)`, and a built-in module will have it in its row.
+
+use bulkhead_ipc::compatibility::{CompatibilityFlags, Flag};
+
+use super::builtins;
+
+const TAGS: Flag = Flag::named("set_tostring_tag");
+
+/// Applies a worker's flags, before its code runs.
+///
+/// # Panics
+///
+/// If a built-in script asks for a flag that is none, which is a defect of this program.
+pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags) {
+    let is_on = |name: &str| Flag::find(name).is_some_and(|flag| flags.is_on(flag));
+    jsg::Registry::apply(scope, jsg::Look { tags: flags.is_on(TAGS) }, is_on);
+
+    // `Cloudflare.compatibilityFlags`, in the order of the table.
+    let null = v8::null(scope);
+    let object = v8::Object::with_prototype_and_properties(scope, null.into(), &[], &[]);
+    for (flag, on) in flags.iter() {
+        let key = jsg::string(scope, flag.name());
+        let value = v8::Boolean::new(scope, on);
+        object.create_data_property(scope, key.into(), value.into());
+    }
+    object.set_integrity_level(scope, v8::IntegrityLevel::Frozen);
+    v8::tc_scope!(let scope, scope);
+    if builtins::call(scope, "bindFlags", &[object.into()]).is_err() {
+        let text = scope.exception().map(|value| value.to_rust_string_lossy(scope)).unwrap_or_default();
+        panic!("the built-in scripts cannot be bound: {text}");
+    }
+}

@@ -1,0 +1,1 @@
+module.exports = { default: "inner", named: 1, load: (name) => require(name) };

@@ -1,0 +1,2 @@
+export default { of: "default" };
+export const other = 1;
