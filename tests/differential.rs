@@ -6,6 +6,7 @@ mod differential {
     mod compatibility;
     mod console;
     mod expectations;
+    mod modules;
     mod probes;
     mod start_up;
     mod wire;

@@ -88,6 +88,7 @@ impl Isolate {
         watch::attach(&mut v8);
         v8.set_promise_reject_callback(exceptions::promise_rejected);
         v8.set_host_import_module_dynamically_callback(modules::import_dynamically);
+        v8.set_host_import_module_with_phase_dynamically_callback(modules::import_phase_dynamically);
         Registry::install(&mut v8);
         crate::api::install(&mut v8);
         let (context, internal) = {

@@ -82,6 +82,8 @@ pub fn initialize(flags: &[String]) {
     START.call_once(|| {
         // What the reference does not have, we do not have; and what no tenant needs stays out of the way.
         v8::V8::set_flags_from_string("--no-harmony-temporal");
+        // And what it has, we have: `import source`.
+        v8::V8::set_flags_from_string("--js-source-phase-imports");
         for flag in flags {
             v8::V8::set_flags_from_string(flag);
         }
