@@ -2,7 +2,7 @@
 //! log that names the limit, and a neighbour that never noticed.
 
 mod limits {
-    use std::time::Duration;
+    use std::{io::Write as _, time::Duration};
 
     use bulkhead_test_support::{
         Server, Setup,
@@ -105,6 +105,104 @@ export default { async fetch(request) {
             ENDLESS.lines().filter_map(|line| Some(line.strip_prefix("  '")?.split_once('\'')?.0)).collect();
         assert!(paths.len() > 20);
         each(ENDLESS, "cpuTimeMs = 200", &paths, &[(503, CPU)], "CPU time limit of 200 ms");
+    }
+
+    /// Bytes that take a while to compress, and native work on huge values.
+    const NATIVE: &str = "function letters(length) {
+  const bytes = new Uint8Array(length);
+  for (let i = 0, x = 1; i < 1 << 16; i++) { x = Math.imul(x, 1103515245) + 12345 | 0; bytes[i] = 97 + ((x >>> 16) & 15); }
+  for (let at = 1 << 16; at < length; at *= 2) bytes.copyWithin(at, 0, Math.min(at, length - at));
+  return bytes;
+}
+const huge = letters(48 << 20);
+const encoded = (body, coding) => new Response(body, { headers: { 'content-encoding': coding } });
+const ways = {
+  '/gzip': () => encoded(huge, 'gzip'),
+  '/brotli': () => encoded(huge, 'br'),
+  '/gzip-stream': () => {
+    let sent = 0;
+    const pull = (controller) => sent < 48 ? controller.enqueue(huge.slice(sent << 20, ++sent << 20)) : controller.close();
+    return encoded(new ReadableStream({ pull }), 'gzip');
+  },
+  '/gzip-pass-through': (request) => encoded(request.body, 'gzip'),
+  '/sort': () => { const s = 'x'.repeat(1 << 20); new URLSearchParams((s + 'b=&' + s + 'a=&').repeat(20)).sort(); },
+  '/sort-many': () => { let s = ''; for (let i = 0; i < 300_000; i++) s += i * 7919 % 300_007 + '=&'; new URLSearchParams(s).sort(); },
+  '/serialize': () => new URLSearchParams([['a', '\u{ff}'.repeat(1e7)]]).toString(),
+  '/parse': () => new URLSearchParams('a=%ff&'.repeat(3e6)),
+  '/headers': () => [...new Headers(Array.from({ length: 200_000 }, (_, i) => ['a' + i * 7919 % 200_003, '']))],
+  '/transfer': () => structuredClone(1, { transfer: new Array(4e9) }),
+  '/digest': () => crypto.subtle.digest('SHA-512', huge),
+  '/decode': () => new TextDecoder('gb18030').decode(new Uint8Array(48 << 20).fill(0x81)),
+  '/base64': () => btoa('a'.repeat(4e7)),
+  '/codec': async () => {
+    const { readable, writable } = new CompressionStream('gzip');
+    const writer = writable.getWriter();
+    writer.write(huge);
+    writer.close();
+    await new Response(readable).arrayBuffer();
+  },
+};
+export default { async fetch(request) {
+  const way = ways[new URL(request.url).pathname];
+  if (!way) return new Response('fine');
+  const result = await way(request);
+  return result instanceof Response ? result : new Response('came back');
+} };";
+
+    #[test]
+    fn encoding_a_body_is_at_the_expense_of_its_event() {
+        let server = bulkhead_test_support::supervisor!().serve(beside(NATIVE, "cpuTimeMs = 400"));
+        let left = server.port_of("left");
+        back_in_service(left);
+        let pids = process::workers(server.pid());
+        let letter = |state: &mut u32| {
+            *state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+            Some(b'a' + (*state >> 28) as u8)
+        };
+        let body = std::iter::repeat_n((), 1 << 16).scan(1, |state, ()| letter(state)).collect::<Vec<u8>>().repeat(768);
+        let ways: [(_, _, &[u8]); 4] = [
+            ("GET", "/gzip", b""),
+            ("GET", "/brotli", b""),
+            ("GET", "/gzip-stream", b""),
+            ("POST", "/gzip-pass-through", &body),
+        ];
+        for ((method, path, body), times) in ways.into_iter().zip(1..) {
+            let mut connection = Connection::open(left);
+            let mut sender = connection.stream().try_clone().expect("a second handle");
+            let request = http::request(method, path, &[("Connection", "close")], body);
+            // The server may close before it has all.
+            let sending = std::thread::spawn(move || drop(sender.write_all(&request)));
+            assert_eq!(connection.head().expect("a head").status, 200, "{path}");
+            let rest = connection.to_end().unwrap_or_default();
+            assert!(!rest.ends_with(b"0\r\n\r\n"), "{path}: a body that broke off, and not {} bytes", rest.len());
+            sending.join().expect("what sends");
+            assert_eq!(counters_after(&server, "left", times)["cpuTime"], times, "{path}");
+            assert_eq!(http::get(left, "/").expect("a response").text(), "fine");
+        }
+        let after = process::workers(server.pid());
+        assert!(pids.iter().all(|pid| after.contains(pid)), "{pids:?} {after:?}\n{}", server.stderr());
+    }
+
+    #[test]
+    fn native_work_on_huge_values_is_interrupted() {
+        let server = bulkhead_test_support::supervisor!().serve(beside(NATIVE, "cpuTimeMs = 400"));
+        let left = server.port_of("left");
+        back_in_service(left);
+        let pids = process::workers(server.pid());
+        let paths = NATIVE.lines().filter_map(|line| Some(line.strip_prefix("  '")?.split_once('\'')?.0));
+        for path in paths.skip_while(|path| *path != "/sort") {
+            let response = http::get(left, path).expect("a response");
+            let text = response.text();
+            assert!(
+                (response.status, text.as_str()) == (503, CPU) || text == "came back",
+                "{path}: {} {text:?}\n{}",
+                response.status,
+                server.stderr()
+            );
+            // What cannot be interrupted ends with its process, and every other event in it.
+            let after = process::workers(server.pid());
+            assert!(pids.iter().all(|pid| after.contains(pid)), "{path}: {pids:?} {after:?}\n{}", server.stderr());
+        }
     }
 
     /// Each uses up memory of another kind.

@@ -35,21 +35,37 @@ impl<'s> BufferSource<'s> {
 
     /// Appends the bytes to `out`.
     pub fn append_to(&self, out: &mut Vec<u8>) {
-        let start = out.len();
-        if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(self.0) {
-            out.resize(start + view.byte_length(), 0);
-            let copied = view.copy_contents(&mut out[start..]);
-            out.truncate(start + copied);
-            return;
-        }
-        let store = if let Ok(buffer) = v8::Local::<v8::ArrayBuffer>::try_from(self.0) {
-            buffer.get_backing_store()
-        } else if let Ok(buffer) = v8::Local::<v8::SharedArrayBuffer>::try_from(self.0) {
-            buffer.get_backing_store()
-        } else {
-            return;
+        let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(self.0) else {
+            return self.lend(|bytes| out.extend_from_slice(bytes));
         };
-        out.extend(store.iter().map(std::cell::Cell::get));
+        // The bytes of a small one lie in the heap, and would have to move out of it to be lent.
+        let length = view.byte_length();
+        out.reserve(length);
+        let copied = view.copy_contents_uninit(&mut out.spare_capacity_mut()[..length]);
+        // SAFETY: so many bytes behind the others were written just now.
+        unsafe { out.set_len(out.len() + copied) };
+    }
+
+    /// Lends the bytes, where they are. `body` must not run a tenant's script.
+    pub fn lend<R>(&self, body: impl FnOnce(&[u8]) -> R) -> R {
+        let (store, offset) = if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(self.0) {
+            (view.get_backing_store(), view.byte_offset())
+        } else if let Ok(buffer) = v8::Local::<v8::ArrayBuffer>::try_from(self.0) {
+            (Some(buffer.get_backing_store()), 0)
+        } else if let Ok(buffer) = v8::Local::<v8::SharedArrayBuffer>::try_from(self.0) {
+            (Some(buffer.get_backing_store()), 0)
+        } else {
+            (None, 0)
+        };
+        let length = self.byte_length();
+        match store.as_ref().and_then(|store| store.data()) {
+            Some(data) if length > 0 => {
+                // SAFETY: the source says that it covers `length` bytes from `offset` of its backing store, which `store`
+                // keeps alive and in place. Script runs on this thread alone, and `body` runs none that could change them.
+                body(unsafe { std::slice::from_raw_parts(data.cast::<u8>().as_ptr().add(offset), length) })
+            }
+            _ => body(&[]),
+        }
     }
 
     /// Overwrites the first bytes with `bytes`, as far as there is room; returns how many were written.

@@ -387,6 +387,8 @@ impl<'s, T: FromJs<'s>> FromJs<'s> for Sequence<T> {
         let next = pending(iterator.get(scope, next_key.into()))?;
         let next = v8::Local::<v8::Function>::try_from(next).map_err(|_| not_an_object())?;
         loop {
+            // The iterator of an array may be native.
+            crate::check(scope)?;
             let step = pending(next.call(scope, iterator.into(), &[]))?;
             let step = v8::Local::<v8::Object>::try_from(step).map_err(|_| not_an_object())?;
             if pending(step.get(scope, done_key.into()))?.boolean_value(scope) {
@@ -422,6 +424,7 @@ impl<'s, K: FromJs<'s>, V: FromJs<'s>> FromJs<'s> for Record<K, V> {
         let names = pending(object.get_property_names(scope, arguments))?;
         let mut pairs = Vec::with_capacity(names.length() as usize);
         for index in 0..names.length() {
+            crate::check(scope)?;
             let key = pending(names.get_index(scope, index))?;
             let value = pending(object.get(scope, key))?;
             let key = K::from_js(scope, key, Place::Inner)?;

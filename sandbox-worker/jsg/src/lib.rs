@@ -33,6 +33,8 @@
 //! * Names become camel case (`get_set_cookie` → `getSetCookie`); `name = "…"` overrides. The lifetime of handles in a
 //!   signature is called `'s`.
 //! * `#[method(promise)]` turns every error into a rejected promise, as Web IDL asks of operations that return one.
+//! * Native work has no limit of its own: what can take long for what a script gives looks at [`is_interrupted`] every
+//!   [`STRIDE`] bytes, and at [`check`] for every element of a list.
 //! * A class without `#[constructor]` answers `new` with "Illegal constructor".
 //! * References to other objects that a wrapped object keeps are [`JsRef`] and [`Ref`], and its type derives [`macro@Trace`];
 //!   a `v8::Global` in a wrapped object would be a leak.
@@ -63,7 +65,7 @@ pub use error::{Error, Hooks};
 pub use glue::Receiver;
 pub use iter::{Pair, PairIterable, iterator};
 pub use jsg_macros::{Dict, Enum, Trace, Union, class};
-pub use memory::{Counted, External, set_interrupted, set_memory_limit};
+pub use memory::{Counted, External, STRIDE, check, is_interrupted, set_interrupted, set_memory_limit};
 pub use strings::{ByteString, DomString, latin1_to_string, one_byte, string};
 pub use to_js::{OrUndefined, ToJs};
 pub use trace::{JsRef, Trace, allocated, take_allocated};

@@ -95,14 +95,23 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counted<A> {
     }
 }
 
+/// Bytes that native code works off, about, before it looks again whether it [is interrupted](is_interrupted).
+pub const STRIDE: usize = 1 << 20;
+
+/// Whether what runs was interrupted from another thread, or has allocated more than there is. V8 sees to script; a native
+/// loop that can take long asks this now and then, and stops: nobody will look at its result.
+pub fn is_interrupted() -> bool {
+    INTERRUPTED.load(Relaxed) || used() > LIMIT.load(Relaxed)
+}
+
 /// Lets an interruption take place that was asked for. A loop that calls native code again and again would go on for
 /// thousands of rounds before V8 looks.
 ///
 /// # Errors
 ///
 /// [`Error::Pending`] if script is interrupted.
-pub(crate) fn check(scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
-    if !INTERRUPTED.load(Relaxed) && used() <= LIMIT.load(Relaxed) {
+pub fn check(scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
+    if !is_interrupted() {
         return Ok(());
     }
     // V8 always looks when a function begins.

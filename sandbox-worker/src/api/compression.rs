@@ -9,20 +9,26 @@ use std::{
     collections::VecDeque,
     future::Future,
     io::Write as _,
+    pin::pin,
+    rc::Rc,
 };
 
 use bulkhead_ipc::{compatibility::Flag, worker_capnp::byte_source};
 use bytes::{Buf as _, Bytes};
 use capnp::capability::Promise;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use futures::future::{Either, select};
 use jsg::{BufferSource, Error, FromJs as _, OrUndefined, Registry, Result, Uint8ArrayBytes};
 
-use crate::isolate::Isolate;
+use super::response::OpenBody;
+use crate::{io::IoContext, isolate::Isolate, limits};
 
 const STRICT_CHECKS: Flag = Flag::named("strict_compression_checks");
 
 /// Bytes that one step makes, and one piece of output has, at most.
 const PIECE_BYTES: usize = 64 << 10;
+/// Bytes of input that one step looks at, at most: much of some input makes no output.
+const STEP_BYTES: usize = 256 << 10;
 /// Bytes of output that may wait before input does. A step may exceed it by [`PIECE_BYTES`].
 const OUTPUT_MARK: usize = 256 << 10;
 /// Base-two logarithm of the window of DEFLATE; larger ones do not exist.
@@ -58,6 +64,9 @@ pub(super) enum CodecError {
     /// The encoder refused its input, which it never should.
     #[error("Compression failed.")]
     Encoder,
+    /// Nobody will look at what would come.
+    #[error("Worker exceeded a limit.")]
+    Interrupted,
 }
 
 /// The formats of the Compression Standard.
@@ -224,6 +233,9 @@ impl Codec {
 
     fn steps(&mut self) -> std::result::Result<(), CodecError> {
         while self.output_bytes < OUTPUT_MARK {
+            if jsg::is_interrupted() {
+                return Err(CodecError::Interrupted);
+            }
             if self.ended {
                 if !self.input.is_empty() {
                     if self.task_is_strict() {
@@ -266,12 +278,14 @@ impl Codec {
     /// Input that was used up, and output that was made of it.
     fn step(&mut self) -> std::result::Result<(usize, Vec<u8>), CodecError> {
         let task = self.task;
+        let input = &self.input[..self.input.len().min(STEP_BYTES)];
+        let is_last = self.finished && input.len() == self.input.len();
         match self.engine.get_or_insert_with(|| Engine::new(task)) {
             Engine::Compress(engine) => {
-                let flush = if self.finished { FlushCompress::Finish } else { FlushCompress::None };
-                let mut piece = Vec::with_capacity(piece_capacity(self.input.len()));
+                let flush = if is_last { FlushCompress::Finish } else { FlushCompress::None };
+                let mut piece = Vec::with_capacity(piece_capacity(input.len()));
                 let before = engine.total_in();
-                let status = engine.compress_vec(&self.input, &mut piece, flush).map_err(|_| CodecError::Encoder)?;
+                let status = engine.compress_vec(input, &mut piece, flush).map_err(|_| CodecError::Encoder)?;
                 self.ended = status == Status::StreamEnd;
                 Ok(((engine.total_in() - before) as usize, piece))
             }
@@ -279,20 +293,20 @@ impl Codec {
                 let mut piece = Vec::with_capacity(PIECE_BYTES);
                 let before = engine.total_in();
                 let status = engine
-                    .decompress_vec(&self.input, &mut piece, FlushDecompress::None)
+                    .decompress_vec(input, &mut piece, FlushDecompress::None)
                     .map_err(|_| CodecError::Malformed)?;
                 self.ended = status == Status::StreamEnd;
                 piece.shrink_to_fit();
                 Ok(((engine.total_in() - before) as usize, piece))
             }
             Engine::Brotli(engine) => {
-                if self.input.is_empty() {
+                if input.is_empty() {
                     let Some(Engine::Brotli(engine)) = self.engine.take() else { return Err(CodecError::Encoder) };
                     self.ended = true;
                     return Ok((0, engine.into_inner()));
                 }
-                let taken = self.input.len().min(PIECE_BYTES);
-                engine.write_all(&self.input[..taken]).map_err(|_| CodecError::Encoder)?;
+                let taken = input.len().min(PIECE_BYTES);
+                engine.write_all(&input[..taken]).map_err(|_| CodecError::Encoder)?;
                 Ok((taken, std::mem::take(engine.get_mut())))
             }
         }
@@ -339,6 +353,7 @@ impl NativeCodec {
         let before = self.accounted.replace(now);
         MEMORY.set(MEMORY.get() - before + now);
         report(scope);
+        jsg::check(scope)?;
         result.map_err(|error| Error::type_error(error.to_string()))
     }
 
@@ -496,13 +511,28 @@ impl Coding {
         Ok(encoded.into())
     }
 
-    /// A body that is encoded while it is pulled.
-    pub(super) fn source(self, from: byte_source::Client) -> byte_source::Client {
-        super::source::offer(EncodedSource { from, codec: RefCell::new(self.codec(None)), is_empty: Cell::new(true) })
+    /// A body that is encoded while it is pulled, at the expense of the event that it is for.
+    pub(super) fn source(
+        self,
+        from: byte_source::Client,
+        context: &Rc<IoContext>,
+        open: OpenBody,
+    ) -> byte_source::Client {
+        super::source::offer(EncodedSource {
+            context: context.clone(),
+            open: RefCell::new(Some(open)),
+            from,
+            codec: RefCell::new(self.codec(None)),
+            is_empty: Cell::new(true),
+        })
     }
 }
 
 struct EncodedSource {
+    /// The event lives for as long as its response is pulled.
+    context: Rc<IoContext>,
+    /// Dropped with the last byte.
+    open: RefCell<Option<OpenBody>>,
     from: byte_source::Client,
     codec: RefCell<Codec>,
     /// Nothing has come yet.
@@ -517,45 +547,70 @@ impl byte_source::Server for EncodedSource {
     ) -> impl Future<Output = std::result::Result<(), capnp::Error>> + 'static {
         Promise::from_future(async move {
             let max_bytes = params.get()?.get_max_bytes() as usize;
-            let piece = loop {
-                let piece = self.codec.borrow_mut().pull(max_bytes).map_err(failed)?;
-                if piece.is_some() || self.codec.borrow().is_done() {
-                    break piece.unwrap_or_default();
-                }
-                self.fill().await?;
+            let ended = pin!(self.context.ended());
+            let piece = match select(pin!(self.encode(max_bytes)), ended).await {
+                Either::Left((piece, _)) => piece,
+                Either::Right((limit, _)) => Err(capnp::Error::failed(limits::text(limit).into())),
             };
+            let piece = piece.inspect_err(|_| drop(self.open.take()))?;
             let mut results = results.get();
             results.set_bytes(&piece);
-            results.set_done(self.codec.borrow().is_done());
+            if self.codec.borrow().is_done() {
+                results.set_done(true);
+                self.open.take();
+            }
             Ok(())
         })
     }
 }
 
 impl EncodedSource {
+    /// At least one byte and at most `max_bytes`, or nothing at the end.
+    async fn encode(&self, max_bytes: usize) -> std::result::Result<Bytes, capnp::Error> {
+        loop {
+            let piece = self.work(|codec| codec.pull(max_bytes))?;
+            if piece.is_some() || self.codec.borrow().is_done() {
+                return Ok(piece.unwrap_or_default());
+            }
+            self.fill().await?;
+            // What this process has in memory comes at once, and a body of any length may be encoded to next to nothing.
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Feeds the codec with what one pull gives.
     async fn fill(&self) -> std::result::Result<(), capnp::Error> {
         let response = super::source::pull(&self.from, PULL_BYTES).await?;
         let results = response.get()?;
         let bytes = results.get_bytes()?;
-        let mut codec = self.codec.borrow_mut();
         if !bytes.is_empty() {
             self.is_empty.set(false);
-            codec.push(Bytes::copy_from_slice(bytes)).map_err(failed)?;
+            self.work(|codec| codec.push(Bytes::copy_from_slice(bytes)))?;
         }
         if results.get_done() {
             if self.is_empty.get() {
-                codec.release();
+                self.codec.borrow_mut().release();
             } else {
-                codec.finish().map_err(failed)?;
+                self.work(Codec::finish)?;
             }
         }
         Ok(())
     }
-}
 
-fn failed(error: CodecError) -> capnp::Error {
-    capnp::Error::failed(error.to_string())
+    /// Has the codec work at the event's expense.
+    fn work<R>(
+        &self,
+        work: impl FnOnce(&mut Codec) -> std::result::Result<R, CodecError>,
+    ) -> std::result::Result<R, capnp::Error> {
+        if let Some(limit) = self.context.breach() {
+            return Err(capnp::Error::failed(limits::text(limit).into()));
+        }
+        let done = self.context.work(|| work(&mut self.codec.borrow_mut()));
+        match self.context.breach() {
+            Some(limit) => Err(capnp::Error::failed(limits::text(limit).into())),
+            None => done.map_err(|error| capnp::Error::failed(error.to_string())),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -169,6 +169,15 @@ impl Hasher {
         }
     }
 
+    /// As [`Self::update`], for what a script gives: of any length.
+    fn update_all(&mut self, scope: &mut v8::PinScope<'_, '_>, bytes: &[u8]) -> Result<()> {
+        for piece in bytes.chunks(jsg::STRIDE) {
+            jsg::check(scope)?;
+            self.update(piece);
+        }
+        Ok(())
+    }
+
     fn finish(self) -> Vec<u8> {
         match self {
             Hasher::Md5(hasher) => hasher.finalize().to_vec(),
@@ -236,7 +245,7 @@ impl SubtleCrypto {
         data: BufferSource<'s>,
     ) -> Result<v8::Local<'s, v8::Promise>> {
         let mut hasher = Hasher::new(&algorithm.0)?;
-        super::encoding::with_bytes(Some(data), |bytes| hasher.update(bytes));
+        super::encoding::with_bytes(Some(data), |bytes| hasher.update_all(scope, bytes))?;
         let digest = jsg::ToJs::to_js(jsg::ArrayBufferBytes(hasher.finish()), scope)?;
         let resolver = v8::PromiseResolver::new(scope).ok_or(Error::Pending)?;
         resolver.resolve(scope, digest);
@@ -318,13 +327,12 @@ impl DigestState {
         let Some(hasher) = &mut *hasher else { return Ok(()) };
         let length = if let Ok(text) = v8::Local::<v8::String>::try_from(chunk) {
             let text = text.to_rust_string_lossy(scope);
-            hasher.update(text.as_bytes());
+            hasher.update_all(scope, text.as_bytes())?;
             text.len()
         } else if BufferSource::matches(scope, chunk) {
             super::encoding::with_bytes(Some(BufferSource(chunk)), |bytes| {
-                hasher.update(bytes);
-                bytes.len()
-            })
+                hasher.update_all(scope, bytes).map(|()| bytes.len())
+            })?
         } else {
             return Err(Error::type_error(
                 "DigestStream is a byte stream but received an object of non-ArrayBuffer/ArrayBufferView/string type on \

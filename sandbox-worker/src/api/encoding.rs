@@ -140,16 +140,25 @@ impl TextDecoder {
             }
         });
         let mut text = String::new();
-        if self.fatal {
-            text.reserve(decoder.max_utf8_buffer_length_without_replacement(bytes.len())?);
-            let (result, _) = decoder.decode_to_string_without_replacement(bytes, &mut text, !stream);
-            if result != DecoderResult::InputEmpty {
-                return None;
+        let mut rest = bytes;
+        loop {
+            let (piece, behind) = rest.split_at(rest.len().min(jsg::STRIDE));
+            let last = behind.is_empty() && !stream;
+            if self.fatal {
+                text.reserve(decoder.max_utf8_buffer_length_without_replacement(piece.len())?);
+                let (result, _) = decoder.decode_to_string_without_replacement(piece, &mut text, last);
+                if result != DecoderResult::InputEmpty {
+                    return None;
+                }
+            } else {
+                text.reserve(decoder.max_utf8_buffer_length(piece.len())?);
+                let (result, ..) = decoder.decode_to_string(piece, &mut text, last);
+                debug_assert_eq!(result, encoding_rs::CoderResult::InputEmpty, "there is room for the worst case");
             }
-        } else {
-            text.reserve(decoder.max_utf8_buffer_length(bytes.len())?);
-            let (result, ..) = decoder.decode_to_string(bytes, &mut text, !stream);
-            debug_assert_eq!(result, encoding_rs::CoderResult::InputEmpty, "there is room for the worst case");
+            rest = behind;
+            if rest.is_empty() || jsg::is_interrupted() {
+                break;
+            }
         }
         if stream {
             *slot = Some(decoder);
@@ -165,7 +174,9 @@ impl TextDecoder {
     ) -> Result<v8::Local<'s, v8::String>> {
         let failed = || Error::type_error("Failed to decode input.");
         with_bytes(input, |bytes| {
-            match self.decode_bytes(bytes, stream).ok_or_else(failed)? {
+            let decoded = self.decode_bytes(bytes, stream);
+            jsg::check(scope)?;
+            match decoded.ok_or_else(failed)? {
                 Decoded::Utf8(bytes) if bytes.is_ascii() => {
                     v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal)
                 }
@@ -179,24 +190,9 @@ impl TextDecoder {
 
 /// Lends the bytes of a buffer source, where they are.
 pub(super) fn with_bytes<R>(source: Option<BufferSource<'_>>, body: impl FnOnce(&[u8]) -> R) -> R {
-    let Some(source) = source else { return body(&[]) };
-    let (store, offset) = if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(source.0) {
-        (view.get_backing_store(), view.byte_offset())
-    } else if let Ok(buffer) = v8::Local::<v8::ArrayBuffer>::try_from(source.0) {
-        (Some(buffer.get_backing_store()), 0)
-    } else if let Ok(buffer) = v8::Local::<v8::SharedArrayBuffer>::try_from(source.0) {
-        (Some(buffer.get_backing_store()), 0)
-    } else {
-        (None, 0)
-    };
-    let length = source.byte_length();
-    match store.as_ref().and_then(|store| store.data()) {
-        Some(data) if length > 0 => {
-            // SAFETY: the source says that it covers `length` bytes from `offset` of its backing store, which `store`
-            // keeps alive and in place. This process runs script on one thread, and `body` runs none.
-            body(unsafe { std::slice::from_raw_parts(data.cast::<u8>().as_ptr().add(offset), length) })
-        }
-        _ => body(&[]),
+    match source {
+        Some(source) => source.lend(body),
+        None => body(&[]),
     }
 }
 
@@ -306,7 +302,10 @@ const VALUES: [u8; 256] = {
 
 fn encode_base64(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
+    for (at, chunk) in bytes.chunks(3).enumerate() {
+        if at % jsg::STRIDE == 0 && jsg::is_interrupted() {
+            break;
+        }
         let (first, second, third) = (chunk[0], chunk.get(1).copied().unwrap_or(0), chunk.get(2).copied().unwrap_or(0));
         let group = u32::from(first) << 16 | u32::from(second) << 8 | u32::from(third);
         let letter = |shift: u32| ALPHABET[(group >> shift) as usize & 63];
@@ -324,7 +323,10 @@ fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut group = 0_u32;
     let mut letters = 0_usize;
     let mut padding = 0_usize;
-    for &byte in text {
+    for (at, &byte) in text.iter().enumerate() {
+        if at % jsg::STRIDE == 0 && jsg::is_interrupted() {
+            break;
+        }
         if matches!(byte, b'\t' | b'\n' | b'\x0c' | b'\r' | b' ') {
             continue;
         }

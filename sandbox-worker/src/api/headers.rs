@@ -8,6 +8,8 @@ use std::{
 
 use jsg::{Error, FromJs, Place, Receiver, Registry, Result, glue::Kind};
 
+use super::ordering::sort;
+
 /// All names and values of one list together, in bytes. What a script may keep in a list is bounded by this instead of
 /// by the width of our offsets.
 const MAX_BYTES: usize = 64 << 20;
@@ -159,7 +161,7 @@ impl HeaderMap {
         let mut sorted: Vec<(Vec<u8>, &[u8])> =
             self.iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
         // Stable: values of equal names stay in their order.
-        sorted.sort_by(|(left, _), (right, _)| left.cmp(right));
+        sort(&mut sorted, |(left, _), (right, _)| left.cmp(right));
         let mut combined: Vec<(Vec<u8>, Vec<u8>)> = Vec::with_capacity(sorted.len());
         for (name, value) in sorted {
             match combined.last_mut() {
@@ -503,6 +505,7 @@ impl<'s> FromJs<'s> for HeadersInit {
             )
             .ok_or(Error::Pending)?;
         for index in 0..names.length() {
+            jsg::check(scope)?;
             v8::scope!(let scope, scope);
             let key = names.get_index(scope, index).ok_or(Error::Pending)?;
             let value = object.get(scope, key).ok_or(Error::Pending)?;

@@ -12,6 +12,7 @@ mod fetch_tests;
 pub mod headers;
 mod hooks;
 mod idl;
+mod ordering;
 mod performance;
 pub mod request;
 pub mod response;

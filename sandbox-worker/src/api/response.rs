@@ -279,14 +279,26 @@ pub struct StreamingBody(Rc<Progress>);
 
 #[derive(Debug, Default)]
 struct Progress {
-    done: Cell<bool>,
+    /// How many sources have not come to their end.
+    open: Cell<usize>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl Progress {
-    fn finish(&self) {
-        self.done.set(true);
-        let waker = self.waker.borrow_mut().take();
+/// A source of a body's bytes that has not come to its end. Dropped when it has.
+#[derive(Debug)]
+pub(super) struct OpenBody(Rc<Progress>);
+
+impl OpenBody {
+    fn new(progress: &Rc<Progress>) -> Self {
+        progress.open.set(progress.open.get() + 1);
+        OpenBody(progress.clone())
+    }
+}
+
+impl Drop for OpenBody {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        let waker = self.0.waker.borrow_mut().take();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -296,7 +308,7 @@ impl Progress {
 impl StreamingBody {
     /// Whether the last byte has been pulled, the stream has failed, or the supervisor has let go of it.
     pub fn is_done(&self) -> bool {
-        self.0.done.get()
+        self.0.open.get() == 0
     }
 
     /// Ready when [`Self::is_done`].
@@ -333,7 +345,7 @@ impl From<Error> for Refused {
 ///
 /// A body that is complete and at most `inline_bytes` long travels in the message. A request body that nobody read goes
 /// back to the supervisor as the very capability that it came as. Any other body becomes a `ByteSource` of this process;
-/// where script produces it, the [`StreamingBody`] says when that has come to its end.
+/// where script produces it or native code encodes it, the [`StreamingBody`] says when that has come to its end.
 ///
 /// A body with `Content-Encoding: gzip` or `br` is encoded on its way, unless the script said that it did so.
 ///
@@ -393,8 +405,9 @@ pub fn to_wire<'s>(
 
     builder.set_body_length(length.unwrap_or(if matches!(body, Outgoing::None) { 0 } else { u64::MAX }));
     let mut to = builder.init_body();
+    let progress = Rc::new(Progress::default());
     let encoded = |client| match coding {
-        Some(coding) => coding.source(client),
+        Some(coding) => coding.source(client, context, OpenBody::new(&progress)),
         None => client,
     };
     match body {
@@ -413,11 +426,10 @@ pub fn to_wire<'s>(
         }
         Outgoing::Source(client, _) => to.set_stream(encoded(client)),
         Outgoing::Reader(reader, _) => {
-            let progress = Rc::new(Progress::default());
             let source = ReaderSource {
                 context: context.clone(),
                 reader,
-                progress: progress.clone(),
+                open: RefCell::new(Some(OpenBody::new(&progress))),
                 reading: RefCell::default(),
                 left: Cell::new(max_body),
             };
@@ -428,10 +440,10 @@ pub fn to_wire<'s>(
             } else {
                 to.set_stream(encoded(offer(source)));
             }
-            return Ok(Some(StreamingBody(progress)));
         }
     }
-    Ok(None)
+    let body = StreamingBody(progress);
+    Ok((!body.is_done()).then_some(body))
 }
 
 /// The encoding that the headers ask this side for.
@@ -470,7 +482,8 @@ struct ReaderSource {
     /// The event lives for as long as its response is pulled.
     context: Rc<IoContext>,
     reader: v8::Global<v8::Value>,
-    progress: Rc<Progress>,
+    /// Dropped at the end.
+    open: RefCell<Option<OpenBody>>,
     reading: RefCell<Reading>,
     /// How many bytes more the body may have.
     left: Cell<u64>,
@@ -495,7 +508,7 @@ impl byte_source::Server for ReaderSource {
             let max_bytes = params.get()?.get_max_bytes() as usize;
             let bytes = self.read(max_bytes).await.map_err(|message| {
                 self.reading.borrow_mut().ended = true;
-                self.progress.finish();
+                self.open.take();
                 capnp::Error::failed(message)
             })?;
             let done = {
@@ -506,7 +519,7 @@ impl byte_source::Server for ReaderSource {
             results.set_bytes(&bytes);
             results.set_done(done);
             if done {
-                self.progress.finish();
+                self.open.take();
             }
             Ok(())
         })
@@ -629,11 +642,10 @@ fn broke<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Valu
 impl Drop for ReaderSource {
     fn drop(&mut self) {
         if self.reading.get_mut().ended || self.context.breach().is_some() {
-            self.progress.finish();
             return;
         }
         let reader = self.reader.clone();
-        let progress = self.progress.clone();
+        let open = self.open.take();
         let context = self.context.handle();
         // As a task, because script may be running now.
         self.context.spawn(async move {
@@ -651,7 +663,7 @@ impl Drop for ReaderSource {
                     }
                 });
             }
-            progress.finish();
+            drop(open);
         });
     }
 }

@@ -348,6 +348,7 @@ impl<'s> FromJs<'s> for StructuredCloneOptions<'s> {
         let list = v8::Local::<v8::Array>::try_from(list).map_err(|_| place.mismatch("Array"))?;
         let mut transfer = Vec::new();
         for index in 0..list.length() {
+            jsg::check(scope)?;
             transfer.push(list.get_index(scope, index).ok_or(Error::Pending)?);
         }
         Ok(StructuredCloneOptions { transfer })

@@ -1,10 +1,14 @@
 //! `URLSearchParams` and the `application/x-www-form-urlencoded` format (URL Standard, sections 5 and 6.2).
 
-use std::{cell::RefCell, fmt::Write as _};
+use std::cell::RefCell;
 
 use jsg::{Error, FromJs, Place, Ref, Result, Sequence};
 
-use super::{idl::UsvString, url::Url};
+use super::{
+    idl::UsvString,
+    ordering::{by_utf16, sort},
+    url::Url,
+};
 
 /// The list of name-value pairs of a `URLSearchParams` object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +19,9 @@ impl Pairs {
     pub(crate) fn parse(input: &str) -> Self {
         let mut pairs = Vec::new();
         for sequence in input.split('&') {
+            if jsg::is_interrupted() {
+                break;
+            }
             if sequence.is_empty() {
                 continue;
             }
@@ -28,6 +35,9 @@ impl Pairs {
     pub(crate) fn serialize(&self) -> String {
         let mut out = String::new();
         for (index, (name, value)) in self.0.iter().enumerate() {
+            if jsg::is_interrupted() {
+                break;
+            }
             if index > 0 {
                 out.push('&');
             }
@@ -68,7 +78,7 @@ impl Pairs {
 
     /// By the code units of the names, as UTF-16 has them; pairs of one name keep their order.
     fn sort(&mut self) {
-        self.0.sort_by(|left, right| left.0.encode_utf16().cmp(right.0.encode_utf16()));
+        sort(&mut self.0, |left, right| by_utf16(&left.0, &right.0));
     }
 }
 
@@ -80,7 +90,14 @@ fn decode(input: &str) -> String {
     let bytes = input.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut index = 0;
+    let mut look_at = jsg::STRIDE;
     while index < bytes.len() {
+        if index >= look_at {
+            if jsg::is_interrupted() {
+                break;
+            }
+            look_at += jsg::STRIDE;
+        }
         let digit = |offset: usize| bytes.get(index + offset).and_then(|&byte| char::from(byte).to_digit(16));
         match (bytes[index], digit(1), digit(2)) {
             (b'+', ..) => out.push(b' '),
@@ -101,12 +118,16 @@ fn decode(input: &str) -> String {
 
 /// Percent-encodes with the `application/x-www-form-urlencoded` set, with `+` for a space.
 fn encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => out.push(char::from(byte)),
-            b' ' => out.push('+'),
-            _ => {
-                let _ = write!(out, "%{byte:02X}");
+    let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value & 15)]);
+    for piece in text.as_bytes().chunks(jsg::STRIDE) {
+        if jsg::is_interrupted() {
+            break;
+        }
+        for &byte in piece {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => out.push(char::from(byte)),
+                b' ' => out.push('+'),
+                _ => out.extend(['%', digit(byte >> 4), digit(byte)]),
             }
         }
     }

@@ -194,12 +194,25 @@ impl IoContext {
             scope.set_continuation_preserved_embedder_data(undefined.into());
             result
         });
+        self.charge(used, breach);
+        result
+    }
+
+    /// Runs native work outside of script at the event's expense, as [`Self::enter`] runs script. Must not be called while
+    /// script is running.
+    pub fn work<R>(&self, body: impl FnOnce() -> R) -> R {
+        let (result, used, breach) = self.isolate.work(self.used.get(), body);
+        self.charge(used, breach);
+        result
+    }
+
+    /// The event has used processor time, and has exceeded a limit by that.
+    fn charge(&self, used: Duration, breach: Option<Limit>) {
         self.used.set(self.used.get() + used);
         self.isolate.allow_tasks(used);
         if let Some(limit) = breach {
             self.end(limit);
         }
-        result
     }
 
     /// Ends the event because it has exceeded a limit: everything that it owns goes. Not to be called while script runs.

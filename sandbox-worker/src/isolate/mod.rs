@@ -153,9 +153,23 @@ impl Isolate {
     ) -> (R, Duration, Option<Limit>) {
         let precise = self.flags.get().is_some_and(|flags| flags.is_on(PRECISE_TIMERS));
         let clock = if precise { Clock::Running } else { Clock::Frozen(clock::real_milliseconds()) };
-        let allowance = self.limits.get().cpu_time.map(|limit| (limit.saturating_sub(used), limit));
-        let (result, ended) = self.slice(clock, allowance, body);
+        let (result, ended) = self.slice(clock, self.allowance(used), body);
         (result, ended.time, ended.breach)
+    }
+
+    /// Runs native work outside of the isolate on behalf of an event, as [`Self::enter_event`] runs script. What exceeds its
+    /// limit finds that it [is interrupted](jsg::is_interrupted).
+    pub(crate) fn work<R>(&self, used: Duration, body: impl FnOnce() -> R) -> (R, Duration, Option<Limit>) {
+        let mut v8 = self.v8.try_borrow_mut().expect("no script runs");
+        let slice = watch::begin(self.allowance(used));
+        let result = body();
+        let ended = slice.end(&mut v8);
+        (result, ended.time, ended.breach)
+    }
+
+    /// What an event that has used `used` processor time has left, and the limit.
+    fn allowance(&self, used: Duration) -> Option<(Duration, Duration)> {
+        self.limits.get().cpu_time.map(|limit| (limit.saturating_sub(used), limit))
     }
 
     /// The one way in.
