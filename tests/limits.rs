@@ -132,7 +132,7 @@ const ways = {
   '/headers': () => [...new Headers(Array.from({ length: 200_000 }, (_, i) => ['a' + i * 7919 % 200_003, '']))],
   '/transfer': () => structuredClone(1, { transfer: new Array(4e9) }),
   '/digest': () => crypto.subtle.digest('SHA-512', huge),
-  '/decode': () => new TextDecoder('gb18030').decode(new Uint8Array(48 << 20).fill(0x81)),
+  '/decode': () => new TextDecoder('gb18030').decode(new Uint8Array(16 << 20).fill(0x81)),
   '/base64': () => btoa('a'.repeat(4e7)),
   '/codec': async () => {
     const { readable, writable } = new CompressionStream('gzip');
