@@ -37,10 +37,20 @@
     dispatchUnhandledRejection(promise, reason) {
       if (!listens("unhandledrejection")) return false;
       try {
-        return !dispatchTrusted(globalObject, newPromiseRejectionEvent("unhandledrejection", promise, reason));
+        return !dispatchTrusted(globalObject, newPromiseRejectionEvent("unhandledrejection", promise, reason, true));
       } catch (error) {
         internal.reportError(error);
         return false;
+      }
+    },
+
+    /** Tells that a rejection which was delivered has been handled since. As in the reference, the reason is not told. */
+    dispatchRejectionHandled(promise) {
+      if (!listens("rejectionhandled")) return;
+      try {
+        dispatchTrusted(globalObject, newPromiseRejectionEvent("rejectionhandled", promise, undefined, false));
+      } catch (error) {
+        internal.reportError(error);
       }
     },
   };

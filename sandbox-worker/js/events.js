@@ -931,8 +931,8 @@
     newAbortSignal, isAbortSignal, signalAborted, signalAbort, addAbortAlgorithm, removeAbortAlgorithm,
     signalReason: (signal) => signalOf(signal).reason,
     newAbortController: () => new AbortController(),
-    newPromiseRejectionEvent: (type, promise, reason) =>
-      new PromiseRejectionEvent(type, { __proto__: null, promise, reason, cancelable: true }),
+    newPromiseRejectionEvent: (type, promise, reason, cancelable) =>
+      new PromiseRejectionEvent(type, { __proto__: null, promise, reason, cancelable }),
     HandlerAttribute, targetOf,
     /** Script was interrupted: drops what was meant for the call that came next. So in the other files. */
     forgetEvents() {

@@ -19,8 +19,8 @@ use tokio::{
 use crate::{
     api::{self, response::Refused},
     bind::{Entrypoint, Target, Worker},
-    io::{IoContext, js_future},
-    isolate::{Isolate, builtins, describe, watch},
+    io::{HUNG, IoContext, JsFuture, Settled, find_hung, js_future},
+    isolate::{Isolate, builtins, describe, report_exception, watch},
     limits::{self, Limit},
     log::{Level, Logger, Source},
 };
@@ -35,8 +35,14 @@ pub struct Process {
     bound: Notify,
     failed: Cell<bool>,
     active: Cell<usize>,
+    /// Events that go on though their clients have left.
+    abandoned: Cell<usize>,
     idle: Notify,
 }
+
+/// Events that go on though their clients have left, at most. What is beyond ends with its client: those who only ask and
+/// leave must not fill the process with work.
+const MAX_ABANDONED: usize = 64;
 
 impl std::fmt::Debug for Process {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,6 +60,7 @@ impl Process {
             bound: Notify::new(),
             failed: Cell::new(false),
             active: Cell::new(0),
+            abandoned: Cell::new(0),
             idle: Notify::new(),
         })
     }
@@ -92,6 +99,26 @@ impl Drop for Active {
     }
 }
 
+/// Counts an event whose client has left for as long as it goes on.
+struct Abandoned(Rc<Process>);
+
+impl Abandoned {
+    /// `None`: there are as many as there may be.
+    fn new(process: &Rc<Process>) -> Option<Self> {
+        let count = process.abandoned.get();
+        (count < MAX_ABANDONED).then(|| {
+            process.abandoned.set(count + 1);
+            Abandoned(process.clone())
+        })
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.abandoned.set(self.0.abandoned.get() - 1);
+    }
+}
+
 /// Bootstrap capability of the control connection.
 #[derive(Debug)]
 pub struct Control(pub Rc<Process>);
@@ -112,6 +139,7 @@ impl wire::worker_control::Server for Control {
         tokio::task::spawn_local(isolate.reporter().clone().run(host.clone()));
         tokio::task::spawn_local(process.logger.clone().run(host));
         tokio::task::spawn_local(run_foreground_tasks(isolate.clone()));
+        tokio::task::spawn_local(find_hung(isolate.clone()));
         let mut outcome = results.get().init_outcome();
         match Worker::start(isolate, bundle) {
             Ok(worker) => {
@@ -231,7 +259,7 @@ enum Progress {
     /// The reply is complete. A body that is still to be pulled keeps the event alive.
     Done(Option<api::response::StreamingBody>),
     /// The handler's promise is pending.
-    Pending(crate::io::JsFuture),
+    Pending(JsFuture),
     Failed(event_failure::Kind, String),
     Exceeded(Limit),
 }
@@ -260,11 +288,19 @@ impl wire::event_dispatcher::Server for Dispatcher {
             let (sender, cancelled) = oneshot::channel();
             self.waiting.borrow_mut().insert(number, sender);
             let _cancellable = Cancellable(&self, number);
-            let answered = pin!(self.wait(&event, promise, is_head, &mut results));
-            progress = match select(answered, cancelled).await {
-                Either::Left((progress, _)) => progress?,
-                Either::Right(_) => return Err(capnp::Error::failed("the event was cancelled".into())),
+            let mut promise = promise;
+            let answered = {
+                let answered = pin!(self.wait(&event, &mut promise, is_head, &mut results));
+                match select(answered, cancelled).await {
+                    Either::Left((progress, _)) => Some(progress?),
+                    Either::Right(_) => None,
+                }
             };
+            let Some(answered) = answered else {
+                event.abandon(promise);
+                return Err(capnp::Error::failed("the event was cancelled".into()));
+            };
+            progress = answered;
         }
         match progress {
             Progress::Done(body) => event.finish(body),
@@ -306,7 +342,8 @@ fn set_exceeded(results: wire::event_dispatcher::fetch_results::Builder<'_>, lim
 /// An event that is being answered.
 ///
 /// When it is dropped, because it was answered or because the client is gone, what was given to `waitUntil` still runs to
-/// its end, as in the reference; everything else that the event owns ends with it.
+/// its end, as in the reference; everything else that the event owns ends with it. Where the handler has not answered when
+/// the client leaves, it may go on ([`Event::abandon`]).
 struct Event {
     context: Rc<IoContext>,
     process: Rc<Process>,
@@ -323,6 +360,27 @@ impl Event {
     /// When the response must have come to its end.
     fn deadline(&self) -> Option<Deadline> {
         self.context.isolate().limits().wall_time.map(|limit| Deadline::new(self.started, limit, Limit::WallTime))
+    }
+
+    /// The client has left, and nobody will see what the handler answers. The handler goes on, as in the reference: others
+    /// may wait for what it has begun, such as an initialisation that is done once. As with `waitUntil` it has only so much
+    /// time for that.
+    fn abandon(self, promise: JsFuture) {
+        let Some(abandoned) = Abandoned::new(&self.process) else { return };
+        self.context.set_answered();
+        let limit = self.context.isolate().limits().wait_until.unwrap_or(Duration::MAX);
+        tokio::task::spawn_local(async move {
+            let context = &self.context;
+            let answered = drive(context, self.deadline(), settled(context, promise));
+            // That it takes longer than this is no fault of the handler's, and not worth a line of the log.
+            if let Ok(Ok(Some(Err(reason)))) = tokio::time::timeout(limit, answered).await {
+                context.enter(|scope| {
+                    let reason = v8::Local::new(scope, &reason);
+                    report_exception(scope, reason);
+                });
+            }
+            drop(abandoned);
+        });
     }
 
     /// The reply is made; a body that is still to be pulled keeps the event alive.
@@ -345,9 +403,9 @@ impl Drop for Event {
         let (context, active) = (self.context.clone(), Active::new(&self.process));
         tokio::task::spawn_local(async move {
             // A promise that nothing is left to settle is not waited for.
-            let ended = |cx: &mut std::task::Context<'_>| match context.is_idle() {
-                true => Poll::Ready(()),
-                false => context.poll_settled(cx),
+            let ended = |cx: &mut std::task::Context<'_>| match context.poll_settled(cx) {
+                Poll::Pending if context.is_hung() => Poll::Ready(()),
+                settled => settled,
             };
             // A limit that ends it was reported where it did.
             let _ = drive(&context, deadline, std::future::poll_fn(ended)).await;
@@ -367,6 +425,16 @@ impl Deadline {
     fn new(start: Instant, time: Duration, limit: Limit) -> Self {
         Deadline { at: start + time, limit }
     }
+}
+
+/// What a promise of an event was settled with; `None` where nothing is left that could settle it.
+async fn settled(context: &IoContext, mut promise: impl Future<Output = Settled> + Unpin) -> Option<Settled> {
+    std::future::poll_fn(|cx| match std::pin::Pin::new(&mut promise).poll(cx) {
+        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        Poll::Pending if context.is_hung() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 /// Runs the tasks and timers of an event until `end`, or until a limit has ended the event.
@@ -447,8 +515,21 @@ impl Dispatcher {
                 return Ok(self.threw(scope, context, exception));
             }
         };
-        let Ok(promise) = v8::Local::<v8::Promise>::try_from(value) else {
-            return self.respond(scope, context, value, is_head, results);
+        let promise = match v8::Local::<v8::Promise>::try_from(value) {
+            Ok(promise) => promise,
+            Err(_) if !value.is_object() || api::response::is_response(scope, value) => {
+                return self.respond(scope, context, value, is_head, results);
+            }
+            // It may be thenable.
+            Err(_) => {
+                let resolver =
+                    v8::PromiseResolver::new(scope).filter(|resolver| resolver.resolve(scope, value).is_some());
+                let Some(resolver) = resolver else {
+                    let exception = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
+                    return Ok(self.threw(scope, context, exception));
+                };
+                resolver.get_promise(scope)
+            }
         };
         // Most handlers are done as soon as their microtasks are: no reaction needs to be made for those.
         self.worker.isolate.run_microtasks(scope);
@@ -474,23 +555,16 @@ impl Dispatcher {
     async fn wait(
         &self,
         event: &Event,
-        promise: crate::io::JsFuture,
+        promise: &mut JsFuture,
         is_head: bool,
         results: &mut wire::event_dispatcher::FetchResults,
     ) -> Result<Progress, capnp::Error> {
         let context = &event.context;
-        let mut promise = pin!(promise);
-        let settled = std::future::poll_fn(|cx| match promise.as_mut().poll(cx) {
-            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-            Poll::Pending if context.is_idle() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        });
-        let settled = match drive(context, event.deadline(), settled).await {
+        let settled = match drive(context, event.deadline(), settled(context, promise)).await {
             Ok(settled) => settled,
             Err(limit) => return Ok(Progress::Exceeded(limit)),
         };
-        let progress = context.enter(|scope| {
-            match settled {
+        let progress = context.enter(|scope| match settled {
             Some(Ok(value)) => {
                 let value = v8::Local::new(scope, value);
                 self.respond(scope, context, value, is_head, results)
@@ -499,14 +573,7 @@ impl Dispatcher {
                 let reason = v8::Local::new(scope, reason);
                 Ok(self.threw(scope, context, reason))
             }
-            None => Ok(Progress::Failed(
-                failure_kind(context, event_failure::Kind::Hung),
-                "Error: The Workers runtime canceled this request because it detected that your Worker's code had hung \
-                 and would never generate a response. Refer to: \
-                 https://developers.cloudflare.com/workers/observability/errors/"
-                    .into(),
-            )),
-        }
+            None => Ok(Progress::Failed(failure_kind(context, event_failure::Kind::Hung), HUNG.into())),
         })?;
         Ok(context.breach().map_or(progress, Progress::Exceeded))
     }

@@ -16,7 +16,7 @@ use bulkhead_ipc::{
 };
 
 use crate::{
-    io::IoContext,
+    io::{IoContext, find_hung},
     isolate::{HeapLimits, Isolate, describe, platform},
     limits::Limit,
     log::Logger,
@@ -39,7 +39,10 @@ pub fn with_isolate<R>(body: impl AsyncFnOnce(Rc<Isolate>) -> R) -> R {
     isolate.set_flags(flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built");
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, body(isolate))
+    local.block_on(&runtime, async {
+        tokio::task::spawn_local(find_hung(isolate.clone()));
+        body(isolate).await
+    })
 }
 
 /// How an event came out.
@@ -268,7 +271,7 @@ async fn eval_in(isolate: Rc<Isolate>, source: &str) -> String {
         let _ = context.poll_tasks(cx);
         match std::pin::Pin::new(&mut promise).poll(cx) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-            Poll::Pending if context.is_idle() => Poll::Ready(None),
+            Poll::Pending if context.is_hung() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
     })

@@ -65,6 +65,35 @@ fn the_order_of_timers_does_not_tell_the_time() {
     }
 }
 
+/// A delay begins when it is set, which script does not see while its clock stands still.
+#[test]
+fn delays_begin_when_they_are_set() {
+    let wait = "new Promise((done) => setTimeout(done, DELAY))";
+    let interval = "new Promise((done) => { const id = setInterval(() => { clearInterval(id); done(); }, DELAY); })";
+    let wait_async = "Atomics.waitAsync(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DELAY).value";
+    for set in [wait, interval, wait_async] {
+        // How long the computation takes shows when nothing is waited for after it. The delay is as long, about.
+        let set = |delay: &str| set.replace("DELAY", delay);
+        let body = format!(
+            "const took = async (delay) => {{
+                const start = Date.now();
+                for (let i = 0; i < 40; i++) work();
+                if (delay > 0) await {};
+                await new Promise((done) => setTimeout(done, 0));
+                return Date.now() - start;
+            }};
+            await took(0);
+            const compute = await took(0);
+            const delay = compute + 20;
+            let least = Infinity;
+            for (let i = 0; i < 3; i++) least = Math.min(least, await took(delay));
+            return new Response(least >= delay + compute / 2 ? 'late' : `early: ${{compute}} ${{delay}} ${{least}}`);",
+            set("delay")
+        );
+        assert_eq!(answer(&[], &body), "late", "{set:?}", set = set("delay"));
+    }
+}
+
 #[test]
 fn the_clock_moves_when_something_comes_from_outside() {
     let body = "const before = ways.now(); await new Promise((r) => setTimeout(r, 20));

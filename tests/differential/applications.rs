@@ -7,7 +7,7 @@ use bulkhead_test_support::{Runtime, Server, Setup, tools};
 
 use super::expectations::{Observation, check};
 
-type Request = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+type Request<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
 
 #[test]
 fn hello_world_in_both_syntaxes() {
@@ -105,6 +105,36 @@ fn router_written_with_hono() {
     let bundle = bundle.path().join("bundle.js");
     tools::bundle(&tools::repository().join("samples/router-hono/app.js"), &bundle);
     compare("router-hono", || router(&bundle), requests);
+}
+
+/// A handler may answer with anything that has a `then`.
+#[test]
+fn handlers_that_answer_with_a_thenable() {
+    const HANDLERS: &str = r#"
+const answers = {
+  now: { then(done) { done(new Response("now")); } },
+  later: { then(done) { setTimeout(() => done(new Response("later")), 2); } },
+  nested: { then(done) { done({ then(done) { done(Promise.resolve(new Response("nested"))); } }); } },
+  rejects: { then(done, failed) { failed(new Error("rejected")); } },
+  throws: { then() { throw new Error("thrown"); } },
+  getter: { get then() { throw new Error("no then"); } },
+  function: Object.assign(() => {}, { then(done) { done(new Response("function")); } }),
+  never: { then() {} },
+  wrong: { then(done) { done("text"); } },
+  plain: { then: 1 },
+};
+"#;
+    let paths = ["now", "later", "nested", "rejects", "throws", "getter", "function", "never", "wrong", "plain"];
+    let paths = paths.map(|name| format!("/{name}"));
+    let requests: Vec<Request> = paths.iter().map(|path| ("GET", path.as_str(), &[] as &[_], "")).collect();
+    let answer = "answers[new URL(request.url).pathname.slice(1)]";
+    let module = format!("{HANDLERS} export default {{ fetch(request) {{ return {answer}; }} }};");
+    compare("thenables", || Setup::module(&module), &requests);
+    let script = format!(
+        "{HANDLERS} addEventListener('fetch', (event) => {{ const {{ request }} = event; event.respondWith({answer}); }});"
+    );
+    let worker = "serviceWorkerScript = embed \"worker.js\", compatibilityDate = \"2026-08-01\"";
+    compare("thenables-service-worker", || Setup::worker(worker).file("worker.js", &script), &requests);
 }
 
 fn router(bundle: &Path) -> Setup {

@@ -27,7 +27,7 @@ use super::{
     source::offer,
 };
 use crate::{
-    io::{IoContext, JsFuture, js_future},
+    io::{HUNG, Hold, IoContext, JsFuture, js_future},
     isolate::{Isolate, builtins, describe, watch},
     limits::{self, Limit},
     log::{Level, Source},
@@ -341,6 +341,11 @@ impl From<Error> for Refused {
     }
 }
 
+/// Whether a value is a `Response`.
+pub fn is_response<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {
+    jsg::unwrap_value::<Response>(scope, value).is_some()
+}
+
 /// Writes what a handler answered for the wire. Its body is used from then on.
 ///
 /// A body that is complete and at most `inline_bytes` long travels in the message. A request body that nobody read goes
@@ -430,6 +435,7 @@ pub fn to_wire<'s>(
                 context: context.clone(),
                 reader,
                 open: RefCell::new(Some(OpenBody::new(&progress))),
+                hold: RefCell::new(Some(context.hold())),
                 reading: RefCell::default(),
                 left: Cell::new(max_body),
             };
@@ -484,6 +490,8 @@ struct ReaderSource {
     reader: v8::Global<v8::Value>,
     /// Dropped at the end.
     open: RefCell<Option<OpenBody>>,
+    /// Whoever pulls has the event go on, but while a pull waits for script, and at the end.
+    hold: RefCell<Option<Hold>>,
     reading: RefCell<Reading>,
     /// How many bytes more the body may have.
     left: Cell<u64>,
@@ -508,7 +516,7 @@ impl byte_source::Server for ReaderSource {
             let max_bytes = params.get()?.get_max_bytes() as usize;
             let bytes = self.read(max_bytes).await.map_err(|message| {
                 self.reading.borrow_mut().ended = true;
-                self.open.take();
+                drop((self.open.take(), self.hold.take()));
                 capnp::Error::failed(message)
             })?;
             let done = {
@@ -519,10 +527,20 @@ impl byte_source::Server for ReaderSource {
             results.set_bytes(&bytes);
             results.set_done(done);
             if done {
-                self.open.take();
+                drop((self.open.take(), self.hold.take()));
             }
             Ok(())
         })
+    }
+}
+
+/// A pull that waits for script.
+struct Waiting<'a>(&'a ReaderSource);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let hold = self.0.context.hold();
+        *self.0.hold.borrow_mut() = Some(hold);
     }
 }
 
@@ -572,6 +590,7 @@ impl ReaderSource {
                 self.reading.borrow_mut().next = Some(next?);
             }
             let has_bytes = !merged.is_empty();
+            let mut waiting = None;
             let settled = poll_fn(|cx| {
                 let mut reading = self.reading.borrow_mut();
                 let next = reading.next.as_mut().expect("a chunk was asked for");
@@ -581,14 +600,25 @@ impl ReaderSource {
                         Poll::Ready(Some(settled))
                     }
                     Poll::Pending if has_bytes => Poll::Ready(None),
-                    Poll::Pending => Poll::Pending,
+                    Poll::Pending => {
+                        waiting.get_or_insert_with(|| Waiting(self));
+                        drop(self.hold.take());
+                        Poll::Pending
+                    }
                 }
             });
-            let settled = match select(settled, ended.as_mut()).await {
+            let hung = pin!(self.context.hung());
+            let settled = match select(settled, select(ended.as_mut(), hung)).await {
                 Either::Left((Some(settled), _)) => settled,
                 Either::Left((None, _)) => return Ok(merged.into()),
-                Either::Right(_) => continue,
+                Either::Right((Either::Left(_), _)) => continue,
+                Either::Right((Either::Right(_), _)) => {
+                    let text = format!("Uncaught {HUNG}");
+                    self.context.isolate().logger().write(Level::Error, Source::Runtime, &text);
+                    return Err(HUNG.to_owned());
+                }
             };
+            drop(waiting);
             let chunk = self.chunk(settled);
             if self.context.breach().is_some() {
                 continue;

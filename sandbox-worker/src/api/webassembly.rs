@@ -8,6 +8,27 @@ struct WasmAllowed(Cell<bool>);
 /// Makes V8 ask before it compiles WebAssembly. The answer is no until [`set_eval_allowed`] says otherwise.
 pub(super) fn install(isolate: &mut v8::Isolate) {
     isolate.set_allow_wasm_code_generation_callback(allow_wasm);
+    isolate.set_modify_code_generation_from_strings_callback(allow_string);
+}
+
+/// What V8 is asked to compile for `new Function()`.
+const EMPTY_FUNCTION: &str = "(function anonymous(\n) {\n\n})";
+
+/// V8 asks where code from strings is not allowed, and for what is no string. A function that is made without any text is no such code, and is how
+/// classes that extend `Function` are made: only without arguments do V8's says of all of them hold.
+fn allow_string<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    source: v8::Local<'s, v8::Value>,
+    is_code_like: bool,
+) -> v8::ModifyCodeGenerationFromStringsResult<'s> {
+    let no_text = is_code_like
+        && v8::Local::<v8::String>::try_from(source).is_ok_and(|source| {
+            source.length() == EMPTY_FUNCTION.len() && source.to_rust_string_lossy(scope) == EMPTY_FUNCTION
+        });
+    // `eval()` gives undefined everywhere.
+    let codegen_allowed =
+        no_text || source.is_undefined() || scope.get_current_context().is_code_generation_from_strings_allowed();
+    v8::ModifyCodeGenerationFromStringsResult { codegen_allowed, modified_source: None }
 }
 
 unsafe extern "C" fn allow_wasm(context: v8::Local<'_, v8::Context>, _: v8::Local<'_, v8::String>) -> bool {

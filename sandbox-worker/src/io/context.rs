@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     cell::{Cell, RefCell},
+    collections::HashMap,
     future::Future,
     pin::Pin,
     rc::{Rc, Weak},
@@ -25,6 +26,11 @@ use crate::{
 /// How often an event that goes on at once, such as by timers of no delay, does so before others have their turn.
 const MAX_ROUNDS: u32 = 16;
 
+/// What is said of an event that is hung.
+pub const HUNG: &str = "Error: The Workers runtime canceled this request because it detected that your Worker's code had \
+                        hung and would never generate a response. Refer to: \
+                        https://developers.cloudflare.com/workers/observability/errors/";
+
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// One event: an HTTP request, later an alarm, a queue batch …
@@ -32,11 +38,13 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 /// Held by the future that answers the event; everything else refers to it weakly or by its number. Dropping it ends
 /// all tasks, timers and owned objects of the event.
 pub struct IoContext {
-    id: u32,
+    id: u64,
     isolate: Rc<Isolate>,
     tasks: RefCell<FuturesUnordered<Task>>,
     /// Tasks that were added while the set was being polled.
     added: RefCell<Vec<Task>>,
+    /// Tasks of both kinds that have not ended.
+    unfinished: Cell<usize>,
     waker: RefCell<Option<Waker>>,
     pub(super) timers: Timers,
     pub(super) owned: RefCell<Slab<Box<dyn Any>>>,
@@ -50,8 +58,33 @@ pub struct IoContext {
     answered: Cell<bool>,
     /// The limit that ended the event.
     breach: Cell<Option<Limit>>,
-    /// Told when a limit ends the event.
+    /// What will have script of the event run though no task or timer says so: see [`Hold`].
+    holds: Cell<usize>,
+    /// Whether the event counts among those that can go on by themselves.
+    goes_on: Cell<bool>,
+    /// Nothing in the isolate is left that could settle what the event waits for.
+    hung: Cell<bool>,
+    /// Told when a limit ends the event, and when it is found to be hung.
     ended: Notify,
+}
+
+/// While it lives, its event does not count as one that waits: somebody outside will have it go on, such as a client that
+/// will ask for more of the response.
+pub struct Hold(IoContextHandle);
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hold")
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(context) = self.0.get() {
+            context.holds.set(context.holds.get() - 1);
+            context.count();
+        }
+    }
 }
 
 /// A weak reference to a context, for objects that may outlive the event.
@@ -71,10 +104,69 @@ impl std::fmt::Debug for IoContext {
     }
 }
 
-/// The live contexts of an isolate, by number.
+/// The live contexts of an isolate, by number, and whether any of them can still go on.
+///
+/// Events may wait for each other: for a promise that another one made, or a stream that it feeds. So a single event never
+/// says of itself that it is hung. Each counts as going on while it has a timer, a task beyond those that only wait for a
+/// promise, or a [`Hold`]. When none does, no promise is left that was settled and not yet looked at, and V8 has nothing
+/// under way, then no script will ever run again, and all events that wait are hung ([`find_hung`]).
 #[derive(Default, Debug)]
 pub(crate) struct Contexts {
-    live: RefCell<Slab<Weak<IoContext>>>,
+    live: RefCell<HashMap<u64, Weak<IoContext>>>,
+    /// The number of the last event. None is used twice: continuations of an event carry its number for as long as scripts
+    /// keep their promises.
+    last: Cell<u64>,
+    /// How many events can go on by themselves.
+    going_on: Cell<usize>,
+    /// How many promises were settled that whoever waits for them has not looked at.
+    undelivered: Cell<usize>,
+    /// Told when it may be that no event can go on.
+    standstill: Notify,
+}
+
+impl Contexts {
+    /// A promise was settled, and nobody has looked yet.
+    pub(super) fn settled(&self) {
+        self.undelivered.set(self.undelivered.get() + 1);
+    }
+
+    /// Somebody has looked at a promise that was settled, or never will.
+    pub(super) fn delivered(&self) {
+        self.undelivered.set(self.undelivered.get() - 1);
+        self.check();
+    }
+
+    fn stands_still(&self) -> bool {
+        self.going_on.get() == 0 && self.undelivered.get() == 0
+    }
+
+    /// Has [`find_hung`] look, if it may find something.
+    pub(crate) fn check(&self) {
+        if self.stands_still() {
+            self.standstill.notify_one();
+        }
+    }
+
+    /// Tells every live event that it is hung.
+    fn tell_hung(&self) {
+        let live: Vec<_> = self.live.borrow().values().filter_map(Weak::upgrade).collect();
+        for context in live {
+            context.hung.set(true);
+            context.ended.notify_waiters();
+            context.wake();
+        }
+    }
+}
+
+/// Finds events that are hung, for as long as it is polled.
+pub async fn find_hung(isolate: Rc<Isolate>) {
+    loop {
+        isolate.contexts.standstill.notified().await;
+        // What V8 has under way ends in a task, and whoever runs that has this looked at again.
+        if isolate.contexts.stands_still() && !isolate.has_work() {
+            isolate.contexts.tell_hung();
+        }
+    }
 }
 
 impl IoContext {
@@ -82,14 +174,14 @@ impl IoContext {
     pub(crate) fn new(isolate: Rc<Isolate>) -> Rc<Self> {
         isolate.allow_tasks(Duration::MAX);
         let contexts = isolate.contexts.clone();
-        let mut live = contexts.live.borrow_mut();
-        let entry = live.vacant_entry();
-        let id = u32::try_from(entry.key()).expect("fewer than 2^32 events are active");
+        let id = contexts.last.get() + 1;
+        contexts.last.set(id);
         let context = Rc::new(IoContext {
             id,
             isolate,
             tasks: RefCell::default(),
             added: RefCell::default(),
+            unfinished: Cell::new(0),
             waker: RefCell::default(),
             timers: Timers::default(),
             owned: RefCell::default(),
@@ -99,24 +191,40 @@ impl IoContext {
             used: Cell::default(),
             answered: Cell::new(false),
             breach: Cell::default(),
+            holds: Cell::new(0),
+            goes_on: Cell::new(false),
+            hung: Cell::new(false),
             ended: Notify::new(),
         });
-        entry.insert(Rc::downgrade(&context));
+        contexts.live.borrow_mut().insert(id, Rc::downgrade(&context));
         context
     }
 
-    /// The context of the event whose script is running; `None` while modules are evaluated.
-    pub fn current(scope: &v8::PinScope<'_, '_>) -> Option<Rc<IoContext>> {
+    /// The number of the event whose script is running, which may be over; `None` while modules are evaluated.
+    fn number(scope: &v8::PinScope<'_, '_>) -> Option<u64> {
         let data = scope.get_continuation_preserved_embedder_data();
-        let id = v8::Local::<v8::Integer>::try_from(data).ok()?.value();
+        // No process lives to see 2^53 events.
+        v8::Local::<v8::Number>::try_from(data).ok().map(|number| number.value() as u64)
+    }
+
+    /// The context of the event whose script is running; `None` while modules are evaluated, and for what is left of an
+    /// event that is over.
+    pub fn current(scope: &v8::PinScope<'_, '_>) -> Option<Rc<IoContext>> {
+        let number = Self::number(scope)?;
         let isolate = Isolate::of(scope);
         let live = isolate.contexts.live.borrow();
-        live.get(usize::try_from(id).ok()?)?.upgrade()
+        live.get(&number)?.upgrade()
     }
 
     /// The current context, or the reference's exception for I/O in the global scope.
     pub fn require(scope: &v8::PinScope<'_, '_>) -> Result<Rc<IoContext>, Error> {
         Self::current(scope).ok_or_else(|| {
+            if Self::number(scope).is_some() {
+                return Error::error(
+                    "The request that this code belongs to has ended. I/O, timers and random values are not available \
+                     to what is left of it.",
+                );
+            }
             Error::error(
                 "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or connect()), setting a \
                  timeout, and generating random values are not allowed within global scope. To fix this error, perform \
@@ -142,7 +250,32 @@ impl IoContext {
             return;
         }
         self.added.borrow_mut().push(Box::pin(task));
+        self.unfinished.set(self.unfinished.get() + 1);
+        self.count();
         self.wake();
+    }
+
+    /// Has the event count as going on until the hold is dropped.
+    pub fn hold(self: &Rc<Self>) -> Hold {
+        self.holds.set(self.holds.get() + 1);
+        self.count();
+        Hold(self.handle())
+    }
+
+    /// Counts the event among those that can go on by themselves, or no longer.
+    pub(super) fn count(&self) {
+        let goes_on = self.breach.get().is_none()
+            && (self.holds.get() > 0 || !self.timers.is_empty() || self.unfinished.get() > self.waiting.get());
+        let contexts = &self.isolate.contexts;
+        if self.goes_on.replace(goes_on) != goes_on {
+            let others = contexts.going_on.get();
+            contexts.going_on.set(if goes_on { others + 1 } else { others - 1 });
+        }
+        if goes_on {
+            self.hung.set(false);
+        } else {
+            contexts.check();
+        }
     }
 
     /// Has [`IoContext::poll_tasks`] called again.
@@ -184,8 +317,9 @@ impl IoContext {
     /// What runs is counted against the event's limits. If it exceeds one, it is interrupted and the event is over, which
     /// [`Self::breach`] says: what `body` gave then means nothing.
     pub fn enter<R>(self: &Rc<Self>, body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {
+        self.hung.set(false);
         let (result, used, breach) = self.isolate.enter_event(self.used.get(), |scope| {
-            let id = v8::Integer::new_from_unsigned(scope, self.id);
+            let id = v8::Number::new(scope, self.id as f64);
             scope.set_continuation_preserved_embedder_data(id.into());
             let result = body(scope);
             self.isolate.run_microtasks(scope);
@@ -213,6 +347,7 @@ impl IoContext {
         if let Some(limit) = breach {
             self.end(limit);
         }
+        self.count();
     }
 
     /// Ends the event because it has exceeded a limit: everything that it owns goes. Not to be called while script runs.
@@ -228,6 +363,8 @@ impl IoContext {
         drop((self.tasks.take(), self.added.take(), self.owned.take()));
         self.timers.clear();
         self.waiting.set(0);
+        self.unfinished.set(0);
+        self.count();
         self.ended.notify_waiters();
         self.wake();
     }
@@ -237,12 +374,29 @@ impl IoContext {
         self.breach.get()
     }
 
+    /// Whether nothing in the isolate is left that could settle what the event waits for. To be asked after what it waits
+    /// for: that may have come meanwhile.
+    pub fn is_hung(&self) -> bool {
+        self.hung.get()
+    }
+
     /// Ready when a limit has ended the event.
     pub async fn ended(&self) -> Limit {
         loop {
             let ended = self.ended.notified();
             if let Some(limit) = self.breach.get() {
                 return limit;
+            }
+            ended.await;
+        }
+    }
+
+    /// Ready when the event is hung ([`Self::is_hung`]).
+    pub async fn hung(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.hung.get() {
+                return;
             }
             ended.await;
         }
@@ -269,6 +423,7 @@ impl IoContext {
             }
             // The event may have ended meanwhile.
             context.waiting.set(context.waiting.get().saturating_sub(1));
+            context.count();
             if context.waiting.get() == 0
                 && let Some(waker) = context.settled.borrow_mut().take()
             {
@@ -312,12 +467,14 @@ impl IoContext {
                 && let Poll::Ready(Some(())) = tasks.poll_next_unpin(cx)
             {
                 progressed = true;
+                self.unfinished.set(self.unfinished.get().saturating_sub(1));
             }
             if self.breach.get().is_some() {
                 return Poll::Pending;
             }
             drop(self.tasks.replace(tasks));
             progressed |= self.timers.poll(self, cx);
+            self.count();
             if !progressed && self.added.borrow().is_empty() {
                 return Poll::Pending;
             }
@@ -330,16 +487,15 @@ impl IoContext {
     pub fn is_settled(&self) -> bool {
         self.waiting.get() == 0
     }
-
-    /// Whether nothing is left that could ever run script of this event again: no timer, and no task but those that
-    /// only wait for a promise that was given to [`IoContext::wait_until`].
-    pub fn is_idle(&self) -> bool {
-        self.tasks.borrow().len() + self.added.borrow().len() <= self.waiting.get() && self.timers.is_empty()
-    }
 }
 
 impl Drop for IoContext {
     fn drop(&mut self) {
-        self.isolate.contexts.live.borrow_mut().remove(self.id as usize);
+        let contexts = &self.isolate.contexts;
+        contexts.live.borrow_mut().remove(&self.id);
+        if self.goes_on.get() {
+            contexts.going_on.set(contexts.going_on.get() - 1);
+        }
+        contexts.check();
     }
 }

@@ -10,6 +10,6 @@ mod promise;
 mod timers;
 
 pub(crate) use context::Contexts;
-pub use context::{IoContext, IoContextHandle};
+pub use context::{HUNG, Hold, IoContext, IoContextHandle, find_hung};
 pub use own::IoOwn;
-pub use promise::{JsFuture, js_future};
+pub use promise::{JsFuture, Settled, js_future};

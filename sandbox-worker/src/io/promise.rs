@@ -1,7 +1,7 @@
 //! Rust futures into promises, promises into Rust futures. The one place for each.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::Future,
     pin::Pin,
     rc::Rc,
@@ -9,6 +9,9 @@ use std::{
 };
 
 use jsg::{Error, ToJs};
+
+use super::Contexts;
+use crate::isolate::Isolate;
 
 /// Settles the promise of `resolver` with what a Rust future gave.
 pub(super) fn settle<T: for<'a> ToJs<'a>>(
@@ -34,45 +37,76 @@ pub(super) fn settle<T: for<'a> ToJs<'a>>(
 }
 
 /// The value that a promise was fulfilled with, or the reason that it was rejected with.
-type Settled = Result<v8::Global<v8::Value>, v8::Global<v8::Value>>;
+pub type Settled = Result<v8::Global<v8::Value>, v8::Global<v8::Value>>;
 
 /// Waits for a promise. Made by [`js_future`].
 #[derive(Debug)]
-pub struct JsFuture(Rc<RefCell<State>>);
+pub struct JsFuture(Rc<State>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    outcome: Option<Settled>,
-    waker: Option<Waker>,
+    outcome: RefCell<Option<Settled>>,
+    waker: RefCell<Option<Waker>>,
+    /// Nobody waits any more.
+    given_up: Cell<bool>,
+    contexts: Rc<Contexts>,
+}
+
+impl State {
+    fn set(&self, outcome: Settled) {
+        if self.given_up.get() || self.outcome.borrow().is_some() {
+            return;
+        }
+        *self.outcome.borrow_mut() = Some(outcome);
+        self.contexts.settled();
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn take(&self) -> Option<Settled> {
+        let outcome = self.outcome.borrow_mut().take()?;
+        self.contexts.delivered();
+        Some(outcome)
+    }
 }
 
 impl Future for JsFuture {
     type Output = Settled;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Settled> {
-        let mut state = self.0.borrow_mut();
-        match state.outcome.take() {
+        match self.0.take() {
             Some(outcome) => Poll::Ready(outcome),
             None => {
-                state.waker = Some(cx.waker().clone());
+                *self.0.waker.borrow_mut() = Some(cx.waker().clone());
                 Poll::Pending
             }
         }
     }
 }
 
+impl Drop for JsFuture {
+    fn drop(&mut self) {
+        self.0.given_up.set(true);
+        drop(self.0.take());
+    }
+}
+
 /// A future for the outcome of a promise. The promise counts as handled from here on.
 pub fn js_future<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8::Promise>) -> JsFuture {
-    let state = Rc::new(RefCell::new(State::default()));
+    let contexts = Isolate::of(scope).contexts.clone();
+    let (outcome, waker, given_up) = (RefCell::default(), RefCell::default(), Cell::new(false));
+    let state = Rc::new(State { outcome, waker, given_up, contexts });
     match promise.state() {
         v8::PromiseState::Fulfilled => {
             let value = promise.result(scope);
-            state.borrow_mut().outcome = Some(Ok(v8::Global::new(scope, value)));
+            state.set(Ok(v8::Global::new(scope, value)));
         }
         v8::PromiseState::Rejected => {
             promise.mark_as_handled();
             let reason = promise.result(scope);
-            state.borrow_mut().outcome = Some(Err(v8::Global::new(scope, reason)));
+            state.set(Err(v8::Global::new(scope, reason)));
         }
         v8::PromiseState::Pending => {
             v8::tc_scope!(let scope, scope);
@@ -90,7 +124,7 @@ pub fn js_future<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8
 /// A pair of functions of which the first one called puts its argument into `state`.
 fn reactions<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: &Rc<RefCell<State>>,
+    state: &Rc<State>,
 ) -> Option<(v8::Local<'s, v8::Function>, v8::Local<'s, v8::Function>)> {
     fn fulfilled<'s>(
         scope: &mut v8::PinScope<'s, '_>,
@@ -112,15 +146,7 @@ fn reactions<'s>(
         outcome: fn(v8::Global<v8::Value>) -> Settled,
     ) {
         let Some(reaction) = jsg::unwrap_value::<Reaction>(scope, arguments.data()) else { return };
-        let value = v8::Global::new(scope, arguments.get(0));
-        let waker = {
-            let mut state = reaction.0.borrow_mut();
-            state.outcome = Some(outcome(value));
-            state.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        reaction.0.set(outcome(v8::Global::new(scope, arguments.get(0))));
     }
     let data = jsg::instantiate(scope, Reaction(state.clone())).ok()?;
     let make = |scope: &mut v8::PinScope<'s, '_>, callback: v8::FunctionCallback| {
@@ -136,7 +162,7 @@ fn reactions<'s>(
 
 /// Keeps the Rust side of a [`JsFuture`] alive for as long as the promise may call back.
 #[derive(jsg::Trace)]
-struct Reaction(Rc<RefCell<State>>);
+struct Reaction(#[trace(skip)] Rc<State>);
 
 #[jsg::class]
 impl Reaction {}

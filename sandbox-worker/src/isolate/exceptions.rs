@@ -122,8 +122,32 @@ pub(super) extern "C" fn promise_rejected(message: v8::PromiseRejectMessage<'_>)
             };
             rejections.push((promise, v8::Global::new(scope, value)));
         }
-        v8::PromiseRejectEvent::PromiseHandlerAddedAfterReject => rejections.retain(|(known, _)| *known != promise),
+        v8::PromiseRejectEvent::PromiseHandlerAddedAfterReject => {
+            let count = rejections.len();
+            rejections.retain(|(known, _)| *known != promise);
+            if rejections.len() == count {
+                drop(rejections);
+                let promise = v8::Local::new(scope, promise);
+                tell_handled(scope, promise);
+            }
+        }
         _ => {}
+    }
+}
+
+/// A rejection that was reported is handled after all. Listeners hear of it before whoever handles it does, as in the
+/// reference.
+fn tell_handled<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8::Promise>) {
+    fn tell<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        arguments: v8::FunctionCallbackArguments<'s>,
+        _: v8::ReturnValue<'s, v8::Value>,
+    ) {
+        // It fails only when script is interrupted.
+        let _ = super::builtins::call(scope, "dispatchRejectionHandled", &[arguments.data()]);
+    }
+    if let Some(tell) = v8::Function::builder(tell).data(promise.into()).build(scope) {
+        scope.enqueue_microtask(tell);
     }
 }
 

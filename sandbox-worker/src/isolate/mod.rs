@@ -279,6 +279,12 @@ impl Isolate {
         self.tasks_used.set(self.tasks_used.get().saturating_sub(time));
     }
 
+    /// Whether V8 has something under way that may settle a promise: WebAssembly that is compiled, `Atomics.waitAsync` with a
+    /// time-out.
+    pub(crate) fn has_work(&self) -> bool {
+        platform::has_tasks() || self.v8.borrow().has_pending_background_tasks()
+    }
+
     /// Runs one of V8's own tasks. Some run script: callbacks of a `FinalizationRegistry`, and what follows
     /// `Atomics.waitAsync`. Such script may cause the next task, also when its event is long over, so that what tasks take is
     /// limited all together. They take as much as an event may, and beyond that as much as events do, for V8 collects
@@ -295,6 +301,7 @@ impl Isolate {
             self.after_microtasks(scope);
         });
         self.tasks_used.set(before + used);
+        self.contexts.check();
         // Once, and not for each task that comes after.
         if let Some(limit) = breach
             && !spent

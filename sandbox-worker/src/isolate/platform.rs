@@ -10,6 +10,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::clock::{self, Begun};
+
 /// Background threads that V8 gets for compilation and garbage collection. A worker shares its machine with many others,
 /// so one: it takes work off the isolate's thread without adding a stack and a cache for each core.
 const BACKGROUND_THREADS: u32 = 1;
@@ -18,11 +20,22 @@ const BACKGROUND_THREADS: u32 = 1;
 #[derive(Default)]
 struct Foreground {
     tasks: VecDeque<v8::Task>,
-    /// By when they are due, and the order in which they came.
-    delayed: BTreeMap<(Instant, u64), v8::Task>,
+    /// By when they are due, and the order among those that are due at the same time.
+    delayed: BTreeMap<(Instant, u64), Delayed>,
+    /// Those that were posted since the next task was last looked for, and their delays.
+    begun: Vec<(Begun, Delayed)>,
+    /// How many were ever put among those that are due.
+    count: u64,
     /// How many tasks were posted so far.
     posted: u64,
     waker: Option<Waker>,
+}
+
+struct Delayed {
+    task: v8::Task,
+    /// A time-out of `Atomics.waitAsync`, which settles a promise: the only delayed tasks that must not nest. Others are
+    /// the collector's.
+    settles: bool,
 }
 
 static FOREGROUND: OnceLock<Mutex<Foreground>> = OnceLock::new();
@@ -44,15 +57,11 @@ impl v8::PlatformImpl for Platform {
     }
 
     fn post_delayed_task(&self, _: *mut c_void, task: v8::Task, delay_in_seconds: f64) {
-        let delay = Duration::try_from_secs_f64(delay_in_seconds).unwrap_or_default();
-        post(|foreground| {
-            let key = (super::clock::due(delay), foreground.posted);
-            foreground.delayed.insert(key, task);
-        });
+        post_delayed(task, delay_in_seconds, false);
     }
 
-    fn post_non_nestable_delayed_task(&self, isolate: *mut c_void, task: v8::Task, delay_in_seconds: f64) {
-        self.post_delayed_task(isolate, task, delay_in_seconds);
+    fn post_non_nestable_delayed_task(&self, _: *mut c_void, task: v8::Task, delay_in_seconds: f64) {
+        post_delayed(task, delay_in_seconds, true);
     }
 
     fn post_idle_task(&self, _: *mut c_void, task: v8::IdleTask) {
@@ -71,6 +80,19 @@ fn post(add: impl FnOnce(&mut Foreground)) {
     if let Some(waker) = waker {
         waker.wake();
     }
+}
+
+fn post_delayed(task: v8::Task, delay_in_seconds: f64, settles: bool) {
+    let begun = clock::begin(Duration::try_from_secs_f64(delay_in_seconds).unwrap_or_default());
+    post(|foreground| foreground.begun.push((begun, Delayed { task, settles })));
+}
+
+/// Whether a task waits that may have script run or settle a promise.
+pub(super) fn has_tasks() -> bool {
+    let foreground = foreground();
+    !foreground.tasks.is_empty()
+        || foreground.begun.iter().any(|(_, delayed)| delayed.settles)
+        || foreground.delayed.values().any(|delayed| delayed.settles)
 }
 
 /// Starts V8, once in a process, on its main thread, before any other thread exists (threads that are older than V8's
@@ -106,15 +128,19 @@ fn fill_random(buffer: &mut [u8]) -> bool {
 pub(crate) async fn next_task() -> v8::Task {
     loop {
         let (deadline, seen) = {
-            let mut foreground = foreground();
+            let foreground = &mut *foreground();
             if let Some(task) = foreground.tasks.pop_front() {
                 return task;
             }
+            for (at, delayed) in clock::due(std::mem::take(&mut foreground.begun)) {
+                foreground.delayed.insert((at, foreground.count), delayed);
+                foreground.count += 1;
+            }
             let deadline = foreground.delayed.first_key_value().map(|(key, _)| key.0);
             if deadline.is_some_and(|deadline| deadline <= Instant::now())
-                && let Some((_, task)) = foreground.delayed.pop_first()
+                && let Some((_, delayed)) = foreground.delayed.pop_first()
             {
-                return task;
+                return delayed.task;
             }
             (deadline, foreground.posted)
         };

@@ -31,4 +31,29 @@ export default {
   "dom exception defaults": () => { const e = new DOMException(); return [e.name, e.message, e.code, typeof e.stack]; },
   "dom exception codes": () => ["IndexSizeError", "NotFoundError", "NotSupportedError", "InvalidStateError", "SyntaxError", "DataCloneError", "TimeoutError", "QuotaExceededError", "EncodingError", "OperationError"].map((n) => new DOMException("", n).code),
   "reportError": () => { const log = []; const f = (e) => { log.push(e.type, e.message, e.error); e.preventDefault(); }; addEventListener("error", f); reportError(new RangeError("reported")); removeEventListener("error", f); return log; },
+  "rejections that are handled later": async () => {
+    const log = [];
+    const unhandled = (event) => { log.push(`unhandled ${event.reason}`); event.preventDefault(); };
+    const handled = (event) => log.push([event.type, event.reason, event.promise === late, event.cancelable, event.constructor.name]);
+    addEventListener("unhandledrejection", unhandled);
+    addEventListener("rejectionhandled", handled);
+    const tick = () => new Promise((r) => setTimeout(r, 5));
+    const late = Promise.reject("late");
+    await tick();
+    late.catch(() => log.push("caught"));
+    await tick();
+    Promise.reject("at once").catch(() => {});
+    const soon = Promise.reject("soon");
+    await null;
+    soon.catch(() => {});
+    await tick();
+    const twice = Promise.reject("twice");
+    await tick();
+    twice.catch(() => {});
+    twice.catch(() => {});
+    await tick();
+    removeEventListener("unhandledrejection", unhandled);
+    removeEventListener("rejectionhandled", handled);
+    return log;
+  },
 };

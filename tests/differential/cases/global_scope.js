@@ -22,6 +22,24 @@ export default {
   "at start-up: top-level await": () => tag,
   "eval in a request": () => eval("1"),
   "new Function in a request": () => new Function("return 1"),
+  "code from strings in a request, form by form": () => {
+    const constructorOf = (f) => Object.getPrototypeOf(f).constructor;
+    const forms = [
+      () => new Function(), () => Function(), () => new (class extends Function {})(), () => new (class extends Function { constructor() { super(); } })(),
+      () => Reflect.construct(Function, []), () => Reflect.construct(Function, [], class A {}), () => new (Function.bind(null))(),
+      () => new Function(""), () => new Function(" "), () => new Function("a", ""), () => new Function("", ""), () => new Function("\n"), () => new Function("/**/"),
+      () => new Function(undefined), () => new Function(null), () => new Function({ toString: () => "" }), () => new (class extends Function { constructor() { super(""); } })(),
+      () => new (class extends Function { constructor() { super("...args", "return 1"); } })(),
+      () => new (constructorOf(function* () {}))(), () => new (constructorOf(async () => {}))(), () => new (constructorOf(async function* () {}))(), () => new (constructorOf(async () => {}))("return 1"),
+      () => eval(), () => eval(undefined), () => eval(""), () => eval(1), () => eval(null), () => eval({}), () => (0, eval)(), () => (0, eval)("1"),
+    ];
+    return forms.map((form) => { try { return String(form()); } catch (e) { return `${e.name}: ${e.message}`; } });
+  },
+  "what a class that extends Function makes": () => {
+    class Callable extends Function { constructor(target) { super(); return new Proxy(this, { apply: (_, self, args) => target(...args) }); } get kind() { return "callable"; } }
+    const callable = new Callable((a, b) => a + b);
+    return [callable(1, 2), callable.kind, callable instanceof Callable, callable instanceof Function, new Function()()];
+  },
   "global object": () => [Object.prototype.toString.call(globalThis), globalThis === self, this === undefined],
   "names of the global object": () => Object.getOwnPropertyNames(globalThis).sort(),
   "chain of prototypes": () => { const names = []; for (let o = Object.getPrototypeOf(globalThis); o; o = Object.getPrototypeOf(o)) names.push(o.constructor?.name); return names; },
