@@ -2,7 +2,7 @@
 //!
 //! Pure functions over heads. [`HttpOptions`] says what to do.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::Ipv6Addr};
 
 use bulkhead_ipc::head::EXTENSION_METHODS;
 use http::{
@@ -86,6 +86,10 @@ pub(crate) fn rewrite_request(
             if head.uri.scheme().is_none() || head.uri.authority().is_none() {
                 return Err(Reject::bad_request("Bad Request: this socket expects a whole URL in the request line"));
             }
+            let authority = head.uri.authority().map_or("", Authority::as_str);
+            if !is_host(authority.rsplit_once('@').map_or(authority, |(_, host)| host)) {
+                return Err(Reject::bad_request("Bad Request"));
+            }
         }
     }
     let cf = match &options.cf_blob_header {
@@ -104,10 +108,65 @@ fn host_authority(headers: &HeaderMap) -> Result<Authority, Reject> {
     };
     let bad = || Reject::bad_request("Bad Request");
     // Authority also takes a user name, which Host has none of.
-    if host.is_empty() || host.as_bytes().contains(&b'@') {
+    if host.as_bytes().contains(&b'@') {
         return Err(bad());
     }
-    Authority::try_from(host.as_bytes()).map_err(|_| bad())
+    Authority::try_from(host.as_bytes()).ok().filter(|host| is_host(host.as_str())).ok_or_else(bad)
+}
+
+/// Whether a host, of characters that [`Authority`] takes, and perhaps a port make a URL that can be parsed (URL Standard,
+/// section 3.5). A handler is not asked about a URL that it could not read.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, "")) => (address, ""),
+            Some((address, rest)) if rest.starts_with(':') => (address, &rest[1..]),
+            _ => return false,
+        },
+        None => text.split_once(':').unwrap_or((text, "")),
+    };
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    let port = port.trim_start_matches('0');
+    if port.len() > 5 || (!port.is_empty() && port.parse::<u16>().is_err()) {
+        return false;
+    }
+    match text.starts_with('[') {
+        true => host.parse::<Ipv6Addr>().is_ok(),
+        false => !host.is_empty() && (!ends_in_number(host) || is_ipv4(host)),
+    }
+}
+
+/// Whether a host has to be an IPv4 address for its last label (URL Standard, "ends in a number checker").
+fn ends_in_number(host: &str) -> bool {
+    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
+    (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())) || ipv4_number(last).is_some()
+}
+
+/// Whether a host is an IPv4 address in one of the forms that URLs know: one to four numbers, the last of which fills the
+/// bytes that are left.
+fn is_ipv4(host: &str) -> bool {
+    let mut numbers: Vec<&str> = host.strip_suffix('.').unwrap_or(host).split('.').collect();
+    let last = numbers.pop().and_then(ipv4_number);
+    numbers.len() <= 3
+        && numbers.iter().all(|number| ipv4_number(number).is_some_and(|number| number <= 255))
+        && last.is_some_and(|last| last < 1 << (8 * (4 - numbers.len())))
+}
+
+/// A number of an IPv4 address: decimal, octal or hexadecimal.
+fn ipv4_number(text: &str) -> Option<u64> {
+    let (digits, radix) = match text.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (&text[2..], 16),
+        [b'0', _, ..] => (&text[1..], 8),
+        _ => (text, 10),
+    };
+    // `0x` alone is zero; a sign is none of the digits.
+    match digits {
+        "" if radix == 16 => Some(0),
+        digits if digits.starts_with('+') => None,
+        digits => u64::from_str_radix(digits, radix).ok(),
+    }
 }
 
 /// Removes a header and gives its value; several lines make one value, as everywhere in HTTP.
@@ -198,11 +257,17 @@ pub(crate) fn rewrite_response(head: &mut http::response::Parts, framing: Framin
     }
     head.headers.remove("keep-alive");
 
-    // RFC 9110, section 8.6: none on 204; on 304 and on answers to HEAD it speaks about a body that is not sent.
+    // RFC 9110, section 8.6: none on 204; on 304 and on answers to HEAD it speaks about a body that is not sent. As the
+    // reference, only the answers to HEAD say it.
     let (name, value) = match framing.exact_size {
-        _ if head.status == StatusCode::NO_CONTENT || head.status == StatusCode::NOT_MODIFIED => (None, None),
+        _ if head.status == StatusCode::NO_CONTENT => (None, None),
+        _ if head.status == StatusCode::NOT_MODIFIED && !framing.head_request => (None, None),
         // A handler that answers HEAD without a body may know how long it would be.
-        Some(0) if framing.head_request => (Some(header::CONTENT_LENGTH), declared.filter(is_number)),
+        Some(0) if framing.head_request => {
+            // RFC 9110, section 15.3.6: a 205 says that it has none.
+            let none = (head.status == StatusCode::RESET_CONTENT).then(|| HeaderValue::from_static("0"));
+            (Some(header::CONTENT_LENGTH), declared.filter(is_number).or(none))
+        }
         None if framing.head_request => (None, None),
         Some(size) => (Some(header::CONTENT_LENGTH), Some(HeaderValue::from(size))),
         None if framing.version == Version::HTTP_11 => {
@@ -269,6 +334,79 @@ mod tests {
         }
         assert_eq!(url("/", &[], &host), Err(StatusCode::BAD_REQUEST));
         assert_eq!(url("/", &[("host", "a"), ("host", "a")], &host), Err(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn a_host_that_makes_no_url_is_refused() {
+        let hosts = [
+            "a",
+            "a:",
+            "a:0",
+            "a:00080",
+            "a:65535",
+            "a_b",
+            "a..b",
+            ".",
+            "..",
+            "*",
+            "a!b$&()*+,;=",
+            "localhost.",
+            "~a",
+            "[::1]",
+            "[::1]:5",
+            "[::ffff:1.2.3.4]",
+            "1.2.3",
+            "1.2.3.4",
+            "1.2.3.4.",
+            "4294967295",
+            "0x7f.1",
+            "0x",
+            "017.1",
+            "1.2.3.x4",
+            "1.2.3.4.a",
+            "a.0xg",
+            "1a",
+        ];
+        for host in hosts {
+            assert!(is_host(host), "{host}");
+        }
+        let others = [
+            "",
+            ":80",
+            "a:65536",
+            "a:99999",
+            "a:-1",
+            "a:b",
+            "a:80:80",
+            "a:+1",
+            "a:999999999999999999999",
+            "[::",
+            "[]",
+            "[::1]x",
+            "[::1]80",
+            "[::1%eth0]",
+            "[v1.a]",
+            "[1.2.3.4]",
+            "999.999.999.999",
+            "1.2.3.256",
+            "1.2.3.4.5",
+            "4294967296",
+            "08",
+            "a.08",
+            "a.1",
+            "1..2",
+            "256.1",
+            "a.0x1",
+            "0xfffffffff",
+        ];
+        for host in others {
+            assert!(!is_host(host), "{host}");
+            assert_eq!(url("/", &[("host", host)], &HttpOptions::default()), Err(StatusCode::BAD_REQUEST), "{host}");
+        }
+        let proxy = HttpOptions { style: HttpStyle::Proxy, ..HttpOptions::default() };
+        for target in ["http://a:99999/", "https://1.2.3.256/", "http://u@a:99999/"] {
+            assert_eq!(url(target, &[], &proxy), Err(StatusCode::BAD_REQUEST), "{target}");
+        }
     }
 
     #[test]
@@ -372,6 +510,9 @@ mod tests {
         assert_eq!(response(304, &lies, get(Some(0))), [pair("content-type", "t")]);
         let head = |exact_size| Framing { head_request: true, ..get(exact_size) };
         assert_eq!(response(200, &lies, head(Some(0)))[0], pair("content-length", "50"));
+        assert_eq!(response(304, &lies, head(Some(0)))[0], pair("content-length", "50"));
+        assert_eq!(response(304, &[], head(Some(0))), []);
+        assert_eq!(response(204, &lies, head(Some(0))), [pair("content-type", "t")]);
         assert_eq!(response(200, &[("content-length", "5, 6")], head(Some(0))), []);
         assert_eq!(response(200, &lies, head(None)), [pair("content-type", "t")]);
         assert_eq!(response(200, &[], head(Some(14)))[0], pair("content-length", "14"));
