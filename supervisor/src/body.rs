@@ -23,6 +23,11 @@ pub trait PullSource {
     fn remaining(&self) -> Option<u64> {
         None
     }
+
+    /// Whether the sender waits to be asked before it sends anything: whoever may do without must not ask.
+    fn is_on_demand(&self) -> bool {
+        false
+    }
 }
 
 /// A request or response body: whole and small, or pulled chunk by chunk.
@@ -82,6 +87,14 @@ impl HttpBody for Body {
             Body::Incoming(incoming) => incoming.size_hint(),
             Body::Pull(source) => source.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
+    }
+}
+
+impl Body {
+    /// Whether the sender waits to be asked before it sends anything (`Expect: 100-continue`): whoever may do without must
+    /// not ask.
+    pub fn is_on_demand(&self) -> bool {
+        matches!(self, Body::Pull(source) if source.is_on_demand())
     }
 }
 

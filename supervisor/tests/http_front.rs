@@ -84,6 +84,7 @@ impl Service for Paths {
                     text("slow".into())
                 }
                 "/endless" => Ok(Response::new(Body::Pull(Box::pin(Endless(counts))))),
+                "/stream" => Ok(Response::new(Body::Pull(Box::pin(Stream(false))))),
                 "/broken" => Ok(Response::new(Body::Pull(Box::pin(Broken(false))))),
                 "/status" => {
                     let mut response = Response::new(Body::Empty);
@@ -121,6 +122,15 @@ impl PullSource for Endless {
     }
 }
 
+/// A body of one chunk.
+struct Stream(bool);
+
+impl PullSource for Stream {
+    fn poll_pull(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        Poll::Ready((!std::mem::replace(&mut self.0, true)).then(|| Ok(Bytes::from_static(b"ab"))))
+    }
+}
+
 /// A body that breaks off after its first chunk.
 struct Broken(bool);
 
@@ -134,20 +144,24 @@ impl PullSource for Broken {
     }
 }
 
-struct Factory(Arc<Counts>);
+/// Starts the service for each of so many sockets.
+struct Factory(Arc<Counts>, usize);
 
 impl ShardServices for Factory {
     fn start(&self, _shard: usize) -> LocalFuture<'_, Result<Vec<Rc<dyn Service>>, String>> {
         let service: Rc<dyn Service> = Rc::new(Paths(self.0.clone()));
-        Box::pin(async { Ok(vec![service]) })
+        let services = vec![service; self.1];
+        Box::pin(async { Ok(services) })
     }
 }
 
 struct Server {
     shards: Option<Shards>,
     port: u16,
+    /// Of the further sockets.
+    others: Vec<u16>,
     counts: Arc<Counts>,
-    _bound: BoundSocket,
+    _bound: Vec<BoundSocket>,
     _one_at_a_time: MutexGuard<'static, ()>,
 }
 
@@ -155,27 +169,32 @@ struct Server {
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn start_on(address: &str, shards: usize, limits: &Limits, options: &HttpOptions) -> Server {
+    start_sockets(&[address], shards, limits, options)
+}
+
+fn start_sockets(addresses: &[&str], shards: usize, limits: &Limits, options: &HttpOptions) -> Server {
     let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let counts = Arc::new(Counts::default());
-    let mut bound = BoundSocket::bind(address, shards).unwrap();
-    let mut running = Shards::start(shards, limits, Arc::new(Factory(counts.clone()))).unwrap();
-    let sockets = bound.listen().unwrap();
-    running
-        .serve(
-            sockets
-                .into_iter()
-                .map(|listeners| {
-                    vec![ShardSocket {
-                        name: "http".into(),
-                        options: options.clone(),
-                        listeners,
-                        log: Log::to_channel(1).0,
-                    }]
-                })
-                .collect(),
-        )
-        .unwrap();
-    Server { shards: Some(running), port: bound.port(), counts, _bound: bound, _one_at_a_time: guard }
+    let mut bound: Vec<_> = addresses.iter().map(|address| BoundSocket::bind(address, shards).unwrap()).collect();
+    let factory = Arc::new(Factory(counts.clone(), addresses.len()));
+    let mut running = Shards::start(shards, limits, factory).unwrap();
+    let mut parts: Vec<Vec<ShardSocket>> = (0..shards).map(|_| Vec::new()).collect();
+    for socket in &mut bound {
+        for (part, listeners) in parts.iter_mut().zip(socket.listen().unwrap()) {
+            let (options, log) = (options.clone(), Log::to_channel(1).0);
+            part.push(ShardSocket { name: "http".into(), options, listeners, log });
+        }
+    }
+    running.serve(parts).unwrap();
+    let ports: Vec<u16> = bound.iter().map(BoundSocket::port).collect();
+    Server {
+        shards: Some(running),
+        port: ports[0],
+        others: ports[1..].to_vec(),
+        counts,
+        _bound: bound,
+        _one_at_a_time: guard,
+    }
 }
 
 fn start() -> Server {
@@ -189,6 +208,7 @@ fn quick() -> Limits {
         idle_time: Duration::from_millis(50),
         body_stall: Duration::from_millis(50),
         write_stall: Duration::from_millis(50),
+        linger_time: Duration::from_millis(50),
         tick: Duration::from_millis(10),
         ..Limits::default()
     }
@@ -196,7 +216,11 @@ fn quick() -> Limits {
 
 impl Server {
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        self.connect_to(self.port)
+    }
+
+    fn connect_to(&self, port: u16) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         // A test that hangs is a failure, and should say where.
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
@@ -335,6 +359,7 @@ fn a_table_of_malformed_requests_has_its_answers() {
         ("GET / HTTP/1.1\r\nConnection: close\r\n\r\n".into(), 400),
         ("GET / HTTP/1.1\r\nHost: u@b\r\nConnection: close\r\n\r\n".into(), 400),
         ("GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n".into(), 400),
+        ("GET / HTTP/1.1\r\nHost: a:99999\r\nConnection: close\r\n\r\n".into(), 400),
         (format!("{head}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"), 400),
         (format!("{head}Content-Length: -3\r\n\r\n"), 400),
         (format!("{head}Content-Length: +3\r\n\r\n"), 400),
@@ -414,31 +439,145 @@ fn bodies_stream_both_ways() {
     stream.write_all(b"0\r\n\r\n").unwrap();
 }
 
+/// Reads a head.
+fn read_head(stream: &mut impl Read) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        assert_eq!(stream.read(&mut byte).unwrap(), 1, "ended after {:?}", String::from_utf8_lossy(&head));
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
 #[test]
 fn a_client_that_expects_to_be_told_is_told_when_the_body_is_wanted() {
     let server = start();
     let mut stream = server.connect();
     stream.write_all(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n").unwrap();
-    let mut interim = [0; 25];
-    stream.read_exact(&mut interim).unwrap();
-    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(read_head(&mut stream), "HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"abc").unwrap();
     assert!(read_response(&mut stream).ends_with("read 3"));
 
     // A service that does not read the body: no word of continuing, and the connection ends, for nobody knows whether
     // the body will come.
-    let answer = server.exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    for path in ["/", "/throw", "/gone", "/refused", "/status?204"] {
+        let answer = server.exchange(
+            format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n").as_bytes(),
+        );
+        assert!(answer.starts_with("HTTP/1.1 ") && !answer.contains("100 Continue"), "{path}: {answer}");
+        assert!(answer.contains("Connection: close\r\n"), "{path}: {answer}");
+    }
+    // It came all the same, and whole: there is no doubt about it.
+    let answer = server.exchange(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabcGET /info HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    );
+    assert!(answer.contains("Hello") && answer.contains("GET http://a/info"), "{answer}");
+}
+
+#[test]
+fn a_body_that_passes_through_is_asked_for_before_the_head_of_the_response() {
+    let server = start();
+    let body = vec![b'y'; 3_000_000];
+    let mut stream = server.connect();
+    let head =
+        format!("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    assert_eq!(read_head(&mut stream), "HTTP/1.1 100 Continue\r\n\r\n");
+    let mut upload = stream.try_clone().unwrap();
+    let sent = body.clone();
+    let sender = std::thread::spawn(move || upload.write_all(&sent).unwrap());
+    assert!(read_head(&mut stream).starts_with("HTTP/1.1 200 OK\r\n"));
+    let mut received = vec![0; body.len()];
+    stream.read_exact(&mut received).unwrap();
+    assert!(received == body);
+    sender.join().unwrap();
+
+    // The response begins although nobody has asked for the body: it is not held up for it.
+    let answer = {
+        let mut stream = server.connect();
+        stream
+            .write_all(b"POST /stream HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+            .unwrap();
+        read_head(&mut stream)
+    };
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("Connection: close\r\n"), "{answer}");
+}
+
+#[test]
+fn after_an_answer_before_the_body_the_next_request_is_served_or_the_end_was_announced() {
+    let server = start();
+    for path in ["/", "/throw", "/gone", "/refused", "/status?204", "/stream"] {
+        for (length, kept) in [(10, true), (200_000, true), (5_000_000, false)] {
+            for chunked in [false, true] {
+                let mut stream = server.connect();
+                let framing =
+                    if chunked { "Transfer-Encoding: chunked".into() } else { format!("Content-Length: {length}") };
+                stream.write_all(format!("POST {path} HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n").as_bytes()).unwrap();
+                let body = vec![b'x'; length];
+                if chunked {
+                    stream.write_all(format!("{length:x}\r\n").as_bytes()).unwrap();
+                    stream.write_all(&body).unwrap();
+                    stream.write_all(b"\r\n0\r\n\r\n").unwrap();
+                } else {
+                    stream.write_all(&body).unwrap();
+                }
+                let what = format!("{path}, {length} bytes, chunked: {chunked}");
+                let head = if path == "/stream" { read_head(&mut stream) } else { read_response(&mut stream) };
+                if path == "/stream" {
+                    stream.read_exact(&mut [0; "2\r\nab\r\n0\r\n\r\n".len()]).unwrap();
+                }
+                if head.contains("Connection: close") {
+                    assert!(path == "/throw" || path == "/refused" || chunked || !kept, "{what}: {head}");
+                    assert_eq!(stream.read(&mut [0]).expect(&what), 0, "{what}: an end without a reset");
+                } else {
+                    assert!(kept, "{what}: {head}");
+                    stream.write_all(b"GET /info HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+                    assert!(read_response(&mut stream).contains("GET http://a/info"), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_is_still_sending_can_read_its_answer() {
+    let server = start();
+    let rejected = [
+        "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7a1200\r\n".to_owned(),
+        "FOO / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nHost: a:99999\r\nContent-Length: 8000000\r\n\r\n".to_owned(),
+        "not HTTP at all\r\n\r\n".to_owned(),
+    ];
+    for head in rejected {
+        let mut stream = server.connect();
+        stream.write_all(head.as_bytes()).unwrap();
+        // All of it before the answer is read, as simple clients do: it must not be lost to a reset.
+        stream.write_all(&vec![b'x'; 8_000_000]).unwrap_or_else(|error| panic!("{head:?}: {error}"));
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap_or_else(|error| panic!("{head:?}: {error}"));
+        assert!(answer.starts_with("HTTP/1.1 ") && answer.contains("Connection: close\r\n"), "{head:?}: {answer:?}");
+    }
+}
+
+/// Closes a connection so that the other end is told at once.
+fn reset(stream: TcpStream) {
+    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 #[test]
 fn a_client_that_goes_away_cancels_the_work() {
     let server = start();
-    for stage in ["handler", "request body", "response body"] {
+    for stage in ["handler", "handler with more to come", "request body", "unread request body", "response body"] {
         let mut stream = server.connect();
         let bytes: &[u8] = match stage {
             "handler" => b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n",
+            "handler with more to come" => {
+                b"GET /never HTTP/1.1\r\nHost: a\r\n\r\nGET /never HTTP/1.1\r\nHost: a\r\n\r\n"
+            }
             "request body" => b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc",
+            "unread request body" => b"POST /never HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc",
             _ => b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n",
         };
         stream.write_all(bytes).unwrap();
@@ -447,7 +586,7 @@ fn a_client_that_goes_away_cancels_the_work() {
         } else {
             wait_until("the service runs", || server.counts.running.load(Ordering::SeqCst) == 1);
         }
-        drop(stream);
+        reset(stream);
         wait_until(stage, || server.counts.running.load(Ordering::SeqCst) == 0);
     }
     let produced = || server.counts.produced.load(Ordering::SeqCst);
@@ -456,6 +595,30 @@ fn a_client_that_goes_away_cancels_the_work() {
         std::thread::sleep(Duration::from_millis(20));
         before == produced()
     });
+}
+
+#[test]
+fn a_client_on_a_unix_socket_that_closes_it_cancels_the_work() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.sock");
+    let server = start_on(&format!("unix:{}", path.display()), 1, &Limits::default(), &HttpOptions::default());
+    let running = |count| move |counts: &Counts| counts.running.load(Ordering::SeqCst) == count;
+    let request = b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(request).unwrap();
+    wait_until("it is in flight", || running(1)(&server.counts));
+    drop(stream);
+    wait_until("it is cancelled", || running(0)(&server.counts));
+
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(request).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut other = UnixStream::connect(&path).unwrap();
+    other.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(read_response(&mut other).ends_with("slow"));
+    assert!(running(1)(&server.counts), "one that shuts its sending side down has not gone");
+    drop(stream);
+    wait_until("it is cancelled too", || running(0)(&server.counts));
 }
 
 #[test]
@@ -535,7 +698,7 @@ fn a_client_that_does_not_take_its_response_is_cut_off() {
 
 #[test]
 fn the_idlest_connection_makes_room() {
-    let limits = Limits { connections: 3, ..Limits::default() };
+    let limits = Limits { connections: 3, drain_time: Duration::from_millis(100), ..Limits::default() };
     let server = start_on("127.0.0.1:0", 1, &limits, &HttpOptions::default());
     let mut idle: Vec<TcpStream> = (0..3).map(|_| server.connect()).collect();
     for stream in &mut idle[1..] {
@@ -546,6 +709,53 @@ fn the_idlest_connection_makes_room() {
     assert!(answer.contains("Hello"), "{answer}");
     assert_eq!(idle[0].read(&mut [0; 1]).unwrap(), 0, "the idle one was closed");
     assert_eq!(server.counts.running.load(Ordering::SeqCst), 2, "those at work were left alone");
+}
+
+#[test]
+fn a_connection_that_becomes_idle_makes_room_for_one_that_waits() {
+    let limits = Limits { connections: 3, idle_time: Duration::from_secs(3600), ..Limits::default() };
+    let server = start_on("127.0.0.1:0", 1, &limits, &HttpOptions::default());
+    for _ in 0..3 {
+        let mut busy: Vec<TcpStream> = (0..3).map(|_| server.connect()).collect();
+        for stream in &mut busy {
+            stream.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        }
+        wait_until("all are at work", || server.counts.running.load(Ordering::SeqCst) == 3);
+        // More than there are places, all at once.
+        let mut waiting: Vec<TcpStream> = (0..3).map(|_| server.connect()).collect();
+        for stream in &mut waiting {
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        }
+        for stream in &mut waiting {
+            assert!(read_response(stream).contains("Hello"));
+        }
+        for stream in &mut busy {
+            assert!(read_response(stream).ends_with("slow"), "nobody was cut off");
+        }
+    }
+}
+
+#[test]
+fn a_socket_has_its_share_of_the_connections_to_itself() {
+    let limits = Limits { connections: 8, drain_time: Duration::from_millis(100), ..Limits::default() };
+    let server = start_sockets(&["127.0.0.1:0", "127.0.0.1:0"], 1, &limits, &HttpOptions::default());
+    // Ten times as many as there are, all at work for ever.
+    let _hanging: Vec<TcpStream> = (0..80)
+        .map(|_| {
+            let mut stream = server.connect();
+            stream.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    wait_until("all that get in are at work", || server.counts.running.load(Ordering::SeqCst) == 6);
+    let mut idle = Vec::new();
+    for _ in 0..10 {
+        let mut stream = server.connect_to(server.others[0]);
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert!(read_response(&mut stream).contains("Hello"));
+        idle.push(stream);
+    }
+    assert_eq!(server.counts.running.load(Ordering::SeqCst), 6);
 }
 
 #[test]
@@ -604,13 +814,47 @@ fn every_shard_takes_connections() {
 }
 
 #[test]
-fn a_half_closed_client_has_gone() {
+fn a_half_closed_client_gets_its_answers() {
     let server = start();
-    let mut stream = server.connect();
-    stream.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_until("it is in flight", || server.counts.running.load(Ordering::SeqCst) == 1);
-    stream.shutdown(Shutdown::Write).unwrap();
-    wait_until("it is cancelled", || server.counts.running.load(Ordering::SeqCst) == 0);
+    let one = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+    let two = "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    for (requests, answers) in
+        [(one.to_owned(), vec!["slow"]), (format!("{one}{two}{one}"), vec!["slow", "read 3", "slow"])]
+    {
+        let mut stream = server.connect();
+        stream.write_all(requests.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        for answer in answers {
+            let response = read_response(&mut stream);
+            assert!(response.ends_with(answer), "{response}");
+        }
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "then the server closes");
+    }
+    // Inside of a body it is an end too early: the answer, if there is one, is the last.
+    for (path, expected) in [("/read", ""), ("/", "Hello World\n")] {
+        let mut stream = server.connect();
+        stream
+            .write_all(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc").as_bytes())
+            .unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer.split("\r\n\r\n").nth(1).unwrap_or_default(), expected, "{path}");
+    }
+}
+
+#[test]
+fn a_half_closed_client_makes_room_where_there_is_none() {
+    let limits = Limits { connections: 2, drain_time: Duration::from_millis(100), ..Limits::default() };
+    let server = start_on("127.0.0.1:0", 1, &limits, &HttpOptions::default());
+    let mut busy: Vec<TcpStream> = (0..2).map(|_| server.connect()).collect();
+    for stream in &mut busy {
+        stream.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    }
+    wait_until("both are at work", || server.counts.running.load(Ordering::SeqCst) == 2);
+    busy[0].shutdown(Shutdown::Write).unwrap();
+    assert!(server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").contains("Hello"));
+    assert_eq!(server.counts.running.load(Ordering::SeqCst), 1, "the other was left alone");
 }
 
 #[test]

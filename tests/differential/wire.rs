@@ -1,6 +1,9 @@
 //! Responses and requests as bytes: framing, header names, faults.
 
-use std::io::Read as _;
+use std::{
+    io::{Read as _, Write as _},
+    net::Shutdown,
+};
 
 use bulkhead_test_support::http::{Connection, Response};
 use bulkhead_test_support::{Runtime, Server, Setup};
@@ -20,6 +23,14 @@ const answers = {
   "204": () => new Response(null, { status: 204 }),
   "205": () => new Response(null, { status: 205 }),
   "304": () => new Response(null, { status: 304, headers: { etag: '"x"' } }),
+  "304-length": () => new Response(null, { status: 304, headers: { "Content-Length": "7" } }),
+  "200-length": () => new Response(null, { headers: { "Content-Length": "7" } }),
+  "205-length": () => new Response(null, { status: 205, headers: { "Content-Length": "7" } }),
+  "404-length": () => new Response("missing", { status: 404, headers: { "Content-Length": "9" } }),
+  "stream-nine": () => new Response(stream("abcd"), { headers: { "Content-Length": "9" } }),
+  refuse: () => new Response("not today", { status: 401 }),
+  clone: (r) => new Response(r.clone().body),
+  first: async (r) => { await r.body.getReader().read(); return new Response("enough"); },
   "299": () => new Response("x", { status: 299 }),
   "404": () => new Response("missing", { status: 404 }),
   "418": () => new Response("x", { status: 418 }),
@@ -101,6 +112,11 @@ const ANSWERS: &[&str] = &[
     "204",
     "205",
     "304",
+    "304-length",
+    "200-length",
+    "205-length",
+    "404-length",
+    "stream-nine",
     "299",
     "404",
     "418",
@@ -222,6 +238,16 @@ const REQUESTS: &[(&str, &str, usize)] = &[
     ("empty line first", "\r\nGET /text HTTP/1.1\r\nHost: h\r\n\r\n", 1),
     ("head of text", "HEAD /text HTTP/1.1\r\nHost: h\r\n\r\n", 1),
     ("head of a stream", "HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("head of a 304 with a length", "HEAD /304-length HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("head of a 200 with a length", "HEAD /200-length HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("head of a 205 with a length", "HEAD /205-length HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("head of a 404 with a length", "HEAD /404-length HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("head of a stream with a length", "HEAD /stream-nine HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("head of a 304", "HEAD /304 HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("head of a 205", "HEAD /205 HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("host that is an address in few numbers", "GET /seen HTTP/1.1\r\nHost: 0x7f.1\r\n\r\n", 1),
+    ("host with an empty port", "GET /seen HTTP/1.1\r\nHost: h:\r\n\r\n", 1),
+    ("absolute target that is no URL", "GET http://x:99999/seen HTTP/1.1\r\nHost: h\r\n\r\n", 1),
     ("head of an exception", "HEAD /throw HTTP/1.1\r\nHost: h\r\n\r\n", 1),
 ];
 
@@ -255,6 +281,102 @@ fn requests() {
         })
         .collect();
     check("requests", &observations);
+}
+
+/// A client that shuts its sending side down after its request: at once, and while the handler is at work.
+#[test]
+fn half_closed() {
+    let (reference, ours) = both();
+    let observations: Vec<Observation> =
+        ["text", "stream", "stream-slow", "respond-after-timer", "throw-later", "ignore"]
+            .iter()
+            .map(|answer| {
+                let ask = |server: &Server| {
+                    let mut connection = Connection::open(server.port());
+                    connection.send(format!("GET /{answer} HTTP/1.1\r\nHost: h\r\n\r\n")).expect("send");
+                    connection.stream().shutdown(Shutdown::Write).expect("shut down");
+                    match connection.response("GET") {
+                        Ok(response) => format!("{}, then {:?}", describe(&response), connection.to_end().ok()),
+                        Err(error) => format!("no response: {}", error.kind()),
+                    }
+                };
+                Observation { key: format!("half-closed/{answer}"), reference: ask(&reference), ours: ask(&ours) }
+            })
+            .collect();
+    check("half-closed", &observations);
+}
+
+/// What the reference answers with 500, which RFC 9112, section 3.2, calls a 400; the log stays silent about it.
+#[test]
+fn hosts_that_make_no_url() {
+    let ours = bulkhead_test_support::supervisor!().serve(Setup::module(WORKER));
+    for host in ["h:99999", "h:-1", "h h", "[::", "%", "", "999.999.999.999", "h.1", "[::1]x", ":80"] {
+        let answer = exchange(&ours, &format!("GET /seen HTTP/1.1\r\nHost: {host}\r\n\r\n"), 1);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{host:?}: {answer}");
+    }
+    let exit = ours.stop();
+    assert_eq!((exit.stdout.as_str(), exit.stderr.as_str()), ("", ""));
+}
+
+/// RFC 9110, section 10.1.1, with a worker behind the socket: told when, and only when, the handler wants the body.
+#[test]
+fn expectations() {
+    let ours = bulkhead_test_support::supervisor!().serve(Setup::module(WORKER));
+    let body = vec![b'y'; 3_000_000];
+    for (path, wanted) in [
+        ("echo", true),
+        ("clone", true),
+        ("read", true),
+        ("refuse", false),
+        ("throw", false),
+        ("stream", false),
+        ("204", false),
+    ] {
+        let mut connection = Connection::open(ours.port());
+        let length = body.len();
+        connection
+            .send(format!(
+                "POST /{path} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+            ))
+            .expect("send");
+        let head = connection.head().expect("a head");
+        if !wanted {
+            assert_ne!(head.status, 100, "{path}");
+            assert_eq!(head.header("connection"), Some("close"), "{path}");
+            continue;
+        }
+        // Before the client has sent a byte of the body, and before the head of the response.
+        assert_eq!(head.status, 100, "{path}");
+        let mut upload = connection.stream().try_clone().expect("clone");
+        let sent = body.clone();
+        let sender = std::thread::spawn(move || upload.write_all(&sent).expect("send the body"));
+        let response = connection.response("POST").expect("a response");
+        assert_eq!((response.status, response.header("connection")), (200, None), "{path}");
+        assert!(path == "read" || response.body == body, "{path}");
+        sender.join().expect("the sender");
+        assert_eq!(connection.request("GET", "/text", &[], b"").expect("the next").text(), "hello", "{path}");
+    }
+}
+
+/// A client that keeps its connection sends the whole of its body and then the next request, whatever was answered before.
+#[test]
+fn an_answer_before_the_body() {
+    let ours = bulkhead_test_support::supervisor!().serve(Setup::module(WORKER));
+    for path in ["refuse", "first", "throw", "stream", "204"] {
+        for length in [10, 200_000, 4_000_000] {
+            let mut connection = Connection::open(ours.port());
+            let what = format!("{path}, {length} bytes");
+            for _ in 0..2 {
+                let body = vec![b'x'; length];
+                let response = connection.request("POST", &format!("/{path}"), &[], &body).expect(&what);
+                if response.header("connection") == Some("close") {
+                    assert_eq!(connection.to_end().expect(&what), b"", "{what}");
+                    connection = Connection::open(ours.port());
+                }
+                assert_eq!(connection.request("GET", "/text", &[], b"").expect(&what).text(), "hello", "{what}");
+            }
+        }
+    }
 }
 
 /// Bodies that the runtimes encode. What encoders make of them may differ, so that clients' view is compared.

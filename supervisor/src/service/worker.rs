@@ -193,8 +193,11 @@ impl Outgoing {
             return Some(if announced { Outgoing::Whole(Bytes::new()) } else { Outgoing::None });
         }
         let length = body.size_hint().exact();
+        let on_demand = body.is_on_demand();
         let ready = match &mut body {
             Body::Bytes(bytes) if bytes.len() <= inline => Ready::Whole(std::mem::take(bytes)),
+            // Whether it is sent at all is for the worker to say.
+            _ if on_demand => Ready::Begun(Bytes::new()),
             // Known to be too long: not a byte is read before the worker asks.
             _ if length.is_some_and(|length| length > inline as u64) => Ready::Begun(Bytes::new()),
             _ => collect_ready(&mut body, inline).await,

@@ -2,22 +2,17 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io,
-    pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
 
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream},
-    sync::Notify,
-};
+use tokio::sync::Notify;
 
-use super::limits::{Activity, Limits, Phase, TickLimits, make_room, overdue};
-use crate::body::{Body, BodyError, PullSource};
+use super::{
+    client::ClientIo,
+    limits::{Activity, Limits, Phase, Shares, TickLimits, make_room, overdue},
+    upload::Upload,
+};
 
 /// What a connection was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,25 +29,94 @@ pub(crate) enum Order {
 pub(crate) struct Connection {
     activity: Cell<Activity>,
     order: Cell<Order>,
+    /// It was told to make room for another.
+    evicted: Cell<bool>,
     waker: RefCell<Option<Waker>>,
-    clock: Rc<Cell<u64>>,
+    /// The client's stream, while it is served.
+    stream: RefCell<Option<Rc<RefCell<dyn ClientIo>>>>,
+    /// The body of the request that is being answered, until all of it has been read.
+    upload: RefCell<Option<Rc<Upload>>>,
+    /// A body was not read to its end: the client may still be sending it.
+    gave_up: Cell<bool>,
+    /// Its socket, by number.
+    holder: usize,
+    shared: Rc<Shared>,
+}
+
+/// What a table and its connections share.
+struct Shared {
+    clock: Cell<u64>,
+    /// Connections that wait for a place.
+    waiting: Cell<usize>,
+    /// Somebody left, could make room, or came into an empty table. All who wait are on this thread and look at the table
+    /// again without a pause before they wait, so that no notice is missed.
+    changed: Notify,
 }
 
 impl Connection {
-    fn new(clock: Rc<Cell<u64>>) -> Rc<Connection> {
-        let activity = Activity { phase: Phase::Head, since: clock.get(), awaiting_body: None, awaiting_write: None };
+    fn new(holder: usize, shared: Rc<Shared>) -> Rc<Connection> {
+        let activity = Activity {
+            phase: Phase::Head,
+            since: shared.clock.get(),
+            awaiting_body: None,
+            awaiting_write: None,
+            half_closed: None,
+        };
         Rc::new(Connection {
             activity: Cell::new(activity),
             order: Cell::new(Order::Run),
+            evicted: Cell::new(false),
             waker: RefCell::new(None),
-            clock,
+            stream: RefCell::new(None),
+            upload: RefCell::new(None),
+            gave_up: Cell::new(false),
+            holder,
+            shared,
         })
     }
 
     fn update(&self, change: impl FnOnce(&mut Activity, u64)) {
         let mut activity = self.activity.get();
-        change(&mut activity, self.clock.get());
+        change(&mut activity, self.shared.clock.get());
         self.activity.set(activity);
+        // Somebody who waits for a place may now find one here.
+        if self.shared.waiting.get() > 0 {
+            self.shared.changed.notify_waiters();
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.activity.get().phase
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.update(|activity, now| *activity = Activity { phase, since: now, awaiting_body: None, ..*activity });
+    }
+
+    /// Takes note that somebody waits for the client to take more of a response, or no longer does.
+    pub(crate) fn note_write(&self, waiting: bool) {
+        if waiting != self.activity.get().awaiting_write.is_some() {
+            self.update(|activity, now| activity.awaiting_write = waiting.then_some(now));
+        }
+    }
+
+    /// Takes note that somebody waits for the client to send more of a body, or no longer does.
+    pub(crate) fn note_body(&self, waiting: bool) {
+        let activity = self.activity.get();
+        if activity.phase == Phase::Busy && waiting != activity.awaiting_body.is_some() {
+            self.update(|activity, now| activity.awaiting_body = waiting.then_some(now));
+        }
+    }
+
+    /// Says whose stream it is. To be undone by [`Connection::detach`], for the stream knows the connection.
+    pub(crate) fn attach(&self, stream: Rc<RefCell<dyn ClientIo>>) {
+        *self.stream.borrow_mut() = Some(stream);
+    }
+
+    /// Lets go of the stream and of the body that came from it.
+    pub(crate) fn detach(&self) {
+        self.stream.borrow_mut().take();
+        self.upload.borrow_mut().take();
     }
 
     /// What the connection's task has to do now. Its waker is called when that changes.
@@ -64,58 +128,114 @@ impl Connection {
         self.order.get()
     }
 
-    fn tell(&self, order: Order) {
-        if self.order.get() != Order::Kill {
-            self.order.set(order);
-        }
+    /// Has the connection's task look at everything again.
+    pub(crate) fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
     }
 
+    fn tell(&self, order: Order) {
+        if self.order.get() != Order::Kill {
+            self.order.set(order);
+        }
+        self.wake();
+    }
+
+    /// Ready when the client has gone while its request is being answered.
+    ///
+    /// One that only shuts its sending side down still wants its answer. So does, for all that one can see, one that has
+    /// closed its socket: until something is sent to it, or its system is asked whether it still knows the connection.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let activity = self.activity.get();
+        // As long as a body is read, whoever reads it finds out.
+        if activity.phase != Phase::Busy || activity.half_closed.is_some() || self.upload.borrow().is_some() {
+            return Poll::Pending;
+        }
+        let stream = self.stream.borrow();
+        let Some(stream) = &*stream else { return Poll::Pending };
+        let stream = stream.borrow();
+        std::task::ready!(stream.poll_end(cx));
+        if stream.is_gone() {
+            return Poll::Ready(());
+        }
+        stream.ask_after_peer();
+        self.update(|activity, now| activity.half_closed = Some(now));
+        Poll::Pending
+    }
+
+    /// Whether the kernel knows that the client has gone. For those that nobody reads from.
+    fn is_gone(&self) -> bool {
+        self.stream.borrow().as_ref().is_some_and(|stream| stream.borrow().is_gone())
+    }
+
+    /// Takes note of the body that is being received.
+    pub(crate) fn begin_upload(&self, upload: Rc<Upload>) {
+        *self.upload.borrow_mut() = Some(upload);
+    }
+
+    /// Takes note that there is nothing more to come of the body that was being received. `gave_up`: from us.
+    pub(crate) fn end_upload(&self, gave_up: bool) {
+        self.upload.borrow_mut().take();
+        self.gave_up.set(self.gave_up.get() || gave_up);
+        self.note_body(false);
+    }
+
+    /// Reads away what nobody wants of the request's body.
+    pub(crate) fn poll_leftover(&self, cx: &mut Context<'_>) {
+        let upload = self.upload.borrow().clone();
+        if let Some(upload) = upload {
+            upload.poll_leftover(cx);
+        }
+    }
+
+    /// Whether the client may be sending something that nobody will read.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.gave_up.get() || self.activity.get().phase == Phase::Head || self.upload.borrow().is_some()
+    }
+
     /// Marks the beginning of a request; the guard's end is the request's end.
     pub(crate) fn begin_request(self: &Rc<Self>) -> InFlight {
-        self.update(|activity, now| {
-            *activity = Activity { phase: Phase::Busy, since: now, awaiting_body: None, ..*activity };
-        });
+        self.set_phase(Phase::Busy);
         InFlight { connection: self.clone() }
     }
 }
 
-/// A request that is being answered: from the end of its head to the last byte of the response's body.
+/// A request that is being answered: from the end of its head to the last byte of its body or of the response's,
+/// whichever comes last.
 pub(crate) struct InFlight {
     connection: Rc<Connection>,
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.connection.update(|activity, now| {
-            *activity = Activity { phase: Phase::Idle, since: now, awaiting_body: None, ..*activity };
-        });
+        if self.connection.phase() == Phase::Busy {
+            self.connection.set_phase(Phase::Idle);
+        }
     }
 }
 
 /// All connections of a shard.
 pub(crate) struct ConnectionTable {
     connections: RefCell<slab::Slab<Rc<Connection>>>,
-    clock: Rc<Cell<u64>>,
+    shares: RefCell<Shares>,
+    shared: Rc<Shared>,
     limits: TickLimits,
-    capacity: usize,
     draining: Cell<bool>,
-    /// Somebody left, or came into an empty table. All who wait are on this thread and look at the table again without a
-    /// pause before they wait, so that no notice is missed.
-    changed: Notify,
+    /// Connections that were told to make room and have not left yet.
+    leaving: Cell<usize>,
 }
 
 impl ConnectionTable {
-    pub(crate) fn new(limits: &Limits) -> Rc<ConnectionTable> {
+    /// A table for the connections of `sockets` sockets.
+    pub(crate) fn new(limits: &Limits, sockets: usize) -> Rc<ConnectionTable> {
         Rc::new(ConnectionTable {
             connections: RefCell::default(),
-            clock: Rc::default(),
+            shares: RefCell::new(Shares::new(limits.connections, sockets)),
+            shared: Rc::new(Shared { clock: Cell::new(0), waiting: Cell::new(0), changed: Notify::new() }),
             limits: TickLimits::new(limits),
-            capacity: limits.connections.max(1),
             draining: Cell::new(false),
-            changed: Notify::new(),
+            leaving: Cell::new(0),
         })
     }
 
@@ -123,38 +243,52 @@ impl ConnectionTable {
         self.connections.borrow().len()
     }
 
-    /// Waits until there is room for one more connection, making it where a client can be blamed.
-    pub(crate) async fn room(&self) {
-        while self.len() >= self.capacity {
-            self.make_room();
-            self.changed.notified().await;
+    /// Waits until there is room for one more connection of a socket, making it where a client can be blamed.
+    pub(crate) async fn room(&self, socket: usize) {
+        if self.shares.borrow().has(socket, 1) {
+            return;
+        }
+        let _waiting = Waiting::new(&self.shared.waiting);
+        while !self.shares.borrow().has(socket, 1) {
+            // One place for each that waits.
+            if self.leaving.get() < self.shared.waiting.get() {
+                self.make_room(Some(socket));
+            }
+            self.shared.changed.notified().await;
         }
     }
 
-    /// Ends the connection that has been waiting for its client the longest, if there is one.
-    pub(crate) fn make_room(&self) {
-        let connections = self.connections.borrow();
+    /// Ends the connection that has been waiting for its client the longest, if there is one: where it is for a socket, one
+    /// of that socket or of one that has more than its own share.
+    pub(crate) fn make_room(&self, socket: Option<usize>) {
+        let (connections, shares) = (self.connections.borrow(), self.shares.borrow());
         let victim = make_room(
             connections
                 .iter()
                 .filter(|(_, connection)| connection.order.get() != Order::Kill)
+                .filter(|(_, connection)| {
+                    socket.is_none_or(|socket| connection.holder == socket || shares.exceeds(connection.holder))
+                })
                 .map(|(key, connection)| (key, connection.activity.get())),
         );
         if let Some(key) = victim {
+            connections[key].evicted.set(true);
+            self.leaving.set(self.leaving.get() + 1);
             connections[key].tell(Order::Kill);
         }
     }
 
-    /// Adds a connection. It leaves the table when the ticket is dropped.
-    pub(crate) fn enter(self: &Rc<Self>) -> Ticket {
-        let connection = Connection::new(self.clock.clone());
+    /// Adds a connection of a socket. It leaves the table when the ticket is dropped.
+    pub(crate) fn enter(self: &Rc<Self>, socket: usize) -> Ticket {
+        let connection = Connection::new(socket, self.shared.clone());
         if self.draining.get() {
             connection.order.set(Order::Drain);
         }
         let mut connections = self.connections.borrow_mut();
         if connections.is_empty() {
-            self.changed.notify_waiters();
+            self.shared.changed.notify_waiters();
         }
+        self.shares.borrow_mut().take(socket, 1);
         let key = connections.insert(connection.clone());
         Ticket { table: self.clone(), key, connection }
     }
@@ -162,12 +296,16 @@ impl ConnectionTable {
     /// Lets a tick pass and ends the connections that have used their time up. In a drain, those that wait for their
     /// client's next request are ended too.
     pub(crate) fn tick(&self) {
-        self.clock.set(self.clock.get() + 1);
-        let now = self.clock.get();
+        let now = self.shared.clock.get() + 1;
+        self.shared.clock.set(now);
         for (_, connection) in &*self.connections.borrow() {
             let activity = connection.activity.get();
-            let waiting_in_drain = self.draining.get() && activity.phase != Phase::Busy && now > activity.since + 1;
-            if waiting_in_drain || overdue(&activity, now, &self.limits).is_some() {
+            let busy = activity.phase == Phase::Busy;
+            let waiting_in_drain = self.draining.get() && !busy && now > activity.since + 1;
+            if waiting_in_drain
+                || overdue(&activity, now, &self.limits).is_some()
+                || (busy && now > activity.since + 1 && connection.is_gone())
+            {
                 connection.tell(Order::Kill);
             }
         }
@@ -191,15 +329,31 @@ impl ConnectionTable {
     /// Waits until nobody is left.
     pub(crate) async fn emptied(&self) {
         while self.len() > 0 {
-            self.changed.notified().await;
+            self.shared.changed.notified().await;
         }
     }
 
     /// Waits until somebody is there.
     pub(crate) async fn occupied(&self) {
         while self.len() == 0 {
-            self.changed.notified().await;
+            self.shared.changed.notified().await;
         }
+    }
+}
+
+/// Counts one that waits.
+struct Waiting<'a>(&'a Cell<usize>);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -213,158 +367,10 @@ pub(crate) struct Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.table.connections.borrow_mut().remove(self.key);
-        self.table.changed.notify_waiters();
-    }
-}
-
-/// A client's stream.
-#[derive(Debug)]
-pub(crate) enum ClientStream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// A client's stream that notes what the client does.
-pub(crate) struct Watched<S> {
-    stream: S,
-    connection: Rc<Connection>,
-}
-
-impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, connection: Rc<Connection>) -> Self {
-        Watched { stream, connection }
-    }
-
-    fn note_write<T>(&self, result: &Poll<io::Result<T>>) {
-        let activity = self.connection.activity.get();
-        if result.is_pending() != activity.awaiting_write.is_some() {
-            self.connection.update(|activity, now| activity.awaiting_write = result.is_pending().then_some(now));
+        self.table.shares.borrow_mut().give_back(self.connection.holder, 1);
+        if self.connection.evicted.get() {
+            self.table.leaving.set(self.table.leaving.get() - 1);
         }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if result.is_ready() && buf.filled().len() > before && self.connection.activity.get().phase == Phase::Idle {
-            self.connection.update(|activity, now| {
-                activity.phase = Phase::Head;
-                activity.since = now;
-            });
-        }
-        result
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note_write(&result);
-        result
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.note_write(&result);
-        result
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// A request's body that notes when somebody waits for the client.
-pub(crate) struct RequestBody {
-    incoming: hyper::body::Incoming,
-    connection: Rc<Connection>,
-}
-
-impl RequestBody {
-    /// The body for a service. One that is empty costs nothing.
-    pub(crate) fn wrap(incoming: hyper::body::Incoming, connection: &Rc<Connection>) -> Body {
-        if incoming.is_end_stream() {
-            return Body::Empty;
-        }
-        Body::Pull(Box::pin(RequestBody { incoming, connection: connection.clone() }))
-    }
-
-    fn note(&self, waiting: bool) {
-        let activity = self.connection.activity.get();
-        if activity.phase == Phase::Busy && waiting != activity.awaiting_body.is_some() {
-            self.connection.update(|activity, now| activity.awaiting_body = waiting.then_some(now));
-        }
-    }
-}
-
-impl PullSource for RequestBody {
-    fn poll_pull(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        let result = loop {
-            match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Pending => break Poll::Pending,
-                Poll::Ready(None) => break Poll::Ready(None),
-                Poll::Ready(Some(Err(error))) => break Poll::Ready(Some(Err(BodyError(error.to_string())))),
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => break Poll::Ready(Some(Ok(data))),
-                    // Trailers, or nothing.
-                    _ => continue,
-                },
-            }
-        };
-        self.note(result.is_pending());
-        result
-    }
-
-    fn remaining(&self) -> Option<u64> {
-        self.incoming.size_hint().exact()
-    }
-}
-
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        // Nobody waits any longer.
-        self.note(false);
-    }
-}
-
-/// A response's body on its way to the client; while it lives, the request is in flight.
-pub(crate) struct ResponseBody {
-    body: Body,
-    _in_flight: InFlight,
-}
-
-impl ResponseBody {
-    pub(crate) fn new(body: Body, in_flight: InFlight) -> Self {
-        ResponseBody { body, _in_flight: in_flight }
-    }
-}
-
-impl HttpBody for ResponseBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.table.shared.changed.notify_waiters();
     }
 }

@@ -4,17 +4,18 @@ use std::{cell::RefCell, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, tas
 
 use bulkhead_ipc::{limit, worker_capnp::Limit};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    connection::{ConnectionTable, InFlight, Order, RequestBody, ResponseBody, Ticket, Watched},
+    client::{ClientIo, Watched},
+    connection::{ConnectionTable, Order, Ticket},
     limits::Limits,
     log::FailureLog,
     rewrite::{Framing, Reject, check_method, rewrite_request, rewrite_response},
+    upload::{ResponseBody, Upload},
 };
 use crate::{
     body::Body,
@@ -46,8 +47,8 @@ impl HttpSocket {
         let mut builder = http1::Builder::new();
         builder
             .keep_alive(true)
-            // A client that shuts its side down has gone: that is what cancels the handler's work.
-            .half_close(false)
+            // A client that shuts its sending side down wants its answer. `Connection::poll_gone` finds those that have gone.
+            .half_close(true)
             // `Content-Type`, as the reference writes it.
             .title_case_headers(true)
             // The reference sends no Date.
@@ -85,32 +86,36 @@ impl HttpSocket {
 
     /// Serves one connection until it ends: because the client or a handler wants it, because it breaks the protocol, or
     /// because its [`Ticket`] says so.
-    pub(crate) async fn serve<S>(self: &Rc<Self>, stream: S, peer: &Peer, ticket: Ticket)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
+    pub(crate) async fn serve<S: ClientIo>(self: &Rc<Self>, stream: S, peer: &Peer, ticket: Ticket) {
         let connection = ticket.connection.clone();
         let context =
             Rc::new(Context { socket: self.clone(), connection: connection.clone(), cf_json: self.client_blob(peer) });
         let service = service_fn(move |request| answer(context.clone(), request));
         let io = TokioIo::new(Watched::new(stream, connection.clone()));
-        let mut served = pin!(self.builder.serve_connection(io, service));
-        let mut draining = false;
-        poll_fn(|cx| {
-            match connection.poll_order(cx) {
-                Order::Run => {}
-                Order::Drain if draining => {}
-                Order::Drain => {
-                    draining = true;
-                    served.as_mut().graceful_shutdown();
+        {
+            let mut served = pin!(self.builder.serve_connection(io, service));
+            let mut draining = false;
+            poll_fn(|cx| {
+                match connection.poll_order(cx) {
+                    Order::Run => {}
+                    Order::Drain if draining => {}
+                    Order::Drain => {
+                        draining = true;
+                        served.as_mut().graceful_shutdown();
+                    }
+                    Order::Kill => return Poll::Ready(()),
                 }
-                Order::Kill => return Poll::Ready(()),
-            }
-            // A connection that ends with an error was ended by its client (gone, or breaking the protocol, which hyper
-            // has answered), or by a response that broke off, which `answer` or the service has put in the log.
-            served.as_mut().poll(cx).map(drop)
-        })
-        .await;
+                // A connection that ends with an error was ended by its client (gone, or breaking the protocol, which hyper
+                // has answered), or by a response that broke off, which `answer` or the service has put in the log.
+                if served.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                connection.poll_leftover(cx);
+                connection.poll_gone(cx)
+            })
+            .await;
+        }
+        connection.detach();
         drop(ticket);
     }
 }
@@ -145,17 +150,40 @@ struct Unanswered;
 
 /// Answers one request. Dropping the future cancels it.
 async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Unanswered> {
-    let in_flight = context.connection.begin_request();
-    let (mut head, incoming) = request.into_parts();
+    let in_flight = Rc::new(context.connection.begin_request());
+    let (head, incoming) = request.into_parts();
+    let version = head.version;
+    let (upload, body) = match Upload::begin(incoming, expects_continue(&head), &context.connection, &in_flight) {
+        Some((upload, body)) => (Some(upload), body),
+        None => (None, Body::Empty),
+    };
+    let mut response = ask(&context, head, body).await?;
+    if let Some(upload) = upload
+        && upload.settle(response.body_mut()).await
+        && version == Version::HTTP_11
+    {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| ResponseBody::new(body, in_flight)))
+}
+
+/// Whether the client waits to be told to send the body, as hyper sees it too (RFC 9110, section 10.1.1).
+fn expects_continue(head: &http::request::Parts) -> bool {
+    let expectation = head.headers.get_all(header::EXPECT).iter().next_back();
+    head.version == Version::HTTP_11
+        && expectation.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Asks the service, and makes a response of what it says.
+async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> Result<Response<Body>, Unanswered> {
     let head_request = head.method == Method::HEAD;
     let version = head.version;
     let socket = &*context.socket;
 
     let cf = match check_method(&head.method).and_then(|()| rewrite_request(&mut head, &socket.options)) {
         Ok(cf) => cf,
-        Err(reject) => return Ok(refuse(reject, in_flight)),
+        Err(reject) => return Ok(refuse(reject)),
     };
-    let body = RequestBody::wrap(incoming, &context.connection);
     let cf_json = cf.or_else(|| context.cf_json.clone());
     let request = ServiceRequest { http: Request::from_parts(head, body), cf_json };
     let response = match socket.service.fetch(request).await {
@@ -173,7 +201,7 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
             }
             let framing = Framing { head_request, version, exact_size: body.size_hint().exact() };
             rewrite_response(&mut head, framing, &socket.options.inject_response_headers);
-            Response::from_parts(head, ResponseBody::new(body, in_flight))
+            Response::from_parts(head, body)
         }
         Err(error) => {
             // What the client did wrong is not for the log: it could fill it.
@@ -181,7 +209,7 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
             if !matches!(error, ServiceError::Refused(..) | ServiceError::BrokenRequest | ServiceError::Exceeded(_)) {
                 socket.complain(&error.to_string());
             }
-            refuse(client_view(&error).ok_or(Unanswered)?, in_flight)
+            refuse(client_view(&error).ok_or(Unanswered)?)
         }
     })
 }
@@ -208,7 +236,7 @@ fn client_view(error: &ServiceError) -> Option<Reject> {
     })
 }
 
-fn refuse(reject: Reject, in_flight: InFlight) -> Response<ResponseBody> {
+fn refuse(reject: Reject) -> Response<Body> {
     let text = match reject.text {
         std::borrow::Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
         std::borrow::Cow::Owned(text) => Bytes::from(text),
@@ -223,7 +251,7 @@ fn refuse(reject: Reject, in_flight: InFlight) -> Response<ResponseBody> {
     if reject.status == StatusCode::NOT_IMPLEMENTED {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     }
-    response.map(|()| ResponseBody::new(Body::Bytes(text), in_flight))
+    response.map(|()| Body::Bytes(text))
 }
 
 /// Serves what stands in `bytes`, followed by the end of the stream, with a service that reads every body and answers
@@ -245,22 +273,18 @@ pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) ->
         }
     }
     let socket = HttpSocket::new("test".into(), options, limits, Rc::new(Ok200), Log::to_channel(1).0);
-    let table = ConnectionTable::new(limits);
+    let table = ConnectionTable::new(limits, 1);
     let (client, server) = tokio::io::duplex(64 * 1024);
     let (mut read, mut write) = tokio::io::split(client);
     let mut answer = Vec::new();
     let send = async {
         let _ = tokio::io::AsyncWriteExt::write_all(&mut write, bytes).await;
-        // The end of the stream means that the client has gone, which cancels what is left: let it be answered before.
-        for _ in 0..64 {
-            tokio::task::yield_now().await;
-        }
         let _ = tokio::io::AsyncWriteExt::shutdown(&mut write).await;
     };
     let receive = async {
         let _ = tokio::io::AsyncReadExt::read_to_end(&mut read, &mut answer).await;
     };
-    tokio::join!(socket.serve(server, &Peer::Unknown, table.enter()), send, receive);
+    tokio::join!(socket.serve(server, &Peer::Unknown, table.enter(0)), send, receive);
     answer
 }
 

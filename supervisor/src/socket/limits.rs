@@ -19,8 +19,11 @@ pub struct Limits {
     pub body_stall: Duration,
     /// How long a client may take no byte of a response that is waiting to be sent.
     pub write_stall: Duration,
-    /// Connections of one shard, over all its sockets. At the limit, the one that has been waiting for its client the
-    /// longest makes room; if all are at work, new ones wait in the kernel's queue.
+    /// How long a client that was sending when its connection ended may go on, so that it gets to read the answer.
+    pub linger_time: Duration,
+    /// Connections of one shard, over all its sockets. Half of them are divided among the sockets, each of which has its
+    /// share to itself; the others are for whoever comes first. At the limit, the one that has been waiting for its client
+    /// the longest makes room; if all are at work, new ones wait in the kernel's queue.
     pub connections: usize,
     /// How long requests in flight may go on after a shutdown was asked for.
     pub drain_time: Duration,
@@ -37,6 +40,7 @@ impl Default for Limits {
             idle_time: Duration::from_secs(15),
             body_stall: Duration::from_secs(60),
             write_stall: Duration::from_secs(60),
+            linger_time: Duration::from_secs(10),
             connections: 10_000,
             drain_time: Duration::from_secs(30),
             tick: Duration::from_secs(1),
@@ -51,8 +55,10 @@ pub(crate) enum Phase {
     Idle,
     /// A part of a request's head is here, or the connection is new.
     Head,
-    /// A request is being answered.
+    /// A request is being answered, or the rest of its body read.
     Busy,
+    /// Everything is sent; what the client still sends is read away until it closes its side.
+    Linger,
 }
 
 /// What is known about a connection. Ticks count from the start of the shard.
@@ -66,6 +72,8 @@ pub(crate) struct Activity {
     pub(crate) awaiting_body: Option<u64>,
     /// Since when the client has taken no byte of what is ready to be sent.
     pub(crate) awaiting_write: Option<u64>,
+    /// Since when the client sends no more, while a request of its is being answered.
+    pub(crate) half_closed: Option<u64>,
 }
 
 /// [`Limits`] in ticks.
@@ -75,6 +83,7 @@ pub(crate) struct TickLimits {
     pub(crate) idle: u64,
     pub(crate) body: u64,
     pub(crate) write: u64,
+    pub(crate) linger: u64,
 }
 
 impl TickLimits {
@@ -88,6 +97,7 @@ impl TickLimits {
             idle: ticks(limits.idle_time),
             body: ticks(limits.body_stall),
             write: ticks(limits.write_stall),
+            linger: ticks(limits.linger_time),
         }
     }
 }
@@ -99,6 +109,7 @@ pub(crate) enum Overdue {
     Idle,
     Body,
     Write,
+    Linger,
 }
 
 /// Whether a connection has used its time up.
@@ -111,35 +122,111 @@ pub(crate) fn overdue(activity: &Activity, now: u64, limits: &TickLimits) -> Opt
         Phase::Head => over(activity.since, limits.head).then_some(Overdue::Head),
         Phase::Idle => over(activity.since, limits.idle).then_some(Overdue::Idle),
         Phase::Busy => activity.awaiting_body.is_some_and(|since| over(since, limits.body)).then_some(Overdue::Body),
+        Phase::Linger => over(activity.since, limits.linger).then_some(Overdue::Linger),
     }
 }
 
 /// Which of these connections makes room for a new one: the one whose client has kept us waiting the longest, idle ones
-/// first. `None` when all are being served.
+/// first, and last those that are being served but whose clients have perhaps gone. `None` when all are being served.
 pub(crate) fn make_room(connections: impl Iterator<Item = (usize, Activity)>) -> Option<usize> {
     connections
         .filter_map(|(key, activity)| match activity.phase {
-            Phase::Idle => Some(((0, activity.since), key)),
+            Phase::Idle | Phase::Linger => Some(((0, activity.since), key)),
             Phase::Head => Some(((1, activity.since), key)),
-            Phase::Busy => activity.awaiting_body.or(activity.awaiting_write).map(|since| ((2, since), key)),
+            Phase::Busy => {
+                let stalled = activity.awaiting_body.or(activity.awaiting_write).map(|since| (2, since));
+                stalled.or(activity.half_closed.map(|since| (3, since))).map(|order| (order, key))
+            }
         })
         .min()
         .map(|(_, key)| key)
+}
+
+/// How much of a common good each of several holders has: half of it is divided among them, so that none of them can keep
+/// another from its share, and half is for whoever comes first.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    /// What each holder has to itself.
+    reserved: usize,
+    /// What is for all.
+    common: usize,
+    /// What is taken of that.
+    common_taken: usize,
+    /// What each holder has.
+    taken: Vec<usize>,
+}
+
+impl Shares {
+    /// Divides `total` among `holders`. Each gets at least one, whatever the total.
+    pub(crate) fn new(total: usize, holders: usize) -> Shares {
+        let holders = holders.max(1);
+        let reserved = (total / 2 / holders).max(1);
+        let common = total.saturating_sub(reserved * holders);
+        Shares { reserved, common, common_taken: 0, taken: vec![0; holders] }
+    }
+
+    /// Whether a holder can have `amount` more.
+    pub(crate) fn has(&self, holder: usize, amount: usize) -> bool {
+        self.common_taken + self.beyond(holder, amount) <= self.common
+    }
+
+    /// Whether a holder has more than what it has to itself.
+    pub(crate) fn exceeds(&self, holder: usize) -> bool {
+        self.taken[holder] > self.reserved
+    }
+
+    /// Gives a holder `amount`, whether there is that much or not.
+    pub(crate) fn take(&mut self, holder: usize, amount: usize) {
+        self.common_taken += self.beyond(holder, amount);
+        self.taken[holder] += amount;
+    }
+
+    /// Takes `amount` back from a holder.
+    pub(crate) fn give_back(&mut self, holder: usize, amount: usize) {
+        self.taken[holder] -= amount;
+        self.common_taken -= self.beyond(holder, amount);
+    }
+
+    /// How much of `amount` more would be of what is for all.
+    fn beyond(&self, holder: usize, amount: usize) -> usize {
+        amount.saturating_sub(self.reserved.saturating_sub(self.taken[holder]))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LIMITS: TickLimits = TickLimits { head: 3, idle: 5, body: 7, write: 9 };
+    const LIMITS: TickLimits = TickLimits { head: 3, idle: 5, body: 7, write: 9, linger: 11 };
 
     fn activity(phase: Phase, since: u64) -> Activity {
-        Activity { phase, since, awaiting_body: None, awaiting_write: None }
+        Activity { phase, since, awaiting_body: None, awaiting_write: None, half_closed: None }
+    }
+
+    #[test]
+    fn no_holder_can_take_the_share_of_another() {
+        let mut shares = Shares::new(100, 2);
+        while shares.has(0, 1) {
+            shares.take(0, 1);
+        }
+        assert_eq!(shares.taken, [75, 0]);
+        assert!(shares.has(1, 25) && !shares.has(1, 26) && shares.exceeds(0));
+        shares.take(1, 20);
+        shares.give_back(0, 10);
+        assert!(shares.has(1, 15) && !shares.has(1, 16) && !shares.exceeds(1));
+        shares.take(1, 15);
+        shares.give_back(1, 35);
+        shares.give_back(0, 65);
+        assert_eq!((shares.taken, shares.common_taken), (vec![0, 0], 0));
+        assert!(Shares::new(100, 1).has(0, 100) && !Shares::new(100, 1).has(0, 101), "one holder has all of it");
+        assert!(Shares::new(2, 8).has(7, 1), "each has something");
     }
 
     #[test]
     fn each_limit_ends_its_phase_and_no_other() {
-        for (phase, limit, why) in [(Phase::Head, 3, Overdue::Head), (Phase::Idle, 5, Overdue::Idle)] {
+        for (phase, limit, why) in
+            [(Phase::Head, 3, Overdue::Head), (Phase::Idle, 5, Overdue::Idle), (Phase::Linger, 11, Overdue::Linger)]
+        {
             assert_eq!(overdue(&activity(phase, 10), 10 + limit - 1, &LIMITS), None);
             assert_eq!(overdue(&activity(phase, 10), 10 + limit, &LIMITS), Some(why));
         }
@@ -162,6 +249,9 @@ mod tests {
     #[test]
     fn the_idlest_makes_room_and_work_is_never_evicted() {
         let stalled = Activity { awaiting_body: Some(1), ..activity(Phase::Busy, 0) };
+        let half_closed = Activity { half_closed: Some(0), ..activity(Phase::Busy, 0) };
+        assert_eq!(make_room([half_closed, activity(Phase::Busy, 0)].into_iter().enumerate()), Some(0));
+        assert_eq!(make_room([half_closed, stalled].into_iter().enumerate()), Some(1));
         let all = [
             activity(Phase::Busy, 0),
             stalled,

@@ -4,17 +4,19 @@
 //! [`serve`] joins them until a shutdown.
 
 mod address;
+mod client;
 mod connection;
 mod http;
 mod limits;
 mod listener;
 mod log;
 mod rewrite;
+mod upload;
 
 use std::{io, rc::Rc, time::Duration};
 
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::watch,
 };
 
@@ -24,10 +26,7 @@ pub use self::{
     limits::Limits,
     listener::{BoundSocket, ListenError, Listener},
 };
-use self::{
-    connection::{ClientStream, ConnectionTable},
-    http::Peer,
-};
+use self::{connection::ConnectionTable, http::Peer};
 
 /// How a shard's sockets ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,15 +48,15 @@ pub async fn serve(
     limits: &Limits,
     mut shutdown: watch::Receiver<bool>,
 ) -> io::Result<Drained> {
-    let table = ConnectionTable::new(limits);
+    let table = ConnectionTable::new(limits, sockets.len());
     let mut accepting = Vec::new();
-    for (socket, listeners) in sockets {
+    for (number, (socket, listeners)) in sockets.into_iter().enumerate() {
         for listener in listeners {
             let listener = match listener {
                 Listener::Tcp(listener) => Acceptor::Tcp(TcpListener::from_std(listener)?),
                 Listener::Unix(listener) => Acceptor::Unix(UnixListener::from_std(listener)?),
             };
-            let task = accept_all(listener, socket.clone(), table.clone());
+            let task = accept_all(listener, number, socket.clone(), table.clone());
             accepting.push(tokio::task::spawn_local(task));
         }
     }
@@ -98,6 +97,12 @@ enum Acceptor {
     Unix(UnixListener),
 }
 
+/// What an [`Acceptor`] gives.
+enum ClientStream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
 impl Acceptor {
     async fn accept(&self) -> io::Result<(ClientStream, Peer)> {
         match self {
@@ -117,13 +122,13 @@ impl Acceptor {
     }
 }
 
-async fn accept_all(listener: Acceptor, socket: Rc<HttpSocket>, table: Rc<ConnectionTable>) {
+async fn accept_all(listener: Acceptor, number: usize, socket: Rc<HttpSocket>, table: Rc<ConnectionTable>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // Only now: an idle connection is not sent away for a client that may never come.
-                table.room().await;
-                let (socket, ticket) = (socket.clone(), table.enter());
+                table.room(number).await;
+                let (socket, ticket) = (socket.clone(), table.enter(number));
                 tokio::task::spawn_local(async move {
                     match stream {
                         ClientStream::Tcp(stream) => socket.serve(stream, &peer, ticket).await,
@@ -136,7 +141,7 @@ async fn accept_all(listener: Acceptor, socket: Rc<HttpSocket>, table: Rc<Connec
             // Out of descriptors or memory: the connection stays in the queue, so asking again at once would only spin.
             Err(error) => {
                 socket.complain(&format!("cannot accept a connection: {error}; trying again"));
-                table.make_room();
+                table.make_room(None);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

@@ -1,0 +1,315 @@
+//! A request's body on its way from the client: who reads it, and what becomes of the part that nobody reads.
+//!
+//! The next request of a connection begins after the body of the one before it. What a service leaves of a body is
+//! therefore read away where it is short; where it is not, the connection ends, and the head of the response says so
+//! (RFC 9112, section 9.6).
+
+use std::{
+    cell::RefCell,
+    future::{Future as _, poll_fn},
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::connection::{Connection, InFlight};
+use crate::body::{Body, BodyError, PullSource, next_chunk};
+
+/// Bytes of a body that are read away for the sake of the next request on the connection.
+const DISCARD: u64 = 256 << 10;
+
+/// Bytes that are read away after a response whose head could not say that the connection ends, for when it was sent it
+/// looked as if the body would be read.
+const DISCARD_UNANNOUNCED: u64 = 64 << 20;
+
+/// How long the head of a response whose body is a stream waits for the service to ask for the body of a request whose
+/// client waits to be told to send it. It is as long as clients wait before they send it all the same.
+const EXPECT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A request's body, from the end of the head to the end of the body.
+pub(crate) struct Upload {
+    state: RefCell<State>,
+    connection: Rc<Connection>,
+}
+
+struct State {
+    /// `None`: at the end, broken off or given up.
+    incoming: Option<Incoming>,
+    /// The request is not over before its body is.
+    in_flight: Option<Rc<InFlight>>,
+    /// The client waits for `100 Continue` before it sends the body, which hyper sends when the body is first asked for.
+    expects: bool,
+    /// A service holds the body.
+    held: bool,
+    /// It broke off: the client sends nothing that could be read after it.
+    broken: bool,
+    /// Bytes that may be read away.
+    discard: u64,
+    /// Who waits for the service to ask for the body.
+    waiting: Option<Waker>,
+}
+
+impl State {
+    fn remaining(&self) -> Option<u64> {
+        self.incoming.as_ref().map_or(Some(0), |incoming| incoming.size_hint().exact())
+    }
+}
+
+impl Upload {
+    /// The body of a request that has one.
+    pub(crate) fn begin(
+        incoming: Incoming,
+        expects: bool,
+        connection: &Rc<Connection>,
+        in_flight: &Rc<InFlight>,
+    ) -> Option<(Rc<Upload>, Body)> {
+        if incoming.is_end_stream() {
+            return None;
+        }
+        let state = State {
+            incoming: Some(incoming),
+            in_flight: Some(in_flight.clone()),
+            expects,
+            held: true,
+            broken: false,
+            discard: DISCARD,
+            waiting: None,
+        };
+        let upload = Rc::new(Upload { state: RefCell::new(state), connection: connection.clone() });
+        connection.begin_upload(upload.clone());
+        let body = Body::Pull(Box::pin(RequestBody { upload: upload.clone() }));
+        Some((upload, body))
+    }
+
+    /// The next bytes, for the service or to be thrown away.
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let state = &mut *self.state.borrow_mut();
+        let Some(incoming) = &mut state.incoming else { return Poll::Ready(None) };
+        let next = loop {
+            match Pin::new(&mut *incoming).poll_frame(cx) {
+                Poll::Pending => {
+                    self.connection.note_body(true);
+                    return Poll::Pending;
+                }
+                Poll::Ready(None) => break None,
+                Poll::Ready(Some(Err(error))) => break Some(Err(BodyError(error.to_string()))),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => break Some(Ok(data)),
+                    // Trailers, or nothing.
+                    _ => continue,
+                },
+            }
+        };
+        self.connection.note_body(false);
+        if !matches!(next, Some(Ok(_))) || incoming.is_end_stream() {
+            state.broken = matches!(next, Some(Err(_)));
+            state.incoming = None;
+            state.in_flight = None;
+            self.connection.end_upload(false);
+        }
+        Poll::Ready(next)
+    }
+
+    /// Reads away what is left when the service has let go of it.
+    pub(crate) fn poll_leftover(&self, cx: &mut Context<'_>) {
+        loop {
+            {
+                let state = self.state.borrow();
+                // Reading would have the client send it.
+                if state.held || state.expects {
+                    return;
+                }
+            }
+            match self.poll_next(cx) {
+                Poll::Ready(Some(Ok(chunk))) => {
+                    let discard = self.state.borrow().discard.checked_sub(chunk.len() as u64);
+                    match discard {
+                        Some(discard) => self.state.borrow_mut().discard = discard,
+                        None => self.give_up(),
+                    }
+                }
+                Poll::Ready(_) | Poll::Pending => return,
+            }
+        }
+    }
+
+    /// Reads no more. hyper ends the connection after the response, unless it finds that it has all of the body already.
+    pub(crate) fn give_up(&self) {
+        let state = &mut *self.state.borrow_mut();
+        if state.incoming.take().is_some() {
+            state.in_flight = None;
+            self.connection.end_upload(true);
+        }
+    }
+
+    /// Decides, when the head of the response is about to be sent, what becomes of the rest of the body. Returns whether the
+    /// head has to say that the connection ends; where hyper knows that it does, it says so itself.
+    pub(crate) async fn settle(&self, response: &mut Body) -> bool {
+        if self.state.borrow().broken {
+            return true;
+        }
+        if self.state.borrow().held {
+            if !matches!(response, Body::Pull(_)) {
+                // The response is whole: what reads on does so for itself, and nobody knows for how long.
+                return self.state.borrow().remaining().is_none_or(|left| left > DISCARD);
+            }
+            self.wait_for_interest(response).await;
+            let state = &mut *self.state.borrow_mut();
+            state.discard = DISCARD_UNANNOUNCED;
+            return state.expects && state.incoming.is_some();
+        }
+        poll_fn(|cx| {
+            self.poll_leftover(cx);
+            Poll::Ready(())
+        })
+        .await;
+        let kept = {
+            let state = self.state.borrow();
+            !state.expects && state.remaining().is_some_and(|left| left <= state.discard)
+        };
+        if !kept {
+            self.give_up();
+            // hyper notices before it asks for the response again.
+            let_hyper_read().await;
+        }
+        self.state.borrow().broken
+    }
+
+    /// Waits until the service asks for the body that its client waits to be told to send, or the response has begun to
+    /// come without it: after the head of the response the client could not be told any more.
+    async fn wait_for_interest(&self, response: &mut Body) {
+        if !self.state.borrow().expects {
+            return;
+        }
+        let (asked, first) = {
+            let mut begun = pin!(next_chunk(response));
+            let interest = poll_fn(|cx| {
+                self.state.borrow_mut().waiting = Some(cx.waker().clone());
+                // This may have the service ask for the body.
+                let begun = begun.as_mut().poll(cx);
+                let state = self.state.borrow();
+                match begun {
+                    Poll::Ready(chunk) => Poll::Ready((!state.expects, Some(chunk))),
+                    Poll::Pending if !state.expects || !state.held => Poll::Ready((true, None)),
+                    Poll::Pending => Poll::Pending,
+                }
+            });
+            tokio::time::timeout(EXPECT_PATIENCE, interest).await.unwrap_or((false, None))
+        };
+        if let Some(first) = first {
+            let rest = std::mem::replace(response, Body::Empty);
+            *response = Body::Pull(Box::pin(Begun { first, rest }));
+        }
+        if asked {
+            let_hyper_read().await;
+        }
+    }
+}
+
+/// Lets hyper look at the body between two looks at the response.
+async fn let_hyper_read() {
+    let mut again = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut again, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A request's body in the hands of a service.
+struct RequestBody {
+    upload: Rc<Upload>,
+}
+
+impl PullSource for RequestBody {
+    fn poll_pull(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        {
+            let state = &mut *self.upload.state.borrow_mut();
+            state.expects = false;
+            if let Some(waiting) = state.waiting.take() {
+                waiting.wake();
+            }
+        }
+        self.upload.poll_next(cx)
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        self.upload.state.borrow().remaining()
+    }
+
+    fn is_on_demand(&self) -> bool {
+        self.upload.state.borrow().expects
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let state = &mut *self.upload.state.borrow_mut();
+        state.held = false;
+        if let Some(waiting) = state.waiting.take() {
+            waiting.wake();
+        }
+        if state.incoming.is_some() {
+            // Nobody waits any longer. The connection's task reads the rest away.
+            self.upload.connection.note_body(false);
+            self.upload.connection.wake();
+        }
+    }
+}
+
+/// A body of which the first chunk, or its end, is here already.
+struct Begun {
+    first: Option<Result<Bytes, BodyError>>,
+    rest: Body,
+}
+
+impl PullSource for Begun {
+    fn poll_pull(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
+        pin!(next_chunk(&mut self.rest)).poll(cx)
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        let first = self.first.as_ref().map_or(0, |first| first.as_ref().map_or(0, |chunk| chunk.len() as u64));
+        self.rest.size_hint().exact().map(|rest| rest + first)
+    }
+}
+
+/// A response's body on its way to the client; while it lives, the request is in flight.
+pub(crate) struct ResponseBody {
+    body: Body,
+    _in_flight: Rc<InFlight>,
+}
+
+impl ResponseBody {
+    pub(crate) fn new(body: Body, in_flight: Rc<InFlight>) -> Self {
+        ResponseBody { body, _in_flight: in_flight }
+    }
+}
+
+impl http_body::Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
