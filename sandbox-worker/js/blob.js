@@ -12,6 +12,7 @@
   const RangeErrorConstructor = RangeError;
   const DateNow = Date.now;
   const MathRandom = Math.random;
+  const ReflectConstruct = Reflect.construct;
   const charCodeAt = uncurryThis(String.prototype.charCodeAt);
   const stringSlice = uncurryThis(String.prototype.slice);
   const indexOfString = uncurryThis(String.prototype.indexOf);
@@ -38,8 +39,9 @@
     return toLowerCase(type);
   };
 
-  /** Converts the parts, in order, into one array of bytes. */
-  const concatenate = (parts, className, native) => {
+  /** Converts a sequence of parts to a linked list of `{ bytes, text, next }`; a part that is no bytes is text. */
+  const convertParts = (parts, className) => {
+    if (parts === undefined) return undefined;
     if (!isObject(parts)) throw constructorNotOfType(className, 1, "Array");
     const method = parts[SymbolIterator];
     if (typeof method !== "function") throw constructorNotOfType(className, 1, "Array");
@@ -47,26 +49,27 @@
     const { next } = iterator;
     let first;
     let last;
-    let size = 0;
     for (;;) {
       const result = FunctionPrototypeApply(next, iterator, []);
       if (!isObject(result)) throw new TypeErrorConstructor("The iterator's result is not an object.");
-      if (result.done) break;
+      if (result.done) return first;
       const part = result.value;
-      let bytes = bytesOfBlob(part) ?? bytesOf(part);
-      if (bytes === undefined) {
-        let text = toUSVString(part);
-        if (native) text = replaceUnits(text, nativeLineEnd);
-        bytes = internal.encodeUtf8(text);
-      }
-      size += typedArrayByteLength(bytes);
-      if (size > MAX_BLOB_BYTES) {
-        throw new RangeErrorConstructor(`Blob size ${size} exceeds limit ${MAX_BLOB_BYTES}`);
-      }
-      const node = { bytes, next: undefined };
+      const bytes = bytesOfBlob(part) ?? bytesOf(part);
+      const node = { bytes, text: bytes === undefined ? toUSVString(part) : undefined, next: undefined };
       if (last === undefined) first = node;
       else last.next = node;
       last = node;
+    }
+  };
+  /** The bytes of converted parts, one after the other. */
+  const joinParts = (first, native) => {
+    let size = 0;
+    for (let node = first; node !== undefined; node = node.next) {
+      node.bytes ??= internal.encodeUtf8(native ? replaceUnits(node.text, nativeLineEnd) : node.text);
+      size += typedArrayByteLength(node.bytes);
+      if (size > MAX_BLOB_BYTES) {
+        throw new RangeErrorConstructor(`Blob size ${size} exceeds limit ${MAX_BLOB_BYTES}`);
+      }
     }
     const data = new Bytes(size);
     let offset = 0;
@@ -78,6 +81,7 @@
   };
 
   let bytesOfBlob;
+  let blobType;
   let makeBlob;
   // What a Blob of ours is made of, handed to the constructor outside its arguments.
   let pending;
@@ -92,18 +96,18 @@
         pending = undefined;
         return;
       }
-      if (options !== undefined && options !== null && !isObject(options)) {
-        throw constructorNotOfType("Blob", 2, "Options");
-      }
-      const { type, native } = blobOptions(options);
-      this.#bytes = blobParts === undefined ? new Bytes(0) : concatenate(blobParts, "Blob", native);
+      // Web IDL converts arguments in their order; line ends wait for what the options say.
+      const parts = convertParts(blobParts, "Blob");
+      const { type, native } = blobOptions(options, "Blob", 2);
+      this.#bytes = joinParts(parts, native);
       this.#type = type;
     }
     static {
       bytesOfBlob = (value) => (isObject(value) && #bytes in value ? value.#bytes : undefined);
-      makeBlob = (bytes, type) => {
+      blobType = (blob) => blob.#type;
+      makeBlob = (bytes, type, Class = Blob) => {
         pending = { bytes, type };
-        return new Blob();
+        return ReflectConstruct(Blob, [], Class);
       };
     }
     get size() {
@@ -147,9 +151,10 @@
     }
   }
   shape(Blob, "Blob");
-  const blobOptions = (options) => {
+  const blobOptions = (options, className, index) => {
     const result = { __proto__: null, type: "", native: false };
     if (options === undefined || options === null) return result;
+    if (!isObject(options)) throw constructorNotOfType(className, index, "Options");
     const { endings } = options;
     if (endings !== undefined) {
       const value = toDOMString(endings);
@@ -164,42 +169,60 @@
   };
 
   let isFile;
-  class File extends Blob {
+  let fileName;
+  let fileModified;
+  /**
+   * What makes a Blob a File, put on it from outside: the constructor of File calls what scripts put in the place of the
+   * class that it extends, and no script may run while a form is parsed.
+   */
+  class FileState extends (class {
+    constructor(file) {
+      return file;
+    }
+  }) {
     #name;
     #lastModified;
-    constructor(fileBits, fileName, options = undefined) {
-      if (arguments.length < 2 && pendingFile === undefined) {
-        throw constructorNotOfType("File", arguments.length + 1, arguments.length === 0 ? "Array" : "string");
-      }
-      super(fileBits, options);
-      if (pendingFile !== undefined) {
-        this.#name = pendingFile.name;
-        this.#lastModified = pendingFile.lastModified;
-        pendingFile = undefined;
-        return;
-      }
-      this.#name = toUSVString(fileName);
-      const lastModified = options === undefined || options === null ? undefined : options.lastModified;
-      this.#lastModified = lastModified === undefined ? DateNow() : toClampedInteger(lastModified);
+    constructor(file, name, lastModified) {
+      super(file);
+      this.#name = name;
+      this.#lastModified = lastModified;
     }
     static {
       isFile = (value) => isObject(value) && #name in value;
+      fileName = (file) => file.#name;
+      fileModified = (file) => file.#lastModified;
+    }
+  }
+  class File extends Blob {
+    constructor(fileBits, fileName, options = undefined) {
+      if (arguments.length < 2) throw constructorNotOfType("File", 2, "string");
+      const parts = convertParts(fileBits, "File");
+      const name = toUSVString(fileName);
+      const { type, native } = blobOptions(options, "File", 3);
+      const lastModified = options === undefined || options === null ? undefined : options.lastModified;
+      const modified = lastModified === undefined ? DateNow() : toClampedInteger(lastModified);
+      pending = { bytes: joinParts(parts, native), type };
+      try {
+        super();
+      } finally {
+        pending = undefined;
+      }
+      new FileState(this, name, modified);
     }
     get name() {
-      if (!(#name in this)) throw illegalInvocation();
-      return this.#name;
+      if (!isFile(this)) throw illegalInvocation();
+      return fileName(this);
     }
     get lastModified() {
-      if (!(#name in this)) throw illegalInvocation();
-      return this.#lastModified;
+      if (!isFile(this)) throw illegalInvocation();
+      return fileModified(this);
     }
   }
   shape(File, "File", 2);
-  let pendingFile;
   const makeFile = (bytes, type, name, lastModified) => {
-    pending = { bytes, type };
-    pendingFile = { name, lastModified };
-    return new File();
+    const file = makeBlob(bytes, type, File);
+    new FileState(file, name, lastModified);
+    return file;
   };
 
   // -------------------------------------------------------------------------------------------------- FormData
@@ -277,9 +300,9 @@
       return toUSVString(value);
     }
     if (isFile(value)) {
-      return hasFilename ? makeFile(bytes, value.type, toUSVString(filename), value.lastModified) : value;
+      return hasFilename ? makeFile(bytes, blobType(value), toUSVString(filename), fileModified(value)) : value;
     }
-    return makeFile(bytes, value.type, hasFilename ? toUSVString(filename) : name, DateNow());
+    return makeFile(bytes, blobType(value), hasFilename ? toUSVString(filename) : name, DateNow());
   };
 
   let formOf;
@@ -427,7 +450,7 @@
       if (typeof value === "string") {
         add(internal.encodeUtf8(`${head}\r\n\r\n${normalizeNewlines(value)}\r\n`));
       } else {
-        head += `; filename="${escapeName(fileName(value))}"\r\nContent-Type: ${fileType(value) || "application/octet-stream"}\r\n\r\n`;
+        head += `; filename="${escapeName(fileName(value))}"\r\nContent-Type: ${blobType(value) || "application/octet-stream"}\r\n\r\n`;
         add(internal.encodeUtf8(head));
         add(bytesOfBlob(value));
         add(internal.encodeUtf8("\r\n"));
@@ -442,8 +465,6 @@
     }
     return { __proto__: null, bytes, contentType: `multipart/form-data; boundary=${boundary}` };
   };
-  const fileName = internal.primordials.getter(File.prototype, "name");
-  const fileType = internal.primordials.getter(Blob.prototype, "type");
 
   /** Value of one parameter of a header such as Content-Type, or undefined. Quoted strings lose their quotes. */
   const parameter = (header, wanted) => {
@@ -646,14 +667,12 @@
     parseFormData,
     serializeFormData,
     newBlob: makeBlob,
-    newFile: makeFile,
     isBlob: (value) => bytesOfBlob(value) !== undefined,
     isFormData: (value) => formOf(value) !== undefined,
     blobBytes: bytesOfBlob,
-    blobType: (blob) => fileType(blob),
+    blobType,
     forgetBlobs() {
       pending = undefined;
-      pendingFile = undefined;
     },
   };
 })

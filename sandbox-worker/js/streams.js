@@ -378,8 +378,12 @@
     }
     /** `result` is what the start method returned. */
     startWith(result) {
+      this.startAfter(PromiseResolve(result));
+    }
+    /** `promise` is a promise of ours, which is not asked for its constructor. */
+    startAfter(promise) {
       upon(
-        PromiseResolve(result),
+        promise,
         () => {
           this.started = true;
           this.callPullIfNeeded();
@@ -1202,6 +1206,8 @@
   }
 
   const teeStream = (stream) => {
+    // As in the reference, even before a branch is read.
+    stream.disturbed = true;
     const tee = stream.controller.isByte ? new ByteTee(stream) : new DefaultTee(stream);
     tee.branch1.expectedLength = stream.expectedLength;
     tee.branch2.expectedLength = stream.expectedLength;
@@ -1365,9 +1371,12 @@
       stream.backpressure = this.getBackpressure();
     }
     startWith(result) {
+      this.startAfter(PromiseResolve(result));
+    }
+    startAfter(promise) {
       const { stream } = this;
       upon(
-        PromiseResolve(result),
+        promise,
         () => {
           this.started = true;
           this.advanceQueueIfNeeded();
@@ -2082,9 +2091,9 @@
   }
   const initializeTransform = (stream, startPromise, writableHwm, writableSize, readableHwm, readableSize) => {
     const writable = (stream.writable = new Writable());
-    new WritableController(writable, new TransformSink(stream), writableHwm, writableSize).startWith(startPromise);
+    new WritableController(writable, new TransformSink(stream), writableHwm, writableSize).startAfter(startPromise);
     const readable = (stream.readable = new Readable());
-    new DefaultController(readable, new TransformSource(stream), readableHwm, readableSize).startWith(startPromise);
+    new DefaultController(readable, new TransformSource(stream), readableHwm, readableSize).startAfter(startPromise);
     transformSetBackpressure(stream, true);
   };
   const makeInternalTransform = (codec) => {
@@ -2207,7 +2216,7 @@
   // ------------------------------------------------------------------------------------------- public classes
 
   let readableOf;
-  let readerOf;
+  let moveReadable;
   let requestView;
   let invalidateRequest;
   let writableOf;
@@ -2227,6 +2236,14 @@
     }
     static {
       readableOf = (value) => (isObject(value) && #s in value ? value.#s : undefined);
+      // What a stream is goes over to a new object; to whoever holds the old one it has been read.
+      moveReadable = (value) => {
+        const stream = value.#s;
+        value.#s = usedReadable();
+        value.#s.wrapper = value;
+        stream.wrapper = undefined;
+        return readableWrapper(stream);
+      };
     }
     static from(asyncIterable) {
       return readableWrapper(fromIterable(asyncIterable));
@@ -2721,6 +2738,7 @@
 
   class TransformStream {
     #s;
+    #readable; // kept: what the stream is may go over to another object
     constructor(transformer = undefined, writableStrategy = undefined, readableStrategy = undefined) {
       if (subclassState !== undefined) {
         this.#s = subclassState;
@@ -2767,7 +2785,7 @@
     }
     get readable() {
       if (!(#s in this)) throw illegalInvocation();
-      return readableWrapper(this.#s.readable);
+      return (this.#readable ??= readableWrapper(this.#s.readable));
     }
     get writable() {
       if (!(#s in this)) throw illegalInvocation();
@@ -2868,18 +2886,35 @@
       return text.length > 0 ? internal.encodeUtf8(text) : undefined;
     }
     flush() {
-      return this.high === "" ? undefined : new Bytes([0xef, 0xbf, 0xbd]);
+      return this.high === "" ? undefined : internal.encodeUtf8("\ufffd");
     }
   }
-  class TextEncoderStream extends TransformStream {
-    #brand;
-    constructor() {
-      subclassState = makeInternalTransform(new EncoderCodec());
-      super();
+  /** The streams of a class that includes the standard's mixin GenericTransformStream: no TransformStream. */
+  class TransformSides {
+    constructor(pipe) {
+      this.pipe = pipe;
+      this.made = undefined;
     }
+    get readable() {
+      return (this.made ??= readableWrapper(this.pipe.readable));
+    }
+    get writable() {
+      return writableWrapper(this.pipe.writable);
+    }
+  }
+  class TextEncoderStream {
+    #sides = new TransformSides(makeInternalTransform(new EncoderCodec()));
     get encoding() {
-      if (!(#brand in this)) throw illegalInvocation();
+      if (!(#sides in this)) throw illegalInvocation();
       return "utf-8";
+    }
+    get readable() {
+      if (!(#sides in this)) throw illegalInvocation();
+      return this.#sides.readable;
+    }
+    get writable() {
+      if (!(#sides in this)) throw illegalInvocation();
+      return this.#sides.writable;
     }
   }
   shape(TextEncoderStream, "TextEncoderStream");
@@ -2902,13 +2937,12 @@
       return text === "" ? undefined : text;
     }
   }
-  class TextDecoderStream extends TransformStream {
+  class TextDecoderStream {
     #decoder;
+    #sides;
     constructor(label = "utf-8", options = undefined) {
-      const decoder = internal.newTextDecoder(label, options);
-      subclassState = makeInternalTransform(new DecoderCodec(decoder));
-      super();
-      this.#decoder = decoder;
+      this.#decoder = internal.newTextDecoder(label, options);
+      this.#sides = new TransformSides(makeInternalTransform(new DecoderCodec(this.#decoder)));
     }
     get encoding() {
       if (!(#decoder in this)) throw illegalInvocation();
@@ -2921,6 +2955,14 @@
     get ignoreBOM() {
       if (!(#decoder in this)) throw illegalInvocation();
       return this.#decoder.ignoreBOM;
+    }
+    get readable() {
+      if (!(#decoder in this)) throw illegalInvocation();
+      return this.#sides.readable;
+    }
+    get writable() {
+      if (!(#decoder in this)) throw illegalInvocation();
+      return this.#sides.writable;
     }
   }
   shape(TextDecoderStream, "TextDecoderStream");
@@ -2966,7 +3008,7 @@
 
   // --------------------------------------------------------------------------------------- for native code
 
-  /** Bytes of a native producer. `pull(maxBytes)` gives a Uint8Array, or undefined at the end, or a promise of either. */
+  /** Bytes of a native producer. `pull(maxBytes)` gives a Uint8Array, or undefined at the end, or a promise: README. */
   class NativeSource {
     constructor(pull, cancel) {
       this.nativePull = pull;
@@ -2985,7 +3027,7 @@
         this.deliver(result, controller);
         return undefined;
       }
-      this.onBytes ??= (bytes) => this.deliver(bytes, controller);
+      this.onBytes ??= (pulled) => this.deliver(pulled === undefined ? undefined : pulled.bytes, controller);
       return PromisePrototypeThen(result, this.onBytes);
     }
     deliver(bytes, controller) {
@@ -3038,11 +3080,15 @@
 
   const COLLECT_SMALL = 4096;
   const COLLECT_BLOCK = 16384;
-  /** Reads a stream to its end into one Uint8Array. */
+  /**
+   * Reads a stream to its end into one Uint8Array. It keeps its reader: a stream that was read to its end stays locked
+   * (Fetch Standard, "fully read"). The bytes reach `convert` without a promise between, which a script could see.
+   */
   class Collector {
-    constructor(reader, limit) {
+    constructor(reader, limit, convert) {
       this.reader = reader;
       this.limit = limit;
+      this.convert = convert;
       this.chunks = new List();
       this.block = undefined;
       this.total = 0;
@@ -3094,41 +3140,55 @@
       this.block.length += length;
     }
     close() {
-      const { chunks, total, reader } = this;
-      readerRelease(reader);
       let result;
-      if (chunks.length === 1 && typedArrayByteLength(chunks.first.bytes) === total) {
-        result = chunks.shift().bytes;
-        if (total !== arrayBufferByteLength(typedArrayBuffer(result))) result = copyBytes(result);
-      } else {
-        result = new Bytes(total);
-        let offset = 0;
-        while (chunks.length > 0) {
-          const { bytes, length } = chunks.shift();
-          typedArraySet(result, length === typedArrayByteLength(bytes) ? bytes : subarray(bytes, 0, length), offset);
-          offset += length;
-        }
+      try {
+        result = this.joined();
+        if (this.convert !== undefined) result = this.convert(result);
+      } catch (error) {
+        this.deferred.reject(error);
+        return;
       }
       this.deferred.resolve(result);
     }
+    joined() {
+      const { chunks, total } = this;
+      if (chunks.length === 1 && typedArrayByteLength(chunks.first.bytes) === total) {
+        const { bytes } = chunks.shift();
+        return total === arrayBufferByteLength(typedArrayBuffer(bytes)) ? bytes : copyBytes(bytes);
+      }
+      const result = new Bytes(total);
+      let offset = 0;
+      while (chunks.length > 0) {
+        const { bytes, length } = chunks.shift();
+        typedArraySet(result, length === typedArrayByteLength(bytes) ? bytes : subarray(bytes, 0, length), offset);
+        offset += length;
+      }
+      return result;
+    }
     error(error) {
-      readerRelease(this.reader);
       this.deferred.reject(error);
     }
     fail(error) {
       this.chunks = undefined;
       markHandled(readerCancel(this.reader, error));
-      readerRelease(this.reader);
       this.deferred.reject(error);
     }
   }
 
-  const collect = (value, limit = Infinity) => {
+  const collect = (value, limit = Infinity, convert = undefined) => {
     const stream = required(value);
     if (stream.reader !== undefined) return PromiseReject(new TypeErrorConstructor(LOCKED_READER));
-    const collector = new Collector(acquireReader(stream, false), limit);
+    const collector = new Collector(acquireReader(stream, false), limit, convert);
     collector.run();
     return collector.deferred.promise;
+  };
+
+  /** A stream that was read to its end, by a reader that nobody has. */
+  const usedReadable = () => {
+    const stream = makeByte(new BytesSource(new Bytes(0)));
+    acquireReader(stream, false);
+    stream.disturbed = true;
+    return stream;
   };
 
   const globals = internal.globals;
@@ -3154,7 +3214,7 @@
     Deferred, List, Readable, Reader, PromiseRequest, ScriptSource, ReadableController, PullInto, DefaultTee,
     TeeBranch, ByteTee, ByteTeeRequest, ByteTeeByobRequest, IteratorSource, Writable, Writer, ScriptSink,
     WritableController, Pipe, Transform, TransformController, ScriptTransformer, InternalTransformer, TransformSink,
-    TransformSource, IdentityPipe, EncoderCodec, DecoderCodec, NativeSource, BytesSource, Collector,
+    TransformSource, TransformSides, IdentityPipe, EncoderCodec, DecoderCodec, NativeSource, BytesSource, Collector,
   ]);
 
   return {
@@ -3184,7 +3244,11 @@
       reader.stream === undefined ? PromiseResolve(undefined) : readerCancel(reader, reason),
     releaseReader: readerRelease,
     collect,
-    collectText: (value, limit) => PromisePrototypeThen(collect(value, limit), internal.decodeUtf8),
+    moveStream(value) {
+      required(value);
+      return moveReadable(value);
+    },
+    usedStream: () => readableWrapper(usedReadable()),
     tee(value) {
       const tee = teeStream(required(value));
       return [readableWrapper(tee.branch1), readableWrapper(tee.branch2)];

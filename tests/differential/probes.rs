@@ -26,6 +26,7 @@ cases!(
     headers,
     language,
     performance_misc,
+    platform_classes,
     readable_stream,
     request,
     response,
@@ -36,6 +37,7 @@ cases!(
     timers,
     url,
     url_search_params,
+    used_bodies,
     webassembly,
     writable_stream,
 );

@@ -501,7 +501,11 @@ test("text streams", async () => {
 test("native source: on demand, end, error, cancel, BYOB limit", async () => {
   const asked = [];
   const data = [new Uint8Array([1, 2, 3]), new Uint8Array([4])];
-  const stream = internal.newSourceStream(async (max) => (asked.push(max), data.shift()), undefined, 4);
+  const stream = internal.newSourceStream(async (max) => {
+    asked.push(max);
+    const bytes = data.shift();
+    return bytes && { __proto__: null, bytes };
+  }, undefined, 4);
   await settle();
   assert.equal(asked.length, 0);
   assert.equal(internal.isDisturbed(stream), false);
@@ -528,7 +532,20 @@ test("collect: many chunks, one chunk, limit, no bytes, locked", async () => {
   const all = await internal.collect(mixed);
   const expected = [3, 5000, 7, 9, 16380, 20, 1].flatMap((size, i) => Array(size).fill(6 - i));
   assert.deepEqual([...all], expected);
-  assert.equal(await internal.collectText(internal.fromBytes(new TextEncoder().encode("héllo"))), "héllo");
+  const text = internal.fromBytes(new TextEncoder().encode("héllo"));
+  assert.equal(await internal.collect(text, 10, internal.decodeUtf8), "héllo");
+  assert.equal(text.locked, true);
+  const fails = internal.collect(internal.fromBytes(new Uint8Array(1)), 10, () => { throw new Error("converting"); });
+  await assert.rejects(fails, /converting/);
+  const detached = new Uint8Array(8);
+  const source = new ReadableStream({
+    start: (c) => c.enqueue(detached),
+    pull(c) {
+      structuredClone(detached, { transfer: [detached.buffer] });
+      c.close();
+    },
+  });
+  await assert.rejects(internal.collect(source), TypeError);
   const big = internal.newSourceStream(() => new Uint8Array(10));
   await assert.rejects(internal.collect(big, 95), /Memory limit exceeded/);
   await assert.rejects(internal.collect(ReadableStream.from(["text"])), /did not return bytes/);

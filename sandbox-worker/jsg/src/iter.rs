@@ -44,6 +44,33 @@ pub fn iterator<'s, T: PairIterable>(
     Ok(object.into())
 }
 
+/// Makes the iterators of all classes inherit from `%IteratorPrototype%` (Web IDL, "iterator prototype object"). To be
+/// called in a fresh context, before a script can have changed anything.
+///
+/// # Panics
+/// If the context is not fresh.
+pub fn inherit_iterator_prototype(scope: &mut v8::PinScope<'_, '_>) {
+    fn parent<'s>(scope: &v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> v8::Local<'s, v8::Object> {
+        let parent = object.get_prototype(scope).and_then(|parent| v8::Local::<v8::Object>::try_from(parent).ok());
+        parent.expect("a built-in iterator has a prototype")
+    }
+    let array = v8::Array::new(scope, 0);
+    let symbol = v8::Symbol::get_iterator(scope);
+    let method = array.get(scope, symbol.into()).and_then(|method| v8::Local::<v8::Function>::try_from(method).ok());
+    let iterator = method.and_then(|method| method.call(scope, array.into(), &[]));
+    let iterator = iterator.and_then(|iterator| v8::Local::<v8::Object>::try_from(iterator).ok());
+    let iterator = iterator.expect("an array can be iterated");
+    let of_arrays = parent(scope, iterator);
+    let of_all = parent(scope, of_arrays);
+    for info in [EntryIterator::info(), KeyIterator::info(), ValueIterator::info()] {
+        let class = crate::Registry::template(scope, info).get_function(scope).expect("the class template is complete");
+        let key = crate::string(scope, "prototype");
+        let prototype = class.get(scope, key.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
+        let set = prototype.and_then(|prototype| prototype.set_prototype(scope, of_all.into()));
+        assert_eq!(set, Some(true), "the prototype of an iterator class can be set");
+    }
+}
+
 /// `forEach` of a pair iterable.
 pub(crate) fn for_each<'s, T: PairIterable>(
     scope: &mut v8::PinScope<'s, '_>,

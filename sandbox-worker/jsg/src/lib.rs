@@ -63,7 +63,7 @@ pub use class::{
 pub use convert::{Clamp, EnforceRange, Finite, FromJs, Nullable, Object, Place, Record, Rest, Sequence, field};
 pub use error::{Error, Hooks};
 pub use glue::Receiver;
-pub use iter::{Pair, PairIterable, iterator};
+pub use iter::{Pair, PairIterable, inherit_iterator_prototype, iterator};
 pub use jsg_macros::{Dict, Enum, Trace, Union, class};
 pub use memory::{Counted, External, STRIDE, check, is_interrupted, set_interrupted, set_memory_limit};
 pub use strings::{ByteString, DomString, latin1_to_string, one_byte, string};

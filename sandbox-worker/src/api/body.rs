@@ -32,7 +32,9 @@ const MAX_COLLECTED: usize = 512 << 20;
 
 const USED: &str =
     "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
-const LOCKED: &str = "This ReadableStream is currently locked to a reader.";
+pub(super) const LOCKED: &str = "This ReadableStream is currently locked to a reader.";
+
+const DISTURBED: &str = "This ReadableStream is disturbed (has already been read from), and cannot be used as a body.";
 
 /// A body that the supervisor has.
 pub(super) struct WireSource {
@@ -149,6 +151,9 @@ impl Body {
     #[method(promise)]
     fn form_data<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Promise>> {
         let content_type = self.content_type();
+        if self.used(scope)? {
+            return Err(Error::type_error(USED));
+        }
         if content_type.is_none() {
             return Err(Error::type_error("Parsing a Body as FormData requires a Content-Type header."));
         }
@@ -223,11 +228,8 @@ impl Body {
             State::Bytes(bytes) => stream_of_bytes(scope, bytes)?,
             State::Wire(source, length) => stream_of_source(scope, source, length)?,
             State::Used | State::None | State::Stream(_) => {
-                // Disturbed and locked: what a stream that native code has read looks like.
-                let stream = stream_of_bytes(scope, Bytes::new())?;
-                let reader = builtins::call(scope, "acquireReader", &[stream.into()])?;
-                builtins::call(scope, "readChunk", &[reader])?;
-                stream
+                let stream = builtins::call(scope, "usedStream", &[])?;
+                v8::Local::<v8::Object>::try_from(stream).expect("usedStream gives a stream")
             }
         };
         self.set_stream(scope, stream);
@@ -267,8 +269,14 @@ impl Body {
         }
     }
 
-    /// Gives the body to another object; this one's is used from then on.
-    pub(super) fn transfer(&self, scope: &mut v8::PinScope<'_, '_>, used: &'static str) -> Result<State> {
+    /// Gives the body to another object; this one's is used from then on, and its stream, which stays the same object,
+    /// locked. `used` and `locked` are the messages when the body cannot be given.
+    pub(super) fn transfer(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        used: &'static str,
+        locked: &'static str,
+    ) -> Result<State> {
         if self.is_null() {
             return Ok(State::None);
         }
@@ -277,25 +285,35 @@ impl Body {
                 return Err(Error::type_error(used));
             }
             if is_locked(scope, stream)? {
-                return Err(Error::type_error(LOCKED));
+                return Err(Error::type_error(locked));
             }
-            self.state.replace(State::Used);
-            // A stream that natively made bytes stand behind is left, locked, to whoever has it.
+            let moved = builtins::call(scope, "moveStream", &[stream.into()])?;
             if let Some(origin) = Origin::of(scope, stream) {
                 let bytes = origin.bytes.borrow_mut().take();
                 let source = origin.source.borrow_mut().take();
                 let state = bytes.map(State::Bytes).or_else(|| source.map(|source| State::Wire(source, origin.length)));
                 if let Some(state) = state {
-                    builtins::call(scope, "acquireReader", &[stream.into()])?;
                     return Ok(state);
                 }
             }
-            return Ok(State::Stream(JsRef::new(scope, stream)));
+            let moved = v8::Local::<v8::Object>::try_from(moved).expect("moveStream gives a stream");
+            return Ok(State::Stream(JsRef::new(scope, moved)));
         }
         match self.state.replace(State::Used) {
             State::Used => Err(Error::type_error(used)),
             state => Ok(state),
         }
+    }
+
+    /// The body for another object beside this one: both have the same stream.
+    pub(super) fn share(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<State> {
+        if self.used(scope)? {
+            return Err(Error::type_error(DISTURBED));
+        }
+        Ok(match self.stream(scope)? {
+            Some(stream) => State::Stream(JsRef::new(scope, stream)),
+            None => State::None,
+        })
     }
 
     /// Fetch Standard, "clone a body".
@@ -310,6 +328,10 @@ impl Body {
         let Some(stream) = self.stream(scope)? else { return Ok(State::None) };
         if is_locked(scope, stream)? {
             return Err(Error::type_error("This ReadableStream is currently locked to a reader,"));
+        }
+        // The reference copies what is left of a body that was read in part.
+        if is_disturbed(scope, stream)? {
+            return Err(Error::type_error(USED));
         }
         let branches = builtins::call(scope, "tee", &[stream.into()])?;
         let branches = v8::Local::<v8::Array>::try_from(branches).expect("tee gives two streams");
@@ -404,6 +426,19 @@ impl Origin {
     }
 }
 
+/// What a promise for bytes is fulfilled with: an array would be asked for its `then`, which scripts can put on
+/// `Object.prototype`; this inherits nothing.
+struct Pulled(Vec<u8>);
+
+impl<'s> ToJs<'s> for Pulled {
+    fn to_js(self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
+        let bytes = jsg::Uint8ArrayBytes(self.0).to_js(scope)?;
+        let name = jsg::string(scope, "bytes");
+        let null = v8::null(scope);
+        Ok(v8::Object::with_prototype_and_properties(scope, null.into(), &[name.into()], &[bytes]).into())
+    }
+}
+
 fn stream_of_bytes<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: Bytes) -> Result<v8::Local<'s, v8::Object>> {
     let array = jsg::Uint8ArrayBytes(bytes.to_vec()).to_js(scope)?;
     let stream = builtins::call(scope, "fromBytes", &[array])?;
@@ -433,7 +468,7 @@ fn stream_of_source<'s>(
             let origin = jsg::unwrap_value::<Origin>(scope, arguments.data()).ok_or(jsg::Illegal)?;
             let source = origin.source.borrow().as_ref().map(|source| source.get(scope)).transpose()?;
             let Some(source) = source.filter(|source| !source.ended.get()) else { return Ok(None) };
-            let pulled = async move { Ok(jsg::OrUndefined(source.pull(wanted).await?.map(jsg::Uint8ArrayBytes))) };
+            let pulled = async move { Ok(jsg::OrUndefined(source.pull(wanted).await?.map(Pulled))) };
             context.promise(scope, pulled).map(Some)
         })();
         match result {
@@ -621,7 +656,7 @@ fn resolved<'s>(scope: &mut v8::PinScope<'s, '_>, value: impl ToJs<'s>) -> Resul
     Ok(resolver.get_promise(scope))
 }
 
-/// What the bytes of a stream are to become, kept by the reaction that waits for them.
+/// What the bytes of a stream are to become, kept by the function that converts them.
 #[derive(jsg::Trace)]
 struct Conversion {
     #[trace(skip)]
@@ -656,15 +691,15 @@ fn consume_stream<'s>(
     if is_locked(scope, stream)? {
         return Err(Error::type_error(LOCKED));
     }
-    let limit = v8::Number::new(scope, MAX_COLLECTED as f64);
-    let promise = builtins::call(scope, "collect", &[stream.into(), limit.into()])?;
-    let promise = v8::Local::<v8::Promise>::try_from(promise).expect("collect gives a promise");
-    if kind == Kind::Bytes {
-        return Ok(promise);
-    }
-    let conversion = jsg::instantiate(scope, Conversion { kind, content_type })?;
-    let reaction = function(scope, v8::MapFnTo::map_fn_to(collected), conversion.into())?;
-    promise.then(scope, reaction).ok_or(Error::Pending)
+    let limit = v8::Number::new(scope, MAX_COLLECTED as f64).into();
+    let convert = if kind == Kind::Bytes {
+        v8::undefined(scope).into()
+    } else {
+        let conversion = jsg::instantiate(scope, Conversion { kind, content_type })?;
+        function(scope, v8::MapFnTo::map_fn_to(collected), conversion.into())?.into()
+    };
+    let promise = builtins::call(scope, "collect", &[stream.into(), limit, convert])?;
+    Ok(v8::Local::<v8::Promise>::try_from(promise).expect("collect gives a promise"))
 }
 
 // -------------------------------------------------------------------------------------------------------- extraction
@@ -737,9 +772,7 @@ fn extract_object<'s>(
 ) -> Result<Option<BodyInit<'s>>> {
     if builtins::call(scope, "isReadableStream", &[object.into()])?.is_true() {
         if is_disturbed(scope, object)? {
-            return Err(Error::type_error(
-                "This ReadableStream is disturbed (has already been read from), and cannot be used as a body.",
-            ));
+            return Err(Error::type_error(DISTURBED));
         }
         if is_locked(scope, object)? {
             return Err(Error::type_error("This ReadableStream is locked to a reader, and cannot be used as a body."));

@@ -2,15 +2,8 @@
 
 use jsg::{Class, Error, Registry, Result};
 
-use super::request::Request;
+use super::request::{self, Input, RequestInit};
 use crate::io::IoContext;
-
-#[derive(jsg::Union)]
-#[jsg(name = "Request or string")]
-enum Target<'s> {
-    Request(&'s Request),
-    Url(String),
-}
 
 /// The functions of this class are copied to the global object; the class itself is not visible.
 #[derive(jsg::Trace)]
@@ -18,15 +11,18 @@ struct Global;
 
 #[jsg::class(name = "ServiceWorkerGlobalScope")]
 impl Global {
+    /// Whatever the call cannot be for is said as the reference says it, and the request's body is used; a call that could
+    /// go out is refused, because nothing can.
     #[static_method(promise)]
-    fn fetch<'s>(scope: &mut v8::PinScope<'s, '_>, target: Target<'s>) -> Result<v8::Local<'s, v8::Promise>> {
+    fn fetch<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        input: Input<'s>,
+        init: Option<RequestInit<'s>>,
+    ) -> Result<v8::Local<'s, v8::Promise>> {
         IoContext::require(scope)?;
-        let what = match target {
-            Target::Request(request) => format!("{request:?}"),
-            Target::Url(url) => url,
-        };
+        let (url, _body) = request::for_fetch(scope, input, init)?;
         Err(Error::error(format!(
-            "fetch() is not supported yet: this version has no outbound network. The call was for {what}"
+            "fetch() is not supported yet: this version has no outbound network. The call was for {url}"
         )))
     }
 }

@@ -242,6 +242,43 @@ fn a_request_body_is_pulled() {
 }
 
 #[test]
+fn no_script_runs_between_the_pulls_of_a_body_and_its_text() {
+    let hijack = "Object.prototype.then = function (resolve) { delete Object.prototype.then; resolve('hijacked') }; \
+                  Object.defineProperty(Promise.prototype, 'constructor', { get() { throw new Error('asked') } });";
+    for text in [
+        "request.text()",
+        "(request.body, request.text())",
+        "new Response(request.body).text()",
+        "request.clone().text()",
+        "new Response(request.body.pipeThrough(new TransformStream())).text()",
+    ] {
+        assert_eq!(consume(&["ab", "c"], false, &format!("{hijack} {text}")), "abc", "{text}");
+    }
+}
+
+#[test]
+fn a_body_that_was_read_stays_used() {
+    let used = "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
+    let seen = |step: &str| {
+        let script = format!(
+            "(async () => {{ const body = request.body; await request.text(); const out = [request.bodyUsed, \
+             body.locked, request.body === body]; try {{ out.push(await ({step})) }} catch (error) {{ \
+             out.push(error.message) }} return out.concat(request.bodyUsed).join() }})()"
+        );
+        consume(&["ab", "c"], false, &script)
+    };
+    let locked = "This ReadableStream is currently locked to a reader";
+    assert_eq!(seen("request.clone()"), format!("true,true,true,{locked},,true"));
+    assert_eq!(seen("request.arrayBuffer()"), format!("true,true,true,{used},true"));
+    assert_eq!(seen("new Request(request)"), "true,true,true,Cannot reconstruct a Request with a used body.,true");
+    assert_eq!(seen("body.getReader()"), format!("true,true,true,{locked}.,true"));
+    // Read in part, with nobody reading it: the standard refuses a copy of what is left.
+    let partial = "(async () => { const reader = request.body.getReader(); await reader.read(); reader.releaseLock(); \
+                   request.clone() })()";
+    assert_eq!(consume(&["ab", "c"], false, partial), format!("rejected: TypeError: {used}"));
+}
+
+#[test]
 fn a_request_body_that_breaks_rejects() {
     assert_eq!(consume(&["ab"], true, "request.text()"), "rejected: Error: Network connection lost.");
     assert_eq!(consume(&["ab"], true, "request.body; request.text()"), "rejected: Error: Network connection lost.");

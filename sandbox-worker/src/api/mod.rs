@@ -37,6 +37,7 @@ pub(crate) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::L
 
 /// Exposes the classes and functions to scripts; `target` is the prototype of the global object.
 pub(crate) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
+    jsg::inherit_iterator_prototype(scope);
     timers::expose(scope, target);
     jsg::Registry::expose::<url::Url>(scope, target);
     jsg::Registry::expose::<url_search_params::UrlSearchParams>(scope, target);

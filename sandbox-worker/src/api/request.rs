@@ -182,26 +182,28 @@ pub(super) fn headers_object<'s>(
     Ok(headers)
 }
 
+/// A request as `fetch` and `new Request` take it.
 #[derive(jsg::Union)]
 #[jsg(name = "Request or string")]
-enum Input<'s> {
+pub(super) enum Input<'s> {
     Request(&'s Request),
     Url(String),
 }
 
+/// What `fetch` and `new Request` take beside a request.
 #[derive(jsg::Union)]
 #[jsg(name = "RequestInitializerDict or Request")]
 #[expect(
     clippy::large_enum_variant,
     reason = "it lives on the stack for one call, and is nearly always the dictionary"
 )]
-enum RequestInit<'s> {
+pub(super) enum RequestInit<'s> {
     Request(&'s Request),
     Dict(RequestInitializerDict<'s>),
 }
 
 #[derive(jsg::Dict)]
-struct RequestInitializerDict<'s> {
+pub(super) struct RequestInitializerDict<'s> {
     method: Option<String>,
     headers: Option<HeadersInit>,
     body: Option<BodyInit<'s>>,
@@ -262,8 +264,11 @@ impl<'s> FromJs<'s> for CfInit {
     }
 }
 
+/// What is said when the body of a used request is to be given to another.
+const REUSED: &str = "Cannot reconstruct a Request with a used body.";
+
+/// Fetch Standard, "new Request(input, init)".
 fn construct<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Option<RequestInit<'s>>) -> Result<Request> {
-    const REUSED: &str = "Cannot reconstruct a Request with a used body.";
     let (url, source) = match input {
         Input::Request(request) => (request.url.clone(), Some(request)),
         Input::Url(text) => match ada_url::Url::parse(&*text, None) {
@@ -271,10 +276,10 @@ fn construct<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Optio
             Err(_) => return Err(Error::type_error(format!("Invalid URL: {text}"))),
         },
     };
-    let (source, dict) = match init {
-        None => (source, None),
-        Some(RequestInit::Request(request)) => (Some(request), None),
-        Some(RequestInit::Dict(dict)) => (source, Some(dict)),
+    let (source, dict, is_init) = match init {
+        None => (source, None, false),
+        Some(RequestInit::Request(request)) => (Some(request), None, true),
+        Some(RequestInit::Dict(dict)) => (source, Some(dict), false),
     };
     let mut made = match source {
         Some(source) => {
@@ -369,12 +374,60 @@ fn construct<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Optio
                 if bodyless && !source.base.is_null() {
                     return Err(no_body());
                 }
-                let state = source.base.transfer(scope, REUSED)?;
+                // An initializer's body is shared, as a dictionary's would be; that of the input goes over.
+                let state = if is_init {
+                    source.base.share(scope)?
+                } else {
+                    source.base.transfer(scope, REUSED, body::LOCKED)?
+                };
                 made.base = Body::with_state(state, list);
             }
         }
     }
     Ok(made)
+}
+
+/// Takes what `fetch` was called with: the URL and the body to send. The body of a request that is given is used from then
+/// on whatever becomes of the call, as if another request had been made of it; that of an initializer once it is sent.
+///
+/// # Errors
+/// As the constructor's; the body is used or locked; the signal is aborted; the URL's scheme is none that is fetched.
+pub(super) fn for_fetch<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    input: Input<'s>,
+    init: Option<RequestInit<'s>>,
+) -> Result<(String, State)> {
+    const LOCKED: &str = "The ReadableStream has been locked to a reader.";
+    let made;
+    let mut body = None;
+    let request = match (input, init) {
+        (Input::Request(request), None) => {
+            body = Some(request.base.transfer(scope, REUSED, LOCKED)?);
+            request
+        }
+        (input, init) => {
+            made = construct(scope, input, init)?;
+            &made
+        }
+    };
+    if let Some(signal) = request.signal.get() {
+        let signal = signal.get(scope);
+        if builtins::call(scope, "signalAborted", &[signal])?.is_true() {
+            let reason = builtins::call(scope, "signalReason", &[signal])?;
+            scope.throw_exception(reason);
+            return Err(Error::Pending);
+        }
+    }
+    // Schemes are in lower case: the URL was parsed.
+    let url = request.url.clone();
+    if !["http:", "https:", "data:"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(Error::type_error(format!("Fetch API cannot load: {url}")));
+    }
+    let body = match body {
+        Some(body) => body,
+        None => request.base.transfer(scope, REUSED, LOCKED)?,
+    };
+    Ok((url, body))
 }
 
 /// The request of an event, as an object for its handler. Nothing but the object itself is made in JavaScript.
