@@ -250,6 +250,63 @@ export default { async fetch(request, env, ctx) {
         each(GREEDY, limits, &paths, &answers, "");
     }
 
+    /// Ways to get more and more of a mebibyte in a buffer that can be resized.
+    const RESIZABLE: &str = "const MIB = 1 << 20;
+const options = { maxByteLength: MIB };
+const ways = {
+  '/shared': () => new SharedArrayBuffer(MIB, options),
+  '/shared-grown': () => { const buffer = new SharedArrayBuffer(0, options); buffer.grow(MIB); return buffer; },
+  '/resizable': () => new ArrayBuffer(MIB, options),
+  '/resized': () => { const buffer = new ArrayBuffer(0, options); buffer.resize(MIB); return buffer; },
+  '/subclass': () => new (class extends ArrayBuffer {})(MIB, options),
+  '/constructor': () => new (new Uint8Array(1).buffer.constructor)(MIB, options),
+  '/reflect': () => Reflect.construct(SharedArrayBuffer, [MIB, options], Object),
+  '/transfer': () => new ArrayBuffer(0, options).transfer(MIB),
+  '/clone': () => structuredClone({ list: [new Map([[1, new ArrayBuffer(MIB, options)]])] }).list[0].get(1),
+  '/clone-view': () => structuredClone(new Uint8Array(new ArrayBuffer(MIB, options))).buffer,
+  '/clone-transfer': () => { const buffer = new ArrayBuffer(MIB, options); return structuredClone(buffer, { transfer: [buffer] }); },
+  '/pages': () => new SharedArrayBuffer(1, options),
+};
+let kept = [];
+export default { async fetch(request) {
+  const { pathname, search } = new URL(request.url);
+  const way = ways[pathname];
+  if (!way) return new Response('fine');
+  let name = 'no error';
+  try {
+    for (let i = 0; i < 20_000; i++) {
+      const buffer = way();
+      // One with the whole length is there once more through its clone, and so counts once.
+      if (buffer.byteLength > 1) kept.push(structuredClone(buffer, { transfer: buffer instanceof ArrayBuffer ? [buffer] : [] }));
+      else kept.push(buffer);
+      if (search === '?drop' && kept.length > 10) kept = [];
+    }
+  } catch (error) {
+    name = error.name + ': ' + error.message;
+  }
+  const count = kept.length;
+  kept = [];
+  return Response.json([count, name]);
+} };";
+
+    #[test]
+    fn buffers_that_can_be_resized_count_as_far_as_they_have_been() {
+        let limits = "bufferBytes = 33554432, memoryBytes = 1073741824, cpuTimeMs = 60000";
+        let server = bulkhead_test_support::supervisor!().serve(beside(RESIZABLE, limits));
+        let left = server.port_of("left");
+        for path in RESIZABLE.lines().filter_map(|line| Some(line.strip_prefix("  '")?.split_once('\'')?.0)) {
+            let text = http::get(left, path).expect("a response").text();
+            let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path}: {text}"));
+            assert_eq!(answer[1], "RangeError: Array buffer allocation failed", "{path}: {answer}");
+            // One or the other may wait to be collected. Each has a page at least.
+            let (least, most) = if path == "/pages" { (7000, 8192) } else { (28, 32) };
+            assert!(answer[0].as_u64().is_some_and(|count| (least..=most).contains(&count)), "{path}: {answer}");
+        }
+        // What nobody has any more counts no more.
+        let text = http::get(left, "/shared-grown?drop").expect("a response").text();
+        assert!(text.ends_with("\"no error\"]"), "{text}");
+    }
+
     #[test]
     fn a_heap_that_is_full_is_named_and_the_process_is_replaced() {
         let limits = "heapBytes = 67108864, memoryBytes = 268435456";

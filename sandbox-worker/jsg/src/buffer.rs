@@ -2,7 +2,10 @@
 
 use std::{
     alloc::{Layout, alloc, alloc_zeroed, dealloc},
+    cell::{Cell, RefCell},
+    collections::HashMap,
     ffi::c_void,
+    rc::{Rc, Weak},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
@@ -127,13 +130,7 @@ impl<'s> ToJs<'s> for Uint8ArrayBytes {
 }
 
 fn array_buffer<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: Vec<u8>) -> Result<v8::Local<'s, v8::ArrayBuffer>> {
-    if !reserve(bytes.len()) {
-        // There may be garbage.
-        scope.low_memory_notification();
-        if !reserve(bytes.len()) {
-            return Err(Error::range_error("Array buffer allocation failed"));
-        }
-    }
+    reserve_or_collect(scope, bytes.len())?;
     let store = v8::ArrayBuffer::new_backing_store_from_bytes(Box::new(Counted(bytes.into()))).make_shared();
     Ok(v8::ArrayBuffer::with_backing_store(scope, &store))
 }
@@ -158,23 +155,43 @@ impl Drop for Counted {
 /// Bytes in buffers, and how many there may be. A process has one isolate.
 static USED: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// The part of [`USED`] that V8 mapped itself.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
 
-/// Sets how many bytes the contents of all `ArrayBuffer`s together may have. What exceeds it is a `RangeError`.
+/// Sets how many bytes the contents of all `ArrayBuffer`s and `SharedArrayBuffer`s together may have. What exceeds it is a
+/// `RangeError`.
 ///
-/// Memories of WebAssembly and buffers that can be resized are not counted: V8 maps them itself.
+/// Memories of WebAssembly are not counted: instructions make them larger, which nobody sees.
 pub fn set_buffer_limit(bytes: usize) {
     LIMIT.store(bytes, Relaxed);
 }
 
-/// Bytes in all buffers that are counted.
-pub fn buffer_bytes() -> usize {
-    USED.load(Relaxed)
+/// Bytes in buffers that Rust code allocated.
+pub(crate) fn allocated() -> usize {
+    USED.load(Relaxed).saturating_sub(MAPPED.load(Relaxed))
 }
 
 fn reserve(bytes: usize) -> bool {
     let limit = LIMIT.load(Relaxed);
     let add = |used: usize| used.checked_add(bytes).filter(|total| *total <= limit);
     USED.fetch_update(Relaxed, Relaxed, add).is_ok()
+}
+
+/// [`reserve`] once what garbage collection has found is given back.
+fn reserve_without_the_dead(bytes: usize) -> bool {
+    RESIZABLE.with_borrow_mut(Resizable::forget_the_dead);
+    reserve(bytes)
+}
+
+fn reserve_or_collect(scope: &mut v8::PinScope<'_, '_>, bytes: usize) -> Result<()> {
+    if !reserve(bytes) {
+        // There may be garbage.
+        scope.low_memory_notification();
+        if !reserve_without_the_dead(bytes) {
+            return Err(Error::range_error("Array buffer allocation failed"));
+        }
+    }
+    Ok(())
 }
 
 fn release(bytes: usize) {
@@ -202,6 +219,136 @@ impl Drop for Reserved {
     }
 }
 
+/// What is mapped at a time, in bytes.
+const PAGE: usize = 4096;
+
+/// How many bytes a buffer that scripts can resize has, for as long as an object refers to them. V8 maps and unmaps them itself.
+#[derive(Debug)]
+struct Mapped(Cell<usize>);
+
+impl Mapped {
+    /// It has so many bytes from now on, which are reserved as far as they are more.
+    fn set(&self, bytes: usize) {
+        let before = self.0.replace(bytes);
+        MAPPED.fetch_add(bytes, Relaxed);
+        MAPPED.fetch_sub(before, Relaxed);
+        release(before.saturating_sub(bytes));
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+/// The objects that scripts can resize, and the memory that each refers to. Several can share it, or come to have it one
+/// after the other.
+#[derive(Default)]
+struct Resizable {
+    objects: Vec<(v8::Weak<v8::Value>, Rc<Mapped>)>,
+    /// The memory by its address.
+    stores: HashMap<usize, Weak<Mapped>>,
+    /// How many objects there may be before the dead are looked for.
+    look_at: usize,
+}
+
+thread_local! {
+    static RESIZABLE: RefCell<Resizable> = RefCell::default();
+}
+
+impl Resizable {
+    fn forget_the_dead(&mut self) {
+        self.objects.retain(|(object, _)| !object.is_empty());
+        self.stores.retain(|_, mapped| mapped.strong_count() > 0);
+        self.look_at = (2 * self.objects.len()).max(64);
+    }
+}
+
+/// The backing store of a buffer that scripts can resize.
+fn resizable_store(value: v8::Local<'_, v8::Value>) -> Option<v8::SharedRef<v8::BackingStore>> {
+    let store = if let Ok(buffer) = v8::Local::<v8::ArrayBuffer>::try_from(value) {
+        buffer.get_backing_store()
+    } else {
+        v8::Local::<v8::SharedArrayBuffer>::try_from(value).ok()?.get_backing_store()
+    };
+    store.is_resizable_by_user_javascript().then_some(store)
+}
+
+fn pages(bytes: usize) -> usize {
+    bytes.max(1).next_multiple_of(PAGE)
+}
+
+/// Whether this is a buffer that scripts can resize.
+pub fn is_resizable(value: v8::Local<'_, v8::Value>) -> bool {
+    resizable_store(value).is_some()
+}
+
+/// Whether there are buffers that scripts can resize.
+pub fn has_resizable() -> bool {
+    RESIZABLE.with_borrow(|resizable| !resizable.objects.is_empty())
+}
+
+/// Counts a new object, if it is a buffer that scripts can resize.
+///
+/// # Errors
+///
+/// A `RangeError`: the buffers together have more than they may. Nobody should get to see `value`.
+pub fn count_resizable<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Result<()> {
+    let Some(store) = resizable_store(value) else { return Ok(()) };
+    let mapped = measure(scope, &store)?;
+    let object = v8::Weak::new(scope, value);
+    RESIZABLE.with_borrow_mut(|resizable| {
+        if resizable.objects.len() >= resizable.look_at {
+            resizable.forget_the_dead();
+        }
+        resizable.objects.push((object, mapped));
+    });
+    Ok(())
+}
+
+/// Counts what a buffer has now that a script has resized it.
+///
+/// # Errors
+///
+/// As [`count_resizable`].
+pub fn count_resized<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Result<()> {
+    let Some(store) = resizable_store(value) else { return Ok(()) };
+    // Nothing refers to memory that is not counted yet.
+    if Rc::strong_count(&measure(scope, &store)?) == 1 { count_resizable(scope, value) } else { Ok(()) }
+}
+
+/// Counts what a backing store has by now.
+fn measure(scope: &mut v8::PinScope<'_, '_>, store: &v8::BackingStore) -> Result<Rc<Mapped>> {
+    let address = std::ptr::from_ref(store).addr();
+    let mapped = RESIZABLE.with_borrow_mut(|resizable| {
+        resizable.stores.get(&address).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let mapped = Rc::new(Mapped(Cell::new(0)));
+            resizable.stores.insert(address, Rc::downgrade(&mapped));
+            mapped
+        })
+    });
+    let now = pages(store.byte_length());
+    reserve_or_collect(scope, now.saturating_sub(mapped.0.get()))?;
+    mapped.set(now);
+    Ok(mapped)
+}
+
+/// Sees to it that `value`, if it is a buffer that scripts can resize, can be made `length` bytes long.
+/// [`count_resized`] has to follow.
+///
+/// # Errors
+///
+/// A `RangeError`: there are not so many.
+pub fn make_room<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, length: f64) -> Result<()> {
+    let Some(store) = resizable_store(value) else { return Ok(()) };
+    // No buffer has 2^53 bytes.
+    let more = pages((length as usize).min(1 << 53)).saturating_sub(pages(store.byte_length()));
+    reserve_or_collect(scope, more)?;
+    release(more);
+    Ok(())
+}
+
 /// The allocator that an isolate needs for its buffers to be counted.
 pub fn buffer_allocator() -> v8::UniqueRef<v8::Allocator> {
     static VTABLE: v8::RustAllocatorVtable<()> =
@@ -218,7 +365,8 @@ fn layout(length: usize) -> Option<Layout> {
 
 fn allocate(length: usize, with: unsafe fn(Layout) -> *mut u8) -> *mut c_void {
     let Some(layout) = layout(length) else { return std::ptr::null_mut() };
-    if !reserve(length) {
+    // V8 collects garbage when it gets nothing, and asks again.
+    if !reserve(length) && !reserve_without_the_dead(length) {
         return std::ptr::null_mut();
     }
     // SAFETY: the layout is not empty.

@@ -54,7 +54,8 @@ mod to_js;
 mod trace;
 
 pub use buffer::{
-    ArrayBufferBytes, BufferSource, Reserved, Uint8ArrayBytes, buffer_allocator, buffer_bytes, set_buffer_limit,
+    ArrayBufferBytes, BufferSource, Reserved, Uint8ArrayBytes, buffer_allocator, count_resizable, count_resized,
+    has_resizable, is_resizable, make_room, set_buffer_limit,
 };
 pub use class::{
     Class, ClassInfo, Condition, Describe, Global, Illegal, Look, Ref, Registry, TemplateBuilder, Upcast, instantiate,

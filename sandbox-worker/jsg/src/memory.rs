@@ -37,7 +37,7 @@ pub struct Counted<A>(pub A);
 
 /// What is allocated, without the contents of buffers, which have a limit of their own.
 fn used() -> usize {
-    USED.load(Relaxed).saturating_sub(crate::buffer_bytes())
+    USED.load(Relaxed).saturating_sub(crate::buffer::allocated())
 }
 
 fn add(bytes: usize) {

@@ -1,6 +1,7 @@
 //! The Web and Workers APIs, one file a class family.
 
 mod body;
+mod buffers;
 mod cf;
 mod compression;
 mod crypto;
@@ -33,6 +34,7 @@ pub(crate) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::L
     hooks::install_internal(scope, internal);
     encoding::install_internal(scope, internal);
     compression::install_internal(scope, internal);
+    buffers::install_internal(scope, internal);
 }
 
 /// Exposes the classes and functions to scripts; `target` is the prototype of the global object.

@@ -272,7 +272,12 @@ impl v8::ValueDeserializerImpl for Reader<'_> {
         let buffers = self.shared.buffers.borrow();
         let original = v8::Local::new(scope, buffers.get(id as usize)?);
         let store = original.get_backing_store();
-        Some(v8::SharedArrayBuffer::with_backing_store(scope, &store))
+        let buffer = v8::SharedArrayBuffer::with_backing_store(scope, &store);
+        if let Err(error) = jsg::count_resizable(scope, buffer.into()) {
+            error.throw(scope);
+            return None;
+        }
+        Some(buffer)
     }
 }
 
@@ -355,6 +360,42 @@ impl<'s> FromJs<'s> for StructuredCloneOptions<'s> {
     }
 }
 
+/// What stands before a resizable `ArrayBuffer` in V8's format, among other things.
+const RESIZABLE_TAG: u8 = b'~';
+
+/// Counts the resizable buffers that V8 has made for a clone. It tells nobody when it does, so they are looked for. No script
+/// runs: a clone has neither getters nor proxies.
+fn count_copies<'s>(scope: &mut v8::PinScope<'s, '_>, clone: v8::Local<'s, v8::Value>) -> Result<()> {
+    let seen = v8::Set::new(scope);
+    let mut left = vec![clone];
+    while let Some(value) = left.pop() {
+        jsg::check(scope)?;
+        let Ok(object) = v8::Local::<v8::Object>::try_from(value) else { continue };
+        if seen.has(scope, value).ok_or(Error::Pending)? {
+            continue;
+        }
+        seen.add(scope, value).ok_or(Error::Pending)?;
+        if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(value) {
+            left.extend(view.buffer(scope).map(v8::Local::<v8::Value>::from));
+        } else if value.is_array_buffer() {
+            // One that is shared is known since it was made anew.
+            jsg::count_resizable(scope, value)?;
+        } else if let Ok(map) = v8::Local::<v8::Map>::try_from(value) {
+            left.push(map.as_array(scope).into());
+        } else if let Ok(set) = v8::Local::<v8::Set>::try_from(value) {
+            left.push(set.as_array(scope).into());
+        } else {
+            let names =
+                object.get_own_property_names(scope, v8::GetPropertyNamesArgs::default()).ok_or(Error::Pending)?;
+            for index in 0..names.length() {
+                let name = names.get_index(scope, index).ok_or(Error::Pending)?;
+                left.push(object.get(scope, name).ok_or(Error::Pending)?);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Clones a value, moving the buffers of `transfer` into the clone.
 fn clone<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -391,6 +432,7 @@ fn clone<'s>(
         let store = buffer.get_backing_store();
         buffer.detach(None).ok_or(Error::Pending)?;
         let moved = v8::ArrayBuffer::with_backing_store(scope, &store);
+        jsg::count_resizable(scope, moved.into())?;
         deserializer.transfer_array_buffer(index as u32, moved);
     }
     v8::tc_scope!(let scope, scope);
@@ -399,7 +441,12 @@ fn clone<'s>(
         _ => None,
     };
     match result {
-        Some(value) => Ok(value),
+        Some(value) => {
+            if jsg::has_resizable() && bytes.contains(&RESIZABLE_TAG) {
+                count_copies(scope, value)?;
+            }
+            Ok(value)
+        }
         None if scope.has_caught() => {
             scope.rethrow();
             Err(Error::Pending)
