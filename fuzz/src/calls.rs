@@ -15,7 +15,7 @@ use std::{
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use bulkhead_ipc::{
-    transport::{Handle, Limits},
+    transport::{Handle, Limits, MAX_EVENTS},
     worker_capnp::{byte_source, event_dispatcher, event_failure, event_port, fetch_outcome, host, worker_control},
 };
 use bulkhead_supervisor::{
@@ -648,7 +648,7 @@ fn dispatcher(question: u32, Start { entrypoint, .. }: &Start, peer: &Peer) -> O
     let cap = match entrypoint % 16 {
         10 => Cap::None,
         11 => Cap::SenderHosted(8191),
-        12 => Cap::SenderHosted(8192),
+        12 => Cap::SenderHosted(Limits::for_worker().max_imports),
         13 => Cap::ReceiverHosted(Seen(0).of(&peer.caps)),
         14 => {
             return Some(returns(question, &[], nothing));
@@ -823,7 +823,7 @@ fn check_held(connection: &Handle) {
     let message = limits.max_message_words * 8;
     assert!(connection.held_bytes() <= limits.max_held_bytes + message, "{connection:?}");
     assert!(connection.queued_bytes() <= limits.max_queued_bytes + message, "{connection:?}");
-    assert!(connection.given_up() <= limits.max_given_up + 1, "{connection:?}");
+    assert!(connection.given_up() <= MAX_EVENTS, "{connection:?}");
 }
 
 impl Stage {

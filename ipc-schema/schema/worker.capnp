@@ -118,6 +118,8 @@ struct EventFailure {
     # front of.
     exceeded @4;
     # The event was ended because it exceeded `limit`.
+    busy @5;
+    # Nothing was run: as many events live in the process as it takes, those included of which only `waitUntil` is left.
   }
 }
 

@@ -146,11 +146,11 @@ fn a_peer_that_does_not_read_costs_a_fixed_amount() {
             assert!(handle.queued_bytes() < limits.max_queued_bytes + 20_000);
             if calls.len() == 50 {
                 // More than half a million bytes wait: whoever is polite waits too.
-                assert!(tokio::time::timeout(Duration::from_millis(20), handle.writable()).await.is_err());
+                assert!(tokio::time::timeout(Duration::from_millis(20), handle.reserve(0)).await.is_err());
             }
         }
         assert!(matches!(soon(driver).await.expect("the task"), Err(TransportError::Violation(_))));
-        soon(handle.writable()).await;
+        drop(soon(handle.reserve(0)).await);
         for call in calls {
             assert!(soon(call.promise).await.is_err());
         }
@@ -171,13 +171,128 @@ fn writable_resolves_when_the_peer_reads_again() {
                 request.send()
             })
             .collect();
-        assert!(tokio::time::timeout(Duration::from_millis(20), handle.writable()).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(20), handle.reserve(0)).await.is_err());
         let reader = tokio::task::spawn_local(async move {
             let mut buffer = vec![0; 1 << 16];
             while b.read(&mut buffer).await.unwrap_or(0) > 0 {}
         });
-        soon(handle.writable()).await;
+        drop(soon(handle.reserve(0)).await);
         reader.abort();
+    });
+}
+
+/// Many that wait for room do not all take it at once.
+#[test]
+fn room_is_given_to_one_after_the_other() {
+    local(async {
+        let (a, mut b) = UnixStream::pair().expect("a socketpair");
+        let limits = Limits { writable_below_bytes: 100_000, ..Limits::for_worker() };
+        let (client, handle, connection) = transport::client::<event_port::Client>(a, limits);
+        let _driver = tokio::task::spawn_local(connection);
+        let most = Rc::new(Cell::new(0));
+        let order = Rc::new(std::cell::RefCell::new(Vec::new()));
+        let senders: Vec<_> = (0..1000)
+            .map(|index| {
+                let (client, handle, most, order) = (client.clone(), handle.clone(), most.clone(), order.clone());
+                tokio::task::spawn_local(async move {
+                    let room = handle.reserve(50_000).await;
+                    order.borrow_mut().push(index);
+                    let mut request = client.entrypoint_request();
+                    request.get().set_name("x".repeat(50_000).as_str());
+                    let answer = request.send().promise;
+                    drop(room);
+                    most.set(most.get().max(handle.queued_bytes()));
+                    let _ = answer.await;
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let started = order.borrow().len();
+        assert!((2..100).contains(&started), "{started} did not wait");
+        let reader = tokio::task::spawn_local(async move {
+            let mut buffer = vec![0; 1 << 16];
+            while b.read(&mut buffer).await.unwrap_or(0) > 0 {}
+        });
+        soon(async {
+            while order.borrow().len() < 1000 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert!(order.borrow().is_sorted(), "who asks first gets it first");
+        assert!(most.get() < 100_000 + 2 * 51_000, "{} bytes were queued", most.get());
+        reader.abort();
+        senders.iter().for_each(tokio::task::JoinHandle::abort);
+    });
+}
+
+/// A queue that is never empty is no fault as long as it is short.
+#[test]
+fn a_long_conversation_without_a_pause_is_no_violation() {
+    local(async {
+        let (a, mut b) = UnixStream::pair().expect("a socketpair");
+        let (client, handle, connection) = transport::client::<event_port::Client>(a, Limits::for_worker());
+        let _driver = tokio::task::spawn_local(connection);
+        let reader = tokio::task::spawn_local(async move {
+            let mut buffer = vec![0; 4096];
+            while b.read(&mut buffer).await.unwrap_or(0) > 0 {
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut calls = Vec::new();
+        for _ in 0..100_000 {
+            drop(handle.reserve(0).await);
+            calls.push(client.entrypoint_request().send());
+            if handle.queued_bytes() > 500_000 {
+                tokio::task::yield_now().await;
+            }
+            assert!(handle.fault().is_none(), "{:?}", handle.fault());
+        }
+        reader.abort();
+    });
+}
+
+/// Answers with far more than its supervisor reads.
+#[test]
+fn a_worker_whose_supervisor_does_not_read_takes_no_more_to_do() {
+    local(async {
+        let (a, b) = UnixStream::pair().expect("a socketpair");
+        let source: byte_source::Client = capnp_rpc::new_client(Source::default());
+        let (handle, connection) = transport::server(b, Limits::for_supervisor(), source.client);
+        let _worker = tokio::task::spawn_local(connection);
+        let (mut reading, mut writing) = a.into_split();
+        let bootstrap = framed(|message| message.init_bootstrap().set_question_id(0));
+        let pulls: Vec<u8> = (1..4000)
+            .flat_map(|question| {
+                framed(|message| {
+                    let mut call = message.init_call();
+                    call.set_question_id(question);
+                    call.set_interface_id(<byte_source::Client as capnp::traits::HasTypeId>::TYPE_ID);
+                    call.reborrow().init_target().set_imported_cap(0);
+                    let mut params = call.init_params();
+                    let content = params.reborrow().get_content();
+                    content.init_as::<byte_source::pull_params::Builder<'_>>().set_max_bytes(256 << 10);
+                })
+            })
+            .collect();
+        let writer = tokio::task::spawn_local(async move {
+            let _ = writing.write_all(&bootstrap).await;
+            let _ = writing.write_all(&pulls).await;
+            std::future::pending::<()>().await;
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // A quarter of what would be a violation.
+        assert!(handle.queued_bytes() < 40 << 20, "{handle:?}");
+        let total = soon(async {
+            let (mut buffer, mut total) = (vec![0; 1 << 20], 0);
+            while total < 3999 * (256 << 10) {
+                total += reading.read(&mut buffer).await.expect("it goes on");
+            }
+            total
+        });
+        assert!(total.await >= 3999 * (256 << 10));
+        assert!(!handle.is_closed());
+        writer.abort();
     });
 }
 
@@ -237,7 +352,7 @@ fn what_no_worker_needs_is_a_violation() {
         (not_used, framed(|message| drop(message.init_join()))),
         (not_used, framed(|message| message.init_return().set_results_sent_elsewhere(()))),
         (not_used, framed(|message| message.init_return().set_take_from_other_question(0))),
-        ("more than 1024 calls", framed(|message| message.init_call().set_question_id(1024))),
+        ("calls are open", framed(|message| message.init_call().set_question_id(Limits::for_worker().max_open_calls))),
         (
             "something else than a capability",
             framed(|message| drop(message.init_call().init_target().init_promised_answer())),
@@ -253,7 +368,10 @@ fn what_no_worker_needs_is_a_violation() {
         ("more than 8 capabilities", framed(|message| drop(message.init_return().init_results().init_cap_table(9)))),
         (
             "exports more than",
-            framed(|message| message.init_return().init_results().init_cap_table(1).get(0).set_sender_hosted(8192)),
+            framed(|message| {
+                let far = Limits::for_worker().max_imports;
+                message.init_return().init_results().init_cap_table(1).get(0).set_sender_hosted(far);
+            }),
         ),
         (
             not_used,
@@ -314,6 +432,33 @@ fn what_nobody_asked_for_has_a_rate() {
         hostile_within(Limits { bytes_burst: 400_000, bytes_per_second: 1, ..limits }, long),
         "it sends more bytes than it is asked for"
     );
+}
+
+/// A message that comes byte by byte costs as much as many that are complete.
+#[test]
+fn a_message_in_single_bytes_is_a_flood() {
+    local(async {
+        let limits = Limits { messages_burst: 100, messages_per_second: 1, ..Limits::for_worker() };
+        let (a, mut b) = UnixStream::pair().expect("a socketpair");
+        let (_client, handle, connection) = transport::client::<event_port::Client>(a, limits);
+        let driver = tokio::task::spawn_local(connection);
+        let message = framed(|message| message.init_abort().set_reason("x".repeat(100_000).as_str()));
+        let mut sent = 0;
+        for byte in &message {
+            if handle.is_closed() || b.write_all(std::slice::from_ref(byte)).await.is_err() {
+                break;
+            }
+            sent += 1;
+            tokio::time::sleep(Duration::ZERO).await;
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        }
+        match soon(driver).await.expect("the task") {
+            Err(TransportError::Violation(what)) => assert_eq!(what, "it sends more messages than it is asked for"),
+            other => panic!("{other:?} after {sent} bytes"),
+        }
+    });
 }
 
 #[test]

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use bulkhead_ipc::worker_capnp::{self as wire, event_failure};
+use bulkhead_ipc::{
+    transport::MAX_LIVE_EVENTS,
+    worker_capnp::{self as wire, event_failure},
+};
 use futures::future::{Either, select};
 use tokio::{
     sync::{Notify, oneshot},
@@ -19,7 +22,7 @@ use tokio::{
 use crate::{
     api::{self, response::Refused},
     bind::{Entrypoint, Target, Worker},
-    io::{HUNG, IoContext, JsFuture, Settled, find_hung, js_future},
+    io::{HUNG, IoContext, JsFuture, Outlet, Settled, find_hung, js_future},
     isolate::{Isolate, builtins, describe, report_exception, watch},
     limits::{self, Limit},
     log::{Level, Logger, Source},
@@ -206,7 +209,7 @@ async fn run_foreground_tasks(isolate: Rc<Isolate>) {
 
 /// Bootstrap capability of an event connection.
 #[derive(Debug)]
-pub struct Port(pub Rc<Process>);
+pub struct Port(pub Rc<Process>, pub Outlet);
 
 impl wire::event_port::Server for Port {
     async fn entrypoint(
@@ -219,8 +222,14 @@ impl wire::event_port::Server for Port {
         let name = params.get_name()?.to_str()?;
         let props_json = params.get_props_json()?.to_string()?;
         let entrypoint = worker.entrypoint(name).cloned();
-        let dispatcher =
-            Dispatcher { process: self.0.clone(), worker, entrypoint, props_json, waiting: RefCell::default() };
+        let dispatcher = Dispatcher {
+            process: self.0.clone(),
+            outlet: self.1.clone(),
+            worker,
+            entrypoint,
+            props_json,
+            waiting: RefCell::default(),
+        };
         results.get().set_dispatcher(capnp_rpc::new_client(dispatcher));
         Ok(())
     }
@@ -229,6 +238,7 @@ impl wire::event_port::Server for Port {
 /// Takes events for one entrypoint.
 struct Dispatcher {
     process: Rc<Process>,
+    outlet: Outlet,
     worker: Rc<Worker>,
     /// `None`: the module has no export of that name. That is tolerated until an event comes.
     entrypoint: Option<Rc<Entrypoint>>,
@@ -277,7 +287,12 @@ impl wire::event_dispatcher::Server for Dispatcher {
             set_exceeded(results.get(), Limit::Memory);
             return Ok(());
         }
-        let event = Event::new(&self.process, &self.worker);
+        if self.process.active.get() >= MAX_LIVE_EVENTS as usize {
+            let mut failure = results.get().init_outcome().init_failure();
+            failure.set_kind(event_failure::Kind::Busy);
+            return Ok(());
+        }
+        let event = Event::new(&self.process, &self.worker, self.outlet.clone());
         let context = &event.context;
         let mut progress = context.enter(|scope| self.deliver(scope, context, request, is_head, &mut results))?;
         drop(params);
@@ -352,8 +367,8 @@ struct Event {
 }
 
 impl Event {
-    fn new(process: &Rc<Process>, worker: &Worker) -> Self {
-        let context = IoContext::new(worker.isolate.clone());
+    fn new(process: &Rc<Process>, worker: &Worker, outlet: Outlet) -> Self {
+        let context = IoContext::new(worker.isolate.clone(), outlet);
         Event { context, process: process.clone(), started: Instant::now(), _active: Active::new(process) }
     }
 
@@ -564,6 +579,10 @@ impl Dispatcher {
             Ok(settled) => settled,
             Err(limit) => return Ok(Progress::Exceeded(limit)),
         };
+        // Events that waited for the same thing are all done at once.
+        let hold = context.hold();
+        let _room = self.outlet.room(self.worker.inline_body_bytes).await;
+        drop(hold);
         let progress = context.enter(|scope| match settled {
             Some(Ok(value)) => {
                 let value = v8::Local::new(scope, value);

@@ -14,6 +14,7 @@ use bulkhead_policy::{
 };
 
 use crate::{
+    io::Outlet,
     isolate::{self, HeapLimits, Isolate, platform},
     log::Logger,
     rpc::{Control, Port, Process},
@@ -96,8 +97,10 @@ fn run() -> Result<(), StartError> {
 
     local.block_on(&runtime, async {
         for stream in streams {
-            let port = capnp_rpc::new_client::<wire::event_port::Client, _>(Port(process.clone()));
-            let (_, connection) = transport::server(connect(stream)?, Limits::for_supervisor(), port.client);
+            let outlet = Outlet::default();
+            let port = capnp_rpc::new_client::<wire::event_port::Client, _>(Port(process.clone(), outlet.clone()));
+            let (handle, connection) = transport::server(connect(stream)?, Limits::for_supervisor(), port.client);
+            outlet.connect(handle);
             tokio::task::spawn_local(connection);
         }
         let control_capability = capnp_rpc::new_client::<wire::worker_control::Client, _>(Control(process));

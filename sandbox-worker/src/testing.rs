@@ -16,7 +16,7 @@ use bulkhead_ipc::{
 };
 
 use crate::{
-    io::{IoContext, find_hung},
+    io::{IoContext, Outlet, find_hung},
     isolate::{HeapLimits, Isolate, describe, platform},
     limits::Limit,
     log::Logger,
@@ -199,7 +199,7 @@ pub fn serve<R>(
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let control: worker_control::Client = capnp_rpc::new_client(Control(process.clone()));
-        let port: event_port::Client = capnp_rpc::new_client(Port(process));
+        let port: event_port::Client = capnp_rpc::new_client(Port(process, Outlet::default()));
         let told = Rc::new(Told::default());
         let mut bind = control.bind_request();
         bind.get().set_host(capnp_rpc::new_client(FakeHost(told.clone())));
@@ -247,7 +247,7 @@ pub fn eval_logged(source: &str) -> (String, Vec<String>) {
 }
 
 async fn eval_in(isolate: Rc<Isolate>, source: &str) -> String {
-    let context = IoContext::new(isolate);
+    let context = IoContext::new(isolate, Outlet::default());
     let promise = context.enter(|scope| {
         v8::tc_scope!(let scope, scope);
         let source = jsg::string(scope, source);

@@ -466,6 +466,7 @@ fn watchful() -> FleetConfig {
         interval: Duration::from_millis(5),
         idle_interval: Duration::from_millis(5),
         grace: short,
+        deaf: Duration::from_secs(3600),
         silence: short,
         cpu_grace: Duration::from_secs(5),
         cpu_slack: Duration::from_secs(10),

@@ -23,7 +23,7 @@ use bulkhead_supervisor::{
     body::Body,
     fleet::FleetConfig,
     rpc::log::Stream,
-    service::{Service, ServiceError, worker::WorkerService},
+    service::{Service, ServiceError, ServiceRequest, worker::WorkerService},
 };
 use bytes::Bytes;
 use capnp::traits::HasTypeId;
@@ -123,7 +123,7 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("call-nobody", Unavailable, ""),
     ("call-promise", Unavailable, "a call on something else"),
     ("call-results-elsewhere", Unavailable, "a call whose results go elsewhere"),
-    ("call-far-question", Unavailable, "more than 1024 calls are open"),
+    ("call-far-question", Unavailable, "calls are open"),
     ("call-question-twice", Unavailable, ""),
     ("call-many-capabilities", Unavailable, "more than 8 capabilities"),
     ("pull-nothing", Unavailable, "pulled nothing, or twice"),
@@ -366,7 +366,7 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
         match wire.polite(said).await {
             Some(Said::Call { question, method: Method::Fetch, text, caps }) => {
                 let way = text.strip_prefix("http://host/").unwrap_or(&text).to_owned();
-                if way == "hello" {
+                if matches!(way.as_str(), "hello" | "kept") {
                     wire.send(&hello(question, pid)).await;
                 } else if way.starts_with("log-") && ODDITIES.contains(&way.as_str()) {
                     let _ = orders.send(way);
@@ -621,7 +621,7 @@ fn misbehave(way: &str, question: u32, source: u32) -> Vec<u8> {
             call.reborrow().init_target().set_imported_cap(source);
             call.init_send_results_to().set_yourself(());
         }),
-        "call-far-question" => pull(1024, source, 10),
+        "call-far-question" => pull(Limits::for_worker().max_open_calls, source, 10),
         "call-question-twice" => {
             let mut twice = frame(&pull(0, source, 10));
             twice.extend_from_within(..);
@@ -855,20 +855,49 @@ fn floods_end_their_process_and_nobody_elses() {
     });
 }
 
+/// A client that asks and goes away.
+async fn leave(service: &Rc<WorkerService>, request: ServiceRequest) {
+    let service = service.clone();
+    let call = tokio::task::spawn_local(async move { service.fetch(request).await.map(drop) });
+    tokio::task::yield_now().await;
+    call.abort();
+    let _ = call.await;
+}
+
+#[test]
+fn who_keeps_the_bodies_of_requests_keeps_their_places() {
+    local(async {
+        let wait_timeout = Duration::from_millis(50);
+        let mut rig = fakes::start(FleetConfig { max_events: 3, wait_timeout, ..settings() }, 65_536, play);
+        let (one, two) = (Rc::new(rig.service(0)), rig.service(1));
+        let token = Rc::new(());
+        // They are answered, and the worker lets go of nothing.
+        for _ in 0..3 {
+            ask(&one, "kept", &token).await.expect("a response").expect("a body");
+        }
+        eventually(|| Rc::strong_count(&token) == 1).await;
+        for _ in 0..3 {
+            let answer = one.fetch(get("/hello")).await;
+            assert!(matches!(answer, Err(ServiceError::Unavailable(_))), "{answer:?}");
+        }
+        pid(&two).await;
+        assert_eq!(lines(&mut rig), [""; 0]);
+        drop((one, two));
+        rig.ended().await;
+    });
+}
+
 #[test]
 fn who_does_not_answer_what_was_cancelled_is_ended() {
     local(async {
-        let connection = Limits { max_given_up: 50, ..Limits::for_worker() };
-        let mut rig = fakes::start(FleetConfig { connection, ..settings() }, 65_536, play);
+        let mut rig = fakes::start(FleetConfig { max_events: 3, ..settings() }, 65_536, play);
         let (one, two) = (Rc::new(rig.service(0)), rig.service(1));
         let (first, other) = (pid(&one).await, pid(&two).await);
-        while pid(&one).await == first {
-            let for_task = one.clone();
-            let call = tokio::task::spawn_local(async move { for_task.fetch(get("/never")).await.map(drop) });
-            tokio::task::yield_now().await;
-            call.abort();
-            let _ = call.await;
+        for _ in 0..3 {
+            leave(&one, get("/never")).await;
         }
+        // They keep their places for as long as they are not answered, and this one waits for one of them.
+        assert_ne!(pid(&one).await, first);
         let lines = lines(&mut rig);
         assert_eq!(lines.len(), 1, "{lines:#?}");
         assert!(lines[0].contains("it does not answer calls that were cancelled"), "{lines:#?}");
@@ -886,13 +915,9 @@ fn what_comes_after_a_cancellation_is_taken_and_forgotten() {
         let one = Rc::new(WorkerService::new(shard.clone(), 0, None, None));
         let first = pid(&one).await;
         let link = shard.connected(0).expect("a connection");
-        // Each is answered with a stream after it was cancelled; a worker may hold 8192.
+        // Each is answered with a stream after it was cancelled; a worker has numbers for some thousands.
         for _ in 0..100 {
-            let for_task = one.clone();
-            let call = tokio::task::spawn_local(async move { for_task.fetch(get("/late")).await.map(drop) });
-            tokio::task::yield_now().await;
-            call.abort();
-            let _ = call.await;
+            leave(&one, get("/late")).await;
         }
         eventually(|| link.connection.given_up() == 0).await;
         assert_eq!(link.connection.held_bytes(), 0);

@@ -2,8 +2,12 @@
 
 mod fakes;
 
-use bulkhead_ipc::transport::Limits;
-use bulkhead_supervisor::service::{Service, worker::WorkerService};
+use std::time::Duration;
+
+use bulkhead_supervisor::{
+    fleet::{FleetConfig, decide::WatchPolicy},
+    service::{Service, worker::WorkerService},
+};
 use fakes::{
     Ends, get, local, settings,
     wire::{Method, Said, Wire},
@@ -30,11 +34,12 @@ async fn play(ends: Ends) {
 #[test]
 fn clients_that_leave_a_silent_worker_leave_nothing_behind_for_ever() {
     local(async {
-        let mut rig = fakes::start(settings(), 65_536, play);
+        let watch = WatchPolicy { deaf: Duration::from_millis(100), ..WatchPolicy::default() };
+        let mut rig = fakes::start(FleetConfig { watch, ..settings() }, 65_536, play);
         let shard = rig.fleet.shard(0);
         let one = WorkerService::new(shard.clone(), 0, None, None);
         let link = shard.connect(0).await.expect("a process");
-        for _ in 0..=Limits::for_worker().max_given_up {
+        for _ in 0..100 {
             let mut fetch = one.fetch(get("/"));
             // Asks, and goes away.
             std::future::poll_fn(|cx| {
@@ -45,8 +50,8 @@ fn clients_that_leave_a_silent_worker_leave_nothing_behind_for_ever() {
             drop(fetch);
             tokio::task::yield_now().await;
         }
-        assert!(link.connection.is_closed());
         rig.logged("does not answer calls that were cancelled").await;
+        assert!(link.connection.is_closed());
         drop((link, one, shard));
         rig.ended().await;
     });

@@ -4630,6 +4630,7 @@ pub mod event_failure {
         Hung = 2,
         PassThrough = 3,
         Exceeded = 4,
+        Busy = 5,
     }
 
     impl ::capnp::introspect::Introspect for Kind {
@@ -4647,6 +4648,7 @@ pub mod event_failure {
                 2 => ::core::result::Result::Ok(Self::Hung),
                 3 => ::core::result::Result::Ok(Self::PassThrough),
                 4 => ::core::result::Result::Ok(Self::Exceeded),
+                5 => ::core::result::Result::Ok(Self::Busy),
                 n => ::core::result::Result::Err(::capnp::NotInSchema(n)),
             }
         }
@@ -4659,7 +4661,7 @@ pub mod event_failure {
         const TYPE_ID: u64 = 0xc9cc_335c_7a12_7cf4u64;
     }
     mod kind {
-    pub(crate) static ENCODED_NODE: [::capnp::Word; 42] = [
+    pub(crate) static ENCODED_NODE: [::capnp::Word; 46] = [
         ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
         ::capnp::word(244, 124, 18, 122, 92, 51, 204, 201),
         ::capnp::word(26, 0, 0, 0, 2, 0, 0, 0),
@@ -4669,7 +4671,7 @@ pub mod event_failure {
         ::capnp::word(21, 0, 0, 0, 250, 0, 0, 0),
         ::capnp::word(33, 0, 0, 0, 7, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-        ::capnp::word(29, 0, 0, 0, 127, 0, 0, 0),
+        ::capnp::word(29, 0, 0, 0, 151, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(119, 111, 114, 107, 101, 114, 46, 99),
@@ -4677,21 +4679,24 @@ pub mod event_failure {
         ::capnp::word(110, 116, 70, 97, 105, 108, 117, 114),
         ::capnp::word(101, 46, 75, 105, 110, 100, 0, 0),
         ::capnp::word(0, 0, 0, 0, 1, 0, 1, 0),
-        ::capnp::word(20, 0, 0, 0, 1, 0, 2, 0),
+        ::capnp::word(24, 0, 0, 0, 1, 0, 2, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-        ::capnp::word(53, 0, 0, 0, 82, 0, 0, 0),
+        ::capnp::word(65, 0, 0, 0, 82, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
-        ::capnp::word(49, 0, 0, 0, 82, 0, 0, 0),
+        ::capnp::word(61, 0, 0, 0, 82, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(2, 0, 0, 0, 0, 0, 0, 0),
-        ::capnp::word(45, 0, 0, 0, 42, 0, 0, 0),
+        ::capnp::word(57, 0, 0, 0, 42, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(3, 0, 0, 0, 0, 0, 0, 0),
-        ::capnp::word(37, 0, 0, 0, 98, 0, 0, 0),
+        ::capnp::word(49, 0, 0, 0, 98, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(4, 0, 0, 0, 0, 0, 0, 0),
-        ::capnp::word(33, 0, 0, 0, 74, 0, 0, 0),
+        ::capnp::word(45, 0, 0, 0, 74, 0, 0, 0),
+        ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+        ::capnp::word(5, 0, 0, 0, 0, 0, 0, 0),
+        ::capnp::word(41, 0, 0, 0, 42, 0, 0, 0),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
         ::capnp::word(101, 120, 99, 101, 112, 116, 105, 111),
         ::capnp::word(110, 0, 0, 0, 0, 0, 0, 0),
@@ -4702,6 +4707,7 @@ pub mod event_failure {
         ::capnp::word(117, 103, 104, 0, 0, 0, 0, 0),
         ::capnp::word(101, 120, 99, 101, 101, 100, 101, 100),
         ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+        ::capnp::word(98, 117, 115, 121, 0, 0, 0, 0),
     ];
     pub(crate) fn get_annotation_types(child_index: Option<u16>, index: u32) -> ::capnp::introspect::Type {
         ::capnp::introspect::panic_invalid_annotation_indices(child_index, index)

@@ -10,11 +10,13 @@
 //!   connection with [`TransportError::Violation`]; nothing else is affected.
 //! - **Rates.** A hostile peer may send what we ask for, and little else: one answer for each call of ours is free and a
 //!   few messages with it are ([`MESSAGES_FOR_A_CALL`]), and what comes without being asked for has a rate
-//!   ([`Limits::messages_per_second`], [`Limits::bytes_per_second`]).
+//!   ([`Limits::messages_per_second`], [`Limits::bytes_per_second`]). A read that brings little and completes no message
+//!   counts as one.
 //! - **Back-pressure.** Sending never blocks, so a queue that grows beyond [`Limits::max_queued_bytes`] is a violation.
-//!   Before sending something long, wait for [`Handle::writable`], which resolves only while the queue is shorter than
-//!   [`Limits::writable_below_bytes`]; then a slow peer delays its own data and a peer that never reads costs a fixed
-//!   amount.
+//!   Before sending something long, wait for [`Handle::reserve`], which gives room to one after the other while the queue
+//!   is shorter than [`Limits::writable_below_bytes`]; then a slow peer delays its own data and a peer that never reads
+//!   costs a fixed amount. A worker takes no further message while its own queue is that long, so that what it answers at
+//!   once is bounded too.
 //! - **Hostile peers.** With [`Peer::Hostile`] each message is checked before `capnp-rpc` sees it (`check`): only the
 //!   kinds of message that our interfaces need pass. That keeps table sizes bounded, because both published
 //!   implementations number questions and exports from the lowest free number, and it keeps the parts of `capnp-rpc`
@@ -27,6 +29,7 @@
 
 mod check;
 mod inbound;
+mod limits;
 mod outbound;
 mod rate;
 
@@ -50,9 +53,14 @@ use capnp::{
 };
 use capnp_rpc::RpcSystem;
 use futures::task::AtomicWaker;
-use tokio::{io::AsyncRead, net::UnixStream, sync::Notify};
+use tokio::{
+    io::AsyncRead,
+    net::UnixStream,
+    sync::{Mutex, Notify},
+};
 
 use inbound::{Inbound, Incoming};
+pub use limits::{Limits, MAX_CHUNK, MAX_EVENTS, MAX_LIVE_EVENTS, MESSAGES_FOR_A_CALL, Peer};
 use outbound::{Outbound, Outgoing};
 use rate::Allowance;
 pub use rate::Bucket;
@@ -60,105 +68,12 @@ pub use rate::Bucket;
 /// Most messages that one turn of a [`Connection`] hands over before it sends what is queued and lets others run.
 pub const BATCH_MESSAGES: usize = 32;
 
-/// Messages that a call of ours allows the peer beside its answer: what it may have to ask and to let go of meanwhile.
-pub const MESSAGES_FOR_A_CALL: u64 = 16;
+/// A read of a hostile peer that completes no message is charged like a message when it brings fewer bytes than this: a long
+/// message comes in pieces, but not in small ones.
+const SMALL_READ_BYTES: usize = 4 << 10;
 
 /// How often the RPC system is polled at most after its connection has ended.
 const FAREWELL_POLLS: usize = 16;
-
-/// Bounds of one connection. What exceeds one ends the connection with [`TransportError::Violation`].
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Whether messages are checked before they are interpreted.
-    pub peer: Peer,
-    /// Bytes that may wait for the peer to read them.
-    pub max_queued_bytes: usize,
-    /// Messages that may wait for the peer to read them.
-    pub max_queued_messages: usize,
-    /// [`Handle::writable`] resolves while fewer bytes than this wait.
-    pub writable_below_bytes: usize,
-    /// Size of one incoming message, all segments together, in words of 8 bytes.
-    pub max_message_words: usize,
-    /// Segments of one incoming message.
-    pub max_segments: usize,
-    /// Depth of pointers in an incoming message.
-    pub max_nesting: i32,
-    /// Bytes of incoming messages that are alive at the same time: the parameters of open calls and the results that
-    /// the program still holds.
-    pub max_held_bytes: usize,
-    /// Calls by the peer that are open at the same time, counted from the call to its finish. Enforced as the largest
-    /// question number that the peer may use.
-    pub max_open_calls: u32,
-    /// Capabilities of the peer that we hold at the same time. Enforced as the largest export number it may use.
-    pub max_imports: u32,
-    /// Capabilities in one message.
-    pub max_capabilities: u32,
-    /// Calls to the peer that were given up and that it has not answered since ([`crate::calls`]).
-    pub max_given_up: u32,
-    /// Messages of a hostile peer that nobody asked for: at once, and for each second after that.
-    pub messages_burst: u64,
-    /// See [`Self::messages_burst`].
-    pub messages_per_second: u64,
-    /// As [`Self::messages_burst`], in bytes.
-    pub bytes_burst: u64,
-    /// See [`Self::bytes_burst`].
-    pub bytes_per_second: u64,
-}
-
-/// Whom a connection leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
-    /// The supervisor, as seen by a worker. Only sizes are bounded.
-    Trusted,
-    /// A worker, as seen by the supervisor.
-    Hostile,
-}
-
-impl Limits {
-    /// What the supervisor grants a worker on one connection.
-    pub const fn for_worker() -> Self {
-        Self {
-            peer: Peer::Hostile,
-            max_queued_bytes: 64 << 20,
-            max_queued_messages: 16_384,
-            writable_below_bytes: 1 << 20,
-            max_message_words: (512 << 10) / 8,
-            max_segments: 64,
-            max_nesting: 32,
-            max_held_bytes: 64 << 20,
-            max_open_calls: 1024,
-            max_imports: 8192,
-            max_capabilities: 8,
-            max_given_up: 4096,
-            messages_burst: 64 << 10,
-            messages_per_second: 20_000,
-            bytes_burst: 64 << 20,
-            bytes_per_second: 16 << 20,
-        }
-    }
-
-    /// What a worker grants the supervisor, whom it trusts: room for a bundle with all its modules.
-    pub const fn for_supervisor() -> Self {
-        Self {
-            peer: Peer::Trusted,
-            max_queued_bytes: 64 << 20,
-            max_queued_messages: 65_536,
-            writable_below_bytes: 1 << 20,
-            max_message_words: (256 << 20) / 8,
-            max_segments: 512,
-            max_nesting: 64,
-            max_held_bytes: 1 << 30,
-            max_open_calls: u32::MAX,
-            max_imports: u32::MAX,
-            max_capabilities: u32::MAX,
-            max_given_up: u32::MAX,
-            messages_burst: u64::MAX,
-            messages_per_second: u64::MAX,
-            bytes_burst: u64::MAX,
-            bytes_per_second: u64::MAX,
-        }
-    }
-}
 
 /// Why a connection ended, other than by the peer closing it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -201,12 +116,18 @@ struct Shared {
     held_bytes: Cell<usize>,
     /// Calls that were given up and are not answered.
     given_up: Cell<u32>,
+    /// Told when there is one.
+    gave_up: Notify,
     /// Messages received so far.
     received: Cell<u64>,
     /// Calls that the peer has not answered yet.
     unanswered: Cell<u64>,
     /// What a hostile peer may still send beside answers: messages, and bytes.
     allowance: RefCell<(Allowance, Allowance)>,
+    /// Bytes that may be queued by who holds a [`Reservation`].
+    reserved: Cell<usize>,
+    /// Whose turn it is to wait for room: one after the other, in the order in which they asked.
+    turn: Mutex<()>,
     /// Told when the queue of outgoing bytes became short, or the connection ended.
     drained: Notify,
     signal: Arc<Signal>,
@@ -261,6 +182,17 @@ impl Shared {
 
     fn is_ended(&self) -> bool {
         self.end.borrow().is_some()
+    }
+
+    /// Whether so few bytes wait, and are meant to be sent, that more may be.
+    fn is_short(&self) -> bool {
+        self.outbound.borrow().bytes() + self.reserved.get() < self.limits.writable_below_bytes
+    }
+
+    /// Whether the RPC system gets the next message. What a worker answers at once would pile up if the supervisor did not
+    /// read; the supervisor, which never waits for a worker, reads always.
+    fn may_hand_over(&self) -> bool {
+        self.limits.peer == Peer::Hostile || self.outbound.borrow().bytes() < self.limits.writable_below_bytes
     }
 
     /// Allows the peer to send more than its rate.
@@ -351,12 +283,15 @@ impl Connection {
             end: RefCell::new(None),
             held_bytes: Cell::new(0),
             given_up: Cell::new(0),
+            gave_up: Notify::new(),
             received: Cell::new(0),
             unanswered: Cell::new(0),
             allowance: RefCell::new((
                 Allowance::new(limits.messages_burst, limits.messages_per_second, now),
                 Allowance::new(limits.bytes_burst, limits.bytes_per_second, now),
             )),
+            reserved: Cell::new(0),
+            turn: Mutex::new(()),
             drained: Notify::new(),
             signal: signal.clone(),
         });
@@ -386,8 +321,16 @@ impl Connection {
                         if self.inbound.is_inside_message() {
                             self.shared.finish(Err(TransportError::Io("it ended inside a message".into())));
                         }
-                    } else if let Err(what) = self.inbound.advance(count, &self.shared) {
-                        self.shared.violation(what);
+                    } else {
+                        let complete = self.shared.received.get();
+                        let mut advanced = self.inbound.advance(count, &self.shared);
+                        let is_waste = count < SMALL_READ_BYTES && self.shared.received.get() == complete;
+                        if is_waste && self.shared.limits.peer == Peer::Hostile {
+                            advanced = advanced.and_then(|()| self.shared.spend(false, 0));
+                        }
+                        if let Err(what) = advanced {
+                            self.shared.violation(what);
+                        }
                     }
                 }
                 Err(error) => self.shared.finish(Err(TransportError::Io(error.to_string()))),
@@ -407,12 +350,16 @@ impl Connection {
         if outbound.is_empty() {
             return;
         }
-        let was_long = outbound.bytes() >= self.shared.limits.writable_below_bytes;
         let result = outbound.write(Pin::new(&mut self.stream), cx);
-        let is_short = outbound.bytes() < self.shared.limits.writable_below_bytes;
         drop(outbound);
-        if was_long && is_short {
+        if self.shared.is_short() {
             self.shared.drained.notify_waiters();
+        }
+        if self.shared.may_hand_over()
+            && !self.shared.inbox.borrow().is_empty()
+            && let Some(receiver) = self.shared.receiver.borrow_mut().take()
+        {
+            receiver.wake();
         }
         if let Err(error) = result {
             self.shared.finish(Err(TransportError::Io(error.to_string())));
@@ -493,6 +440,22 @@ impl Drop for Connection {
     }
 }
 
+/// Room in the queue of outgoing bytes. See [`Handle::reserve`].
+#[must_use = "the room is free again as soon as this is dropped"]
+pub struct Reservation {
+    shared: Rc<Shared>,
+    bytes: usize,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.shared.reserved.set(self.shared.reserved.get() - self.bytes);
+        if self.shared.is_short() {
+            self.shared.drained.notify_waiters();
+        }
+    }
+}
+
 /// A call that was given up and is not answered.
 pub(crate) struct GivenUp(Handle);
 
@@ -504,16 +467,23 @@ impl Drop for GivenUp {
 }
 
 impl Handle {
-    /// Resolves when fewer bytes than [`Limits::writable_below_bytes`] wait to be sent, or the connection has ended.
-    pub async fn writable(&self) {
+    /// Waits for room in the queue of outgoing bytes, for a message of about so many: until fewer than
+    /// [`Limits::writable_below_bytes`] are queued or reserved, or the connection has ended. Who asks first gets it first.
+    ///
+    /// The room is held until the result is dropped, which is to be done when the message is queued, and without waiting for
+    /// anything in between.
+    pub async fn reserve(&self, bytes: usize) -> Reservation {
+        let turn = self.shared.turn.lock().await;
         loop {
-            let notified = self.shared.drained.notified();
-            if self.shared.is_ended() || self.shared.outbound.borrow().bytes() < self.shared.limits.writable_below_bytes
-            {
-                return;
+            let drained = self.shared.drained.notified();
+            if self.shared.is_ended() || self.shared.is_short() {
+                break;
             }
-            notified.await;
+            drained.await;
         }
+        drop(turn);
+        self.shared.reserved.set(self.shared.reserved.get() + bytes);
+        Reservation { shared: self.shared.clone(), bytes }
     }
 
     /// Ends the connection because the peer broke a rule that only the code above the transport knows.
@@ -528,12 +498,25 @@ impl Handle {
 
     /// Counts a call that was given up until the result is dropped, which is when it was answered.
     pub(crate) fn give_up(&self) -> GivenUp {
-        let count = self.shared.given_up.get() + 1;
-        self.shared.given_up.set(count);
-        if count > self.shared.limits.max_given_up {
-            self.violation("it does not answer calls that were cancelled");
-        }
+        self.shared.given_up.set(self.shared.given_up.get() + 1);
+        self.shared.gave_up.notify_waiters();
         GivenUp(self.clone())
+    }
+
+    /// Waits until there is a call that was given up and is not answered.
+    pub async fn gave_up(&self) {
+        loop {
+            let gave_up = self.shared.gave_up.notified();
+            if self.given_up() > 0 {
+                return;
+            }
+            gave_up.await;
+        }
+    }
+
+    /// Messages received so far.
+    pub fn received(&self) -> u64 {
+        self.shared.received.get()
     }
 
     /// Calls that were given up and are not answered.
@@ -619,14 +602,15 @@ impl capnp_rpc::Connection<()> for Link {
     ) -> Promise<Option<Box<dyn capnp_rpc::IncomingMessage + 'static>>, capnp::Error> {
         let shared = self.shared.clone();
         Promise::from_future(std::future::poll_fn(move |cx| {
-            if let Some(message) = shared.inbox.borrow_mut().pop_front() {
+            let is_held_back = !shared.may_hand_over() && !shared.is_ended();
+            if !is_held_back && let Some(message) = shared.inbox.borrow_mut().pop_front() {
                 let message: Box<dyn capnp_rpc::IncomingMessage> = Box::new(message);
                 return Poll::Ready(Ok(Some(message)));
             }
             if shared.is_ended() {
                 return Poll::Ready(Err(shared.end_as_error()));
             }
-            if shared.end_of_stream.get() {
+            if shared.end_of_stream.get() && !is_held_back {
                 return Poll::Ready(Ok(None));
             }
             *shared.receiver.borrow_mut() = Some(cx.waker().clone());

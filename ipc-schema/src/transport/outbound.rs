@@ -60,8 +60,6 @@ pub(super) struct Outbound {
     /// Bytes of the first chunk that were sent.
     sent: usize,
     bytes: usize,
-    /// Messages queued since the queue was last empty.
-    messages: usize,
     /// An emptied run, for its memory.
     spare: Vec<u8>,
 }
@@ -69,10 +67,6 @@ pub(super) struct Outbound {
 impl Outbound {
     pub(super) fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    pub(super) fn messages(&self) -> usize {
-        self.messages
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -113,7 +107,6 @@ impl Outbound {
             }
         }
         self.bytes = before + added;
-        self.messages += 1;
     }
 
     /// Writes as much as the socket takes. Pending is no error: the waker is registered then.
@@ -156,9 +149,6 @@ impl Outbound {
                 self.spare = run;
             }
         }
-        if self.chunks.is_empty() {
-            self.messages = 0;
-        }
     }
 }
 
@@ -195,7 +185,7 @@ impl capnp_rpc::OutgoingMessage for Outgoing {
     fn send(self: Box<Self>) -> (Promise<(), capnp::Error>, Message) {
         let Self { message, shared } = *self;
         let message = Rc::new(message);
-        if shared.is_ended() && shared.outbound.borrow().messages() > 0 {
+        if shared.is_ended() && !shared.outbound.borrow().is_empty() {
             // Of what is sent after the end, only the word of farewell is worth a try.
             return (Promise::err(shared.end_as_error()), message);
         }
@@ -206,9 +196,7 @@ impl capnp_rpc::OutgoingMessage for Outgoing {
             let mut outbound = shared.outbound.borrow_mut();
             let was_empty = outbound.is_empty();
             outbound.push(&message);
-            let exceeded = outbound.bytes() > shared.limits.max_queued_bytes
-                || outbound.messages() > shared.limits.max_queued_messages;
-            (was_empty, exceeded)
+            (was_empty, outbound.bytes() > shared.limits.max_queued_bytes)
         };
         if exceeded {
             shared.violation("it does not read what is sent to it");

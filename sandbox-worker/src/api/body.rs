@@ -63,9 +63,9 @@ impl WireSource {
         Ok(None)
     }
 
-    async fn collect(&self, length: Option<u64>) -> Result<Vec<u8>> {
-        let expected = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-        let mut collected = Vec::with_capacity(expected.min(MAX_PULL_BYTES as usize));
+    /// All of it. Nothing is set aside for what a client only announces.
+    async fn collect(&self) -> Result<Vec<u8>> {
+        let mut collected = Vec::new();
         let mut reserved = jsg::Reserved::default();
         while let Some(bytes) = self.pull(MAX_PULL_BYTES).await? {
             if collected.len() + bytes.len() > MAX_COLLECTED || !reserved.grow(bytes.len()) {
@@ -258,10 +258,10 @@ impl Body {
                 }
                 _ => resolved(scope, Converted { kind, content_type, bytes: bytes.into() }),
             },
-            State::Wire(source, length) => {
+            State::Wire(source, _) => {
                 let source = source.get(scope)?;
                 context.promise(scope, async move {
-                    let bytes = source.collect(length).await?;
+                    let bytes = source.collect().await?;
                     Ok(Converted { kind, content_type, bytes })
                 })
             }

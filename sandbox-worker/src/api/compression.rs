@@ -553,12 +553,13 @@ impl byte_source::Server for EncodedSource {
                 Either::Right((limit, _)) => Err(capnp::Error::failed(limits::text(limit).into())),
             };
             let piece = piece.inspect_err(|_| drop(self.open.take()))?;
-            let mut results = results.get();
-            results.set_bytes(&piece);
+            let _room = self.context.outlet().room(piece.len()).await;
+            results.get().set_bytes(&piece);
             if self.codec.borrow().is_done() {
-                results.set_done(true);
+                results.get().set_done(true);
                 self.open.take();
             }
+            drop(results);
             Ok(())
         })
     }

@@ -9,7 +9,7 @@ use capnp_rpc::ImbuedMessageBuilder;
 
 use super::{fetch_event, request, response};
 use crate::{
-    io::{IoContext, JsFuture, js_future},
+    io::{IoContext, JsFuture, Outlet, js_future},
     isolate::{Isolate, describe},
     testing::with_isolate,
 };
@@ -76,7 +76,7 @@ fn message(method: &str, body: impl FnOnce(http_request::Builder<'_>)) -> Messag
 
 /// Makes `request` and `ctx` globals of the event.
 fn begin(isolate: Rc<Isolate>, message: &mut Message) -> Rc<IoContext> {
-    let context = IoContext::new(isolate);
+    let context = IoContext::new(isolate, Outlet::default());
     context.enter(|scope| {
         let reader = message.get_root::<http_request::Builder<'_>>().expect("it has a root").into_reader();
         let request = request::from_wire(scope, &context, reader).expect("it is valid").expect("it can be made");

@@ -11,6 +11,7 @@ use std::{
 use bulkhead_ipc::{
     compatibility::Flag,
     head::{HeadLimits, MAX_STATUS_TEXT},
+    transport::Reservation,
     worker_capnp::{byte_source, http_response},
 };
 use bytes::Bytes;
@@ -27,7 +28,7 @@ use super::{
     source::offer,
 };
 use crate::{
-    io::{HUNG, Hold, IoContext, JsFuture, js_future},
+    io::{HUNG, Hold, IoContext, JsFuture, Outlet, js_future},
     isolate::{Isolate, builtins, describe, watch},
     limits::{self, Limit},
     log::{Level, Source},
@@ -423,12 +424,10 @@ pub fn to_wire<'s>(
             Some(coding) => {
                 // No bytes of the message: those would have a length.
                 let bytes = coding.encode(bytes).map_err(|error| Error::type_error(error.to_string()))?;
-                to.set_stream(offer(MemorySource { bytes: RefCell::new(bytes) }));
+                to.set_stream(offer(MemorySource::new(bytes, context.outlet())));
             }
         },
-        Outgoing::Bytes(bytes) => {
-            to.set_stream(encoded(offer(MemorySource { bytes: RefCell::new(bytes) })));
-        }
+        Outgoing::Bytes(bytes) => to.set_stream(encoded(offer(MemorySource::new(bytes, context.outlet())))),
         Outgoing::Source(client, _) => to.set_stream(encoded(client)),
         Outgoing::Reader(reader, _) => {
             let source = ReaderSource {
@@ -461,25 +460,31 @@ fn coding(scope: &mut v8::PinScope<'_, '_>, map: &HeaderMap) -> Option<Coding> {
 /// A long body in memory.
 struct MemorySource {
     bytes: RefCell<Bytes>,
+    outlet: Outlet,
+}
+
+impl MemorySource {
+    fn new(bytes: Bytes, outlet: &Outlet) -> Self {
+        MemorySource { bytes: RefCell::new(bytes), outlet: outlet.clone() }
+    }
 }
 
 impl byte_source::Server for MemorySource {
-    fn pull(
+    async fn pull(
         self: capnp::capability::Rc<Self>,
         params: byte_source::PullParams,
         mut results: byte_source::PullResults,
-    ) -> impl Future<Output = std::result::Result<(), capnp::Error>> + 'static {
-        let mut answer = move || {
-            let max_bytes = params.get()?.get_max_bytes() as usize;
-            let mut bytes = self.bytes.borrow_mut();
-            let length = max_bytes.min(bytes.len());
-            let part = bytes.split_to(length);
-            let mut results = results.get();
-            results.set_bytes(&part);
-            results.set_done(bytes.is_empty());
-            Ok(())
-        };
-        std::future::ready(answer())
+    ) -> std::result::Result<(), capnp::Error> {
+        let max_bytes = params.get()?.get_max_bytes() as usize;
+        let length = max_bytes.min(self.bytes.borrow().len());
+        let room = self.outlet.room(length).await;
+        let mut bytes = self.bytes.borrow_mut();
+        let part = bytes.split_to(length);
+        results.get().set_bytes(&part);
+        results.get().set_done(bytes.is_empty());
+        // Queued before anybody else gets room.
+        drop((results, room));
+        Ok(())
     }
 }
 
@@ -514,7 +519,8 @@ impl byte_source::Server for ReaderSource {
     ) -> impl Future<Output = std::result::Result<(), capnp::Error>> + 'static {
         Promise::from_future(async move {
             let max_bytes = params.get()?.get_max_bytes() as usize;
-            let bytes = self.read(max_bytes).await.map_err(|message| {
+            let mut room = None;
+            let bytes = self.read(max_bytes, &mut room).await.map_err(|message| {
                 self.reading.borrow_mut().ended = true;
                 drop((self.open.take(), self.hold.take()));
                 capnp::Error::failed(message)
@@ -523,9 +529,10 @@ impl byte_source::Server for ReaderSource {
                 let reading = self.reading.borrow();
                 reading.ended && reading.rest.is_empty()
             };
-            let mut results = results.get();
-            results.set_bytes(&bytes);
-            results.set_done(done);
+            results.get().set_bytes(&bytes);
+            results.get().set_done(done);
+            // Queued before anybody else gets room.
+            drop((results, room));
             if done {
                 drop((self.open.take(), self.hold.take()));
             }
@@ -545,8 +552,9 @@ impl Drop for Waiting<'_> {
 }
 
 impl ReaderSource {
-    /// At least one byte and at most `max_bytes`, or nothing at the end. Chunks that are there already are merged.
-    async fn read(&self, max_bytes: usize) -> std::result::Result<Bytes, String> {
+    /// At least one byte and at most `max_bytes`, or nothing at the end. Chunks that are there already are merged. As soon as
+    /// there is one, `room` is asked for, and nothing is waited for afterwards.
+    async fn read(&self, max_bytes: usize, room: &mut Option<Reservation>) -> std::result::Result<Bytes, String> {
         let mut merged: Vec<u8> = Vec::new();
         let mut ended = pin!(self.context.ended());
         loop {
@@ -554,10 +562,12 @@ impl ReaderSource {
                 // What came before goes out; the next pull fails.
                 return if merged.is_empty() { Err(limits::text(limit).into()) } else { Ok(merged.into()) };
             }
+            if room.is_none() && !self.reading.borrow().rest.is_empty() {
+                *room = self.context.outlet().room(max_bytes).await;
+            }
             {
                 let mut reading = self.reading.borrow_mut();
-                let room = max_bytes - merged.len();
-                let length = room.min(reading.rest.len());
+                let length = reading.rest.len().min(max_bytes - merged.len());
                 if length > 0 {
                     let part = reading.rest.split_to(length);
                     if merged.is_empty() && (length == max_bytes || reading.ended) {

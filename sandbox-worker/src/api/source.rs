@@ -31,8 +31,11 @@ pub(super) async fn pull(
     let mut request = source.pull_request();
     request.get().set_max_bytes(max_bytes);
     let source = source.clone();
-    let cancel = move || Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) });
-    Call::new(request.send().promise, None, cancel).await
+    let cancel = move || {
+        let source = source.clone();
+        Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
+    };
+    Call::new(request.send().promise, None, (), cancel).await
 }
 
 struct Offered<S> {

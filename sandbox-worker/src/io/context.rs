@@ -16,7 +16,7 @@ use jsg::Error;
 use slab::Slab;
 use tokio::sync::Notify;
 
-use super::{promise, timers::Timers};
+use super::{Outlet, promise, timers::Timers};
 use crate::{
     isolate::Isolate,
     limits::{self, Limit},
@@ -40,6 +40,7 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 pub struct IoContext {
     id: u64,
     isolate: Rc<Isolate>,
+    outlet: Outlet,
     tasks: RefCell<FuturesUnordered<Task>>,
     /// Tasks that were added while the set was being polled.
     added: RefCell<Vec<Task>>,
@@ -170,8 +171,8 @@ pub async fn find_hung(isolate: Rc<Isolate>) {
 }
 
 impl IoContext {
-    /// A context for a new event.
-    pub(crate) fn new(isolate: Rc<Isolate>) -> Rc<Self> {
+    /// A context for a new event, whose answer goes out by `outlet`.
+    pub(crate) fn new(isolate: Rc<Isolate>, outlet: Outlet) -> Rc<Self> {
         isolate.allow_tasks(Duration::MAX);
         let contexts = isolate.contexts.clone();
         let id = contexts.last.get() + 1;
@@ -179,6 +180,7 @@ impl IoContext {
         let context = Rc::new(IoContext {
             id,
             isolate,
+            outlet,
             tasks: RefCell::default(),
             added: RefCell::default(),
             unfinished: Cell::new(0),
@@ -198,6 +200,11 @@ impl IoContext {
         });
         contexts.live.borrow_mut().insert(id, Rc::downgrade(&context));
         context
+    }
+
+    /// Where the event's answer goes out.
+    pub(crate) fn outlet(&self) -> &Outlet {
+        &self.outlet
     }
 
     /// The number of the event whose script is running, which may be over; `None` while modules are evaluated.

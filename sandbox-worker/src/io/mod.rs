@@ -5,11 +5,13 @@
 //! When the context is dropped, everything that it owns goes with it.
 
 mod context;
+mod outlet;
 mod own;
 mod promise;
 mod timers;
 
 pub(crate) use context::Contexts;
 pub use context::{HUNG, Hold, IoContext, IoContextHandle, find_hung};
+pub use outlet::Outlet;
 pub use own::IoOwn;
 pub use promise::{JsFuture, Settled, js_future};

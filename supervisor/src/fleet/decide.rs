@@ -110,6 +110,9 @@ pub struct WatchPolicy {
     pub grace: Duration,
     /// How long a process may sleep on a question whether it lives.
     pub silence: Duration,
+    /// How long a process may say nothing on a connection on which it owes answers to calls that were given up, while it
+    /// answers elsewhere.
+    pub deaf: Duration,
     /// How much longer than an event's processor time a process may compute without answering.
     pub cpu_grace: Duration,
     /// Processor time that needs no event: collections, compilation.
@@ -125,6 +128,7 @@ impl Default for WatchPolicy {
             idle_interval: Duration::from_secs(2),
             grace: Duration::from_secs(5),
             silence: Duration::from_secs(5),
+            deaf: Duration::from_secs(60),
             cpu_grace: Duration::from_secs(5),
             cpu_slack: Duration::from_secs(10),
             memory_base: 64 << 20,

@@ -53,6 +53,8 @@ pub(super) enum Command {
     Lost { service: usize, generation: u64, why: Option<String> },
     /// A process may not live any more.
     Suspect { service: usize, generation: u64 },
+    /// Somebody waits for a sign of life; there is no reply if the process has ended.
+    Ask { service: usize, generation: u64, reply: oneshot::Sender<()> },
     /// Somebody wants to know what a worker exports.
     Entrypoints { service: usize, reply: oneshot::Sender<Vec<String>> },
     /// The fleet shall end.
@@ -87,7 +89,7 @@ const MAX_ERROR: usize = 8192;
 
 /// Bounds of a control connection: a bundle may be as long as everything that a configuration can embed.
 fn control_limits(connection: Limits) -> Limits {
-    Limits { max_queued_bytes: 1 << 30, max_open_calls: 16, max_imports: 16, ..connection }
+    Limits { max_queued_bytes: 1 << 30, max_held_bytes: 16 << 20, max_open_calls: 16, max_imports: 16, ..connection }
 }
 
 /// How a process ended: the words for the log.
@@ -282,6 +284,16 @@ impl Manager {
             Command::Suspect { service, generation } => {
                 if let Some(live) = self.find(service, generation) {
                     live.suspected.notify_one();
+                }
+            }
+            Command::Ask { service, generation, reply } => {
+                if let Some(live) = self.find(service, generation) {
+                    let answer = live.control.ping_request().send().promise;
+                    tokio::task::spawn_local(async move {
+                        if answer.await.is_ok() {
+                            let _ = reply.send(());
+                        }
+                    });
                 }
             }
             Command::Drain { deadline, reply } => {

@@ -16,6 +16,7 @@ pub mod counters;
 pub mod decide;
 mod diagnostics;
 mod manager;
+mod places;
 pub(crate) mod reason;
 mod shard;
 pub mod spawner;
@@ -27,7 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bulkhead_ipc::transport::Limits;
+use bulkhead_ipc::transport::{Limits, MAX_EVENTS};
 use bulkhead_policy::cgroup::Delegation;
 use tokio::sync::{mpsc, oneshot};
 
@@ -39,6 +40,7 @@ pub(crate) use counters::Shared;
 use counters::{Counter, Counters};
 use decide::{PoolPolicy, RestartPolicy, WatchPolicy};
 use manager::{Attached, Command};
+pub(crate) use places::Place;
 pub(crate) use shard::{DispatcherCache, Event};
 pub use shard::{Link, ShardFleet};
 use spawner::{ProcessSpawner, Spawner};
@@ -72,10 +74,12 @@ pub struct FleetConfig {
     pub ready_timeout: Duration,
     /// Longest time for compiling and evaluating a worker's modules.
     pub bind_timeout: Duration,
-    /// Longest time that a request waits for a process.
+    /// Longest time that a request waits for a process, and then for a place at it.
     pub wait_timeout: Duration,
-    /// Requests for one worker that may wait for a process on one shard.
+    /// Requests for one worker that may wait for a process on one shard, and as many for a place.
     pub max_waiting: usize,
+    /// Events that one worker and shard may have in flight, at most [`MAX_EVENTS`].
+    pub max_events: u32,
 }
 
 impl FleetConfig {
@@ -97,6 +101,7 @@ impl FleetConfig {
             bind_timeout: Duration::from_secs(10),
             wait_timeout: Duration::from_secs(15),
             max_waiting: 1024,
+            max_events: MAX_EVENTS,
         }
     }
 

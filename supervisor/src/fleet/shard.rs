@@ -9,7 +9,7 @@ use std::{
 
 use bulkhead_ipc::{
     calls::Call,
-    transport::{self, Handle, TransportError},
+    transport::{self, Handle, MAX_EVENTS, TransportError},
     worker_capnp::{event_dispatcher, event_port},
 };
 use capnp::capability::Promise;
@@ -19,8 +19,9 @@ use super::{
     FleetHandle, StartError,
     counters::{Counter, Shared},
     manager::{Attached, Command},
+    places::{NoPlace, Place, Places},
 };
-use crate::{config::policy::WorkerPolicy, rpc::body::Sources, service::ServiceError};
+use crate::{config::policy::WorkerPolicy, service::ServiceError};
 
 /// Entrypoints with different parameters that one connection keeps; they come from the configuration.
 type Dispatchers = HashMap<(Option<String>, Option<String>), event_dispatcher::Client>;
@@ -35,8 +36,8 @@ pub struct Link {
     dispatchers: RefCell<Dispatchers>,
     /// The connection.
     pub connection: Handle,
-    /// Request bodies that the process holds.
-    pub sources: Sources,
+    /// The events that it may have in flight.
+    places: Rc<Places>,
     /// The number of the last event.
     events: Cell<u64>,
 }
@@ -49,6 +50,11 @@ impl Link {
 
     fn is_usable(&self) -> bool {
         !self.connection.is_closed() && !self.is_retired()
+    }
+
+    /// What is counted of the process.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Takes note of bytes of a body that come from the process.
@@ -77,24 +83,29 @@ impl Link {
         self.generation
     }
 
-    /// The handler table of an entrypoint, asked for once for each connection.
+    /// The handler table of an entrypoint, asked for once for each connection, by the event that has this place.
     ///
     /// # Errors
     /// The process has ended, or has no such entrypoint.
-    pub async fn dispatcher(
+    async fn dispatcher(
         &self,
         entrypoint: Option<&str>,
         props_json: Option<&str>,
+        place: &Place,
     ) -> Result<event_dispatcher::Client, ServiceError> {
         let key = (entrypoint.map(str::to_owned), props_json.map(str::to_owned));
         if let Some(dispatcher) = self.dispatchers.borrow().get(&key) {
             return Ok(dispatcher.clone());
         }
+        // The parameters are as long as the operator likes.
+        let room = self.connection.reserve(props_json.map_or(0, str::len)).await;
         let mut request = self.port.entrypoint_request();
         request.get().set_name(entrypoint.unwrap_or_default());
         request.get().set_props_json(props_json.unwrap_or_default());
-        // Whoever asks may leave before the answer: what a worker leaves unanswered is counted.
-        let call = Call::new(request.send().promise, Some(self.connection.clone()), || Promise::ok(()));
+        // Whoever asks may leave before the answer, which is not to be had any sooner by saying so.
+        let never = || Promise::from_future(std::future::pending());
+        let call = Call::new(request.send().promise, Some(self.connection.clone()), place.clone(), never);
+        drop(room);
         let response = call.await.map_err(|error| self.failure(&error))?;
         let dispatcher = response.get().and_then(|results| results.get_dispatcher()).map_err(|error| {
             self.connection.violation(format!("an entrypoint without a dispatcher: {error}"));
@@ -118,13 +129,14 @@ impl Link {
 /// An event that a process works on, until it is dropped: when its response is over, or nobody wants one.
 pub(crate) struct Event {
     link: Rc<Link>,
+    place: Place,
     number: u64,
     deadline: Option<Instant>,
 }
 
 impl Event {
     /// To be called before the event is sent.
-    pub(crate) fn begin(link: &Rc<Link>) -> Self {
+    pub(crate) fn begin(link: &Rc<Link>, place: Place) -> Self {
         link.shared.begin();
         link.events.set(link.events.get() + 1);
         let wall_time = link.policy().wall_time;
@@ -132,7 +144,12 @@ impl Event {
         let deadline = (!wall_time.is_zero())
             .then(|| Instant::now().checked_add(wall_time.saturating_add(link.fleet.config.watch.grace)))
             .flatten();
-        Self { link: link.clone(), number: link.events.get(), deadline }
+        Self { link: link.clone(), place, number: link.events.get(), deadline }
+    }
+
+    /// Its place, for whatever may outlast it on the wire.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The number by which it can be cancelled.
@@ -278,12 +295,13 @@ impl ShardFleet {
         let Attached { generation, stream, shared } = attached;
         let stream = UnixStream::from_std(stream)
             .map_err(|error| StartError::Process(format!("watching the event connection failed: {error}")))?;
-        let (port, connection, driver) = transport::client(stream, self.inner.fleet.config.connection);
+        let config = &self.inner.fleet.config;
+        let (port, connection, driver) = transport::client(stream, config.connection);
         let link = Rc::new(Link {
             service,
             generation,
             fleet: self.inner.fleet.clone(),
-            sources: Sources::new(shared.clone()),
+            places: Places::new(config.max_events.min(MAX_EVENTS) as usize, config.max_waiting),
             shared,
             port,
             dispatchers: RefCell::default(),
@@ -293,9 +311,15 @@ impl ShardFleet {
         let open = Open::new(&self.inner);
         let fleet = self.inner.fleet.clone();
         let weak = Rc::downgrade(&self.inner);
+        let (places, deaf) = (link.places.clone(), deaf(link.connection.clone(), fleet.clone(), service, generation));
         tokio::task::spawn_local(async move {
-            let end = driver.await;
+            let mut driver = std::pin::pin!(driver);
+            let end = tokio::select! {
+                end = driver.as_mut() => end,
+                () = deaf => driver.await,
+            };
             drop(open);
+            places.close();
             if let Some(inner) = weak.upgrade() {
                 let mut slots = inner.slots.borrow_mut();
                 if let Some(slot @ Slot::Connected(_)) = slots.get_mut(&service)
@@ -312,6 +336,25 @@ impl ShardFleet {
             let _ = fleet.commands.send(Command::Lost { service, generation, why });
         });
         Ok(link)
+    }
+}
+
+/// Ends the connection when the process says nothing on it for too long, owes it the answers to calls that were given up, and
+/// answers elsewhere. Completes then.
+async fn deaf(connection: Handle, fleet: FleetHandle, service: usize, generation: u64) {
+    loop {
+        connection.gave_up().await;
+        let before = connection.received();
+        tokio::time::sleep(fleet.config.watch.deaf).await;
+        let is_silent = || connection.given_up() > 0 && connection.received() == before;
+        if !is_silent() {
+            continue;
+        }
+        let (reply, answer) = oneshot::channel();
+        let _ = fleet.commands.send(Command::Ask { service, generation, reply });
+        if answer.await.is_ok() && is_silent() {
+            return connection.violation("it does not answer calls that were cancelled");
+        }
     }
 }
 
@@ -339,28 +382,65 @@ pub(crate) struct DispatcherCache {
     last: RefCell<Option<(Rc<Link>, event_dispatcher::Client)>>,
 }
 
+/// Processes that a request is ready to wait for when they are retired before they get it.
+const PROCESSES_TO_TRY: usize = 3;
+
 impl DispatcherCache {
-    /// The dispatcher for the live process of `service`.
-    pub(crate) async fn get(
+    /// An event at the live process of `service`, and what takes it. Waits within the bounds of
+    /// [`FleetConfig`](super::FleetConfig).
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] when there is no process, or no place at it, within the bounds.
+    pub(crate) async fn begin(
         &self,
         fleet: &ShardFleet,
         service: usize,
         entrypoint: Option<&str>,
         props_json: Option<&str>,
-    ) -> Result<(Rc<Link>, event_dispatcher::Client), ServiceError> {
-        if let Some((link, dispatcher)) = &*self.last.borrow()
-            && link.is_usable()
-        {
-            return Ok((link.clone(), dispatcher.clone()));
+    ) -> Result<(Event, event_dispatcher::Client), ServiceError> {
+        let config = &fleet.inner.fleet.config;
+        for _ in 0..PROCESSES_TO_TRY {
+            let last = self.last.borrow().clone();
+            let (link, dispatcher) = match last {
+                Some((link, dispatcher)) if link.is_usable() => (link, Some(dispatcher)),
+                last => {
+                    // What belonged to the process that is dead or retired goes at once, and who waits for it goes on.
+                    self.last.borrow_mut().take();
+                    if let Some((link, _)) = last {
+                        link.places.close();
+                    }
+                    (fleet.connect(service).await?, None)
+                }
+            };
+            let place = match link.places.enter(config.wait_timeout).await {
+                Ok(place) if link.is_usable() => place,
+                Ok(_) | Err(NoPlace::Closed) => continue,
+                Err(NoPlace::Full) => {
+                    let (taken, max) = (link.places.taken(), config.max_waiting);
+                    let text = format!("{taken} events are in flight and {max} requests wait already");
+                    return Err(ServiceError::Unavailable(text));
+                }
+                Err(NoPlace::Late) => {
+                    let text = format!("{} events were in flight for too long", link.places.taken());
+                    return Err(ServiceError::Unavailable(text));
+                }
+            };
+            let dispatcher = match dispatcher {
+                Some(dispatcher) => dispatcher,
+                None => {
+                    let asked = link.dispatcher(entrypoint, props_json, &place);
+                    let asked = tokio::time::timeout(config.wait_timeout, asked).await;
+                    let late = |_| ServiceError::Unavailable("the process did not name its handlers in time".into());
+                    let dispatcher = asked.map_err(late)??;
+                    *self.last.borrow_mut() = Some((link.clone(), dispatcher.clone()));
+                    dispatcher
+                }
+            };
+            let event = Event::begin(&link, place);
+            if link.is_usable() {
+                return Ok((event, dispatcher));
+            }
         }
-        // What belonged to the process that is dead or retired goes at once.
-        self.last.borrow_mut().take();
-        let link = fleet.connect(service).await?;
-        let timeout = fleet.inner.fleet.config.wait_timeout;
-        let dispatcher = tokio::time::timeout(timeout, link.dispatcher(entrypoint, props_json))
-            .await
-            .map_err(|_| ServiceError::Unavailable("the process did not name its handlers in time".into()))??;
-        *self.last.borrow_mut() = Some((link.clone(), dispatcher.clone()));
-        Ok((link, dispatcher))
+        Err(ServiceError::Unavailable("its processes exhaust their memory".into()))
     }
 }

@@ -22,11 +22,11 @@ use tokio::{sync::Notify, time::Sleep};
 
 use crate::{
     body::{Body, BodyError, PullSource, next_chunk},
-    fleet::{Event, Link, Shared},
+    fleet::{Event, Link, Place, Shared},
 };
 
 /// Most bytes that one `pull` brings, in either direction.
-pub const MAX_CHUNK: u32 = 256 << 10;
+pub use bulkhead_ipc::transport::MAX_CHUNK;
 
 /// Bytes of a body that pay for one message of the worker that pulls it.
 const BYTES_FOR_A_MESSAGE: usize = 512;
@@ -104,48 +104,15 @@ pub async fn collect_ready(body: &mut Body, limit: usize) -> Ready {
     }
 }
 
-/// How many bodies a worker may hold on one connection after their requests have ended.
-const MAX_SOURCES: usize = 8192;
-
-/// Counts the [`BodySource`]s that a connection keeps alive, and the bytes that it takes out of them.
-#[derive(Debug, Default, Clone)]
-pub struct Sources {
-    count: Rc<Cell<usize>>,
-    shared: Arc<Shared>,
-}
-
-impl Sources {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { count: Rc::default(), shared }
-    }
-}
-
-struct SourceCount(Sources);
-
-impl SourceCount {
-    fn new(sources: &Sources, connection: &Handle) -> Self {
-        let count = sources.count.get() + 1;
-        sources.count.set(count);
-        if count > MAX_SOURCES {
-            connection.violation("it keeps the bodies of requests that have ended");
-        }
-        Self(sources.clone())
-    }
-}
-
-impl Drop for SourceCount {
-    fn drop(&mut self) {
-        self.0.count.set(self.0.count.get() - 1);
-    }
-}
-
 /// A request body that a worker pulls.
 pub struct BodySource {
     state: RefCell<SourceState>,
     busy: Cell<bool>,
-    connection: Handle,
     too_long: Notify,
-    count: SourceCount,
+    connection: Handle,
+    shared: Arc<Shared>,
+    /// A worker that keeps the body keeps the event's place.
+    _place: Place,
 }
 
 struct SourceState {
@@ -166,23 +133,23 @@ struct SourceState {
 impl BodySource {
     /// Offers `ready` and then `body`, which breaks off where both together are longer than `limit` bytes. The result stays
     /// valid when the body is cancelled.
-    pub fn new(ready: Bytes, body: Body, limit: u64, connection: Handle, sources: &Sources) -> Rc<Self> {
+    pub(crate) fn new(ready: Bytes, body: Body, limit: u64, event: &Event) -> Rc<Self> {
         let left = limit.saturating_sub(ready.len() as u64);
         let state = SourceState { ready, body: Some(body), left, broken: None, by_client: false, waiting: None };
-        Self::with(state, connection, sources)
+        Self::with(state, event)
     }
 
-    fn with(state: SourceState, connection: Handle, sources: &Sources) -> Rc<Self> {
-        let count = SourceCount::new(sources, &connection);
-        let (state, busy) = (RefCell::new(state), Cell::new(false));
-        Rc::new(Self { state, busy, connection, too_long: Notify::new(), count })
+    fn with(state: SourceState, event: &Event) -> Rc<Self> {
+        let (state, busy, too_long) = (RefCell::new(state), Cell::new(false), Notify::new());
+        let (connection, shared) = (event.link().connection.clone(), event.link().shared().clone());
+        Rc::new(Self { state, busy, too_long, connection, shared, _place: event.place().clone() })
     }
 
     /// Offers `ready`, after which the body broke off.
-    pub fn broken(ready: Bytes, connection: Handle, sources: &Sources) -> Rc<Self> {
+    pub(crate) fn broken(ready: Bytes, event: &Event) -> Rc<Self> {
         let broken = Some(TORN.to_owned());
         let state = SourceState { ready, body: None, left: 0, broken, by_client: true, waiting: None };
-        Self::with(state, connection, sources)
+        Self::with(state, event)
     }
 
     /// Waits until the body has turned out to be too long.
@@ -208,16 +175,11 @@ impl BodySource {
         state.ready = Bytes::new();
     }
 
-    /// The next bytes, at most `limit`, and whether they are the last ones.
-    fn poll_next(&self, limit: usize, cx: &mut Context<'_>) -> Poll<Result<(Bytes, bool), capnp::Error>> {
+    /// Waits until there are bytes, or there will be no more.
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
         let state = &mut *self.state.borrow_mut();
         while state.ready.is_empty() {
-            let Some(body) = &mut state.body else {
-                return Poll::Ready(match &state.broken {
-                    Some(why) => Err(capnp::Error::failed(why.clone())),
-                    None => Ok((Bytes::new(), true)),
-                });
-            };
+            let Some(body) = &mut state.body else { return Poll::Ready(()) };
             let next = std::pin::pin!(next_chunk(body)).poll(cx);
             let Poll::Ready(next) = next else {
                 state.waiting = Some(cx.waker().clone());
@@ -243,6 +205,19 @@ impl BodySource {
                 None => state.body = None,
             }
         }
+        Poll::Ready(())
+    }
+
+    /// The next bytes, at most `limit`, and whether they are the last ones.
+    fn poll_next(&self, limit: usize, cx: &mut Context<'_>) -> Poll<Result<(Bytes, bool), capnp::Error>> {
+        std::task::ready!(self.poll_ready(cx));
+        let state = &mut *self.state.borrow_mut();
+        if state.ready.is_empty() {
+            return Poll::Ready(match &state.broken {
+                Some(why) => Err(capnp::Error::failed(why.clone())),
+                None => Ok((Bytes::new(), true)),
+            });
+        }
         let bytes = state.ready.split_to(state.ready.len().min(limit));
         let is_end = state.ready.is_empty()
             && state.broken.is_none()
@@ -263,7 +238,7 @@ impl byte_source::Server for BodySource {
     async fn pull(
         self: Rc<Self>,
         params: byte_source::PullParams,
-        mut results: byte_source::PullResults,
+        mut reply: byte_source::PullResults,
     ) -> Result<(), capnp::Error> {
         let limit = params.get()?.get_max_bytes().min(MAX_CHUNK) as usize;
         drop(params);
@@ -273,8 +248,9 @@ impl byte_source::Server for BodySource {
             return Err(capnp::Error::failed(what.to_owned()));
         }
         let _busy = Busy(&self.busy);
-        // Bytes that the worker does not read must not pile up here.
-        self.connection.writable().await;
+        // Bytes that the worker does not read must not pile up here, and bytes that do not come keep no room from others.
+        std::future::poll_fn(|cx| self.poll_ready(cx)).await;
+        let _room = self.connection.reserve(limit).await;
         let (first, mut is_end) = std::future::poll_fn(|cx| self.poll_next(limit, cx)).await?;
         let mut parts = vec![first];
         let mut length = parts[0].len();
@@ -286,12 +262,12 @@ impl byte_source::Server for BodySource {
             length += bytes.len();
             parts.push(bytes);
         }
-        self.count.0.shared.moved(length);
+        self.shared.moved(length);
         // A worker may ask again as soon as there is more, and for as much as a message should bring; asking for each of
         // the bytes that are there counts as its own doing.
         let is_all = u64::from(length < limit) * 2;
         self.connection.allow(is_all + (length / BYTES_FOR_A_MESSAGE) as u64, 0);
-        let mut results = results.get();
+        let mut results = reply.get();
         let mut rest = results.reborrow().init_bytes(length as u32);
         for part in parts {
             let (to, after) = rest.split_at_mut(part.len());
@@ -299,6 +275,8 @@ impl byte_source::Server for BodySource {
             rest = after;
         }
         results.set_done(is_end);
+        // It is queued as soon as nobody writes to it any more, and only then there is room for the next.
+        drop(reply);
         Ok(())
     }
 
@@ -321,12 +299,13 @@ impl Drop for CancelOnDrop {
     }
 }
 
-type PullCall = Call<byte_source::pull_results::Owned, Box<dyn FnOnce() -> Promise<(), capnp::Error>>>;
+type PullCall = Call<byte_source::pull_results::Owned, Box<dyn FnMut() -> Promise<(), capnp::Error>>, Option<Place>>;
 
 /// A response body that is pulled from a worker.
 pub(crate) struct RemoteBody {
     source: byte_source::Client,
     link: Rc<Link>,
+    /// Dropped before the event, whose place it keeps while it is not answered.
     call: Option<PullCall>,
     remaining: Option<u64>,
     /// Bytes that may still come.
@@ -427,9 +406,11 @@ impl PullSource for RemoteBody {
             request.get().set_max_bytes(MAX_CHUNK);
             let source = this.source.clone();
             let cancel = Box::new(move || {
+                let source = source.clone();
                 Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
             });
-            Call::new(request.send().promise, Some(this.link.connection.clone()), cancel as Box<_>)
+            let place = this.event.as_ref().map(|event| event.place().clone());
+            Call::new(request.send().promise, Some(this.link.connection.clone()), place, cancel as Box<_>)
         });
         let response = std::task::ready!(Pin::new(call).poll(cx));
         this.call = None;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bulkhead_ipc::{
     calls::Call,
     head::{self, HeadLimits, MAX_STATUS_TEXT},
+    transport::MAX_LIVE_EVENTS,
     worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
 };
 use bytes::Bytes;
@@ -19,9 +20,6 @@ use crate::{
     fleet::{Event, Link, ShardFleet, reason::quote},
     rpc::body::{BodySource, CancelOnDrop, Ready, RemoteBody, collect_ready},
 };
-
-/// Processes that a request is ready to wait for when they are retired before they get it.
-const PROCESSES_TO_TRY: usize = 3;
 
 /// Stands for a body whose length is not known.
 const UNKNOWN: u64 = u64::MAX;
@@ -52,11 +50,12 @@ impl WorkerService {
         if body.size_hint().lower() > limit {
             return Err(self.too_long());
         }
-        let (event, dispatcher) = self.begin().await?;
+        let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
+        let (event, dispatcher) = self.dispatcher.begin(&self.fleet, self.service, entrypoint, props).await?;
         let link = event.link().clone();
         let announced =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
-        let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, limit, &link).await;
+        let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, limit, &event).await;
         let Some(outgoing) = outgoing else { return Err(self.too_long()) };
         let source = match &outgoing {
             Outgoing::Stream(source, _) => Some(source.clone()),
@@ -86,19 +85,6 @@ impl WorkerService {
         }
     }
 
-    /// An event at a process that takes it.
-    async fn begin(&self) -> Result<(Event, event_dispatcher::Client), ServiceError> {
-        let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
-        for _ in 0..PROCESSES_TO_TRY {
-            let (link, dispatcher) = self.dispatcher.get(&self.fleet, self.service, entrypoint, props).await?;
-            let event = Event::begin(&link);
-            if !link.is_retired() {
-                return Ok((event, dispatcher));
-            }
-        }
-        Err(ServiceError::Unavailable("its processes exhaust their memory".into()))
-    }
-
     fn too_long(&self) -> ServiceError {
         self.fleet.refused(self.service);
         ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large".to_owned())
@@ -114,7 +100,7 @@ impl WorkerService {
     ) -> Result<http::Response<Body>, ServiceError> {
         let link = event.link().clone();
         // A worker that reads slowly delays its own requests, and does not make them pile up here.
-        link.connection.writable().await;
+        let room = link.connection.reserve(outgoing.inline_bytes() + head_bytes(&parts, cf_json.as_deref())).await;
 
         let mut call = dispatcher.fetch_request();
         let mut to = call.get().init_request();
@@ -131,7 +117,8 @@ impl WorkerService {
             request.get().set_event(number);
             Promise::from_future(async move { request.send().promise.await.map(drop) })
         };
-        let reply = Call::new(call.send().promise, Some(link.connection.clone()), cancel);
+        let reply = Call::new(call.send().promise, Some(link.connection.clone()), event.place().clone(), cancel);
+        drop(room);
         let reply = reply.await.map_err(|error| link.failure(&error))?;
         let outcome = reply
             .get()
@@ -187,7 +174,7 @@ impl Outgoing {
     /// `None`: it is longer than `limit` already; one that turns out to be breaks off there.
     ///
     /// A body that is broken from its start goes to the handler all the same: it may not want to read it.
-    async fn prepare(mut body: Body, announced: bool, inline: usize, limit: u64, link: &Rc<Link>) -> Option<Self> {
+    async fn prepare(mut body: Body, announced: bool, inline: usize, limit: u64, event: &Event) -> Option<Self> {
         if body.is_end_stream() {
             // `Content-Length: 0` is a body without bytes, and `request.body` is not null.
             return Some(if announced { Outgoing::Whole(Bytes::new()) } else { Outgoing::None });
@@ -209,14 +196,22 @@ impl Outgoing {
         Some(match ready {
             Ready::Whole(bytes) => Outgoing::Whole(bytes),
             Ready::Begun(bytes) => {
-                let source = BodySource::new(bytes, body, limit, link.connection.clone(), &link.sources);
+                let source = BodySource::new(bytes, body, limit, event);
                 Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
             }
             Ready::Broken(bytes) => {
-                let source = BodySource::broken(bytes, link.connection.clone(), &link.sources);
+                let source = BodySource::broken(bytes, event);
                 Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
             }
         })
+    }
+
+    /// Bytes that travel in the message.
+    fn inline_bytes(&self) -> usize {
+        match self {
+            Outgoing::Whole(bytes) => bytes.len(),
+            Outgoing::None | Outgoing::Stream(..) => 0,
+        }
     }
 
     /// Puts the body into the message. What it returns has to be kept until the request has ended.
@@ -233,6 +228,15 @@ impl Outgoing {
         }
         None
     }
+}
+
+/// About how long a request's head is on the wire.
+fn head_bytes(parts: &http::request::Parts, cf_json: Option<&str>) -> usize {
+    let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    parts.uri.path().len()
+        + parts.uri.query().map_or(0, str::len)
+        + cf_json.map_or(0, str::len)
+        + headers.sum::<usize>()
 }
 
 fn write_head(mut to: http_request::Builder<'_>, parts: &http::request::Parts, cf_json: Option<&str>) {
@@ -262,6 +266,11 @@ fn read_failure(
             "Error: The Workers runtime canceled this request because it detected that your Worker's code had hung and \
              would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
                 .to_owned()
+        }
+        event_failure::Kind::Busy => {
+            let text =
+                format!("{MAX_LIVE_EVENTS} events live in the process, with those that only wait for waitUntil()");
+            return Ok(Err(ServiceError::Unavailable(text)));
         }
         event_failure::Kind::Exceeded => return Ok(Err(ServiceError::Exceeded(failure.get_limit()?))),
     };

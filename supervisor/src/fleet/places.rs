@@ -1,0 +1,249 @@
+//! Which events may be in flight at one process, and who waits for a place.
+
+use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
+
+use tokio::sync::oneshot;
+
+/// The places of one process, as far as one shard fills them.
+#[derive(Debug)]
+pub(crate) struct Places {
+    max: usize,
+    max_waiting: usize,
+    state: RefCell<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Who holds each place, counted; a place that nobody holds is in `free`.
+    holders: Vec<u32>,
+    free: Vec<usize>,
+    /// First come, first served.
+    waiting: VecDeque<oneshot::Sender<Place>>,
+    closed: bool,
+}
+
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    /// Too many wait already.
+    Full,
+    /// Nobody left in time.
+    Late,
+    /// The process takes no events any more.
+    Closed,
+}
+
+impl Places {
+    /// So many places, for which so many may wait.
+    pub(crate) fn new(max: usize, max_waiting: usize) -> Rc<Self> {
+        Rc::new(Self { max, max_waiting, state: RefCell::default() })
+    }
+
+    /// A place, at the latest after `patience`. Who gives up waiting gives up the place.
+    pub(crate) async fn enter(self: &Rc<Self>, patience: Duration) -> Result<Place, NoPlace> {
+        let place = {
+            let state = &mut *self.state.borrow_mut();
+            if state.closed {
+                return Err(NoPlace::Closed);
+            }
+            // As long as somebody waits there is none: a place that is left goes to the first of them.
+            if let Some(index) = state.take(self.max) {
+                return Ok(Place { places: self.clone(), index });
+            }
+            if state.waiting.len() >= self.max_waiting {
+                // Those that gave up make room.
+                state.waiting.retain(|waiter| !waiter.is_closed());
+            }
+            if state.waiting.len() >= self.max_waiting {
+                return Err(NoPlace::Full);
+            }
+            let (sender, place) = oneshot::channel();
+            state.waiting.push_back(sender);
+            place
+        };
+        match tokio::time::timeout(patience, place).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(NoPlace::Closed),
+            Err(_) => Err(NoPlace::Late),
+        }
+    }
+
+    /// Sends everybody away who waits: the process has ended.
+    pub(crate) fn close(&self) {
+        let waiting = {
+            let mut state = self.state.borrow_mut();
+            state.closed = true;
+            std::mem::take(&mut state.waiting)
+        };
+        drop(waiting);
+    }
+
+    /// Places that somebody holds.
+    pub(crate) fn taken(&self) -> usize {
+        let state = self.state.borrow();
+        state.holders.len() - state.free.len()
+    }
+}
+
+impl State {
+    fn take(&mut self, max: usize) -> Option<usize> {
+        if let Some(index) = self.free.pop() {
+            self.holders[index] = 1;
+            return Some(index);
+        }
+        (self.holders.len() < max).then(|| {
+            self.holders.push(1);
+            self.holders.len() - 1
+        })
+    }
+}
+
+/// The place of one event. Whatever of it the process may still answer, or hold, has a clone; with the last one it is free.
+#[derive(Debug)]
+pub(crate) struct Place {
+    places: Rc<Places>,
+    index: usize,
+}
+
+impl Clone for Place {
+    fn clone(&self) -> Self {
+        self.places.state.borrow_mut().holders[self.index] += 1;
+        Self { places: self.places.clone(), index: self.index }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let next = {
+            let state = &mut *self.places.state.borrow_mut();
+            let holders = &mut state.holders[self.index];
+            *holders -= 1;
+            if *holders > 0 {
+                return;
+            }
+            while state.waiting.front().is_some_and(oneshot::Sender::is_closed) {
+                state.waiting.pop_front();
+            }
+            let next = state.waiting.pop_front();
+            match next {
+                Some(_) => *holders = 1,
+                None => state.free.push(self.index),
+            }
+            next
+        };
+        if let Some(next) = next {
+            // Should it be gone after all, what comes back is dropped, and the place goes to the one after it.
+            let _ = next.send(Place { places: self.places.clone(), index: self.index });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{future::Future, pin::Pin};
+
+    const PATIENCE: Duration = Duration::from_millis(100);
+
+    type Waiting = Pin<Box<dyn Future<Output = Result<Place, NoPlace>>>>;
+
+    fn local(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        tokio::task::LocalSet::new().block_on(&runtime.expect("a runtime"), test);
+    }
+
+    fn enter(places: &Rc<Places>) -> Waiting {
+        let places = places.clone();
+        Box::pin(async move { places.enter(PATIENCE).await })
+    }
+
+    fn is_waiting(waiting: &mut Waiting) -> bool {
+        waiting.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending()
+    }
+
+    #[test]
+    fn who_comes_first_is_served_first_and_who_has_left_is_not() {
+        local(async {
+            let places = Places::new(2, 3);
+            let first = places.enter(PATIENCE).await.expect("a place");
+            let second = places.enter(PATIENCE).await.expect("a place");
+            let mut waiting: Vec<Waiting> = (0..3).map(|_| enter(&places)).collect();
+            assert!(waiting.iter_mut().all(is_waiting));
+            assert_eq!(places.enter(PATIENCE).await.unwrap_err(), NoPlace::Full);
+            // One of them leaves, and makes room for another.
+            drop(waiting.remove(0));
+            let mut last = enter(&places);
+            assert!(is_waiting(&mut last));
+            drop(second);
+            assert!(is_waiting(&mut waiting[1]) && is_waiting(&mut last));
+            let third = waiting.remove(0).await.expect("its turn");
+            assert_eq!(places.taken(), 2);
+            // Who leaves with the place on its way passes it on.
+            drop(first);
+            drop(waiting.remove(0));
+            let fourth = last.await.expect("its turn");
+            drop((third, fourth));
+            assert_eq!(places.taken(), 0);
+        });
+    }
+
+    #[test]
+    fn a_place_is_held_for_as_long_as_anything_of_its_event_is() {
+        local(async {
+            let places = Places::new(1, 1);
+            let place = places.enter(PATIENCE).await.expect("a place");
+            let more = place.clone();
+            drop(place);
+            let mut next = enter(&places);
+            assert!(is_waiting(&mut next));
+            drop(more);
+            assert!(next.await.is_ok());
+        });
+    }
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        local(async {
+            let places = Places::new(1, 2);
+            let place = places.enter(PATIENCE).await.expect("a place");
+            assert_eq!(places.enter(PATIENCE).await.unwrap_err(), NoPlace::Late);
+            let mut waiting = enter(&places);
+            assert!(is_waiting(&mut waiting));
+            places.close();
+            assert_eq!(waiting.await.unwrap_err(), NoPlace::Closed);
+            assert_eq!(places.enter(PATIENCE).await.unwrap_err(), NoPlace::Closed);
+            drop(place);
+            assert_eq!(places.taken(), 0);
+        });
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_more_than_there_are_and_none_is_lost(max in 1usize..5, steps in proptest::collection::vec((0u8..3, 0usize..20), 0..100)) {
+            local(async {
+                let places = Places::new(max, 4);
+                let (mut held, mut waiting): (Vec<Place>, Vec<Waiting>) = Default::default();
+                for (step, at) in steps {
+                    match step {
+                        0 => waiting.push(enter(&places)),
+                        1 if !held.is_empty() => drop(held.swap_remove(at % held.len())),
+                        2 if !waiting.is_empty() => drop(waiting.swap_remove(at % waiting.len())),
+                        _ => {}
+                    }
+                    let mut still = Vec::new();
+                    for mut one in waiting.drain(..) {
+                        match one.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+                            std::task::Poll::Ready(place) => held.extend(place),
+                            std::task::Poll::Pending => still.push(one),
+                        }
+                    }
+                    waiting = still;
+                    assert!(held.len() <= max && places.taken() == held.len());
+                    assert!(waiting.is_empty() || held.len() == max, "somebody waits although there is a place");
+                }
+                drop((held, waiting));
+                assert_eq!(places.taken(), 0);
+            });
+        }
+    }
+}

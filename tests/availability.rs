@@ -1,0 +1,309 @@
+//! What clients alone can do to an honest worker, and to others: nothing but wait, and be refused.
+//!
+//! Each test drives one count from outside as far as descriptors allow, well beyond the bound on events in flight. The
+//! worker's process lives, what was in flight before comes to its end, and another worker's clients notice little.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bulkhead_ipc::transport::MAX_EVENTS;
+use bulkhead_test_support::http::{self, Connection};
+use bulkhead_test_support::load::{Load, Until};
+use bulkhead_test_support::{Server, neighbour, process, runtime};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// An ordinary worker.
+const HONEST: &str = "const bytes = (text) => new TextEncoder().encode(text);
+const wait = (time) => new Promise((done) => setTimeout(done, time));
+export default { async fetch(request, env, ctx) {
+  switch (new URL(request.url).pathname) {
+    case '/download': {
+      let left = 4;
+      return new Response(new ReadableStream({ pull(c) { if (left-- > 0) c.enqueue(new Uint8Array(65536).fill(120)); else c.close(); } }));
+    }
+    case '/count': return new Response(String((await request.arrayBuffer()).byteLength));
+    case '/echo': return new Response(request.body);
+    case '/unread': case '/forever': await wait(600_000); return new Response('late');
+    case '/behind': ctx.waitUntil(wait(25_000)); return new Response('now');
+    case '/events': {
+      let timer;
+      return new Response(new ReadableStream({
+        start(c) { c.enqueue(bytes('first\\n')); timer = setInterval(() => c.enqueue(bytes('next\\n')), 3_000); },
+        cancel() { clearInterval(timer); },
+      }));
+    }
+    case '/slow': await wait(4_000); return new Response('as it should be');
+  }
+  return new Response('fine');
+} };";
+
+/// As many clients as one shard takes, with room for the neighbour's.
+const CROWD: usize = 9_000;
+
+/// The tests share two things of which each wants all: descriptors and processors.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `CROWD`, or what the system gives descriptors for.
+fn crowd() -> usize {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("read the limit");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("raise the soft limit");
+    CROWD.min(usize::try_from(hard).unwrap_or(CROWD).saturating_sub(500))
+}
+
+/// Many clients that have all sent the same.
+struct Crowd {
+    epoll: Epoll,
+    clients: Vec<Client>,
+}
+
+struct Client {
+    stream: TcpStream,
+    received: Vec<u8>,
+    closed: bool,
+}
+
+impl Crowd {
+    fn open(port: u16, count: usize, request: &[u8]) -> Crowd {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).expect("an epoll");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut clients = Vec::with_capacity(count);
+        for index in 0..count {
+            let mut stream = TcpStream::connect_timeout(&address, runtime::PATIENCE).expect("connect");
+            stream.write_all(request).expect("send");
+            stream.set_nonblocking(true).expect("set O_NONBLOCK");
+            epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, index as u64)).expect("watch a socket");
+            clients.push(Client { stream, received: Vec::new(), closed: false });
+        }
+        Crowd { epoll, clients }
+    }
+
+    /// Sends more on every connection that is still open.
+    fn send(&mut self, more: &[u8]) {
+        for client in &mut self.clients {
+            client.stream.set_nonblocking(false).expect("clear O_NONBLOCK");
+            if !client.closed {
+                // Who was refused may be cut off.
+                let _ = client.stream.write_all(more);
+            }
+            client.stream.set_nonblocking(true).expect("set O_NONBLOCK");
+        }
+    }
+
+    /// Reads until `done` says so of what each has received, or the connection is closed; for so long at most.
+    fn read_until(&mut self, time: Duration, done: impl Fn(&[u8]) -> bool) {
+        let end = Instant::now() + time;
+        let is_done = |client: &Client| client.closed || done(&client.received);
+        let mut left = self.clients.iter().filter(|client| !is_done(client)).count();
+        let (mut events, mut buffer) = (vec![EpollEvent::empty(); 512], vec![0; 64 << 10]);
+        while left > 0 && Instant::now() < end {
+            let ready = self.epoll.wait(&mut events, EpollTimeout::from(100_u8)).expect("wait for events");
+            for event in &events[..ready] {
+                let client = &mut self.clients[usize::try_from(event.data()).expect("an index")];
+                let before = is_done(client);
+                match client.stream.read(&mut buffer) {
+                    Ok(0) => client.closed = true,
+                    Ok(count) => client.received.extend_from_slice(&buffer[..count]),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(_) => client.closed = true,
+                }
+                if client.closed {
+                    let _ = self.epoll.delete(&client.stream);
+                }
+                left -= usize::from(!before && is_done(client));
+            }
+        }
+    }
+
+    /// How many have got which status; 0 is none.
+    fn statuses(&self) -> BTreeMap<u16, usize> {
+        let mut statuses = BTreeMap::new();
+        for client in &self.clients {
+            let status = client.received.get(9..12).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+            *statuses.entry(status.unwrap_or(0)).or_default() += 1;
+        }
+        statuses
+    }
+}
+
+fn has_head(received: &[u8]) -> bool {
+    received.windows(4).any(|window| window == b"\r\n\r\n")
+}
+
+/// An honest worker and a neighbour, both in service, with something in flight at the first.
+struct Scene {
+    server: Server,
+    processes: Vec<u32>,
+    quiet: Duration,
+    slow: Option<Connection>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let turn = alone();
+        let server = bulkhead_test_support::supervisor!().serve(neighbour::beside(HONEST, ""));
+        assert_eq!(http::get(server.port_of("left"), "/").expect("a response").text(), "fine");
+        let quiet = latency(&server);
+        // Two are bound, and at least one stands by for a restart.
+        runtime::wait_until("the pool to be filled", || process::workers(server.pid()).len() >= 3);
+        let processes = process::workers(server.pid());
+        Scene { server, processes, quiet, slow: None, _turn: turn }
+    }
+
+    fn left(&self) -> u16 {
+        self.server.port_of("left")
+    }
+
+    /// Has something in flight that is to come to its end.
+    fn begin_slow(&mut self) {
+        let mut slow = Connection::open(self.left());
+        slow.send(http::request("GET", "/slow", &[], b"")).expect("send");
+        self.slow = Some(slow);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+
+    /// The neighbour's clients, while the crowd is there.
+    fn neighbour_notices_little(&self) {
+        let busy = latency(&self.server);
+        // The crowd is on the same processors, and so are other tests.
+        let most = self.quiet * 20 + Duration::from_millis(100);
+        assert!(busy < most, "the neighbour answered in {busy:?} instead of {:?}", self.quiet);
+    }
+
+    fn ends_unharmed(mut self) {
+        if let Some(mut slow) = self.slow.take() {
+            assert_eq!(slow.response("GET").expect("a response").text(), "as it should be");
+        }
+        let in_service = || http::get(self.left(), "/").is_ok_and(|response| response.status == 200);
+        runtime::wait_until("the worker to have a place again", in_service);
+        let stderr = self.server.stderr();
+        assert!(self.processes.iter().all(|pid| process::is_alive(*pid)), "{stderr}");
+        assert!(!stderr.contains("was ended") && !stderr.contains("exceeded its"), "{stderr}");
+    }
+}
+
+/// The median of what the neighbour's clients wait.
+fn latency(server: &Server) -> Duration {
+    let load = Load::get(server.port_of("right"), 1, Until::Requests(100));
+    let report = load.run().expect("the neighbour's connections do not break");
+    assert_eq!(report.statuses.keys().copied().collect::<Vec<_>>(), [200]);
+    report.percentile(0.5)
+}
+
+#[test]
+fn downloads_that_are_read_together() {
+    let mut scene = Scene::new();
+    scene.begin_slow();
+    // Each answers a pull with 256 KiB: ten times the number that once was too much.
+    let count = crowd().min(2_600);
+    let request = b"GET /download HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let mut clients = Crowd::open(scene.left(), count, request);
+    scene.neighbour_notices_little();
+    clients.read_until(runtime::PATIENCE, |_| false);
+    assert_eq!(clients.statuses(), BTreeMap::from([(200, count)]));
+    for client in &clients.clients {
+        let body = client.received.iter().filter(|byte| **byte == b'x').count();
+        assert!(client.closed && (4 << 16..(4 << 16) + 3).contains(&body), "{body} bytes");
+        assert!(client.received.ends_with(b"0\r\n\r\n"));
+    }
+    scene.ends_unharmed();
+}
+
+#[test]
+fn downloads_that_nobody_reads() {
+    let mut scene = Scene::new();
+    scene.begin_slow();
+    let clients = Crowd::open(scene.left(), crowd().min(2_600), b"GET /download HTTP/1.1\r\nHost: h\r\n\r\n");
+    std::thread::sleep(Duration::from_secs(3));
+    scene.neighbour_notices_little();
+    drop(clients);
+    scene.ends_unharmed();
+}
+
+#[test]
+fn uploads_that_stall() {
+    let scene = Scene::new();
+    let count = crowd();
+    let head = b"POST /count HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\nConnection: close\r\n\r\n0123456789";
+    let mut clients = Crowd::open(scene.left(), count, head);
+    // Those that have a place wait for their clients, the others are refused sooner or later.
+    let is_refused = |received: &[u8]| received.starts_with(b"HTTP/1.1 503");
+    clients.read_until(Duration::from_secs(25), is_refused);
+    scene.neighbour_notices_little();
+    let refused = count.saturating_sub(MAX_EVENTS as usize);
+    assert_eq!(clients.statuses().get(&503).copied().unwrap_or(0), refused, "{:?}", clients.statuses());
+    clients.send(&[b'x'; 9_990]);
+    clients.read_until(runtime::PATIENCE, |_| false);
+    assert_eq!(clients.statuses().get(&200).copied(), Some(count - refused), "{:?}", clients.statuses());
+    let right = clients.clients.iter().filter(|client| client.received.ends_with(b"\r\n\r\n10000")).count();
+    assert_eq!(right, count - refused);
+    scene.ends_unharmed();
+}
+
+#[test]
+fn uploads_that_nobody_reads() {
+    let mut scene = Scene::new();
+    scene.begin_slow();
+    let head = b"POST /unread HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r\n0123456789";
+    let mut clients = Crowd::open(scene.left(), crowd(), head);
+    clients.read_until(Duration::from_secs(5), has_head);
+    scene.neighbour_notices_little();
+    drop(clients);
+    scene.ends_unharmed();
+}
+
+#[test]
+fn event_streams_that_stay_open() {
+    let scene = Scene::new();
+    let count = crowd();
+    let mut clients = Crowd::open(scene.left(), count, b"GET /events HTTP/1.1\r\nHost: h\r\n\r\n");
+    clients.read_until(Duration::from_secs(25), has_head);
+    let served = count.min(MAX_EVENTS as usize);
+    let statuses = clients.statuses();
+    assert_eq!((statuses.get(&200), statuses.get(&0)), (Some(&served), None), "{statuses:?}");
+    scene.neighbour_notices_little();
+    // All of them go on.
+    clients.read_until(runtime::PATIENCE, |received| {
+        !received.starts_with(b"HTTP/1.1 200") || received.windows(5).any(|window| window == b"next\n")
+    });
+    assert!(clients.clients.iter().all(|client| !client.closed || client.received.starts_with(b"HTTP/1.1 503")));
+    drop(clients);
+    scene.ends_unharmed();
+}
+
+#[test]
+fn requests_that_are_opened_and_closed() {
+    let mut scene = Scene::new();
+    let count = crowd();
+    scene.begin_slow();
+    for path in ["/forever", "/events", "/forever"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let clients = Crowd::open(scene.left(), count, request.as_bytes());
+        scene.neighbour_notices_little();
+        drop(clients);
+    }
+    scene.ends_unharmed();
+}
+
+#[test]
+fn what_goes_on_behind_the_responses() {
+    let mut scene = Scene::new();
+    scene.begin_slow();
+    // More than may live in a process, by connections that have their answers and ask again.
+    let load = Load {
+        request: http::request("GET", "/behind", &[], b""),
+        ..Load::get(scene.left(), 64, Until::Requests(12_000))
+    };
+    let report = load.run().expect("no connection breaks");
+    assert!(report.statuses.keys().all(|status| matches!(status, 200 | 503)), "{:?}", report.statuses);
+    assert!(report.statuses[&200] >= u64::from(2 * MAX_EVENTS), "{:?}", report.statuses);
+    scene.neighbour_notices_little();
+    scene.ends_unharmed();
+}
