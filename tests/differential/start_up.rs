@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use bulkhead_test_support::{Exit, Runtime, Setup};
+use bulkhead_test_support::{Exit, Runtime, Setup, http};
 
 /// What both sides have to say on standard error. Ours may say more (file, line, caret), so each side has its phrase.
 struct Case {
@@ -255,6 +255,37 @@ fn faults_at_start_up() {
         }
     }
     assert!(report.is_empty(), "{} faults are reported wrongly:\n{}", report.len(), report.join("\n"));
+}
+
+/// Texts in a configuration, each as the value of a binding.
+const TEXTS: &[&str] = &[
+    "`to the end of the line\n",
+    "`first\n    # a comment\n\n  `second \\n \"`\n \"and\" \"quoted\"",
+    "\"quoted\"`and not\n",
+    "`\n`\n",
+    "`\t # é\u{1}\0\u{2028}\n",
+    "`a\r\n`b\r`c\n",
+    "(`in parentheses\n)",
+    "embed `file\n",
+];
+
+#[test]
+fn texts_that_begin_with_a_backtick() {
+    let worker = "export default { fetch: (request, env) => Response.json(env) };";
+    let bindings: Vec<String> =
+        TEXTS.iter().enumerate().map(|(n, text)| format!("(name = \"T{n}\", text = {text})")).collect();
+    let [reference, ours] = [Runtime::workerd(), bulkhead_test_support::supervisor!()].map(|runtime| {
+        let setup = Setup::worker(&format!(
+            r#"modules = [ (name = "worker", esModule = embed "worker.js") ], compatibilityDate = "2026-08-01",
+            bindings = [ {}, (name = "D", data = `bytes
+            ) ]"#,
+            bindings.join(", ")
+        ));
+        let server = runtime.serve(setup.file("worker.js", worker).file("file\n", "embedded"));
+        http::get(server.port(), "/").expect("a response").text()
+    });
+    assert!(reference.contains(r#""T0":"to the end of the line\n""#), "{reference}");
+    assert_eq!(reference, ours);
 }
 
 #[test]

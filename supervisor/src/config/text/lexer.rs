@@ -13,7 +13,7 @@ pub(super) struct Token {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum TokenKind {
     Identifier(String),
-    /// `"…"`: bytes, because escapes can write any.
+    /// `"…"`, or a backtick and the rest of the line: bytes, because escapes can write any.
     Text(Vec<u8>),
     /// `0x"…"`
     Data(Vec<u8>),
@@ -84,6 +84,7 @@ impl<'a> Lexer<'a> {
             }
             b'0'..=b'9' => self.number(start, reporter),
             b'"' => TokenKind::Text(self.quoted(start, reporter)),
+            b'`' => TokenKind::Text(self.block()),
             b'(' | b')' | b'[' | b']' | b'{' | b'}' | b',' | b';' | b'=' | b':' | b'.' | b'@' | b'$' | b'-' | b'+'
             | b'*' | b'/' | b'<' | b'>' | b'!' | b'&' | b'|' | b'%' | b'^' | b'~' | b'?' => {
                 self.at += 1;
@@ -113,7 +114,7 @@ impl<'a> Lexer<'a> {
     /// What stands between quotes of another kind, to the end of the line at most.
     fn foreign_quotes(&mut self, open: char) -> Option<&'a str> {
         let close = match open {
-            '\'' | '`' => open,
+            '\'' => open,
             '“' | '”' => '”',
             '‘' | '’' => '’',
             _ => return None,
@@ -185,6 +186,26 @@ impl<'a> Lexer<'a> {
                 TokenKind::Integer(0)
             }
         }
+    }
+
+    /// The rest of the line after a backtick. Nothing in it is an escape, and its line end is part of it: a line feed,
+    /// however it is written.
+    fn block(&mut self) -> Vec<u8> {
+        self.at += 1;
+        let mut bytes = self.take_while(|byte| !matches!(byte, b'\n' | b'\r')).as_bytes().to_vec();
+        if self.peek() == Some(b'\r') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'\n') {
+            self.at += 1;
+        }
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Whether the token at `span` is a text that begins with a backtick.
+    pub(super) fn is_block(&self, span: Span) -> bool {
+        self.text.as_bytes().get(span.start as usize) == Some(&b'`')
     }
 
     /// The bytes of `"…"`.
@@ -354,6 +375,19 @@ mod tests {
         assert_eq!(tokens(r#""\x41\101\0\12""#), (vec![TokenKind::Text(b"AA\0\n".to_vec())], false));
         assert_eq!(tokens("\"é # no comment\" # one"), (vec![TokenKind::Text("é # no comment".into())], false));
         assert_eq!(tokens("0x\"00 fF\n80\""), (vec![TokenKind::Data(vec![0, 255, 128])], false));
+        for (text, expected) in [
+            ("`a\n", "a\n"),
+            ("`\n", "\n"),
+            ("`a\r\n", "a\n"),
+            ("`a\r", "a\n"),
+            ("`a", "a\n"),
+            ("`\t\\n \"é\" ` # \\\n", "\t\\n \"é\" ` # \\\n"),
+            ("  # c\n\n`a\u{2028}b\0\n# c", "a\u{2028}b\0\n"),
+        ] {
+            assert_eq!(tokens(text), (vec![TokenKind::Text(expected.into())], false), "{text:?}");
+        }
+        let texts = ["a\n", "b", "c\n", "d\n"].map(|text| TokenKind::Text(text.into()));
+        assert_eq!(tokens("`a\n # c\n \"b\"\n`c\r\n`d"), (texts.to_vec(), false));
         for text in ["\"a", "\"a\nb\"", "\"\\", "\"\\x\"", "\"\\400\"", "0x\"0\"", "0x\"", "0x\"0 0\"", "'a'", "é"] {
             assert!(tokens(text).1, "{text}");
         }

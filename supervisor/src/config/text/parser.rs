@@ -100,7 +100,16 @@ impl Parser<'_> {
             (TokenKind::End, Some(last)) => last,
             _ => self.token.span,
         };
-        self.reporter.error(Place::Span(place), format!("expected {what}, found {found}"));
+        let message = format!("expected {what}, found {found}");
+        match self.last {
+            // Who takes it for a pair of quotes has lost the rest of the line.
+            Some(last) if self.lexer.is_block(last) => self.reporter.error_with_help(
+                Place::Span(place),
+                message,
+                "the text before it begins with a backtick, and goes on to the end of its line whatever stands there",
+            ),
+            _ => self.reporter.error(Place::Span(place), message),
+        }
         Err(Wrong)
     }
 
@@ -118,7 +127,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A text between quotes, or several beside each other.
+    /// A text, or several beside each other.
     fn text(&mut self) -> (Vec<u8>, Span) {
         let (mut bytes, mut span) = (Vec::new(), self.token.span);
         while let TokenKind::Text(piece) = &mut self.token.kind {
