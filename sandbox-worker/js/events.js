@@ -24,6 +24,7 @@
     InvalidNodeTypeError: 24, DataCloneError: 25,
   };
   let isDOMException;
+  let exceptionText;
   class DOMException {
     #message;
     #name;
@@ -44,6 +45,11 @@
     }
     static {
       isDOMException = (value) => isObject(value) && #name in value;
+      exceptionText = (value) => {
+        if (!isDOMException(value)) return undefined;
+        if (value.#name === "" || value.#message === "") return value.#name || value.#message || "DOMException";
+        return `${value.#name}: ${value.#message}`;
+      };
     }
     get name() {
       if (!(#name in this)) throw illegalInvocation();
@@ -927,7 +933,7 @@
   ]);
 
   return {
-    EventTarget, Event, newDOMException, isDOMException, reportError, dispatchTrusted, newFetchEvent, newExtendableEvent,
+    EventTarget, Event, newDOMException, isDOMException, exceptionText, reportError, dispatchTrusted, newFetchEvent, newExtendableEvent,
     newAbortSignal, isAbortSignal, signalAborted, signalAbort, addAbortAlgorithm, removeAbortAlgorithm,
     signalReason: (signal) => signalOf(signal).reason,
     newAbortController: () => new AbortController(),

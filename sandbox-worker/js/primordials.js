@@ -7,6 +7,13 @@
   const FunctionPrototypeApply = uncurryThis(apply);
   const getter = (object, key) => uncurryThis(Reflect.getOwnPropertyDescriptor(object, key).get);
 
+  // What native code makes the stacks of errors with.
+  const ErrorConstructor = Error;
+  ErrorConstructor.prepareStackTrace = (error, sites) => sites;
+  const scriptNameOfSite = new ErrorConstructor().stack[0].getScriptNameOrSourceURL;
+  delete ErrorConstructor.prepareStackTrace;
+  const stackGetter = Reflect.getOwnPropertyDescriptor(new ErrorConstructor(), "stack").get;
+
   const { defineProperty, getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf, ownKeys } = Reflect;
   const TypedArray = getPrototypeOf(Uint8Array);
   const TypedArrayPrototype = TypedArray.prototype;
@@ -304,6 +311,9 @@
     newTextDecoder: (label, options) => new TextDecoder(label, options),
     decodeText: (textDecoder, chunk, stream) => decode(textDecoder, chunk, { __proto__: null, stream }),
     upon,
+    ErrorConstructor,
+    stackGetter,
+    scriptNameOfSite,
     globals: { __proto__: null },
     native: internal.native ?? { __proto__: null },
     primordials: {

@@ -119,3 +119,69 @@ fn the_stack_of_an_exception_is_in_our_log() {
         server.wait_for_stderr(|text| text.contains(how) && text.contains("at deep (worker:1:25)"));
     }
 }
+
+/// Most exceptions of the platform keep their name and their message behind getters. Each way of not catching one says both,
+/// and the place in the worker's own code.
+#[test]
+fn an_uncaught_exception_of_the_platform_is_named_with_its_place() {
+    let worker = r#"class Own extends DOMException { constructor() { super("of its own kind", "DataError"); } }
+const kinds = {
+  abort: () => AbortSignal.abort().throwIfAborted(),
+  base64: () => atob("*"),
+  clone: () => structuredClone(() => {}),
+  named: () => { throw new DOMException("with a name", "OperationError"); },
+  silent: () => { throw new DOMException("", "TimeoutError"); },
+  own: () => { throw new Own(); },
+  locked: () => { const stream = new ReadableStream(); stream.getReader(); stream.getReader(); },
+};
+const ways = {
+  handler: (kind) => kinds[kind](),
+  timer: (kind) => { setTimeout(() => kinds[kind]()); return new Promise((done) => setTimeout(done, 1)); },
+  waitUntil: (kind, ctx) => ctx.waitUntil((async () => kinds[kind]())()),
+  rejection: (kind) => { (async () => kinds[kind]())(); },
+  report: (kind) => { try { kinds[kind](); } catch (error) { reportError(error); } },
+};
+export default {
+  async fetch(request, env, ctx) {
+    const [, way, kind] = new URL(request.url).pathname.split("/");
+    await ways[way](kind, ctx);
+    return new Response("ok");
+  },
+};"#;
+    let kinds = [
+        ("abort", "AbortError: The operation was aborted"),
+        ("base64", "InvalidCharacterError: atob() called with invalid base64-encoded data. "),
+        ("clone", "DataCloneError: () => {} could not be cloned."),
+        ("named", "OperationError: with a name"),
+        ("silent", "TimeoutError\n"),
+        ("own", "DataError: of its own kind"),
+        ("locked", "TypeError: This ReadableStream is currently locked to a reader."),
+    ];
+    let server = bulkhead_test_support::supervisor!().serve(Setup::module(worker));
+    for (way, words) in [
+        ("handler", "Uncaught "),
+        ("timer", "Uncaught "),
+        ("waitUntil", "Uncaught "),
+        ("rejection", "Uncaught (in promise) "),
+        ("report", "Uncaught "),
+    ] {
+        for (kind, text) in kinds {
+            let before = server.stderr().len();
+            http::get(server.port(), &format!("/{way}/{kind}")).expect("a response");
+            let place = format!("at Object.{kind} (worker:");
+            server.wait_for_stderr(|log| {
+                let log = &log[before..];
+                log.contains(&format!("worker \"main\": {words}{text}")) && log.contains(&place)
+            });
+        }
+    }
+    assert!(!server.stderr().contains("bulkhead:"), "{}", server.stderr());
+    for (source, expected) in [
+        ("await 0; throw new DOMException('later', 'DataError');", "Uncaught DataError: later\n  at worker:1:16"),
+        ("atob('*');", "Uncaught InvalidCharacterError: atob() called with invalid"),
+        ("throw '';", "Uncaught \"\""),
+    ] {
+        let exit = bulkhead_test_support::supervisor!().serve_to_exit(Setup::module(source));
+        assert!(exit.stderr.contains(expected), "{}", exit.stderr);
+    }
+}

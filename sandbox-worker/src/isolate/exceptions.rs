@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Isolate;
+use super::{Isolate, builtins, stack::OWN_SCRIPTS};
 use crate::log::{Level, Source};
 
 /// An exception in the words of the log.
@@ -21,7 +21,7 @@ impl Described {
         if self.stack.starts_with(&self.message) {
             self.stack.clone()
         } else {
-            format!("{}\n{}", self.message, self.stack)
+            format!("{}\n{}", self.message, self.stack.trim_start_matches('\n'))
         }
     }
 }
@@ -29,19 +29,35 @@ impl Described {
 /// Describes an exception without running script of the tenant where that can be avoided, and without ever throwing.
 pub fn describe<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> Described {
     v8::tc_scope!(let scope, scope);
-    let message = v8::Exception::create_message(scope, exception);
-    let text = message.get(scope);
-    let text = beginning(scope, text);
-    let message = text.strip_prefix("Uncaught ").unwrap_or(&text).to_owned();
-    let stack = v8::Local::<v8::Object>::try_from(exception)
-        .ok()
-        .filter(|object| object.is_native_error())
+    // V8 finds no name and no message in what keeps them behind getters.
+    let dom = builtins::call(scope, "exceptionText", &[exception]).ok();
+    let dom = dom.and_then(|text| v8::Local::<v8::String>::try_from(text).ok());
+    let is_error = dom.is_some() || exception.is_native_error();
+    let mut message = match dom {
+        Some(text) => beginning(scope, text),
+        None => {
+            let message = v8::Exception::create_message(scope, exception);
+            let text = message.get(scope);
+            let text = beginning(scope, text);
+            text.strip_prefix("Uncaught ").unwrap_or(&text).to_owned()
+        }
+    };
+    let object = v8::Local::<v8::Object>::try_from(exception).ok();
+    if message.is_empty() {
+        // Something has to say what it was.
+        message = match object {
+            Some(object) => object.get_constructor_name().to_rust_string_lossy(scope),
+            None => "\"\"".to_owned(),
+        };
+    }
+    let stack = object
+        .filter(|_| is_error)
         .and_then(|object| {
             let key = jsg::string(scope, "stack");
             object.get(scope, key.into())
         })
         .and_then(|stack| v8::Local::<v8::String>::try_from(stack).ok())
-        .map_or_else(|| message.clone(), |stack| without_own_frames(&beginning(scope, stack)));
+        .map_or_else(|| message.clone(), |stack| beginning(scope, stack));
     Described { message, stack }
 }
 
@@ -56,12 +72,6 @@ fn beginning(scope: &v8::PinScope<'_, '_>, text: v8::Local<'_, v8::String>) -> S
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A stack without the frames of our own scripts, which say nothing to those who wrote the worker.
-fn without_own_frames(stack: &str) -> String {
-    let foreign: Vec<&str> = stack.lines().filter(|line| !line.contains("(bulkhead:")).collect();
-    foreign.join("\n")
-}
-
 /// Where an exception came up, as lines for a start-up error: `  at worker:1:7 in f`.
 pub(super) fn frames(scope: &mut v8::PinScope<'_, '_>, message: v8::Local<'_, v8::Message>) -> String {
     let mut text = String::new();
@@ -71,7 +81,7 @@ pub(super) fn frames(scope: &mut v8::PinScope<'_, '_>, message: v8::Local<'_, v8
         for index in 0..trace.get_frame_count() {
             let Some(frame) = trace.get_frame(scope, index) else { break };
             let script = frame.get_script_name(scope).map_or_else(String::new, |name| name.to_rust_string_lossy(scope));
-            if script.starts_with("bulkhead:") {
+            if script.starts_with(OWN_SCRIPTS) {
                 continue;
             }
             let _ = write!(text, "\n  at {script}:{}:{}", frame.get_line_number(), frame.get_column());
@@ -144,7 +154,7 @@ fn tell_handled<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8:
         _: v8::ReturnValue<'s, v8::Value>,
     ) {
         // It fails only when script is interrupted.
-        let _ = super::builtins::call(scope, "dispatchRejectionHandled", &[arguments.data()]);
+        let _ = builtins::call(scope, "dispatchRejectionHandled", &[arguments.data()]);
     }
     if let Some(tell) = v8::Function::builder(tell).data(promise.into()).build(scope) {
         scope.enqueue_microtask(tell);
@@ -162,7 +172,7 @@ pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, 
         v8::scope!(let scope, scope);
         let promise = v8::Local::new(scope, promise);
         let reason = v8::Local::new(scope, reason);
-        let prevented = super::builtins::value(scope, "dispatchUnhandledRejection");
+        let prevented = builtins::value(scope, "dispatchUnhandledRejection");
         if let Ok(dispatch) = v8::Local::<v8::Function>::try_from(prevented) {
             v8::tc_scope!(let scope, scope);
             let receiver = v8::undefined(scope).into();

@@ -6,6 +6,7 @@ mod exceptions;
 mod flags;
 pub mod modules;
 pub mod platform;
+mod stack;
 pub(crate) mod watch;
 
 use std::{
@@ -99,7 +100,7 @@ impl Isolate {
             let internal = builtins::evaluate(scope);
             (v8::Global::new(scope, context), v8::Global::new(scope, internal))
         };
-        Rc::new_cyclic(|this: &Weak<Isolate>| {
+        let isolate = Rc::new_cyclic(|this: &Weak<Isolate>| {
             v8.set_slot(this.clone());
             Isolate {
                 v8: RefCell::new(v8),
@@ -115,7 +116,10 @@ impl Isolate {
                 allocated: Cell::new(0),
                 tasks_used: Cell::default(),
             }
-        })
+        });
+        // Not before: it asks the isolate for its built-ins.
+        isolate.v8.borrow_mut().set_prepare_stack_trace_callback(stack::prepare);
+        isolate
     }
 
     /// The isolate that a scope belongs to.

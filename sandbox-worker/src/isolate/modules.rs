@@ -669,7 +669,10 @@ fn describe_startup<'s>(
 ) -> StartupError {
     let described = exceptions::describe(scope, exception);
     let message = message.unwrap_or_else(|| v8::Exception::create_message(scope, exception));
-    let text = format!("Uncaught {}{}", described.message, exceptions::frames(scope, message));
+    let frames = exceptions::frames(scope, message);
+    // What came up in a promise has its place in its stack alone.
+    let text = if frames.is_empty() { described.text() } else { format!("{}{frames}", described.message) };
+    let text = format!("Uncaught {text}");
     StartupError { message: text, stack: described.stack }
 }
 
