@@ -188,6 +188,11 @@ impl Body {
         matches!(&*self.state.borrow(), State::None)
     }
 
+    /// No body, with a copy of the headers that can be changed.
+    pub(super) fn copy_of_none(&self) -> Body {
+        Body::with_state(State::None, HeaderList::new(self.headers.map.borrow().clone()))
+    }
+
     fn content_type(&self) -> Option<String> {
         let map = self.headers.map.borrow();
         map.get(b"content-type").map(|value| String::from_utf8_lossy(&value).into_owned())

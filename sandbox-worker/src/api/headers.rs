@@ -332,6 +332,11 @@ impl Headers {
         Headers { list }
     }
 
+    /// A copy for `structuredClone`.
+    pub(super) fn copy<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        jsg::instantiate(scope, Headers::of(self.list.duplicate()))
+    }
+
     /// Whether its guard is "immutable".
     pub(super) fn is_immutable(&self) -> bool {
         self.list.immutable.get()

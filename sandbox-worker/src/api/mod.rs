@@ -24,6 +24,8 @@ pub mod url;
 pub mod url_search_params;
 pub mod webassembly;
 
+pub(crate) use structured_clone::brand_classes;
+
 /// Prepares a fresh isolate: callbacks that V8 asks the embedder for.
 pub(crate) fn install(isolate: &mut v8::Isolate) {
     webassembly::install(isolate);

@@ -13,6 +13,7 @@ use super::{
     body::{self, Body, BodyInit, State},
     cf::Cf,
     headers::{HeaderList, HeaderMap, Headers, HeadersInit},
+    structured_clone::{no_bodies, no_signals},
 };
 use crate::{io::IoContext, isolate::builtins};
 
@@ -147,6 +148,18 @@ impl Request {
 }
 
 impl Request {
+    /// A copy for `structuredClone`, as in the reference: without a body and without a signal.
+    pub(super) fn copy<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        if !self.base.is_null() {
+            return Err(no_bodies());
+        }
+        if self.signal.get().is_some() {
+            return Err(no_signals());
+        }
+        let copy = self.with_body(scope, self.base.copy_of_none())?;
+        jsg::instantiate(scope, copy)
+    }
+
     /// The same request with another body and headers.
     fn with_body(&self, scope: &mut v8::PinScope<'_, '_>, base: Body) -> Result<Request> {
         let copy = Request {

@@ -26,6 +26,7 @@ use super::{
     headers::{HeaderList, HeaderMap, HeadersInit},
     request::{CfInit, headers_object},
     source::offer,
+    structured_clone::no_bodies,
 };
 use crate::{
     io::{HUNG, Hold, IoContext, JsFuture, Outlet, js_future},
@@ -163,6 +164,22 @@ impl Response {
 }
 
 impl Response {
+    /// A copy for `structuredClone`, as in the reference: without a body.
+    pub(super) fn copy<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        if !self.base.is_null() {
+            return Err(no_bodies());
+        }
+        let copy = Response {
+            base: self.base.copy_of_none(),
+            status: self.status,
+            status_text: self.status_text.clone(),
+            headers: OnceCell::new(),
+            cf: self.cf.duplicate(scope)?,
+            encoded: self.encoded,
+        };
+        jsg::instantiate(scope, copy)
+    }
+
     fn with_list(status: u16, list: Rc<HeaderList>) -> Self {
         Response {
             base: Body::with_state(State::None, list),

@@ -6,6 +6,7 @@ use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, FromJs, Place, Result};
 use v8::{ValueDeserializerHelper as _, ValueSerializerHelper as _};
 
+use super::{headers::Headers, request::Request, response::Response};
 use crate::isolate::{Isolate, builtins};
 
 /// Errors keep their class, their stack and their own properties.
@@ -13,7 +14,9 @@ const ENHANCED_ERRORS: Flag = Flag::named("enhanced_error_serialization");
 
 /// What stands before an object that V8 leaves to us.
 mod tag {
-    pub(super) const DOM_EXCEPTION: u32 = 1;
+    /// One that is complete.
+    pub(super) const COPY: u32 = 1;
+    /// An error whose properties follow.
     pub(super) const ERROR: u32 = 2;
 }
 
@@ -25,94 +28,144 @@ fn data_clone_error(message: impl Into<std::borrow::Cow<'static, str>>) -> Error
 #[derive(Default)]
 struct Shared {
     buffers: RefCell<Vec<v8::Global<v8::SharedArrayBuffer>>>,
-    /// Errors and exceptions of the clone. They are made while the original is written, for V8 lets no script run, not even
-    /// a constructor of ours, while it reads.
-    errors: RefCell<Vec<v8::Global<v8::Object>>>,
+    /// Objects of the clone that V8 does not make. They are made while the original is written, for V8 lets no script run, not
+    /// even a constructor of ours, while it reads.
+    objects: RefCell<Vec<v8::Global<v8::Object>>>,
 }
 
 impl Shared {
-    fn add_error(&self, scope: &mut v8::PinScope<'_, '_>, error: v8::Local<'_, v8::Object>) -> u32 {
-        let mut errors = self.errors.borrow_mut();
-        errors.push(v8::Global::new(scope, error));
+    fn add(&self, scope: &mut v8::PinScope<'_, '_>, object: v8::Local<'_, v8::Object>) -> u32 {
+        let mut objects = self.objects.borrow_mut();
+        objects.push(v8::Global::new(scope, object));
         // Each needs far more than a byte of memory: there are fewer than 2^32.
-        (errors.len() - 1) as u32
+        (objects.len() - 1) as u32
     }
 }
 
-/// The prototypes of classes that built-in scripts made, with their names.
-struct Classes {
+/// How classes that built-in scripts made are known: their prototypes carry their names under a key that scripts have no
+/// way to.
+struct Brands {
+    key: v8::Global<v8::Private>,
+    /// The prototype of plain objects.
     plain: v8::Global<v8::Value>,
-    prototypes: Vec<(v8::Global<v8::Value>, String)>,
 }
 
-impl Classes {
-    fn new(scope: &mut v8::PinScope<'_, '_>) -> Option<Self> {
-        let plain = v8::Object::new(scope).get_prototype(scope)?;
-        let mut classes = Classes { plain: v8::Global::new(scope, plain), prototypes: Vec::new() };
-        let Some(globals) = builtins::globals(scope) else {
-            return Some(classes);
-        };
-        let names = globals.get_own_property_names(scope, v8::GetPropertyNamesArgs::default())?;
-        let key = jsg::string(scope, "prototype");
-        for index in 0..names.length() {
-            let name = names.get_index(scope, index)?;
-            let value = globals.get(scope, name)?;
-            let Ok(class) = v8::Local::<v8::Function>::try_from(value) else { continue };
-            let prototype = class.get(scope, key.into())?;
-            if prototype.is_object() {
-                classes.prototypes.push((v8::Global::new(scope, prototype), name.to_rust_string_lossy(scope)));
-            }
+/// Marks the classes among `globals`, which built-in scripts have made. Once for an isolate, before scripts of tenants run.
+pub(crate) fn brand_classes<'s>(scope: &mut v8::PinScope<'s, '_>, globals: v8::Local<'s, v8::Object>) -> Option<()> {
+    let brand = v8::Private::new(scope, None);
+    let key = jsg::string(scope, "prototype");
+    let names = globals.get_own_property_names(scope, v8::GetPropertyNamesArgs::default())?;
+    for index in 0..names.length() {
+        let name = names.get_index(scope, index)?;
+        let Ok(class) = v8::Local::<v8::Function>::try_from(globals.get(scope, name)?) else { continue };
+        if let Ok(prototype) = v8::Local::<v8::Object>::try_from(class.get(scope, key.into())?) {
+            prototype.set_private(scope, brand, name)?;
         }
-        Some(classes)
     }
+    let plain = v8::Object::new(scope).get_prototype(scope)?;
+    let brands = Brands { key: v8::Global::new(scope, brand), plain: v8::Global::new(scope, plain) };
+    scope.set_slot(brands);
+    Some(())
+}
 
-    /// The name of the nearest class that the object is of. Nobody runs script by being asked for a prototype here:
-    /// proxies are refused by the serializer before.
-    fn name_of<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<&str> {
-        let mut prototype = object.get_prototype(scope)?;
-        // No class of ours is this deep; whoever makes a longer chain made it of their own objects.
-        for _ in 0..16 {
-            if self.plain == prototype || !prototype.is_object() || prototype.is_proxy() {
-                return None;
-            }
-            if let Some((_, name)) = self.prototypes.iter().find(|(other, _)| *other == prototype) {
-                return Some(name);
-            }
-            prototype = v8::Local::<v8::Object>::try_from(prototype).ok()?.get_prototype(scope)?;
-        }
-        None
+/// The name of the nearest class that the object is of. Nobody runs script by being asked for a prototype here: proxies are
+/// refused by the serializer before.
+fn class_of<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<String> {
+    let mut prototype = object.get_prototype(scope)?;
+    let brands = scope.get_slot::<Brands>()?;
+    if brands.plain == prototype {
+        return None;
     }
+    let key = v8::Local::new(scope, &brands.key);
+    let plain = v8::Local::new(scope, &brands.plain);
+    // No class of ours is this deep; whoever makes a longer chain made it of their own objects.
+    for _ in 0..16 {
+        if prototype == plain || prototype.is_proxy() {
+            return None;
+        }
+        let object = v8::Local::<v8::Object>::try_from(prototype).ok()?;
+        let name = object.get_private(scope, key)?;
+        if name.is_string() {
+            return Some(name.to_rust_string_lossy(scope));
+        }
+        prototype = object.get_prototype(scope)?;
+    }
+    None
 }
 
 struct Writer<'a> {
     shared: &'a Shared,
-    classes: Classes,
     enhanced_errors: bool,
 }
 
 /// What an object is to the serializer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sort<'a> {
+#[derive(PartialEq, Eq)]
+enum Sort {
     /// V8 serializes it.
     Plain,
-    DomException,
     Error,
-    /// An object of the platform that has no serialization; the name where a built-in script made its class.
-    Platform(Option<&'a str>),
+    /// An object of a class that a built-in script made.
+    Scripted(String),
+    /// An object of a native class.
+    Native,
 }
 
 impl Writer<'_> {
-    fn sort<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Sort<'_> {
+    fn sort<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Sort {
         if object.is_api_wrapper() {
-            return Sort::Platform(None);
+            return Sort::Native;
         }
-        match self.classes.name_of(scope, object) {
-            Some("DOMException") => Sort::DomException,
-            Some(name) => Sort::Platform(Some(name)),
+        match class_of(scope, object) {
+            Some(name) => Sort::Scripted(name),
             None if object.is_native_error() && self.enhanced_errors => Sort::Error,
             None => Sort::Plain,
         }
     }
+
+    /// Writes an object that is copied as a whole.
+    fn write_copy<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        copied: Result<v8::Local<'s, v8::Object>>,
+        serializer: &dyn v8::ValueSerializerHelper,
+    ) -> Option<bool> {
+        match copied {
+            Ok(copy) => {
+                serializer.write_uint32(tag::COPY);
+                serializer.write_uint32(self.shared.add(scope, copy));
+                Some(true)
+            }
+            Err(error) => {
+                error.throw(scope);
+                None
+            }
+        }
+    }
+}
+
+fn copy_blob<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    blob: v8::Local<'s, v8::Object>,
+) -> Result<v8::Local<'s, v8::Object>> {
+    let bytes = builtins::call(scope, "blobBytes", &[blob.into()])?;
+    let copy = if bytes.is_undefined() {
+        // Of its class by its prototype only.
+        v8::Object::new(scope).into()
+    } else {
+        let content_type = builtins::call(scope, "blobType", &[blob.into()])?;
+        builtins::call(scope, "newBlob", &[bytes, content_type])?
+    };
+    v8::Local::<v8::Object>::try_from(copy).map_err(|_| Error::Pending)
+}
+
+/// What stands for an object with a body in an exception: its stream is what cannot be cloned.
+pub(super) fn no_bodies() -> Error {
+    data_clone_error("ReadableStream can only be serialized for RPC.")
+}
+
+/// The exception for an `AbortSignal`, and for what has one.
+pub(super) fn no_signals() -> Error {
+    data_clone_error("AbortSignal serialization is not enabled.")
 }
 
 impl v8::ValueSerializerImpl for Writer<'_> {
@@ -126,6 +179,7 @@ impl v8::ValueSerializerImpl for Writer<'_> {
     }
 
     fn is_host_object<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<bool> {
+        jsg::check(scope).ok()?;
         Some(self.sort(scope, object) != Sort::Plain)
     }
 
@@ -137,7 +191,7 @@ impl v8::ValueSerializerImpl for Writer<'_> {
     ) -> Option<bool> {
         let context = scope.get_current_context();
         match self.sort(scope, object) {
-            Sort::DomException => {
+            Sort::Scripted(class) if class == "DOMException" => {
                 let text = |scope: &mut v8::PinScope<'s, '_>, name: &str| {
                     let key = jsg::string(scope, name);
                     object.get(scope, key.into())?.to_string(scope)
@@ -151,8 +205,8 @@ impl v8::ValueSerializerImpl for Writer<'_> {
                 let exception = hook.call(scope, receiver, &[message.into(), name.into()])?;
                 let exception = v8::Local::<v8::Object>::try_from(exception).ok()?;
                 define(scope, exception, "stack", stack.into());
-                serializer.write_uint32(tag::DOM_EXCEPTION);
-                serializer.write_uint32(self.shared.add_error(scope, exception));
+                serializer.write_uint32(tag::COPY);
+                serializer.write_uint32(self.shared.add(scope, exception));
                 Some(true)
             }
             Sort::Error => {
@@ -165,7 +219,7 @@ impl v8::ValueSerializerImpl for Writer<'_> {
                     define(scope, error, "name", name.into());
                 }
                 serializer.write_uint32(tag::ERROR);
-                serializer.write_uint32(self.shared.add_error(scope, error));
+                serializer.write_uint32(self.shared.add(scope, error));
                 // Every own property with a text for a key, enumerable or not.
                 let arguments = v8::GetPropertyNamesArgs {
                     mode: v8::KeyCollectionMode::OwnOnly,
@@ -187,20 +241,32 @@ impl v8::ValueSerializerImpl for Writer<'_> {
                 }
                 Some(true)
             }
-            Sort::Platform(Some(name @ ("ReadableStream" | "WritableStream"))) => {
-                data_clone_error(format!("{name} can only be serialized for RPC.")).throw(scope);
+            Sort::Scripted(class) if matches!(class.as_str(), "ReadableStream" | "WritableStream") => {
+                data_clone_error(format!("{class} can only be serialized for RPC.")).throw(scope);
                 None
             }
-            Sort::Platform(Some("AbortSignal")) => {
-                data_clone_error("AbortSignal serialization is not enabled.").throw(scope);
+            Sort::Scripted(class) if class == "AbortSignal" => {
+                no_signals().throw(scope);
                 None
             }
-            Sort::Plain | Sort::Platform(_) => {
-                let name = object.get_constructor_name().to_rust_string_lossy(scope);
-                let text =
-                    format!("Could not serialize object of type \"{name}\". This type does not support serialization.");
-                data_clone_error(text).throw(scope);
-                None
+            Sort::Scripted(class) if class == "Blob" => {
+                let copied = copy_blob(scope, object);
+                self.write_copy(scope, copied, serializer)
+            }
+            Sort::Plain | Sort::Scripted(_) | Sort::Native => {
+                let copied = if let Some(headers) = jsg::unwrap::<Headers>(scope, object) {
+                    headers.copy(scope)
+                } else if let Some(request) = jsg::unwrap::<Request>(scope, object) {
+                    request.copy(scope)
+                } else if let Some(response) = jsg::unwrap::<Response>(scope, object) {
+                    response.copy(scope)
+                } else {
+                    let name = object.get_constructor_name().to_rust_string_lossy(scope);
+                    Err(data_clone_error(format!(
+                        "Could not serialize object of type \"{name}\". This type does not support serialization."
+                    )))
+                };
+                self.write_copy(scope, copied, serializer)
             }
         }
     }
@@ -241,10 +307,10 @@ impl v8::ValueDeserializerImpl for Reader<'_> {
             return None;
         }
         let error = {
-            let errors = self.shared.errors.borrow();
-            v8::Local::new(scope, errors.get(number as usize)?)
+            let objects = self.shared.objects.borrow();
+            v8::Local::new(scope, objects.get(number as usize)?)
         };
-        if kind == tag::DOM_EXCEPTION {
+        if kind == tag::COPY {
             return Some(error);
         }
         if kind != tag::ERROR || !deserializer.read_uint32(&mut count) {
@@ -416,9 +482,8 @@ fn clone<'s>(
     }
     let context = scope.get_current_context();
     let shared = Shared::default();
-    let classes = Classes::new(scope).ok_or(Error::Pending)?;
     let enhanced_errors = Isolate::of(scope).flags().is_on(ENHANCED_ERRORS);
-    let serializer = v8::ValueSerializer::new(scope, Box::new(Writer { shared: &shared, classes, enhanced_errors }));
+    let serializer = v8::ValueSerializer::new(scope, Box::new(Writer { shared: &shared, enhanced_errors }));
     serializer.write_header();
     for (index, buffer) in buffers.iter().enumerate() {
         serializer.transfer_array_buffer(index as u32, *buffer);

@@ -74,6 +74,7 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8
     let globals = globals.expect("the built-ins list their globals");
     let names = globals.get_own_property_names(scope, v8::GetPropertyNamesArgs::default());
     let names = names.expect("the list of globals can be read");
+    crate::api::brand_classes(scope, globals).expect("prototypes of classes can be marked");
     for index in 0..names.length() {
         let Some(name) = names.get_index(scope, index) else { continue };
         let Some(value) = globals.get(scope, name) else { continue };
