@@ -5,7 +5,7 @@
     FunctionPrototypeApply, Bytes, PromiseResolve, PromiseReject, uncurryThis, getPrototypeOf, setPrototypeOf, bytesOf,
     typedArrayByteLength, typedArrayBuffer, typedArraySet, subarray, copyBytes, TypedArrayPrototype, illegalInvocation,
     isObject, notOfType, constructorNotOfType, toDOMString, toUSVString, toClampedInteger, shape, defineProperty,
-    withoutObjectPrototype, replaceUnits,
+    withoutObjectPrototype, replaceUnits, isView, viewBuffer, isArrayBuffer, arrayBufferResizable,
   } = internal.primordials;
   const SymbolIterator = Symbol.iterator;
   const TypeErrorConstructor = TypeError;
@@ -39,6 +39,20 @@
     return toLowerCase(type);
   };
 
+  // What compatibility flags change.
+  let filesStayFiles = true;
+  let refusesResizable = false;
+  let resultsHaveValue = true;
+  internal.atBind((flag) => {
+    filesStayFiles = flag("formdata_parser_supports_files");
+    refusesResizable = flag("no_resizable_array_buffer_in_blob");
+    resultsHaveValue = flag("enable_fast_jsg_struct");
+  });
+  const isResizable = (part) => {
+    const buffer = isView(part) ? viewBuffer(part) : part;
+    return isArrayBuffer(buffer) && arrayBufferResizable(buffer);
+  };
+
   /** Converts a sequence of parts to a linked list of `{ bytes, text, next }`; a part that is no bytes is text. */
   const convertParts = (parts, className) => {
     if (parts === undefined) return undefined;
@@ -55,6 +69,9 @@
       if (result.done) return first;
       const part = result.value;
       const bytes = bytesOfBlob(part) ?? bytesOf(part);
+      if (refusesResizable && bytes !== undefined && isResizable(part)) {
+        throw new TypeErrorConstructor("Cannot create a Blob with a resizable ArrayBuffer");
+      }
       const node = { bytes, text: bytes === undefined ? toUSVString(part) : undefined, next: undefined };
       if (last === undefined) first = node;
       else last.next = node;
@@ -405,9 +422,9 @@
     next() {
       if (!(#cursor in this)) throw illegalInvocation();
       const entry = this.#cursor.next();
-      if (entry === undefined) return { value: undefined, done: true };
+      if (entry === undefined) return resultsHaveValue ? { done: true, value: undefined } : { done: true };
       const value = this.#kind === 0 ? [entry.name, entry.value] : this.#kind === 1 ? entry.name : entry.value;
-      return { value, done: false };
+      return { done: false, value };
     }
   }
   setPrototypeOf(FormIterator.prototype, IteratorPrototype);
@@ -579,7 +596,7 @@
       if (end === -1) throw new TypeErrorConstructor("No subsequent boundary string after multipart message.");
       const data = end < at ? new Bytes(0) : subarray(bytes, at, end);
       if (form.length >= MAX_FORM_FIELDS) throw new RangeErrorConstructor(`A form may have at most ${MAX_FORM_FIELDS} fields.`);
-      if (filename === undefined) {
+      if (filename === undefined || !filesStayFiles) {
         form.append(unescapeName(name), internal.decodeUtf8(data));
       } else {
         const mime = normalizeType(type);

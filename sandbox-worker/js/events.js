@@ -221,6 +221,15 @@
   // The global object is an EventTarget that no constructor of ours made.
   const globalTarget = new TargetState();
   let targetOf;
+  // What compatibility flags change.
+  let refusesWrongType = true;
+  let targetIsThis = true;
+  let reportsExceptions = true;
+  internal.atBind((flag) => {
+    refusesWrongType = flag("dont_substitute_null_on_type_error");
+    targetIsThis = flag("set_event_target_this");
+    reportsExceptions = flag("spec_compliant_dispatch_exceptions");
+  });
   class EventTarget {
     #t = new TargetState();
     static {
@@ -234,7 +243,7 @@
       const target = checkTarget(this);
       if (arguments.length < 2) throw notOfType("addEventListener", "EventTarget", arguments.length + 1, "function or HandlerObject");
       const name = toDOMString(type);
-      checkCallback(callback, "addEventListener");
+      callback = convertCallback(callback, "addEventListener", "function or HandlerObject");
       let capture = false;
       let once = false;
       let passive = false;
@@ -251,14 +260,14 @@
         capture = !!options;
       }
       if (signal !== undefined && signalAborted(signal)) return;
-      if (callback === null || callback === undefined) return;
+      if (callback === null) return;
       addListener(target, name, callback, capture, once, passive, signal);
     }
     removeEventListener(type, callback, options = undefined) {
       const target = checkTarget(this);
       if (arguments.length < 2) throw notOfType("removeEventListener", "EventTarget", arguments.length + 1, "function or HandlerObject");
       const name = toDOMString(type);
-      checkCallback(callback, "removeEventListener");
+      callback = convertCallback(callback, "removeEventListener", "Object");
       const capture = isObject(options) ? !!options.capture : !!options;
       let listener = target.types === undefined ? undefined : target.types[name];
       for (; listener !== undefined; listener = listener.next) {
@@ -276,7 +285,7 @@
         throw new DOMException("The event is already being dispatched.", "InvalidStateError");
       }
       state.flags &= ~FLAG_TRUSTED;
-      return dispatch(this ?? globalObject, event, state);
+      return dispatch(this ?? globalObject, event, state, reportsExceptions);
     }
   }
   shape(EventTarget, "EventTarget");
@@ -285,10 +294,11 @@
     if (target === undefined) throw illegalInvocation();
     return target;
   };
-  const checkCallback = (callback, method) => {
-    if (callback !== null && callback !== undefined && !isObject(callback)) {
-      throw notOfType(method, "EventTarget", 2, "function or HandlerObject");
-    }
+  /** The listener that an argument stands for; null for none. */
+  const convertCallback = (callback, method, type) => {
+    if (isObject(callback)) return callback;
+    if (callback === null || callback === undefined || !refusesWrongType) return null;
+    throw notOfType(method, "EventTarget", 2, type);
   };
   const addListener = (target, type, callback, capture, once, passive, signal) => {
     const types = (target.types ??= { __proto__: null });
@@ -327,17 +337,18 @@
   };
 
   /**
-   * Dispatches to a single target: nothing here has parents. False when the event was canceled. As in the reference, a
-   * listener that throws ends the dispatch, and its caller gets the exception.
+   * Dispatches to a single target: nothing here has parents. False when the event was canceled. What a listener throws is
+   * reported (standard); before `spec_compliant_dispatch_exceptions`, and for events of the runtime's own such as `fetch`,
+   * it ends the dispatch, and its caller gets it.
    */
-  const dispatch = (object, event, state) => {
+  const dispatch = (object, event, state, reports) => {
     try {
-      return callListeners(object, event, state);
+      return callListeners(object, event, state, reports);
     } finally {
       state.flags &= ~(FLAG_DISPATCH | FLAG_IN_PASSIVE | FLAG_STOP | FLAG_STOP_IMMEDIATE | FLAG_PREVENTED);
     }
   };
-  const callListeners = (object, event, state) => {
+  const callListeners = (object, event, state, reports) => {
     const target = targetOf(object);
     state.flags = (state.flags & ~FLAG_PREVENTED) | FLAG_DISPATCH;
     state.target = object;
@@ -350,16 +361,24 @@
         if (listener.removed || listener.capture !== (capture === 1)) continue;
         if (listener.once) removeListener(target, state.type, listener);
         if (listener.passive) state.flags |= FLAG_IN_PASSIVE;
-        callListener(listener.callback, object, event);
+        if (reports) callAndReport(listener.callback, object, event);
+        else callListener(listener.callback, object, event);
         state.flags &= ~FLAG_IN_PASSIVE;
         if (state.flags & FLAG_STOP_IMMEDIATE) break;
       }
     }
     return (state.flags & (FLAG_CANCELED | FLAG_PREVENTED)) === 0;
   };
+  const callAndReport = (callback, currentTarget, event) => {
+    try {
+      callListener(callback, currentTarget, event);
+    } catch (error) {
+      internal.reportError(error);
+    }
+  };
   const callListener = (callback, currentTarget, event) => {
     if (typeof callback === "function") {
-      FunctionPrototypeApply(callback, currentTarget, [event]);
+      FunctionPrototypeApply(callback, targetIsThis ? currentTarget : globalObject, [event]);
       return;
     }
     const { handleEvent } = callback;
@@ -370,7 +389,13 @@
   const dispatchTrusted = (object, event) => {
     const state = stateOf(event);
     state.flags |= FLAG_TRUSTED;
-    return dispatch(object, event, state);
+    return dispatch(object, event, state, false);
+  };
+  /** The same for events of the standards' own, whose listeners' exceptions are reported. */
+  const dispatchStandard = (object, event) => {
+    const state = stateOf(event);
+    state.flags |= FLAG_TRUSTED;
+    return dispatch(object, event, state, reportsExceptions);
   };
 
   // `onX` attributes: the handler is a listener that keeps its place when its value changes.
@@ -433,7 +458,10 @@
         if (lastEventId !== undefined) state.lastEventId = toDOMString(lastEventId);
         if (origin !== undefined) state.origin = toUSVString(origin);
         if (ports !== undefined) state.ports = ports;
-        if (source !== undefined) state.source = source;
+        // Only a MessagePort could be one, and there is none.
+        if (source !== undefined && source !== null && refusesWrongType) {
+          throw fieldNotOfType("source", "Initializer", "MessagePort");
+        }
       }
       this.#m = state;
     }
@@ -835,7 +863,7 @@
     const target = targetOf(state.signal);
     if (target !== undefined && target.types !== undefined && target.types.abort !== undefined) {
       try {
-        dispatchTrusted(state.signal, new Event("abort"));
+        dispatchStandard(state.signal, new Event("abort"));
       } catch (error) {
         thrown = { error };
       }

@@ -4,9 +4,10 @@
   const {
     FunctionPrototypeApply, defineProperty, setPrototypeOf,
     PromiseReject, withResolvers, microtask, illegalConstructor, illegalInvocation, isObject, notOfType, fieldNotOfType,
-    shape,
+    shape, refuse,
   } = internal.primordials;
   const freeze = Object.freeze;
+  const ErrorConstructor = Error;
   const globals = internal.globals;
   const { EventTarget } = internal;
   const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.prototype;
@@ -15,6 +16,11 @@
   class WorkerGlobalScope extends EventTarget {
     constructor() {
       throw illegalConstructor();
+    }
+    importScripts() {
+      throw new ErrorConstructor(
+        "Failed to execute 'importScripts' on 'WorkerGlobalScope': the method is not implemented.",
+      );
     }
   }
   shape(WorkerGlobalScope, "WorkerGlobalScope");
@@ -86,7 +92,7 @@
         internal.addAbortAlgorithm(signal, onAbort);
         return promise;
       } catch (error) {
-        return PromiseReject(error);
+        return refuse(error);
       }
     }
   }
@@ -153,6 +159,7 @@
       delete globalThis.navigator;
       delete ServiceWorkerGlobalScope.prototype.Navigator;
     }
+    if (flag("no_global_importscripts")) delete WorkerGlobalScope.prototype.importScripts;
     if (!flag("enable_weak_ref")) {
       delete globalThis.WeakRef;
       delete globalThis.FinalizationRegistry;

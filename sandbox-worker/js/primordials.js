@@ -76,6 +76,7 @@
   const dataViewBuffer = getter(DataView.prototype, "buffer");
   const dataViewByteLength = getter(DataView.prototype, "byteLength");
   const dataViewByteOffset = getter(DataView.prototype, "byteOffset");
+  const arrayBufferResizable = getter(ArrayBuffer.prototype, "resizable");
   const arrayBufferByteLength = getter(ArrayBuffer.prototype, "byteLength");
   const arrayBufferSlice = uncurryThis(ArrayBuffer.prototype.slice);
   const sharedByteLength = typeof SharedArrayBuffer === "function" ? getter(SharedArrayBuffer.prototype, "byteLength") : null;
@@ -280,7 +281,17 @@
   const atBind = (binder) => {
     binders[binders.length] = binder;
   };
+  /**
+   * What an operation that returns a promise gives for a call that cannot be: a rejection, or before
+   * `capture_async_api_throws` an exception.
+   */
+  const refuse = (error) => {
+    if (!rejects) throw error;
+    return PromiseReject(error);
+  };
+  let rejects = true;
   atBind((flag) => {
+    rejects = flag("capture_async_api_throws");
     if (flag("set_tostring_tag")) return;
     for (let i = 0; i < tagged.length; i++) delete tagged[i][Symbol.toStringTag];
   });
@@ -325,7 +336,8 @@
       copyBytes, transferBuffer, isDetached, isArrayBuffer, isSharedArrayBuffer, isDataView, isUint8Array, viewBuffer,
       viewByteLength, viewByteOffset, bytesOf, resolvedPromise, noop, upon, markHandled, microtask, illegalConstructor,
       illegalInvocation, isObject, notOfType, constructorNotOfType, fieldNotOfType, toDOMString, toUSVString,
-      toEnforcedUnsigned, toClampedInteger, shape, defineConstants, withoutObjectPrototype, replaceUnits,
+      toEnforcedUnsigned, toClampedInteger, shape, defineConstants, withoutObjectPrototype, replaceUnits, refuse,
+      arrayBufferResizable,
     },
   };
 })

@@ -12,7 +12,7 @@
     viewBuffer, viewByteLength, viewByteOffset, bytesOf, resolvedPromise, noop, upon, markHandled, microtask,
     illegalConstructor, illegalInvocation, isObject, notOfType, constructorNotOfType, fieldNotOfType, toDOMString,
     toEnforcedUnsigned, defineProperty, getPrototypeOf, setPrototypeOf, shape, uncurryThis,
-    withoutObjectPrototype,
+    withoutObjectPrototype, refuse,
   } = internal.primordials;
   const { iterator: SymbolIterator, asyncIterator: SymbolAsyncIterator } = Symbol;
   const ViewConstructors = {
@@ -28,6 +28,7 @@
   const StringPrototypeCharCodeAt = uncurryThis(String.prototype.charCodeAt);
   const StringPrototypeSlice = uncurryThis(String.prototype.slice);
   const TypeErrorConstructor = TypeError;
+  const ErrorConstructor = Error;
   const RangeErrorConstructor = RangeError;
 
   const LOCKED_READER = "This ReadableStream is currently locked to a reader.";
@@ -35,6 +36,49 @@
   const LOCKED_WRITER = "This WritableStream is currently locked to a writer.";
   const RELEASED_READER = "This ReadableStream reader has been released.";
   const RELEASED_WRITER = "This WritableStream writer has been released.";
+
+  // What compatibility flags change: true on the newest dates.
+  let constructorsEnabled = true;
+  let standardTransform = true;
+  let detachesViews = true;
+  let returnsViewAtEnd = true;
+  let resultsHaveValue = true;
+  let compliantWriter = true;
+  let boundedEncoders = true;
+  let renewsBackpressure = true;
+  let abortClearsQueue = true;
+  let propagatesBackward = true;
+  internal.atBind((flag) => {
+    constructorsEnabled = flag("streams_enable_constructors");
+    standardTransform = flag("transformstream_enable_standard_constructor");
+    detachesViews = flag("streams_byob_reader_detaches_buffer");
+    returnsViewAtEnd = flag("internal_stream_byob_return_view");
+    resultsHaveValue = flag("enable_fast_jsg_struct");
+    compliantWriter = flag("writable_stream_spec_compliant_writer");
+    boundedEncoders = flag("encoder_stream_spec_compliant_backpressure");
+    renewsBackpressure = flag("fixup-transform-stream-backpressure");
+    abortClearsQueue = flag("internal_writable_stream_abort_clears_queue");
+    propagatesBackward = flag("pipe_to_backward_propagation");
+    if (!constructorsEnabled) {
+      const names = [
+        "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableByteStreamController",
+        "WritableStreamDefaultController", "TransformStreamDefaultController",
+      ];
+      for (let i = 0; i < names.length; i++) delete internal.globals.ServiceWorkerGlobalScope.prototype[names[i]];
+    }
+  });
+  // Set while a class of ours makes a stream for a worker whose scripts may not.
+  let permitted = false;
+  const requireConstructors = (name) => {
+    if (constructorsEnabled || permitted) {
+      permitted = false;
+      return;
+    }
+    throw new ErrorConstructor(
+      `To use the new ${name}() constructor, enable the streams_enable_constructors compatibility flag. Refer to the ` +
+        "docs for more information: https://developers.cloudflare.com/workers/platform/compatibility-dates/#compatibility-flags",
+    );
+  };
 
   // Tells our own calls of a public constructor from a script's.
   const kWrap = { __proto__: null };
@@ -237,7 +281,7 @@
       this.deferred.resolve({ value, done: false });
     }
     close(value) {
-      this.deferred.resolve({ value, done: true });
+      this.deferred.resolve(value === undefined && !resultsHaveValue ? { done: true } : { value, done: true });
     }
     error(error) {
       this.deferred.reject(error);
@@ -529,14 +573,21 @@
       this.elementSize = elementSize;
       this.View = view;
       this.readerType = readerType;
+      this.target = undefined;
     }
   }
-  const convertPullInto = (descriptor) =>
-    new descriptor.View(
-      transferBuffer(descriptor.buffer),
-      descriptor.byteOffset,
-      descriptor.bytesFilled / descriptor.elementSize,
-    );
+  const convertPullInto = (descriptor) => {
+    const { View, bytesFilled, byteOffset, elementSize, target } = descriptor;
+    const buffer = transferBuffer(descriptor.buffer);
+    if (target === undefined) return new View(buffer, byteOffset, bytesFilled / elementSize);
+    // The reader's own buffer was not taken, so that it may have been since: what is read is copied into it if it can be.
+    const own = viewBuffer(target);
+    const bytes = new Bytes(buffer, byteOffset, bytesFilled);
+    if (isDetached(own) || viewByteLength(target) < bytesFilled) return new View(buffer, byteOffset, bytesFilled / elementSize);
+    const offset = viewByteOffset(target);
+    typedArraySet(new Bytes(own, offset, bytesFilled), bytes, 0);
+    return new View(own, offset, bytesFilled / elementSize);
+  };
 
   class ByteController extends ReadableController {
     constructor(stream, source, highWaterMark, autoAllocateChunkSize) {
@@ -544,6 +595,7 @@
       this.autoAllocateChunkSize = autoAllocateChunkSize;
       this.pendingPullIntos = new List();
       this.byobRequest = null; // the public object
+      this.isInternal = false;
     }
     get isByte() {
       return true;
@@ -692,7 +744,7 @@
       const done = stream.state === CLOSED;
       const view = convertPullInto(descriptor);
       const request = stream.reader.requests.shift();
-      if (done) request.close(view);
+      if (done) request.close(this.isInternal && !returnsViewAtEnd ? undefined : view);
       else request.chunk(view);
     }
     processPullIntos() {
@@ -738,19 +790,20 @@
       const byteLength = viewByteLength(view);
       let buffer;
       try {
-        buffer = transferBuffer(viewBuffer(view));
+        buffer = detachesViews ? transferBuffer(viewBuffer(view)) : new ArrayBufferConstructor(byteOffset + byteLength);
       } catch (error) {
         request.error(error);
         return;
       }
       const descriptor = new PullInto(buffer, byteOffset, byteLength, min * elementSize, elementSize, View, 2);
+      if (!detachesViews) descriptor.target = view;
       if (this.pendingPullIntos.length > 0) {
         this.pendingPullIntos.push(descriptor);
         stream.reader.requests.push(request);
         return;
       }
       if (stream.state === CLOSED) {
-        request.close(new View(descriptor.buffer, descriptor.byteOffset, 0));
+        request.close(this.isInternal && !returnsViewAtEnd ? undefined : convertPullInto(descriptor));
         return;
       }
       if (this.queueTotalSize > 0) {
@@ -970,7 +1023,9 @@
   };
   const makeByte = (source) => {
     const stream = new Readable();
-    new ByteController(stream, source, 0, undefined).startNow();
+    const controller = new ByteController(stream, source, 0, undefined);
+    controller.isInternal = true;
+    controller.startNow();
     return stream;
   };
 
@@ -1310,13 +1365,13 @@
           !stream.closeQueuedOrInFlight && stream.backpressure ? new Deferred() : resolvedDeferred(undefined);
         this.closed = new Deferred();
       } else if (stream.state === ERRORING) {
-        this.ready = rejectedDeferred(stream.storedError);
+        this.ready = compliantWriter ? rejectedDeferred(stream.storedError) : resolvedDeferred(undefined);
         this.closed = new Deferred();
       } else if (stream.state === CLOSED) {
         this.ready = resolvedDeferred(undefined);
         this.closed = resolvedDeferred(undefined);
       } else {
-        this.ready = rejectedDeferred(stream.storedError);
+        this.ready = compliantWriter ? rejectedDeferred(stream.storedError) : resolvedDeferred(undefined);
         this.closed = rejectedDeferred(stream.storedError);
       }
     }
@@ -1412,6 +1467,7 @@
       return this.signal;
     }
     signalAbort(reason) {
+      if (abortClearsQueue) this.sink?.abandonWrite?.(reason);
       this.aborted = true;
       this.abortReason = reason;
       if (this.signal !== undefined) internal.signalAbort(this.signal, reason);
@@ -1656,7 +1712,7 @@
     const { stream } = writer;
     if (stream === undefined) return;
     const error = new TypeErrorConstructor(RELEASED_WRITER);
-    writer.ensureReadyRejected(error);
+    if (compliantWriter || writer.ready.status === 0) writer.ensureReadyRejected(error);
     writer.ensureClosedRejected(error);
     stream.writer = undefined;
     writer.stream = undefined;
@@ -1706,6 +1762,10 @@
       };
       this.onReady = () => this.step();
       this.abortAlgorithm = undefined;
+      this.writeFailed = false;
+      this.onWriteFailed = () => {
+        this.writeFailed = true;
+      };
     }
     start() {
       const { signal } = this;
@@ -1722,7 +1782,7 @@
         this.checkStates();
       };
       upon(this.reader.closed.promise, check, check);
-      upon(this.writer.closed.promise, check, check);
+      upon(this.writer.closed.promise, check, propagatesBackward ? check : () => this.onDestinationError());
       this.step();
       return this.finished.promise;
     }
@@ -1741,6 +1801,16 @@
         true,
         reason,
       );
+    }
+    /** Before `pipe_to_backward_propagation` a destination that broke while nothing was written ended the pipe well. */
+    onDestinationError() {
+      const { source, dest } = this;
+      if (this.shuttingDown || this.writeFailed || source.state === ERRORED) {
+        this.checkStates();
+        return;
+      }
+      const error = dest.storedError;
+      this.shutdown(this.preventCancel ? undefined : () => readableCancel(source, error), false, undefined);
     }
     /** Errors and closing are propagated in the standard's order. True when the pipe is ending. */
     checkStates() {
@@ -1797,7 +1867,8 @@
       const { pending } = this;
       this.pending = undefined;
       if (this.writer.stream === undefined) return;
-      this.currentWrite = markHandled(writerWrite(this.writer, pending));
+      this.currentWrite = writerWrite(this.writer, pending);
+      upon(this.currentWrite, undefined, this.onWriteFailed);
     }
     shutdown(action, isError, error) {
       if (this.shuttingDown) return;
@@ -1898,7 +1969,7 @@
         throw stream.readable.storedError;
       }
       const backpressure = !readableController.shouldCallPull();
-      if (backpressure !== stream.backpressure) transformSetBackpressure(stream, true);
+      if (renewsBackpressure && backpressure !== stream.backpressure) transformSetBackpressure(stream, true);
     }
     error(error) {
       transformError(this.stream, error);
@@ -2098,7 +2169,7 @@
   };
   const makeInternalTransform = (codec) => {
     const stream = new Transform();
-    initializeTransform(stream, resolvedPromise, 1, undefined, 0, undefined);
+    initializeTransform(stream, resolvedPromise, 1, undefined, boundedEncoders ? 0 : 1, undefined);
     new TransformController(stream, new InternalTransformer(codec));
     return stream;
   };
@@ -2130,7 +2201,17 @@
         write: (chunk) => this.write(chunk),
         close: () => this.close(),
         abort: (reason) => this.abort(reason),
+        abandonWrite: (reason) => this.abandonWrite(reason),
       };
+    }
+    /** An abort does not wait for what no reader takes. */
+    abandonWrite(reason) {
+      const { written } = this;
+      if (written === undefined) return;
+      this.bytes = undefined;
+      this.written = undefined;
+      this.readable.controller.error(new ErrorConstructor("Network connection lost."));
+      written.reject(reason);
     }
     write(chunk) {
       let bytes;
@@ -2230,6 +2311,7 @@
       }
       const source = dictionary(underlyingSource, () => constructorNotOfType("ReadableStream", 1, "UnderlyingSource"));
       const strategy = convertStrategy(queuingStrategy, "ReadableStream", 2);
+      requireConstructors("ReadableStream");
       const stream = (this.#s = new Readable());
       stream.wrapper = this;
       setUpScriptSource(stream, source, strategy);
@@ -2246,7 +2328,9 @@
       };
     }
     static from(asyncIterable) {
-      return readableWrapper(fromIterable(asyncIterable));
+      const stream = fromIterable(asyncIterable);
+      requireConstructors("ReadableStream");
+      return readableWrapper(stream);
     }
     get locked() {
       if (!(#s in this)) throw illegalInvocation();
@@ -2259,7 +2343,7 @@
     }
     getReader(options = undefined) {
       if (!(#s in this)) throw illegalInvocation();
-      options = dictionary(options, () => notOfType("getReader", "ReadableStream", 1, "ReadableStreamGetReaderOptions"));
+      options = dictionary(options, () => notOfType("getReader", "ReadableStream", 1, "GetReaderOptions"));
       let mode = options === undefined ? undefined : options.mode;
       if (mode === undefined) return newReader(acquireReader(this.#s, false));
       mode = toDOMString(mode);
@@ -2290,7 +2374,7 @@
         if (dest.writer !== undefined) throw new TypeErrorConstructor(LOCKED_WRITER);
         return pipe(this.#s, dest, converted);
       } catch (error) {
-        return PromiseReject(error);
+        return refuse(error);
       }
     }
     tee() {
@@ -2339,10 +2423,10 @@
       const steps = () => this.#returnSteps(value);
       const result = this.#ongoing === undefined ? steps() : chain(this.#ongoing, steps, steps);
       this.#ongoing = result;
-      return PromisePrototypeThen(result, () => ({ value, done: true }));
+      return PromisePrototypeThen(result, () => ({ done: true, value }));
     }
     #nextSteps() {
-      if (this.#finished) return PromiseResolve({ value: undefined, done: true });
+      if (this.#finished) return PromiseResolve(resultsHaveValue ? { done: true, value: undefined } : { done: true });
       const request = new IteratorRequest(this.#reader, () => {
         this.#finished = true;
       });
@@ -2350,7 +2434,7 @@
       return request.promise;
     }
     #returnSteps(value) {
-      if (this.#finished) return PromiseResolve({ value, done: true });
+      if (this.#finished) return PromiseResolve({ done: true, value });
       this.#finished = true;
       const reader = this.#reader;
       if (reader.stream === undefined) return PromiseResolve(undefined);
@@ -2369,10 +2453,13 @@
       this.reader = reader;
       this.finish = finish;
     }
+    chunk(value) {
+      this.deferred.resolve({ done: false, value });
+    }
     close() {
       this.finish();
       readerRelease(this.reader);
-      this.deferred.resolve({ value: undefined, done: true });
+      this.deferred.resolve(resultsHaveValue ? { done: true, value: undefined } : { done: true });
     }
     error(error) {
       this.finish();
@@ -2457,8 +2544,9 @@
     }
     read(view, options = undefined) {
       if (!isObject(this) || !(#r in this)) return PromiseReject(illegalInvocation());
+      if (!isView(view)) return refuse(notOfType("read", "ReadableStreamBYOBReader", 1, "ArrayBufferView"));
       try {
-        return this.#read("read", view, 1, options);
+        return this.#read("read", view, options);
       } catch (error) {
         return PromiseReject(error);
       }
@@ -2466,14 +2554,14 @@
     /** The reference's extension: as `read(view, { min })` with the minimum in bytes. */
     readAtLeast(minBytes, view) {
       if (!isObject(this) || !(#r in this)) return PromiseReject(illegalInvocation());
+      if (!isView(view)) return refuse(notOfType("readAtLeast", "ReadableStreamBYOBReader", 2, "ArrayBufferView"));
       try {
-        return this.#read("readAtLeast", view, 2, { __proto__: null, min: minBytes });
+        return this.#read("readAtLeast", view, { __proto__: null, min: minBytes });
       } catch (error) {
         return PromiseReject(error);
       }
     }
-    #read(name, view, index, options) {
-      if (!isView(view)) throw notOfType(name, "ReadableStreamBYOBReader", index, "ArrayBufferView");
+    #read(name, view, options) {
       options = dictionary(options, () => notOfType(name, "ReadableStreamBYOBReader", 2, "ReadableStreamBYOBReaderReadOptions"));
       const minimum = options === undefined ? undefined : options.min;
       const buffer = viewBuffer(view);
@@ -2634,6 +2722,7 @@
       }
       const sink = dictionary(underlyingSink, () => constructorNotOfType("WritableStream", 1, "UnderlyingSink"));
       const strategy = convertStrategy(queuingStrategy, "WritableStream", 2);
+      requireConstructors("WritableStream");
       const stream = (this.#s = new Writable());
       stream.wrapper = this;
       setUpScriptSink(stream, sink, strategy);
@@ -2743,6 +2832,10 @@
       if (subclassState !== undefined) {
         this.#s = subclassState;
         subclassState = undefined;
+        return;
+      }
+      if (!standardTransform) {
+        this.#s = new IdentityPipe(undefined, undefined);
         return;
       }
       const object = dictionary(transformer, () => constructorNotOfType("TransformStream", 1, "Transformer"));
@@ -2867,6 +2960,9 @@
     return MathFloor(number);
   };
 
+  // Before `transformstream_enable_standard_constructor` the transforms of text were identity transforms, as in the reference.
+  const textTransform = (codec) =>
+    standardTransform ? makeInternalTransform(codec) : new IdentityPipe(undefined, undefined);
   // Encoding Standard, TextEncoderStream: a surrogate pair split over two chunks is joined.
   class EncoderCodec {
     constructor() {
@@ -2903,7 +2999,7 @@
     }
   }
   class TextEncoderStream {
-    #sides = new TransformSides(makeInternalTransform(new EncoderCodec()));
+    #sides = new TransformSides(textTransform(new EncoderCodec()));
     get encoding() {
       if (!(#sides in this)) throw illegalInvocation();
       return "utf-8";
@@ -2942,7 +3038,7 @@
     #sides;
     constructor(label = "utf-8", options = undefined) {
       this.#decoder = internal.newTextDecoder(label, options);
-      this.#sides = new TransformSides(makeInternalTransform(new DecoderCodec(this.#decoder)));
+      this.#sides = new TransformSides(textTransform(new DecoderCodec(this.#decoder)));
     }
     get encoding() {
       if (!(#decoder in this)) throw illegalInvocation();
@@ -3266,6 +3362,11 @@
     },
     forgetStreams() {
       subclassState = undefined;
+      permitted = false;
+    },
+    /** The next WritableStream is one of ours: scripts may not make any before `streams_enable_constructors`. */
+    permitStream() {
+      permitted = true;
     },
   };
 })

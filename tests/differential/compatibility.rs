@@ -1,15 +1,17 @@
-//! What compatibility flags change: each implemented flag switched on and off beside the reference.
+//! What compatibility dates and flags change: every probe of `cases` on six dates, and each implemented flag switched on and
+//! off beside the reference.
 
 use std::fs;
 
-use bulkhead_ipc::compatibility::{self, Flag, State};
+use bulkhead_ipc::compatibility::{self, Flag, MAX_DATE, State};
 use bulkhead_test_support::http::Connection;
 use bulkhead_test_support::{Runtime, Server, Setup, tools};
 
 use super::expectations::{Observation, check_with};
+use super::probes::CASES;
 
-/// Before every change.
-const OLDEST: &str = "2021-09-14";
+/// Of each span in which much changed; the newest is the sixth.
+const DATES: [&str; 5] = ["2021-09-14", "2022-10-31", "2023-08-01", "2024-09-23", "2025-06-01"];
 
 fn read(path: &str) -> Vec<u8> {
     let path = tools::repository().join("tests/differential").join(path);
@@ -72,6 +74,54 @@ fn names(side: &Side) -> Vec<String> {
     serde_json::from_str(&side.ask(0, "/")).expect("a list of names")
 }
 
+fn compare_on(date: &str) {
+    let mut files = vec![("probe.js".to_owned(), read("probe.js"))];
+    let mut modules =
+        String::from(r#"(name = "probe", esModule = embed "probe.js"), (name = "case", esModule = embed "case.js")"#);
+    let (mut imports, mut lists) = (String::new(), String::new());
+    // Code from bytes at start-up came with `allow_eval_during_startup`.
+    let cases = CASES.iter().filter(|case| **case != "webassembly" || date >= "2025-06-01");
+    for case in cases {
+        // Not the bare name, which could be a module of the reference's own.
+        modules += &format!(", (name = \"{case}-case\", esModule = embed \"{case}.js\")");
+        files.push((format!("{case}.js"), read(&format!("cases/{case}.js"))));
+        imports += &format!("import {case} from \"{case}-case\";\n");
+        lists += &format!("  {case},\n");
+    }
+    let all = format!(
+        "{imports}const all = {{}};\nfor (const [area, probes] of Object.entries({{\n{lists}}})) \
+         for (const name in probes) all[`${{area}}/${{name}}`] = probes[name];\nexport default all;\n"
+    );
+    files.push(("case.js".to_owned(), all.into_bytes()));
+    let subject = || [Subject { date: date.to_owned(), flags: Vec::new() }];
+    let reference = Side::start(&Runtime::workerd(), &subject(), &modules, &files);
+    let ours = Side::start(&bulkhead_test_support::supervisor!(), &subject(), &modules, &files);
+    let names = names(&reference);
+    assert_eq!(ours.ask(0, "/"), reference.ask(0, "/"), "the list of probes");
+    let area = format!("on {date}");
+    let observations: Vec<Observation> = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| Observation {
+            key: format!("{area}/{name}"),
+            reference: reference.ask(0, &format!("/{index}")),
+            ours: ours.ask(0, &format!("/{index}")),
+        })
+        .collect();
+    check_with(&area, &observations, |key| key.strip_prefix(&format!("{area}/")).map(str::to_owned));
+}
+
+macro_rules! dates {
+    ($($name:ident $index:expr),* $(,)?) => { $(#[test] fn $name() { compare_on(DATES[$index]); })* };
+}
+
+dates!(probes_in_2022 1, probes_in_2023 2, probes_in_2024 3, probes_in_2025 4);
+
+#[test]
+fn probes_on_the_newest_date() {
+    compare_on(&MAX_DATE.to_string());
+}
+
 /// The date on which flags are tried one by one: before the reference's second module registry.
 const NEUTRAL: &str = "2026-11-10";
 
@@ -91,7 +141,7 @@ fn both_ways(flag: Flag) -> [Subject; 2] {
     match flag.off_name() {
         Some(off) => [Subject { date: date.clone(), flags: with(flag.name()) }, Subject { date, flags: with(off) }],
         None if by_default => {
-            [Subject { date, flags: Vec::new() }, Subject { date: OLDEST.to_owned(), flags: Vec::new() }]
+            [Subject { date, flags: Vec::new() }, Subject { date: DATES[0].to_owned(), flags: Vec::new() }]
         }
         None => [Subject { date: date.clone(), flags: vec![flag.name()] }, Subject { date, flags: Vec::new() }],
     }

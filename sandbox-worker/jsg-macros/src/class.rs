@@ -253,16 +253,23 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
                 #krate::glue::finish(scope, rv, result);
             }
         };
+        // What is wrong with the arguments, and what the operation itself gives, are told apart where they matter.
+        let (result_type, outcome) = if member.promise {
+            let ty = quote!(#krate::Result<#krate::Result<::v8::Local<'s, ::v8::Value>>>);
+            (ty, quote!(Ok(#krate::ToJs::to_js(result, scope))))
+        } else {
+            (quote!(#krate::Result<::v8::Local<'s, ::v8::Value>>), quote!(#krate::ToJs::to_js(result, scope)))
+        };
         functions.push(quote! {
             #[allow(non_snake_case, unused_variables, clippy::let_unit_value, clippy::unit_arg, clippy::too_many_arguments)]
             fn #body<'s>(
                 scope: &mut ::v8::PinScope<'s, '_>,
                 arguments: &::v8::FunctionCallbackArguments<'s>,
-            ) -> #krate::Result<::v8::Local<'s, ::v8::Value>> {
+            ) -> #result_type {
                 #this
                 #(#prepare)*
                 let result = #call;
-                #krate::ToJs::to_js(result, scope)
+                #outcome
             }
 
             #[allow(non_snake_case)]

@@ -97,6 +97,10 @@ pub struct Registry {
 pub struct Look {
     /// Whether prototypes have a `Symbol.toStringTag`.
     pub tags: bool,
+    /// Whether what is wrong with the arguments of an operation that returns a promise rejects it; else it is thrown.
+    pub rejects: bool,
+    /// Whether the result of an iterator that is at its end has a `value`, `undefined`.
+    pub shows_undefined: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -185,6 +189,16 @@ impl Registry {
         let key = crate::string(scope, "prototype");
         let prototype = class.get(scope, key.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
         (class.into(), prototype.expect("a class has a prototype"))
+    }
+
+    /// Whether operations that return promises reject them for what is wrong with the call.
+    pub(crate) fn rejects(scope: &v8::PinScope<'_, '_>) -> bool {
+        Self::get(scope).look.is_none_or(|look| look.rejects)
+    }
+
+    /// Whether the result of an iterator that is at its end has a `value`.
+    pub(crate) fn shows_undefined(scope: &v8::PinScope<'_, '_>) -> bool {
+        Self::get(scope).look.is_none_or(|look| look.shows_undefined)
     }
 
     fn get<'a>(scope: &'a v8::PinScope<'_, '_, ()>) -> &'a Registry {

@@ -51,7 +51,8 @@ pub fn finish<'s>(
     }
 }
 
-/// Runs the body of an operation that returns a promise: an exception becomes a rejection.
+/// Runs the body of an operation that returns a promise: an exception becomes a rejection. What is wrong with the arguments,
+/// the outer error, is thrown if the worker was written for a date on which it was.
 pub fn finish_promise<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     arguments: &v8::FunctionCallbackArguments<'s>,
@@ -59,25 +60,33 @@ pub fn finish_promise<'s>(
     body: for<'a, 'b, 'c> fn(
         &'c mut v8::PinScope<'a, 'b>,
         &v8::FunctionCallbackArguments<'a>,
-    ) -> Result<v8::Local<'a, v8::Value>>,
+    ) -> Result<Result<v8::Local<'a, v8::Value>>>,
 ) {
-    let reason = {
+    let (reason, in_arguments) = {
         v8::tc_scope!(let try_catch, scope);
-        match body(try_catch, arguments) {
-            Ok(value) => {
+        let (error, in_arguments) = match body(try_catch, arguments) {
+            Ok(Ok(value)) => {
                 rv.set(value);
                 return;
             }
-            Err(Error::Pending) => {
+            Ok(Err(error)) => (error, false),
+            Err(error) => (error, true),
+        };
+        match error {
+            Error::Pending => {
                 if try_catch.has_terminated() {
                     return;
                 }
                 let exception = try_catch.exception().unwrap_or_else(|| v8::undefined(try_catch).into());
-                Error::Value(v8::Global::new(try_catch, exception))
+                (Error::Value(v8::Global::new(try_catch, exception)), in_arguments)
             }
-            Err(error) => error,
+            error => (error, in_arguments),
         }
     };
+    if in_arguments && !class::Registry::rejects(scope) {
+        reason.throw(scope);
+        return;
+    }
     let Some(resolver) = v8::PromiseResolver::new(scope) else { return };
     let reason = reason.to_value(scope);
     resolver.reject(scope, reason);

@@ -117,17 +117,20 @@ impl State {
         if pair.is_some() {
             self.index.set(index + 1);
         }
-        let done = pair.is_none();
+        let done_now = pair.is_none();
         let value = match pair {
             Some(pair) => pick(scope, pair),
             None => v8::undefined(scope).into(),
         };
         let result = v8::Object::new(scope);
         let done_key = crate::string(scope, "done");
-        let done = v8::Boolean::new(scope, done);
+        let done = v8::Boolean::new(scope, done_now);
         result.set(scope, done_key.into(), done.into());
-        let value_key = crate::string(scope, "value");
-        result.set(scope, value_key.into(), value);
+        // Before `enable_fast_jsg_struct` a member without a value was left out.
+        if !done_now || class::Registry::shows_undefined(scope) {
+            let value_key = crate::string(scope, "value");
+            result.set(scope, value_key.into(), value);
+        }
         Ok(result)
     }
 }

@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use bulkhead_ipc::worker_capnp::byte_source;
+use bulkhead_ipc::{compatibility::Flag, worker_capnp::byte_source};
 use bytes::Bytes;
 use jsg::{Error, FromJs, JsRef, Place, Registry, Result, ToJs};
 
@@ -20,8 +20,12 @@ use super::{
 };
 use crate::{
     io::{IoContext, IoOwn},
-    isolate::builtins,
+    isolate::{builtins, flags},
 };
+
+const STRIP_BOM: Flag = Flag::named("strip_bom_in_read_all_text");
+const BLOB_TYPE: Flag = Flag::named("blob_standard_mime_type");
+const ITERABLES: Flag = Flag::named("fetch_iterable_type_support");
 
 /// Bytes asked for with one pull when nobody says how many are wanted.
 const PULL_BYTES: u32 = 64 << 10;
@@ -548,7 +552,11 @@ impl<'s> ToJs<'s> for Converted {
             Kind::Text | Kind::Json => convert_text(scope, self.kind, &self.bytes),
             Kind::Blob => {
                 let bytes = jsg::Uint8ArrayBytes(self.bytes).to_js(scope)?;
-                let content_type = self.content_type.as_deref().and_then(mime_type).unwrap_or_default();
+                let content_type = if flags::is_on(scope, BLOB_TYPE) {
+                    self.content_type.as_deref().and_then(mime_type).unwrap_or_default()
+                } else {
+                    self.content_type.unwrap_or_default()
+                };
                 let content_type = jsg::string(scope, &content_type);
                 builtins::call(scope, "newBlob", &[bytes, content_type.into()])
             }
@@ -644,7 +652,10 @@ fn mime_type(text: &str) -> Option<String> {
 
 /// Encoding Standard, "UTF-8 decode", then what `kind` asks for.
 fn convert_text<'s>(scope: &mut v8::PinScope<'s, '_>, kind: Kind, bytes: &[u8]) -> Result<v8::Local<'s, v8::Value>> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = match bytes.strip_prefix(b"\xef\xbb\xbf") {
+        Some(rest) if flags::is_on(scope, STRIP_BOM) => rest,
+        _ => bytes,
+    };
     let text = if bytes.is_ascii() {
         v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal)
     } else {
@@ -809,6 +820,9 @@ fn extract_object<'s>(
             body: Init::Bytes(jsg::BufferSource(bytes).to_vec().into()),
             content_type: Some(Cow::Owned(content_type)),
         }));
+    }
+    if !flags::is_on(scope, ITERABLES) {
+        return Ok(None);
     }
     let is_iterable = |scope: &mut v8::PinScope<'s, '_>, symbol: v8::Local<'s, v8::Symbol>| {
         object.get(scope, symbol.into()).map(|method| method.is_function()).ok_or(Error::Pending)

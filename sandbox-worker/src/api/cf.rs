@@ -12,12 +12,18 @@ pub(super) struct Cf {
     json: RefCell<String>,
     value: OnceCell<JsRef<v8::Value>>,
     frozen: bool,
+    /// Before `no_cf_botmanagement_default` a request that says nothing about bots says that it is none.
+    #[trace(skip)]
+    fill_bots: bool,
 }
+
+/// What such a request says.
+const NO_BOT: &str = r#"{"corporateProxy":false,"verifiedBot":false,"jsDetection":{"passed":false},"staticResource":false,"detectionIds":{},"score":99}"#;
 
 impl Cf {
     /// From JSON of the supervisor; scripts cannot change the object.
-    pub(super) fn frozen(json: String) -> Self {
-        Cf { json: RefCell::new(json), value: OnceCell::new(), frozen: true }
+    pub(super) fn frozen(json: String, fill_bots: bool) -> Self {
+        Cf { json: RefCell::new(json), value: OnceCell::new(), frozen: true, fill_bots }
     }
 
     /// A copy of what JSON can carry of `value`.
@@ -26,7 +32,7 @@ impl Cf {
         let json = if json.length() == 0 { String::new() } else { json.to_rust_string_lossy(scope) };
         // A function is an object without JSON.
         let json = if json == "undefined" { String::new() } else { json };
-        Ok(Cf { json: RefCell::new(json), value: OnceCell::new(), frozen: false })
+        Ok(Cf { json: RefCell::new(json), value: OnceCell::new(), frozen: false, fill_bots: false })
     }
 
     /// A property with the same content as this one now; scripts can change it.
@@ -36,7 +42,7 @@ impl Cf {
                 let value = value.get(scope);
                 Self::from_value(scope, value)
             }
-            _ => Ok(Cf { json: self.json.clone(), value: OnceCell::new(), frozen: false }),
+            _ => Ok(Cf { json: self.json.clone(), value: OnceCell::new(), frozen: false, fill_bots: self.fill_bots }),
         }
     }
 
@@ -50,6 +56,16 @@ impl Cf {
         }
         let json = jsg::string(scope, &self.json.borrow());
         let value = v8::json::parse(scope, json).ok_or(Error::Pending)?;
+        if self.fill_bots
+            && let Ok(object) = v8::Local::<v8::Object>::try_from(value)
+        {
+            let key = jsg::string(scope, "botManagement");
+            if object.has_own_property(scope, key.into()) == Some(false) {
+                let bots = jsg::string(scope, NO_BOT);
+                let bots = v8::json::parse(scope, bots).ok_or(Error::Pending)?;
+                object.create_data_property(scope, key.into(), bots).ok_or(Error::Pending)?;
+            }
+        }
         if self.frozen {
             freeze(scope, value)?;
         } else {

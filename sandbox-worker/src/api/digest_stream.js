@@ -1,5 +1,5 @@
 // crypto.DigestStream: a WritableStream that keeps nothing of what is written but its digest.
-(function (WritableStream, native, algorithmName, finishDigest) {
+(function (WritableStream, native, algorithmName, permitStream) {
   "use strict";
   const PromiseConstructor = Promise;
   const withResolvers = Promise.withResolvers.bind(Promise);
@@ -29,7 +29,9 @@
     #state;
     #digest;
     constructor(algorithm) {
-      super(prepare(algorithmName(arguments.length > 0, algorithm)));
+      const sink = prepare(algorithmName(arguments.length > 0, algorithm));
+      permitStream();
+      super(sink);
       this.#state = pending.state;
       this.#digest = pending.promise;
       pending = undefined;
@@ -48,6 +50,7 @@
   Reflect.defineProperty(DigestStream.prototype, Symbol.toStringTag, {
     __proto__: null,
     value: "DigestStream",
+    writable: true,
     configurable: true,
   });
   return DigestStream;

@@ -2,10 +2,14 @@
 
 use std::cell::RefCell;
 
-use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
+use bulkhead_ipc::compatibility::Flag;
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16LE};
 use jsg::{BufferSource, DomString, Error, Place, Result};
 
 use super::idl::StringHandle;
+use crate::isolate::flags;
+
+const REPLACE_SURROGATES: Flag = Flag::named("text_decoder_replace_surrogates");
 
 /// `TextEncoder`.
 #[derive(jsg::Trace, Debug)]
@@ -104,6 +108,54 @@ pub(super) struct TextDecoder {
     /// What a call with `stream: true` left behind.
     #[trace(skip)]
     decoder: RefCell<Option<Decoder>>,
+    /// What UTF-16 was decoded by before `text_decoder_replace_surrogates`.
+    #[trace(skip)]
+    lenient: Option<RefCell<LenientUtf16>>,
+}
+
+/// UTF-16LE whose lone surrogates stay what they are.
+#[derive(Debug, Default)]
+struct LenientUtf16 {
+    /// The bytes that a call with `stream: true` left: less than a unit, or a high surrogate, or both.
+    left: Vec<u8>,
+    /// Whether something has been decoded: a byte order mark can only be the first unit.
+    begun: bool,
+}
+
+impl LenientUtf16 {
+    /// `None` is an error in fatal mode.
+    fn decode(&mut self, bytes: &[u8], stream: bool, fatal: bool, ignore_bom: bool) -> Option<Vec<u16>> {
+        let mut all = std::mem::take(&mut self.left);
+        all.extend_from_slice(bytes);
+        let whole = all.len() / 2 * 2;
+        let mut units: Vec<u16> =
+            all[..whole].chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+        let ends_high = units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit));
+        if stream {
+            let kept = if ends_high { whole - 2 } else { whole };
+            units.truncate(kept / 2);
+            self.left = all[kept..].to_vec();
+        } else {
+            // A high surrogate that waited for its other half in vain is an error; one that comes last is not.
+            let in_vain = ends_high && bytes.is_empty();
+            if in_vain || whole < all.len() {
+                if fatal {
+                    self.begun = false;
+                    return None;
+                }
+                if in_vain {
+                    units.pop();
+                }
+                units.push(0xfffd);
+            }
+        }
+        if !self.begun && !ignore_bom && units.first() == Some(&0xfeff) {
+            units.remove(0);
+            self.begun = true;
+        }
+        self.begun = stream && (self.begun || !units.is_empty());
+        Some(units)
+    }
 }
 
 /// What the decoder makes of bytes.
@@ -112,18 +164,23 @@ enum Decoded<'a> {
     /// UTF-8 without a byte order mark, perhaps with errors, which V8 replaces by the same rules.
     Utf8(&'a [u8]),
     Text(String),
+    Units(Vec<u16>),
 }
 
 impl TextDecoder {
-    fn with_label(label: &str, fatal: bool, ignore_bom: bool) -> Result<Self> {
+    fn with_label(label: &str, fatal: bool, ignore_bom: bool, lenient: bool) -> Result<Self> {
         // `for_label_no_replacement` leaves out the one encoding that the constructor must refuse.
         let encoding = Encoding::for_label_no_replacement(label.as_bytes())
             .ok_or_else(|| Error::range_error(format!("\"{label}\" is not a valid encoding.")))?;
-        Ok(TextDecoder { encoding, fatal, ignore_bom, decoder: RefCell::new(None) })
+        let lenient = (lenient && encoding == UTF_16LE).then(RefCell::default);
+        Ok(TextDecoder { encoding, fatal, ignore_bom, decoder: RefCell::new(None), lenient })
     }
 
     /// `decode`, on bytes. `None` is an error in fatal mode.
     fn decode_bytes<'a>(&self, bytes: &'a [u8], stream: bool) -> Option<Decoded<'a>> {
+        if let Some(lenient) = &self.lenient {
+            return lenient.borrow_mut().decode(bytes, stream, self.fatal, self.ignore_bom).map(Decoded::Units);
+        }
         let mut slot = self.decoder.borrow_mut();
         if slot.is_none() && !stream && self.encoding == UTF_8 {
             let bytes = if self.ignore_bom { bytes } else { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) };
@@ -182,6 +239,7 @@ impl TextDecoder {
                 }
                 Decoded::Utf8(bytes) => v8::String::new_from_utf8(scope, bytes, v8::NewStringType::Normal),
                 Decoded::Text(text) => v8::String::new(scope, &text),
+                Decoded::Units(units) => v8::String::new_from_two_byte(scope, &units, v8::NewStringType::Normal),
             }
             .ok_or_else(|| Error::range_error("Invalid string length"))
         })
@@ -215,9 +273,15 @@ impl<'s> jsg::FromJs<'s> for Bytes<'s> {
 #[jsg::class]
 impl TextDecoder {
     #[constructor]
-    fn new(label: Option<String>, options: Option<TextDecoderOptions>) -> Result<Self> {
+    fn new(
+        scope: &mut v8::PinScope<'_, '_>,
+        label: Option<String>,
+        options: Option<TextDecoderOptions>,
+    ) -> Result<Self> {
         let (fatal, ignore_bom) = options.map_or((None, None), |options| (options.fatal, options.ignore_bom));
-        Self::with_label(label.as_deref().unwrap_or("utf-8"), fatal.unwrap_or(false), ignore_bom.unwrap_or(false))
+        let lenient = !flags::is_on(scope, REPLACE_SURROGATES);
+        let label = label.as_deref().unwrap_or("utf-8");
+        Self::with_label(label, fatal.unwrap_or(false), ignore_bom.unwrap_or(false), lenient)
     }
 
     #[method]
@@ -373,7 +437,7 @@ impl Internal {
     /// Encoding Standard, "UTF-8 decode": errors are replaced, a byte order mark is dropped.
     #[static_method]
     fn decode_utf8<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: BufferSource<'s>) -> Result<v8::Local<'s, v8::String>> {
-        TextDecoder::with_label("utf-8", false, false)?.decode_value(scope, Some(bytes), false)
+        TextDecoder::with_label("utf-8", false, false, false)?.decode_value(scope, Some(bytes), false)
     }
 }
 
@@ -430,9 +494,10 @@ mod tests {
             let text = |decoded: Option<Decoded<'_>>| match decoded {
                 Some(Decoded::Utf8(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
                 Some(Decoded::Text(text)) => text,
+                Some(Decoded::Units(units)) => String::from_utf16_lossy(&units),
                 None => panic!("errors are replaced"),
             };
-            let decoder = TextDecoder::with_label(label, false, false).expect("the label is known");
+            let decoder = TextDecoder::with_label(label, false, false, false).expect("the label is known");
             let whole = text(decoder.decode_bytes(&bytes, false));
             let (left, right) = bytes.split_at(cut.min(bytes.len()));
             let mut parts = text(decoder.decode_bytes(left, true));
@@ -443,7 +508,7 @@ mod tests {
 
     #[test]
     fn fatal_errors_reset() {
-        let decoder = TextDecoder::with_label("utf-8", true, false).expect("the label is known");
+        let decoder = TextDecoder::with_label("utf-8", true, false, false).expect("the label is known");
         assert_eq!(decoder.decode_bytes(b"\xe2\x82", true), Some(Decoded::Text(String::new())));
         assert_eq!(decoder.decode_bytes(b"", false), None);
         assert_eq!(decoder.decode_bytes(b"a", false), Some(Decoded::Utf8(b"a")));

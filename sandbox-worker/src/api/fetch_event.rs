@@ -2,9 +2,15 @@
 
 use std::rc::Rc;
 
+use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, Result};
 
-use crate::io::{IoContext, IoOwn};
+use crate::{
+    io::{IoContext, IoOwn},
+    isolate::flags,
+};
+
+const UNWRAP_THENABLES: Flag = Flag::named("unwrap_custom_thenables");
 
 /// The class `ExecutionContext`; scripts cannot name it.
 #[derive(jsg::Trace)]
@@ -32,6 +38,8 @@ impl<'s> jsg::FromJs<'s> for Awaitable<'s> {
             return Ok(Awaitable(promise));
         }
         let resolver = v8::PromiseResolver::new(scope).ok_or(Error::Pending)?;
+        // Any other object with a `then` is asked by V8, which the reference does since then.
+        let value = if flags::is_on(scope, UNWRAP_THENABLES) { value } else { v8::undefined(scope).into() };
         resolver.resolve(scope, value).ok_or(Error::Pending)?;
         Ok(Awaitable(resolver.get_promise(scope)))
     }

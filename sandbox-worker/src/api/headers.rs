@@ -6,9 +6,13 @@ use std::{
     rc::Rc,
 };
 
+use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, FromJs, Place, Receiver, Registry, Result, glue::Kind};
 
 use super::ordering::sort;
+use crate::isolate::flags;
+
+const GET_SET_COOKIE: Flag = Flag::named("http_headers_getsetcookie");
 
 /// All names and values of one list together, in bytes. What a script may keep in a list is bounded by this instead of
 /// by the width of our offsets.
@@ -364,7 +368,7 @@ impl Headers {
         Ok(self.get_set_cookie(scope))
     }
 
-    #[method]
+    #[method(flag = GET_SET_COOKIE)]
     fn get_set_cookie<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Vec<v8::Local<'s, v8::String>> {
         self.list.map.borrow().values(b"set-cookie").map(|value| text(scope, value)).collect()
     }
@@ -412,8 +416,7 @@ impl Headers {
     ) -> Result<()> {
         let this_arg = this_arg.unwrap_or_else(|| v8::undefined(scope).into());
         // The reference walks a copy: what the callback changes is not seen.
-        let pairs = self.list.map.borrow().sorted();
-        for (name, value) in pairs {
+        for (name, value) in self.shown(scope) {
             v8::scope!(let scope, scope);
             let name = text(scope, &name);
             let value = text(scope, &value);
@@ -439,11 +442,32 @@ impl Headers {
 }
 
 impl Headers {
+    /// What iteration shows.
+    fn shown(&self, scope: &v8::PinScope<'_, '_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut pairs = self.list.map.borrow().sorted();
+        if !flags::is_on(scope, GET_SET_COOKIE) {
+            join_cookies(&mut pairs);
+        }
+        pairs
+    }
+
     fn iterate<'s>(&self, scope: &mut v8::PinScope<'s, '_>, kind: Kind) -> Result<v8::Local<'s, v8::Value>> {
-        let pairs = self.list.map.borrow().sorted();
+        let pairs = self.shown(scope);
         let snapshot = jsg::instantiate(scope, HeadersSnapshot { pairs })?;
         jsg::iterator::<HeadersSnapshot>(scope, snapshot, kind)
     }
+}
+
+/// Before `http_headers_getsetcookie` cookies are shown as one header, as all others are.
+fn join_cookies(pairs: &mut Vec<(Vec<u8>, Vec<u8>)>) {
+    pairs.dedup_by(|later, kept| {
+        let both = later.0 == b"set-cookie" && kept.0 == b"set-cookie";
+        if both {
+            kept.1.extend_from_slice(b", ");
+            kept.1.extend_from_slice(&later.1);
+        }
+        both
+    });
 }
 
 /// What an iterator over headers walks: the list as it was when the iterator was made, as in the reference.

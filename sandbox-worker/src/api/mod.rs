@@ -13,6 +13,7 @@ mod fetch_tests;
 pub mod headers;
 mod hooks;
 mod idl;
+mod legacy_url;
 mod ordering;
 mod performance;
 pub mod request;

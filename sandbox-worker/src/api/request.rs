@@ -3,6 +3,7 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use bulkhead_ipc::{
+    compatibility::Flag,
     head::{EXTENSION_METHODS, HeadLimits},
     worker_capnp::http_request,
 };
@@ -15,10 +16,30 @@ use super::{
     headers::{HeaderList, HeaderMap, Headers, HeadersInit},
     structured_clone::{no_bodies, no_signals},
 };
-use crate::{io::IoContext, isolate::builtins};
+use crate::{
+    io::IoContext,
+    isolate::{builtins, flags},
+};
+
+const CACHE_OPTION: Flag = Flag::named("cache_option_enabled");
+const CACHE_NO_CACHE: Flag = Flag::named("cache_no_cache_enabled");
+const CACHE_RELOAD: Flag = Flag::named("cache_reload_enabled");
+const UPPER_CASE_METHODS: Flag = Flag::named("upper_case_all_http_methods");
+const STANDARD_URL: Flag = Flag::named("fetch_standard_url");
+const NULL_IF_WRONG: Flag = Flag::named("dont_substitute_null_on_type_error");
+const BOT_MANAGEMENT: Flag = Flag::named("no_cf_botmanagement_default");
 
 /// The methods that HTTP itself defines; a script may write any method in any case.
 const METHODS: &[&str] = &["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
+
+/// Those that are upper-cased by the Fetch Standard ("normalize a method"), and on every compatibility date.
+const NORMALIZED: &[&str] = &["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"];
+
+/// The method that a script means: before `upper_case_all_http_methods` only some are known in lower case.
+fn script_method(scope: &v8::PinScope<'_, '_>, name: &str) -> Option<&'static str> {
+    let known = method(name)?;
+    (known == name || NORMALIZED.contains(&known) || flags::is_on(scope, UPPER_CASE_METHODS)).then_some(known)
+}
 
 /// The method of this name.
 fn method(name: &str) -> Option<&'static str> {
@@ -34,9 +55,10 @@ enum Redirect {
 
 /// How `fetch` uses caches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cache {
+enum CacheMode {
     NoStore,
     NoCache,
+    Reload,
 }
 
 /// The class `Request`.
@@ -53,7 +75,7 @@ pub struct Request {
     #[trace(skip)]
     redirect: Redirect,
     #[trace(skip)]
-    cache: Option<Cache>,
+    cache: Option<CacheMode>,
     signal: OnceCell<JsRef<v8::Value>>,
     cf: Cf,
 }
@@ -138,11 +160,12 @@ impl Request {
         false
     }
 
-    #[getter]
+    #[getter(flag = CACHE_OPTION)]
     fn cache(&self) -> OrUndefined<&'static str> {
         OrUndefined(self.cache.map(|cache| match cache {
-            Cache::NoStore => "no-store",
-            Cache::NoCache => "no-cache",
+            CacheMode::NoStore => "no-store",
+            CacheMode::NoCache => "no-cache",
+            CacheMode::Reload => "reload",
         }))
     }
 }
@@ -237,8 +260,12 @@ impl<'s> FromJs<'s> for NoFetcher {
         "Fetcher".into()
     }
 
-    fn from_js(_: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
-        if value.is_null() { Ok(NoFetcher) } else { Err(place.mismatch("Fetcher")) }
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        if value.is_null() || !flags::is_on(scope, NULL_IF_WRONG) {
+            Ok(NoFetcher)
+        } else {
+            Err(place.mismatch("Fetcher"))
+        }
     }
 }
 
@@ -256,6 +283,9 @@ impl<'s> FromJs<'s> for Signal<'s> {
         }
         if builtins::call(scope, "isAbortSignal", &[value])?.is_true() {
             return Ok(Signal(Some(value)));
+        }
+        if !flags::is_on(scope, NULL_IF_WRONG) {
+            return Ok(Signal(None));
         }
         Err(place.mismatch("AbortSignal"))
     }
@@ -284,6 +314,7 @@ const REUSED: &str = "Cannot reconstruct a Request with a used body.";
 fn construct<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Option<RequestInit<'s>>) -> Result<Request> {
     let (url, source) = match input {
         Input::Request(request) => (request.url.clone(), Some(request)),
+        Input::Url(text) if !flags::is_on(scope, STANDARD_URL) => (text, None),
         Input::Url(text) => match ada_url::Url::parse(&*text, None) {
             Ok(url) => (url.href().to_owned(), None),
             Err(_) => return Err(Error::type_error(format!("Invalid URL: {text}"))),
@@ -315,8 +346,8 @@ fn construct<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Optio
     let mut body = None;
     if let Some(dict) = dict {
         if let Some(name) = dict.method {
-            made.method =
-                method(&name).ok_or_else(|| Error::type_error(format!("Invalid HTTP method string: {name}")))?;
+            made.method = script_method(scope, &name)
+                .ok_or_else(|| Error::type_error(format!("Invalid HTTP method string: {name}")))?;
         }
         if let Some(headers) = dict.headers {
             made.base = Body::with_state(State::None, HeaderList::new(headers.0));
@@ -341,9 +372,13 @@ fn construct<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Optio
             made.cf = cf.0;
         }
         if let Some(cache) = dict.cache {
+            if !flags::is_on(scope, CACHE_OPTION) {
+                return Err(Error::error("The 'cache' field on 'RequestInitializerDict' is not implemented."));
+            }
             made.cache = Some(match cache.as_str() {
-                "no-store" => Cache::NoStore,
-                "no-cache" => Cache::NoCache,
+                "no-store" => CacheMode::NoStore,
+                "no-cache" if flags::is_on(scope, CACHE_NO_CACHE) => CacheMode::NoCache,
+                "reload" if flags::is_on(scope, CACHE_RELOAD) => CacheMode::Reload,
                 _ => return Err(Error::type_error(format!("Unsupported cache mode: {cache}"))),
             });
         }
@@ -463,7 +498,8 @@ pub fn from_wire<'s>(
     bulkhead_ipc::head::read(list, limits, |name, value| map.append(name, value).map_err(full))
         .map_err(|error| capnp::Error::failed(format!("reading the request's headers: {error}")))?;
     let cf = reader.get_cf_json()?.to_str()?;
-    let cf = if cf.is_empty() { Cf::default() } else { Cf::frozen(cf.to_owned()) };
+    let cf =
+        if cf.is_empty() { Cf::default() } else { Cf::frozen(cf.to_owned(), !flags::is_on(scope, BOT_MANAGEMENT)) };
     let state = match reader.get_body().which()? {
         http_request::body::None(()) => State::None,
         http_request::body::Bytes(bytes) => {

@@ -30,12 +30,14 @@ use super::{
 };
 use crate::{
     io::{HUNG, Hold, IoContext, JsFuture, Outlet, js_future},
-    isolate::{Isolate, builtins, describe, watch},
+    isolate::{Isolate, builtins, describe, flags, watch},
     limits::{self, Limit},
     log::{Level, Source},
 };
 
 const BROTLI: Flag = Flag::named("brotli_content_encoding");
+const STANDARD_REDIRECT: Flag = Flag::named("response_redirect_url_standard");
+const NULL_IF_WRONG: Flag = Flag::named("dont_substitute_null_on_type_error");
 
 /// The class `Response`.
 #[derive(jsg::Trace)]
@@ -76,9 +78,13 @@ impl Response {
     }
 
     #[static_method]
-    fn redirect(url: String, status: Option<i32>) -> Result<Self> {
-        let parsed =
-            ada_url::Url::parse(&*url, None).map_err(|_| Error::type_error(format!("Unable to parse URL: {url}")))?;
+    fn redirect(scope: &mut v8::PinScope<'_, '_>, url: String, status: Option<i32>) -> Result<Self> {
+        let parsed = if flags::is_on(scope, STANDARD_REDIRECT) {
+            ada_url::Url::parse(&*url, None).ok().map(|url| url.href().to_owned())
+        } else {
+            super::legacy_url::normalize(&url)
+        };
+        let parsed = parsed.ok_or_else(|| Error::type_error(format!("Unable to parse URL: {url}")))?;
         let status = status.unwrap_or(302);
         if !matches!(status, 301 | 302 | 303 | 307 | 308) {
             return Err(Error::range_error(format!(
@@ -86,7 +92,7 @@ impl Response {
             )));
         }
         let mut map = HeaderMap::default();
-        map.append(b"Location", parsed.href().as_bytes())?;
+        map.append(b"Location", parsed.as_bytes())?;
         Ok(Response::with_list(status as u16, HeaderList::immutable(map)))
     }
 
@@ -217,8 +223,12 @@ impl<'s> FromJs<'s> for NoWebSocket {
         "WebSocket".into()
     }
 
-    fn from_js(_: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
-        if value.is_null() { Ok(NoWebSocket) } else { Err(place.mismatch("WebSocket")) }
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        if value.is_null() || !flags::is_on(scope, NULL_IF_WRONG) {
+            Ok(NoWebSocket)
+        } else {
+            Err(place.mismatch("WebSocket"))
+        }
     }
 }
 

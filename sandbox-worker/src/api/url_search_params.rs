@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, FromJs, Place, Ref, Result, Sequence};
 
 use super::{
@@ -9,6 +10,9 @@ use super::{
     ordering::{by_utf16, sort},
     url::Url,
 };
+use crate::isolate::flags;
+
+const VALUE_ARGUMENT: Flag = Flag::named("urlsearchparams_delete_has_value_arg");
 
 /// The list of name-value pairs of a `URLSearchParams` object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -226,6 +230,7 @@ impl UrlSearchParams {
 
     #[method]
     fn delete(&self, scope: &mut v8::PinScope<'_, '_>, name: UsvString, value: Option<UsvString>) {
+        let value = value.filter(|_| flags::is_on(scope, VALUE_ARGUMENT));
         self.pairs.borrow_mut().delete(&name.0, value.as_ref().map(|value| value.0.as_str()));
         self.update(scope);
     }
@@ -243,7 +248,8 @@ impl UrlSearchParams {
     }
 
     #[method]
-    fn has(&self, name: UsvString, value: Option<UsvString>) -> bool {
+    fn has(&self, scope: &mut v8::PinScope<'_, '_>, name: UsvString, value: Option<UsvString>) -> bool {
+        let value = value.filter(|_| flags::is_on(scope, VALUE_ARGUMENT));
         self.pairs.borrow().has(&name.0, value.as_ref().map(|value| value.0.as_str()))
     }
 

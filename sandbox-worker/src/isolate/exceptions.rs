@@ -2,8 +2,12 @@
 
 use std::fmt::Write as _;
 
+use bulkhead_ipc::compatibility::Flag;
+
 use super::{Isolate, builtins, stack::OWN_SCRIPTS};
 use crate::log::{Level, Source};
+
+const AFTER_CHECKPOINT: Flag = Flag::named("unhandled_rejection_after_microtask_checkpoint");
 
 /// An exception in the words of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +134,15 @@ pub(super) extern "C" fn promise_rejected(message: v8::PromiseRejectMessage<'_>)
                 Some(value) => value,
                 None => v8::undefined(scope).into(),
             };
+            let first = rejections.is_empty();
             rejections.push((promise, v8::Global::new(scope, value)));
+            // Before that flag they were reported in a microtask of their own, and not when all microtasks had run.
+            if first && isolate.flags.get().is_some_and(|flags| !flags.is_on(AFTER_CHECKPOINT)) {
+                drop(rejections);
+                if let Some(report) = v8::Function::new(scope, report_in_microtask) {
+                    scope.enqueue_microtask(report);
+                }
+            }
         }
         v8::PromiseRejectEvent::PromiseHandlerAddedAfterReject => {
             let count = rejections.len();
@@ -159,6 +171,14 @@ fn tell_handled<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8:
     if let Some(tell) = v8::Function::builder(tell).data(promise.into()).build(scope) {
         scope.enqueue_microtask(tell);
     }
+}
+
+fn report_in_microtask(
+    scope: &mut v8::PinScope<'_, '_>,
+    _: v8::FunctionCallbackArguments<'_>,
+    _: v8::ReturnValue<'_, v8::Value>,
+) {
+    report_rejections(&Isolate::of(scope), scope);
 }
 
 pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, '_>) {

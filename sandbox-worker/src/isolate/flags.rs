@@ -7,9 +7,16 @@
 
 use bulkhead_ipc::compatibility::{CompatibilityFlags, Flag};
 
-use super::builtins;
+use super::{Isolate, builtins};
 
 const TAGS: Flag = Flag::named("set_tostring_tag");
+const WHOLE_RESULTS: Flag = Flag::named("enable_fast_jsg_struct");
+const CAPTURE_THROWS: Flag = Flag::named("capture_async_api_throws");
+
+/// Whether a change is on for the worker of this isolate, which is bound.
+pub(crate) fn is_on(scope: &v8::PinScope<'_, '_>, flag: Flag) -> bool {
+    Isolate::of(scope).flags().is_on(flag)
+}
 
 /// Applies a worker's flags, before its code runs.
 ///
@@ -18,7 +25,12 @@ const TAGS: Flag = Flag::named("set_tostring_tag");
 /// If a built-in script asks for a flag that is none, which is a defect of this program.
 pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags) {
     let is_on = |name: &str| Flag::find(name).is_some_and(|flag| flags.is_on(flag));
-    jsg::Registry::apply(scope, jsg::Look { tags: flags.is_on(TAGS) }, is_on);
+    let look = jsg::Look {
+        tags: flags.is_on(TAGS),
+        rejects: flags.is_on(CAPTURE_THROWS),
+        shows_undefined: flags.is_on(WHOLE_RESULTS),
+    };
+    jsg::Registry::apply(scope, look, is_on);
 
     // `Cloudflare.compatibilityFlags`, in the order of the table.
     let null = v8::null(scope);

@@ -3,7 +3,7 @@
 pub mod builtins;
 pub(crate) mod clock;
 mod exceptions;
-mod flags;
+pub(crate) mod flags;
 pub mod modules;
 pub mod platform;
 mod stack;

@@ -13,7 +13,7 @@ const early = {
   random: outcome(() => Math.random()),
 };
 let tag;
-const fetchRejects = fetch("http://example.com/").catch((e) => `${e.name}: ${e.message}`);
+const fetchRejects = (async () => fetch("http://example.com/"))().catch((e) => `${e.name}: ${e.message}`);
 await Promise.resolve().then(() => { tag = "after await"; });
 const typeOf = (names) => Object.fromEntries(names.map((name) => [name, typeof globalThis[name]]));
 export default {
