@@ -163,7 +163,8 @@ interface ByteSource {
 
   pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool);
   # Waits for at least one byte or the end; returns at most `maxBytes`. `done` may come with the last bytes. At most one
-  # call may be open. A call that fails says that the stream broke.
+  # call may be open. A call that fails says that the stream broke, or (`source.rs`) that the response was sent before
+  # anybody had begun to read a request's body.
 
   cancel @1 () -> ();
   # Cancels the stream while a `pull` is open, which is answered at once. See `EventDispatcher.cancel` for why.

@@ -15,6 +15,7 @@ pub mod compatibility;
 pub mod head;
 pub mod limit;
 pub mod process;
+pub mod source;
 pub mod transport;
 
 /// Code made by `capnpc`. Its documentation is the schema.

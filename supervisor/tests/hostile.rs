@@ -21,6 +21,7 @@ use bulkhead_ipc::worker_capnp::{
 use bulkhead_policy::spawn::Exit;
 use bulkhead_supervisor::{
     body::Body,
+    config::policy::WorkerPolicy,
     fleet::FleetConfig,
     rpc::log::Stream,
     service::{Service, ServiceError, ServiceRequest, worker::WorkerService},
@@ -782,7 +783,9 @@ fn every_way_of_misbehaving_ends_one_process_and_is_one_line() {
 #[test]
 fn what_makes_no_sense_but_breaks_no_rule_harms_nobody() {
     local(async {
-        let mut rig = fakes::start(settings(), 65_536, play);
+        // So long may a worker keep a body after the response.
+        let policy = WorkerPolicy { wait_until: Duration::from_millis(20), ..WorkerPolicy::default() };
+        let mut rig = fakes::start_with(settings(), policy, 65_536, play);
         let one = rig.service(0);
         let first = pid(&one).await;
         let token = Rc::new(());

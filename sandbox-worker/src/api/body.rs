@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use bulkhead_ipc::{compatibility::Flag, worker_capnp::byte_source};
+use bulkhead_ipc::{compatibility::Flag, source::RESPONSE_SENT, worker_capnp::byte_source};
 use bytes::Bytes;
 use jsg::{Error, FromJs, JsRef, Place, Registry, Result, ToJs};
 
@@ -56,9 +56,12 @@ impl WireSource {
                 self.ended.set(results.get_done());
                 Ok::<_, capnp::Error>(results.get_bytes()?.to_vec())
             };
-            let bytes = bytes.await.map_err(|_| {
+            let bytes = bytes.await.map_err(|error| {
                 self.ended.set(true);
-                Error::error("Network connection lost.")
+                match error.extra.contains(RESPONSE_SENT) {
+                    true => Error::type_error(RESPONSE_SENT),
+                    false => Error::error("Network connection lost."),
+                }
             })?;
             if !bytes.is_empty() {
                 return Ok(Some(bytes));

@@ -8,17 +8,22 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bulkhead_ipc::{
     calls::Call,
     limit,
+    source::RESPONSE_SENT,
     transport::Handle,
     worker_capnp::{Limit, byte_source},
 };
 use bytes::{Bytes, BytesMut};
 use capnp::capability::Promise;
-use tokio::{sync::Notify, time::Sleep};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Sleep,
+};
 
 use crate::{
     body::{Body, BodyError, PullSource, next_chunk},
@@ -113,6 +118,12 @@ pub struct BodySource {
     shared: Arc<Shared>,
     /// A worker that keeps the body keeps the event's place.
     _place: Place,
+    /// The worker has begun to read.
+    begun: Cell<bool>,
+    /// It outlives its request.
+    kept: Cell<bool>,
+    /// Gone when this is gone.
+    alive: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 struct SourceState {
@@ -142,7 +153,8 @@ impl BodySource {
     fn with(state: SourceState, event: &Event) -> Rc<Self> {
         let (state, busy, too_long) = (RefCell::new(state), Cell::new(false), Notify::new());
         let (connection, shared) = (event.link().connection.clone(), event.link().shared().clone());
-        Rc::new(Self { state, busy, too_long, connection, shared, _place: event.place().clone() })
+        let (begun, kept, alive) = (Cell::new(false), Cell::new(false), RefCell::new(None));
+        Rc::new(Self { state, busy, too_long, connection, shared, _place: event.place().clone(), begun, kept, alive })
     }
 
     /// Offers `ready`, after which the body broke off.
@@ -162,17 +174,29 @@ impl BodySource {
         self.state.borrow().by_client
     }
 
-    /// Lets go of the body, whatever the worker still holds. An open `pull` is answered: `capnp-rpc` never frees the number
-    /// of a call that its caller has to take back, and a worker whose clients leave often would use them up.
-    pub fn cancel(&self) {
+    /// Lets go of the body, whatever the worker still holds, which is told `why`. An open `pull` is answered: `capnp-rpc`
+    /// never frees the number of a call that its caller has to take back, and a worker whose clients leave often would use
+    /// them up.
+    pub fn cancel(&self, why: &str) {
         let mut state = self.state.borrow_mut();
-        if state.body.take().is_some() {
-            state.broken = Some("the request has ended".to_owned());
-        }
-        if let Some(waiting) = state.waiting.take() {
-            waiting.wake();
+        let body = state.body.take();
+        if body.is_some() || !state.ready.is_empty() {
+            state.broken = Some(why.to_owned());
         }
         state.ready = Bytes::new();
+        let waiting = state.waiting.take();
+        drop(state);
+        // Whoever the body comes from may look at this side when it is dropped.
+        drop(body);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+
+    /// Whether there is nothing more to read.
+    fn is_over(&self) -> bool {
+        let state = self.state.borrow();
+        state.body.is_none() && state.ready.is_empty()
     }
 
     /// Waits until there are bytes, or there will be no more.
@@ -222,6 +246,9 @@ impl BodySource {
         let is_end = state.ready.is_empty()
             && state.broken.is_none()
             && state.body.as_ref().is_none_or(http_body::Body::is_end_stream);
+        if is_end {
+            state.body = None;
+        }
         Poll::Ready(Ok((bytes, is_end)))
     }
 }
@@ -248,6 +275,7 @@ impl byte_source::Server for BodySource {
             return Err(capnp::Error::failed(what.to_owned()));
         }
         let _busy = Busy(&self.busy);
+        self.begun.set(true);
         // Bytes that the worker does not read must not pile up here, and bytes that do not come keep no room from others.
         std::future::poll_fn(|cx| self.poll_ready(cx)).await;
         let _room = self.connection.reserve(limit).await;
@@ -285,17 +313,57 @@ impl byte_source::Server for BodySource {
         _: byte_source::CancelParams,
         _: byte_source::CancelResults,
     ) -> Result<(), capnp::Error> {
-        BodySource::cancel(&self);
+        BodySource::cancel(&self, ENDED);
         Ok(())
     }
 }
 
+/// Why a body cannot be read whose request was given up.
+const ENDED: &str = "the request has ended";
+
 /// Cancels a request body when the request has ended.
 pub struct CancelOnDrop(pub Rc<BodySource>);
 
+/// How long after the response a worker may begin to read the request's body: what it did at the same time as it answered
+/// may come a little later.
+const LATE_START: Duration = Duration::from_millis(250);
+
+impl CancelOnDrop {
+    /// Takes note that the response has been sent. A body that the worker has begun to read it may read to the end, as long
+    /// as it holds it, which it does not after its event has ended; `patience` bounds that from here. Zero is no bound.
+    pub fn response_sent(self, patience: Duration) {
+        if self.0.is_over() {
+            return;
+        }
+        let (alive, mut gone) = oneshot::channel::<()>();
+        *self.0.alive.borrow_mut() = Some(alive);
+        let source = Rc::downgrade(&self.0);
+        tokio::task::spawn_local(async move {
+            let late = tokio::time::timeout(LATE_START, &mut gone).await.is_err();
+            if !late {
+                return;
+            }
+            if source.upgrade().is_some_and(|source| source.begun.get()) {
+                if patience.is_zero() {
+                    let _ = gone.await;
+                } else {
+                    let _ = tokio::time::timeout(patience, gone).await;
+                }
+            }
+            if let Some(source) = source.upgrade() {
+                source.cancel(RESPONSE_SENT);
+            }
+        });
+        // The source lives on in the hands of the worker.
+        self.0.kept.set(true);
+    }
+}
+
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.cancel();
+        if !self.0.kept.get() {
+            self.0.cancel(ENDED);
+        }
     }
 }
 
@@ -314,8 +382,8 @@ pub(crate) struct RemoteBody {
     /// The event, until its response is over.
     event: Option<Event>,
     deadline: Option<Pin<Box<Sleep>>>,
-    /// The request's body may be read until the response has ended.
-    _request: Option<CancelOnDrop>,
+    /// The request's body may be read until the response has ended, and then as [`CancelOnDrop::response_sent`] says.
+    request: Option<CancelOnDrop>,
 }
 
 impl RemoteBody {
@@ -330,17 +398,7 @@ impl RemoteBody {
         let left = NonZeroU64::new(link.policy().response_body_bytes).map_or(u64::MAX, NonZeroU64::get);
         let deadline = event.deadline().map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
         let done = length == Some(0);
-        Self {
-            source,
-            link,
-            call: None,
-            remaining: length,
-            left,
-            done,
-            event: Some(event),
-            deadline,
-            _request: request,
-        }
+        Self { source, link, call: None, remaining: length, left, done, event: Some(event), deadline, request }
     }
 
     fn violation(&self, what: &str) -> BodyError {
@@ -348,10 +406,15 @@ impl RemoteBody {
         BodyError(format!("the worker broke the protocol: {what}"))
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, sent: bool) {
         self.done = true;
         self.event = None;
         self.deadline = None;
+        if let Some(request) = self.request.take()
+            && sent
+        {
+            request.response_sent(self.link.policy().wait_until);
+        }
     }
 
     fn take(
@@ -398,7 +461,7 @@ impl PullSource for RemoteBody {
             this.link.overdue();
             // Cancels it.
             this.call = None;
-            this.end();
+            this.end(false);
             return Poll::Ready(Some(Err(BodyError(limit::text(Limit::WallTime).to_owned()))));
         }
         let call = this.call.get_or_insert_with(|| {
@@ -418,8 +481,9 @@ impl PullSource for RemoteBody {
             Ok(response) => this.take(&response).transpose(),
             Err(error) => Some(Err(BodyError(crate::fleet::reason::quote(&error.to_string())))),
         };
-        if this.done || matches!(result, Some(Err(_))) {
-            this.end();
+        let broke_off = matches!(result, Some(Err(_)));
+        if this.done || broke_off {
+            this.end(!broke_off);
         }
         Poll::Ready(result)
     }

@@ -129,7 +129,11 @@ impl WorkerService {
             fetch_outcome::Failure(failure) => {
                 let failure = failure.map_err(|error| violation(&link, &error.to_string()))?;
                 let name = self.fleet.service_name(self.service);
-                if upload.is_some_and(|upload| upload.0.is_broken()) {
+                let broken = upload.as_ref().is_some_and(|upload| upload.0.is_broken());
+                if let Some(upload) = upload {
+                    upload.response_sent(link.policy().wait_until);
+                }
+                if broken {
                     return Err(ServiceError::BrokenRequest);
                 }
                 read_failure(failure, name).unwrap_or_else(|error| Err(violation(&link, &error.to_string())))
@@ -304,7 +308,7 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 fn read_response(
     response: http_response::Reader<'_>,
     is_head: bool,
-    upload: Option<CancelOnDrop>,
+    mut upload: Option<CancelOnDrop>,
     event: Event,
 ) -> Result<http::Response<Body>, String> {
     let number = response.get_status();
@@ -324,6 +328,7 @@ fn read_response(
     })
     .map_err(|error| error.to_string())?;
 
+    let wait_until = event.link().policy().wait_until;
     let announced = response.get_body_length();
     let length = (announced != UNKNOWN).then_some(announced);
     let body = match response.get_body().which().map_err(|error| error.to_string())? {
@@ -334,9 +339,13 @@ fn read_response(
         },
         http_response::body::Stream(source) => {
             let source = source.map_err(|error| error.to_string())?;
-            Body::Pull(Box::pin(RemoteBody::new(source, length, event, upload)))
+            Body::Pull(Box::pin(RemoteBody::new(source, length, event, upload.take())))
         }
     };
+    // A response that is whole is as good as sent.
+    if let Some(upload) = upload {
+        upload.response_sent(wait_until);
+    }
     // The length on the wire is the body's own. Only where there is no body does the header say what there would be.
     if !(is_head || status == StatusCode::NOT_MODIFIED) {
         headers.remove(header::CONTENT_LENGTH);

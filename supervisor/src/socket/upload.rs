@@ -48,7 +48,7 @@ struct State {
     held: bool,
     /// It broke off: the client sends nothing that could be read after it.
     broken: bool,
-    /// Bytes that may be read away.
+    /// Bytes that may be read away; none where the client knows that the connection ends.
     discard: u64,
     /// Who waits for the service to ask for the body.
     waiting: Option<Waker>,
@@ -118,20 +118,24 @@ impl Upload {
     /// Reads away what is left when the service has let go of it.
     pub(crate) fn poll_leftover(&self, cx: &mut Context<'_>) {
         loop {
-            {
+            let (held, expects, discard) = {
                 let state = self.state.borrow();
-                // Reading would have the client send it.
-                if state.held || state.expects {
-                    return;
-                }
+                (state.held, state.expects, state.discard)
+            };
+            if held {
+                return;
+            }
+            if discard == 0 {
+                self.give_up();
+                return;
+            }
+            // Reading would have the client send it.
+            if expects {
+                return;
             }
             match self.poll_next(cx) {
                 Poll::Ready(Some(Ok(chunk))) => {
-                    let discard = self.state.borrow().discard.checked_sub(chunk.len() as u64);
-                    match discard {
-                        Some(discard) => self.state.borrow_mut().discard = discard,
-                        None => self.give_up(),
-                    }
+                    self.state.borrow_mut().discard = discard.saturating_sub(chunk.len() as u64);
                 }
                 Poll::Ready(_) | Poll::Pending => return,
             }
@@ -156,12 +160,18 @@ impl Upload {
         if self.state.borrow().held {
             if !matches!(response, Body::Pull(_)) {
                 // The response is whole: what reads on does so for itself, and nobody knows for how long.
-                return self.state.borrow().remaining().is_none_or(|left| left > DISCARD);
+                let state = &mut *self.state.borrow_mut();
+                let ends = state.expects || state.remaining().is_none_or(|left| left > DISCARD);
+                if ends {
+                    state.discard = 0;
+                }
+                return ends;
             }
             self.wait_for_interest(response).await;
             let state = &mut *self.state.borrow_mut();
-            state.discard = DISCARD_UNANNOUNCED;
-            return state.expects && state.incoming.is_some();
+            let ends = state.expects && state.incoming.is_some();
+            state.discard = if ends { 0 } else { DISCARD_UNANNOUNCED };
+            return ends;
         }
         poll_fn(|cx| {
             self.poll_leftover(cx);
