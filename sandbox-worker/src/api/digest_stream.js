@@ -5,14 +5,12 @@
   const withResolvers = Promise.withResolvers.bind(Promise);
   const call = Function.prototype.call;
   const then = call.bind(Promise.prototype.then);
-  let pending;
   const prepare = (algorithm) => {
     const state = new native(algorithm);
     const { promise, resolve, reject } = withResolvers();
     // Nobody has to look at the digest: its failure is not an unhandled rejection.
     then(promise, undefined, () => {});
-    pending = { state, promise };
-    return {
+    const sink = {
       __proto__: null,
       write(chunk) {
         state.update(chunk);
@@ -24,17 +22,18 @@
         reject(reason);
       },
     };
+    return { state, promise, sink };
   };
   class DigestStream extends WritableStream {
     #state;
     #digest;
     constructor(algorithm) {
-      const sink = prepare(algorithmName(arguments.length > 0, algorithm));
+      // Nothing is kept outside of the call: script may be interrupted at any point of it.
+      const { state, promise, sink } = prepare(algorithmName(arguments.length > 0, algorithm));
       permitStream();
       super(sink);
-      this.#state = pending.state;
-      this.#digest = pending.promise;
-      pending = undefined;
+      this.#state = state;
+      this.#digest = promise;
     }
     get digest() {
       return this.#digest;
