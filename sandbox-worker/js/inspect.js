@@ -57,6 +57,7 @@
   const { sqrt, max: MathMax, min: MathMin, round, floor } = Math;
   const SymbolToStringTag = Symbol.toStringTag;
   const customInspect = Symbol.for("nodejs.util.inspect.custom");
+  const errorPrototype = Error.prototype;
   const JSONstringify = JSON.stringify;
   const NumberParseInt = parseInt;
   const NumberParseFloat = parseFloat;
@@ -110,9 +111,15 @@
   const isWeakSet = brand((value) => weakSetHas(value, probe));
   const isRegExp = brand(getter(RegExp.prototype, "source"));
   const isNativeError = typeof Error.isError === "function" ? Error.isError : undefined;
-  const isError = (value) =>
-    (isNativeError === undefined ? objectTag(value) === "[object Error]" : isNativeError(value)) ||
-    internal.isDOMException(value);
+  // As in Node.js, whatever inherits from Error.prototype is one, too.
+  const isError = (value) => {
+    if (isNativeError === undefined ? objectTag(value) === "[object Error]" : isNativeError(value)) return true;
+    for (let object = getPrototypeOf(value), steps = 0; object !== null && steps < 1000; object = getPrototypeOf(object), steps++) {
+      if (object === errorPrototype) return true;
+      if (native.getProxyDetails(object) !== undefined) return false;
+    }
+    return internal.isDOMException(value);
+  };
   /** Object.prototype.toString without the object's own say: "" when it has one. */
   const objectTag = (value) => {
     for (let object = value; object !== null; object = getPrototypeOf(object)) {
@@ -432,44 +439,117 @@
     }
     if (found) keys.length--;
   };
-  const formatError = (context, error, name, keys) => {
+  /** The text that an error is shown by: its stack, or what stands for one that it does not have. */
+  const stackText = (context, error, level) => {
     let stack;
     try {
       stack = error.stack;
     } catch {
-      stack = undefined;
+      // A getter of the script's.
     }
-    let text = typeof stack === "string" && stack !== "" ? stack : safeErrorText(error);
+    if (typeof stack === "string" && stack !== "") return stack;
+    return stack ? formatValue(context, stack, level + 1, false) : safeErrorText(error);
+  };
+  /** Reading it runs nothing that making the first line of the stack did not run. */
+  const nameOfError = (error) => {
+    try {
+      return error.name ?? "Error";
+    } catch {
+      return "Error";
+    }
+  };
+  /**
+   * `text` with the class in its first line, where that is an error's name which the class did not set: before it in
+   * brackets, or in its place when the class's name contains it.
+   */
+  const nameClass = (text, error, className, tag) => {
+    let name = nameOfError(error);
+    const isText = typeof name === "string";
+    if (typeof name === "number" || typeof name === "boolean" || typeof name === "bigint") name = `${name}`;
+    if (typeof name !== "string") return text;
+    let { length } = name;
+    if (className !== null) {
+      const next = text[length];
+      const isFirst = startsWith(text, name) && (next === undefined || next === ":" || next === "\n");
+      if (!isFirst || (isText && !endsWith(name, "Error"))) return text;
+    } else {
+      // Without a class there is no name either: what the text begins with stands for it.
+      const first = regexpExec(/^([A-Z][a-z_ A-Z0-9[\]()-]+)(?::|\n\s+at)/, text) ?? regexpExec(/^([a-z_A-Z0-9-]*Error)$/, text);
+      name = first === null ? "" : first[1];
+      length = name.length;
+    }
+    const shown = stringSlice(prefix(className, tag, name === "" || className !== null ? "Error" : name), 0, -1);
+    if (!isText) return `${name} [${shown}]${stringSlice(text, length)}`;
+    if (shown === name) return text;
+    if (indexOf(shown, name) === -1) return `${shown} [${name}]${stringSlice(text, length)}`;
+    return length === 0 ? `${shown}: ${text}` : shown + stringSlice(text, length);
+  };
+  const formatError = (context, error, className, tag, keys, level) => {
+    let text = stackText(context, error, level);
     if (!context.showHidden && keys.length !== 0) {
       for (let i = 0; i < errorKeys.length; i++) {
         const key = errorKeys[i];
         const own = getOwnPropertyDescriptor(error, key);
         if (own === undefined || own.enumerable === false) continue;
-        const shown = own.value;
-        if (key === "stack" || (typeof shown === "string" && indexOf(text, shown) !== -1)) removeKey(keys, key);
+        if (typeof own.value !== "string" || indexOf(text, own.value) !== -1) removeKey(keys, key);
       }
     }
     if (hasOwn(error, "cause") && !includes(keys, "cause")) keys[keys.length] = "cause";
     if (hasOwn(error, "errors") && ArrayIsArray(getOwnPropertyDescriptor(error, "errors").value) && !includes(keys, "errors")) {
       keys[keys.length] = "errors";
     }
-    // A class of its own is named when the stack's first line does not.
-    const errorName = dataOf(error, "name");
-    if (name === null) {
-      if (startsWith(text, "Error")) text = `[Error: null prototype]${stringSlice(text, 5)}`;
-    } else if (typeof errorName === "string" && endsWith(name, "Error") && startsWith(text, errorName) && errorName !== name) {
-      const next = text[errorName.length];
-      if ((next === undefined || next === ":" || next === "\n") && indexOf(text, name) === -1) {
-        if (indexOf(name, errorName) !== -1) text = name + stringSlice(text, errorName.length);
-        else text = `${name} [${errorName}]${stringSlice(text, errorName.length)}`;
-      }
-    }
+    text = nameClass(text, error, className, tag);
     const message = dataOf(error, "message");
     const from = typeof message === "string" && message !== "" ? indexOf(text, message) : -1;
-    const position = from === -1 ? 0 : from + message.length;
-    if (indexOf(text, "\n    at", position) === -1) text = `[${text}]`;
+    const frames = indexOf(text, "\n    at", from === -1 ? 0 : from + message.length);
+    text = frames === -1 ? `[${text}]` : stringSlice(text, 0, frames) + ownFrames(error, stringSlice(text, frames));
     if (context.indentation !== 0) text = indentLines(text, context.indentation);
     return text;
+  };
+
+  /** Frames of which more than this many in a row are the cause's too are left to the cause, but for the outer two. */
+  const SHARED_FRAMES = 3;
+  const ownFrames = (error, text) => {
+    const cause = hasOwn(error, "cause") ? getOwnPropertyDescriptor(error, "cause").value : undefined;
+    if (!isObject(cause) || native.getProxyDetails(cause) !== undefined || !isError(cause)) return text;
+    let stack;
+    try {
+      stack = cause.stack;
+    } catch {
+      return text;
+    }
+    const start = typeof stack === "string" ? indexOf(stack, "\n    at") : -1;
+    if (start === -1) return text;
+    const lines = linesOf(text);
+    const others = linesOf(stringSlice(stack, start));
+    for (let i = 0; i < lines.length - SHARED_FRAMES; i++) {
+      let at = 0;
+      while (at < others.length && others[at] !== lines[i]) at++;
+      let shared = 0;
+      while (i + shared < lines.length && at + shared < others.length && lines[i + shared] === others[at + shared]) shared++;
+      if (shared <= SHARED_FRAMES) continue;
+      const shown = newVec();
+      for (let line = 0; line < lines.length; line++) {
+        if (line === i + 1) shown[shown.length] = `    ... ${shared - 2} lines matching cause stack trace ...`;
+        if (line <= i || line >= i + shared - 1) shown[shown.length] = lines[line];
+      }
+      return `\n${join(shown, "\n")}`;
+    }
+    return text;
+  };
+  /** The lines of a text that begins with the end of one; a script's own stack may have any number. */
+  const MAX_LINES = 200;
+  const linesOf = (text) => {
+    const lines = newVec();
+    let start = 1;
+    while (lines.length < MAX_LINES - 1) {
+      const end = indexOf(text, "\n", start);
+      if (end === -1) break;
+      lines[lines.length] = stringSlice(text, start, end);
+      start = end + 1;
+    }
+    lines[lines.length] = stringSlice(text, start);
+    return lines;
   };
   const errorKeys = newVec();
   errorKeys[0] = "name";
@@ -733,7 +813,7 @@
       if (shown !== "Date ") base = shown + base;
       if (keys.length === 0) return charge(context, base);
     } else if (isError(value)) {
-      base = formatError(context, value, name, keys);
+      base = formatError(context, value, name, tag, keys, level);
       if (keys.length === 0) return charge(context, base);
     } else if (
       (kind === "ArrayBuffer" && isArrayBuffer(value)) ||
@@ -966,7 +1046,6 @@
     return format1(value, 0, false);
   };
   const objectPrototype = Object.prototype;
-  const errorPrototype = Error.prototype;
   const hasScriptToString = (value) => {
     if (native.getProxyDetails(value) !== undefined) return false;
     for (let object = value, steps = 0; object !== null && steps < 1000; object = getPrototypeOf(object), steps++) {

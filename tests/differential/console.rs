@@ -66,6 +66,41 @@ fn what_console_writes() {
     check("console", &observations);
 }
 
+/// Which class and which name an error is shown with.
+#[test]
+fn how_errors_are_shown() {
+    let worker = r#"
+import { errors } from "errors";
+export default {
+  async fetch(request) {
+    const name = new URL(request.url).pathname.slice(1);
+    console.warn(`<${name}`); console.warn(`${name}>`);
+    console.log(`<${name}`);
+    if (name !== "names") console.log(errors[name]());
+    console.log(`${name}>`);
+    return new Response(Object.keys(errors).join());
+  },
+};
+"#;
+    let setup = || {
+        let modules = r#"modules = [ (name = "worker", esModule = embed "worker.js"), (name = "errors", esModule = embed "errors.js") ],
+  compatibilityDate = "2026-08-01""#;
+        Setup::worker(modules).file("worker.js", worker).file("errors.js", include_str!("logged_errors.js"))
+    };
+    let reference = Runtime::workerd().serve(setup());
+    let ours = bulkhead_test_support::supervisor!().serve(setup());
+    let names = http::get(reference.port(), "/names").expect("a response").text();
+    let observations: Vec<Observation> = names
+        .split(',')
+        .map(|name| Observation {
+            key: format!("logged_errors/{name}"),
+            reference: said(&reference, name).0,
+            ours: said(&ours, name).0,
+        })
+        .collect();
+    check("logged_errors", &observations);
+}
+
 /// What a request for `name` made the server write to standard output and to standard error, between its marks.
 fn said(server: &Server, name: &str) -> (String, String) {
     let (out, err) = (server.stdout().len(), server.stderr().len());
