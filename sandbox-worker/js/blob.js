@@ -11,7 +11,6 @@
   const TypeErrorConstructor = TypeError;
   const RangeErrorConstructor = RangeError;
   const DateNow = Date.now;
-  const MathRandom = Math.random;
   const ReflectConstruct = Reflect.construct;
   const charCodeAt = uncurryThis(String.prototype.charCodeAt);
   const stringSlice = uncurryThis(String.prototype.slice);
@@ -440,8 +439,7 @@
   const newBoundary = () => {
     let boundary = "";
     for (let i = 0; i < 4; i++) {
-      const random = internal.randomUint32 === undefined ? (MathRandom() * 4294967296) >>> 0 : internal.randomUint32();
-      boundary += padStart(numberToString(random, 16), 8, "0");
+      boundary += padStart(numberToString(internal.randomUint32(), 16), 8, "0");
     }
     return boundary;
   };

@@ -1,5 +1,5 @@
 // The console. As in the reference, log, debug, info, warn and error print; the other methods only speak to an
-// inspector, through the optional hook `internal.inspectorConsole(method, args)`.
+// inspector, of which there is none.
 (function (internal) {
   "use strict";
   const { defineProperty } = internal.primordials;
@@ -30,9 +30,7 @@
   for (let i = 0; i < silent.length; i++) {
     const name = silent[i];
     console[name] = {
-      [name](...data) {
-        internal.inspectorConsole?.(name, data);
-      },
+      [name]() {},
     }[name];
   }
   // V8's own: consoles that speak to the inspector only.

@@ -47,10 +47,10 @@
     sendBeacon(url, body = undefined) {
       if (!(#brand in this)) throw illegalInvocation();
       if (arguments.length === 0) throw notOfType("sendBeacon", "Navigator", 1, "string");
-      if (internal.sendBeacon === undefined) {
-        throw internal.newDOMException("navigator.sendBeacon() is not available in this runtime.", "NotSupportedError");
-      }
-      return internal.sendBeacon(url, body);
+      throw internal.newDOMException(
+        "navigator.sendBeacon() is not supported yet: this version has no outbound network.",
+        "NotSupportedError",
+      );
     }
   }
   shape(Navigator, "Navigator");
@@ -166,7 +166,7 @@
     }
   });
   // Makes `globalThis instanceof WorkerGlobalScope` true and gives it the tag. A host that forbids it keeps its own chain.
-  const isScope = setPrototypeOf(globalThis, ServiceWorkerGlobalScope.prototype);
+  setPrototypeOf(globalThis, ServiceWorkerGlobalScope.prototype);
 
-  return { isScope };
+  return {};
 })

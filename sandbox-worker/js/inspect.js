@@ -1143,5 +1143,5 @@
     Context,
   ]);
 
-  return { inspect, formatArguments, noteInterfaces };
+  return { formatArguments, noteInterfaces };
 })

@@ -304,19 +304,14 @@
     for (let i = 0; i < binders.length; i++) binders[i](flag, flags);
   };
 
-  // UTF-8 through the Encoding Standard's classes, which native code provides before this file runs.
-  const { TextEncoder, TextDecoder } = internal;
-  const encode = uncurryThis(TextEncoder.prototype.encode);
+  // Text through the Encoding Standard's class, which native code provides before this file runs.
+  const { TextDecoder } = internal;
   const decode = uncurryThis(TextDecoder.prototype.decode);
-  let encoder;
-  let decoder;
   let bomDecoder;
 
   return {
     atBind,
     bindFlags,
-    encodeUtf8: internal.encodeUtf8 ?? ((text) => encode((encoder ??= new TextEncoder()), text)),
-    decodeUtf8: internal.decodeUtf8 ?? ((bytes) => decode((decoder ??= new TextDecoder()), bytes)),
     decodeUtf8WithBom: (bytes) =>
       decode((bomDecoder ??= new TextDecoder("utf-8", { __proto__: null, ignoreBOM: true })), bytes),
     newTextDecoder: (label, options) => new TextDecoder(label, options),
@@ -326,7 +321,6 @@
     stackGetter,
     scriptNameOfSite,
     globals: { __proto__: null },
-    native: internal.native ?? { __proto__: null },
     primordials: {
       __proto__: null,
       uncurryThis, getter, FunctionPrototypeApply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf,

@@ -3325,7 +3325,6 @@
       return readableWrapper(stream);
     },
     isReadableStream: (value) => readableOf(value) !== undefined,
-    isWritableStream: (value) => writableOf(value) !== undefined,
     isDisturbed: (value) => required(value).disturbed,
     isLocked: (value) => required(value).reader !== undefined,
     expectedLength: (value) => required(value).expectedLength,
@@ -3338,7 +3337,6 @@
     },
     cancelReader: (reader, reason) =>
       reader.stream === undefined ? PromiseResolve(undefined) : readerCancel(reader, reason),
-    releaseReader: readerRelease,
     collect,
     moveStream(value) {
       required(value);

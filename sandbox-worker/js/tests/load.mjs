@@ -13,13 +13,14 @@ export function load({ context, only, hooks = {}, flags = {} } = {}) {
   const run = (code, filename) =>
     context === undefined ? vm.runInThisContext(code, { filename }) : vm.runInContext(code, context, { filename });
   const internal = Object.create(null);
-  internal.TextEncoder = TextEncoder;
   internal.TextDecoder = TextDecoder;
+  internal.encodeUtf8 = (text) => new TextEncoder().encode(text);
+  internal.decodeUtf8 = (bytes) => new TextDecoder().decode(bytes);
+  internal.randomUint32 = () => Math.floor(Math.random() * 2 ** 32);
   internal.reports = [];
   internal.reportException = (error) => internal.reports.push(error);
   internal.setTimeout = (callback, delay) => setTimeout(callback, delay);
   internal.clearTimeout = (id) => clearTimeout(id);
-  internal.now = () => performance.now();
   internal.logs = [];
   internal.log = (level, text) => internal.logs.push([level, text]);
   internal.native = nativeShim();

@@ -441,10 +441,9 @@ impl Internal {
     }
 }
 
-/// Gives the built-in scripts the text classes, `encodeUtf8` and `decodeUtf8`.
+/// Gives the built-in scripts `TextDecoder`, `encodeUtf8` and `decodeUtf8`.
 pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
     super::expose_functions::<Internal>(scope, internal, &["encodeUtf8", "decodeUtf8"]);
-    jsg::Registry::expose::<TextEncoder>(scope, internal);
     jsg::Registry::expose::<TextDecoder>(scope, internal);
 }
 

@@ -114,9 +114,12 @@ fn evaluate_one<'s>(
     Some(())
 }
 
+/// What [`forget`] calls.
+const FORGETTING: &[&str] = &["forgetEvents", "forgetStreams", "forgetBlobs"];
+
 /// Has the built-ins drop what interrupted script has left for the call that it was to make next.
 pub(super) fn forget<'s>(scope: &mut v8::PinScope<'s, '_>, internal: v8::Local<'s, v8::Object>) {
-    for name in ["forgetEvents", "forgetStreams", "forgetBlobs"] {
+    for name in FORGETTING {
         let receiver = v8::undefined(scope).into();
         let function = own(scope, internal, name).and_then(|value| v8::Local::<v8::Function>::try_from(value).ok());
         function.expect("the built-ins export it").call(scope, receiver, &[]);
@@ -156,4 +159,122 @@ pub fn call<'s>(
     };
     let receiver = v8::undefined(scope).into();
     function.call(scope, receiver, arguments).ok_or(Error::Pending)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use crate::{isolate::Isolate, testing::with_isolate};
+
+    type Names = BTreeSet<String>;
+
+    fn identifier(text: &str) -> &str {
+        let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+        &text[..end]
+    }
+
+    /// The identifiers that follow `before` in the text, where that is not the end of a longer word.
+    fn after<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+        text.match_indices(before).filter_map(move |(at, _)| {
+            let follows = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+            let name = identifier(&text[at + before.len()..]);
+            (!follows && !name.is_empty()).then_some(name)
+        })
+    }
+
+    /// What the scripts read of `object`: as its members, and taken out of it.
+    fn read(object: &str) -> Names {
+        let mut names = Names::new();
+        for (_, source) in super::SCRIPTS {
+            let source = std::str::from_utf8(source.as_ref()).expect("the scripts are ASCII");
+            names.extend(after(source, &format!("{object}.")).map(str::to_owned));
+            for (end, _) in source.match_indices(&format!("}} = {object};")) {
+                let start = source[..end].rfind('{').expect("a pattern begins");
+                names.extend(source[start + 1..end].split(',').map(|name| name.trim().to_owned()));
+            }
+        }
+        names.retain(|name| !name.is_empty());
+        names
+    }
+
+    /// What native code calls or reads, by the text of the files.
+    fn called() -> Names {
+        fn look(directory: &Path, names: &mut Names) {
+            for entry in fs::read_dir(directory).expect("the sources can be listed").flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    look(&path, names);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let text: String =
+                        fs::read_to_string(&path).expect("a source can be read").split_whitespace().collect();
+                    for call in ["builtins::call(scope,\"", "own(scope,internal,\"", "value(scope,\""] {
+                        names.extend(text.split(call).skip(1).map(|rest| identifier(rest).to_owned()));
+                    }
+                }
+            }
+        }
+        let mut names: Names = super::FORGETTING.iter().map(|&name| name.to_owned()).collect();
+        look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
+        names
+    }
+
+    /// The first column of the tables of a section of the README.
+    fn documented(section: &str) -> Names {
+        let text = include_str!("../../js/README.md");
+        let text = text.split_once(&format!("\n## {section}\n")).expect("the README has the section").1;
+        let text = text.split("\n## ").next().unwrap_or_default();
+        let mut names = Names::new();
+        for row in text.lines().filter(|line| line.starts_with("| `")) {
+            let column = row[1..].split('|').next().unwrap_or_default();
+            for code in column.split('`').skip(1).step_by(2) {
+                let name = code.split('(').next().unwrap_or_default();
+                names.insert(name.to_owned());
+            }
+        }
+        names
+    }
+
+    fn keys<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Names {
+        let names = object.get_own_property_names(scope, v8::GetPropertyNamesArgs::default()).expect("the keys");
+        let name = |index| names.get_index(scope, index).expect("a key").to_rust_string_lossy(scope);
+        (0..names.length()).map(name).collect()
+    }
+
+    /// The hooks, the exports and the README name the same things, and none that nobody uses.
+    #[test]
+    fn hooks_and_exports_are_those_of_the_readme() {
+        let (supplied, native, all) = with_isolate(async |isolate| {
+            isolate.enter(|scope| {
+                let supplied = v8::Object::new(scope);
+                crate::api::install_internal(scope, supplied);
+                let native = super::own(scope, supplied, "native").expect("it is supplied");
+                let native = v8::Local::<v8::Object>::try_from(native).expect("it is an object");
+                let all = v8::Local::new(scope, &Isolate::of(scope).internal);
+                (keys(scope, supplied), keys(scope, native), keys(scope, all))
+            })
+        });
+        let exports: Names = all.difference(&supplied).cloned().collect();
+        let (read, called) = (read("internal"), called());
+
+        assert_eq!(read.difference(&all).collect::<Vec<_>>(), Vec::<&String>::new(), "read by a script, set by nobody");
+        assert_eq!(
+            supplied.difference(&read).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "supplied, read by no script"
+        );
+        assert_eq!(self::read("native"), native, "members of `native`");
+        assert_eq!(
+            called.difference(&exports).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "called, exported by nobody"
+        );
+        let unused: Vec<_> = exports.iter().filter(|name| !read.contains(*name) && !called.contains(*name)).collect();
+        assert_eq!(unused, Vec::<&String>::new(), "exports that nobody uses");
+
+        let mut hooks: Names = supplied.iter().filter(|name| *name != "native").cloned().collect();
+        hooks.extend(native.iter().map(|name| format!("native.{name}")));
+        assert_eq!(documented("What native code supplies"), hooks, "the hooks of js/README.md");
+        assert_eq!(documented("What native code may call"), called, "the exports of js/README.md");
+    }
 }
