@@ -16,7 +16,6 @@
   const stringSlice = uncurryThis(String.prototype.slice);
   const indexOfString = uncurryThis(String.prototype.indexOf);
   const toLowerCase = uncurryThis(String.prototype.toLowerCase);
-  const trim = uncurryThis(String.prototype.trim);
   const bytesIndexOf = uncurryThis(TypedArrayPrototype.indexOf);
   const padStart = uncurryThis(String.prototype.padStart);
   const numberToString = uncurryThis(Number.prototype.toString);
@@ -481,6 +480,14 @@
     return { __proto__: null, bytes, contentType: `multipart/form-data; boundary=${boundary}` };
   };
 
+  /** Without the white space around it that a header may have: `trim` would take U+FEFF, too. */
+  const trimSpace = (text) => {
+    let start = 0;
+    let end = text.length;
+    while (start < end && (text[start] === " " || text[start] === "\t")) start++;
+    while (end > start && (text[end - 1] === " " || text[end - 1] === "\t")) end--;
+    return stringSlice(text, start, end);
+  };
   /** Value of one parameter of a header such as Content-Type, or undefined. Quoted strings lose their quotes. */
   const parameter = (header, wanted) => {
     let i = indexOfString(header, ";");
@@ -489,7 +496,7 @@
       while (i < header.length && (header[i] === " " || header[i] === "\t")) i++;
       const nameStart = i;
       while (i < header.length && header[i] !== "=" && header[i] !== ";") i++;
-      const name = toLowerCase(trim(stringSlice(header, nameStart, i)));
+      const name = toLowerCase(trimSpace(stringSlice(header, nameStart, i)));
       let value = "";
       if (header[i] === "=") {
         i++;
@@ -505,7 +512,7 @@
         } else {
           const valueStart = i;
           while (i < header.length && header[i] !== ";") i++;
-          value = trim(stringSlice(header, valueStart, i));
+          value = trimSpace(stringSlice(header, valueStart, i));
         }
       }
       if (name === wanted) return value;
@@ -515,7 +522,7 @@
   };
   const essence = (contentType) => {
     const end = indexOfString(contentType, ";");
-    return toLowerCase(trim(end === -1 ? contentType : stringSlice(contentType, 0, end)));
+    return toLowerCase(trimSpace(end === -1 ? contentType : stringSlice(contentType, 0, end)));
   };
 
   const indexOfBytes = (bytes, needle, from) => {
@@ -544,63 +551,70 @@
     return copied === 0 ? name : result + stringSlice(name, copied);
   };
 
+  /**
+   * multipart/form-data (RFC 7578). As in the reference, a line may end with LF alone, and what precedes the first
+   * delimiter is passed over. Text keeps a U+FEFF that it begins with.
+   */
   const parseMultipart = (bytes, boundary, formData) => {
     const form = formOf(formData);
-    const fail = (why) => new TypeErrorConstructor(`Malformed multipart body: ${why}.`);
+    const error = (message) => new TypeErrorConstructor(message);
     const delimiter = internal.encodeUtf8(`--${boundary}`);
-    const lineDelimiter = internal.encodeUtf8(`\r\n--${boundary}`);
+    const lineDelimiter = internal.encodeUtf8(`\n--${boundary}`);
     const length = typedArrayByteLength(bytes);
-    let at = indexOfBytes(bytes, delimiter, 0);
-    if (at === -1) throw new TypeErrorConstructor("No initial boundary string (or you have a truncated message).");
-    // What precedes the first delimiter is a preamble and must end a line.
-    if (at > 0 && !(at >= 2 && bytes[at - 2] === 13 && bytes[at - 1] === 10)) throw fail("the first delimiter starts no line");
-    at += typedArrayByteLength(delimiter);
+    let start = indexOfBytes(bytes, delimiter, 0);
+    let at = start + typedArrayByteLength(delimiter);
+    let missing = "No initial boundary string (or you have a truncated message).";
     for (;;) {
+      if (start === -1 || at >= length) throw error(missing);
       if (bytes[at] === 45 && bytes[at + 1] === 45) return;
-      while (bytes[at] === 32 || bytes[at] === 9) at++;
-      if (bytes[at] !== 13 || bytes[at + 1] !== 10) throw fail("a delimiter is not followed by the end of its line");
-      at += 2;
-      let name;
-      let filename;
+      if (bytes[at] === 13 && bytes[at + 1] === 10) at += 2;
+      else if (bytes[at] === 10) at++;
+      else throw error("Boundary string was not succeeded by CRLF, LF, or '--'.");
+      let disposition;
       let type = "";
       const headersStart = at;
       for (;;) {
         let end = at;
-        while (end < length && !(bytes[end] === 13 && bytes[end + 1] === 10)) {
+        while (end < length && bytes[end] !== 10) {
           end++;
-          if (end - headersStart > MAX_PART_HEADER_BYTES) throw fail("the headers of a part are too long");
+          if (end - headersStart > MAX_PART_HEADER_BYTES) throw error("The headers of a FormData part are too long.");
         }
-        if (end >= length) throw new TypeErrorConstructor("No multipart message header termination found.");
-        if (end === at) {
-          at += 2;
-          break;
-        }
-        const line = internal.decodeUtf8(subarray(bytes, at, end));
-        at = end + 2;
+        if (end >= length) throw error("No multipart message header termination found.");
+        const lineEnd = end > at && bytes[end - 1] === 13 ? end - 1 : end;
+        const line = internal.decodeUtf8WithBom(subarray(bytes, at, lineEnd));
+        at = end + 1;
+        if (line === "") break;
         const colon = indexOfString(line, ":");
-        if (colon === -1) throw fail("a header line has no colon");
-        const header = toLowerCase(trim(stringSlice(line, 0, colon)));
-        const value = trim(stringSlice(line, colon + 1));
-        if (header === "content-disposition") {
-          name = parameter(value, "name");
-          filename = parameter(value, "filename");
-        } else if (header === "content-type") {
-          type = value;
-        }
+        if (colon === -1) throw error("FormData part had invalid headers.");
+        const header = toLowerCase(trimSpace(stringSlice(line, 0, colon)));
+        const value = trimSpace(stringSlice(line, colon + 1));
+        if (header === "content-disposition") disposition = value;
+        else if (header === "content-type") type = value;
       }
-      if (name === undefined) throw new TypeErrorConstructor('Content-Disposition header in FormData part is missing a name.');
-      // An empty part's delimiter may begin with the line end that closed its headers.
-      const end = indexOfBytes(bytes, lineDelimiter, at - 2 >= headersStart ? at - 2 : at);
-      if (end === -1) throw new TypeErrorConstructor("No subsequent boundary string after multipart message.");
-      const data = end < at ? new Bytes(0) : subarray(bytes, at, end);
+      if (disposition === undefined) throw error("No valid Content-Disposition header found in FormData part.");
+      const kind = essence(disposition);
+      if (kind !== "form-data") {
+        throw error(
+          'Content-Disposition header for FormData part must have the value "form-data", possibly followed by ' +
+            `parameters. Got: "${kind}"`,
+        );
+      }
+      const name = parameter(disposition, "name");
+      const filename = parameter(disposition, "filename");
+      if (name === undefined) throw error("Content-Disposition header in FormData part is missing a name.");
+      missing = "No subsequent boundary string after multipart message.";
+      start = indexOfBytes(bytes, lineDelimiter, at);
+      if (start === -1) throw error(missing);
+      const data = subarray(bytes, at, start > at && bytes[start - 1] === 13 ? start - 1 : start);
       if (form.length >= MAX_FORM_FIELDS) throw new RangeErrorConstructor(`A form may have at most ${MAX_FORM_FIELDS} fields.`);
-      if (filename === undefined || !filesStayFiles) {
-        form.append(unescapeName(name), internal.decodeUtf8(data));
+      // As in the reference, a file input that holds no file is text.
+      if (filename === undefined || filename === "" || !filesStayFiles) {
+        form.append(unescapeName(name), internal.decodeUtf8WithBom(data));
       } else {
         const mime = normalizeType(type);
         form.append(unescapeName(name), makeFile(copyBytes(data), mime, unescapeName(filename), DateNow()));
       }
-      at = end + typedArrayByteLength(lineDelimiter);
+      at = start + typedArrayByteLength(lineDelimiter);
     }
   };
 

@@ -915,6 +915,28 @@
       const first = this.pendingPullIntos.first;
       return first.byteLength - first.bytesFilled;
     }
+    /**
+     * close() by a script. In the standard BYOB reads that wait then go on waiting for `byobRequest.respond(0)`; as in the
+     * reference they end without. That comes a microtask later, so that a script of the standard's has called it.
+     */
+    closeAndEndReads() {
+      this.close();
+      if (this.pendingPullIntos.length > 0 && this.stream.state === CLOSED) microtask(() => this.endReads());
+    }
+    endReads() {
+      const { reader } = this.stream;
+      if (this.pendingPullIntos.length === 0 || reader === undefined || !reader.byob) return;
+      const { requests } = reader;
+      if (this.byobRequest !== null) endRequest(this.byobRequest);
+      this.invalidateByobRequest();
+      while (requests.length > 0) {
+        const descriptor = this.pendingPullIntos.shift();
+        const request = requests.shift();
+        // A minimum that the end cut short gives what there is.
+        if (descriptor.bytesFilled > 0) request.chunk(convertPullInto(descriptor));
+        else request.close(convertPullInto(descriptor));
+      }
+    }
     /** close() for internal sources, which never look at byobRequest: pending BYOB reads end at once. */
     closeAndRespond() {
       if (!this.canCloseOrEnqueue()) return;
@@ -2300,6 +2322,7 @@
   let moveReadable;
   let requestView;
   let invalidateRequest;
+  let endRequest;
   let writableOf;
 
   class ReadableStream {
@@ -2597,6 +2620,7 @@
   class ReadableStreamBYOBRequest {
     #controller;
     #view;
+    #ended = false; // by close(): a respond(0) that comes later has been anticipated
     constructor(token, controller, view) {
       if (token !== kWrap) throw illegalConstructor();
       this.#controller = controller;
@@ -2607,6 +2631,9 @@
       invalidateRequest = (request) => {
         request.#controller = undefined;
         request.#view = null;
+      };
+      endRequest = (request) => {
+        request.#ended = true;
       };
     }
     get view() {
@@ -2624,6 +2651,7 @@
     respond(bytesWritten) {
       if (!(#view in this)) throw illegalInvocation();
       const count = toEnforcedUnsigned(bytesWritten, "bytesWritten");
+      if (count === 0 && this.#ended) return;
       if (this.#controller === undefined) throw new TypeErrorConstructor("This BYOB request has been invalidated.");
       if (isDetached(typedArrayBuffer(this.#view))) {
         throw new TypeErrorConstructor("The BYOB request's buffer has been detached and so cannot be used as a response.");
@@ -2692,7 +2720,7 @@
     close() {
       if (!(#c in this)) throw illegalInvocation();
       if (!this.#c.canCloseOrEnqueue()) throw new TypeErrorConstructor("This ReadableStream is closed.");
-      this.#c.close();
+      this.#c.closeAndEndReads();
     }
     enqueue(chunk) {
       if (!(#c in this)) throw illegalInvocation();

@@ -47,6 +47,49 @@ fn streaming() {
     compare("streaming", || Setup::sample("streaming"), requests);
 }
 
+/// Every copy of a streamed request has the whole body, and who loses interest behind a transform cancels the source.
+#[test]
+fn copies_and_cancels() {
+    let worker = r#"
+const stream = (t) => new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode(t)); c.close(); } });
+const slow = (log) => {
+  let i = 0;
+  return new ReadableStream({
+    async pull(c) { await new Promise((r) => setTimeout(r, 1)); c.enqueue(String(i++)); },
+    cancel(reason) { log.push("cancel " + reason); },
+  });
+};
+export default {
+  async fetch(request) {
+    if (request.method === "POST") {
+      const made = new Request("http://a.test/", { method: "POST", body: stream("abc"), duplex: "half" });
+      const copy = made.clone(), more = copy.clone();
+      const first = request.clone(), second = request.clone();
+      const texts = [await made.text(), await copy.text(), await more.text()];
+      const order = request.url.endsWith("/last") ? [request, second, first] : [first, second, request];
+      for (const one of order) texts.push(await one.text());
+      return Response.json(texts);
+    }
+    const log = [];
+    const reader = slow(log).pipeThrough(new TransformStream()).getReader();
+    await reader.read(); await reader.cancel("enough"); await reader.closed;
+    for await (const chunk of slow(log).pipeThrough(new TransformStream()).pipeThrough(new TransformStream())) break;
+    await new Promise((r) => setTimeout(r, 20));
+    return Response.json(log);
+  },
+};
+"#;
+    let long = "xyz".repeat(200_000);
+    let requests: &[Request] = &[
+        ("POST", "/", &[], "xyz"),
+        ("POST", "/last", &[], "xyz"),
+        ("POST", "/", &[], &long),
+        ("POST", "/last", &[], &long),
+        ("GET", "/", &[], ""),
+    ];
+    compare("copies", || Setup::module(worker), requests);
+}
+
 #[test]
 fn router_written_with_hono() {
     let json: &[(&str, &str)] = &[("Content-Type", "application/json")];

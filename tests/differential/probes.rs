@@ -18,6 +18,7 @@ macro_rules! cases {
 cases!(
     abort,
     base64,
+    byte_streams_that_close,
     compression,
     crypto,
     events,
@@ -25,6 +26,7 @@ cases!(
     global_scope,
     headers,
     language,
+    multipart,
     performance_misc,
     platform_classes,
     readable_stream,

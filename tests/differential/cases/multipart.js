@@ -1,0 +1,80 @@
+// Forms as clients write them, and as they should not.
+const parse = async (body, type = "multipart/form-data; boundary=b") => {
+  const form = await new Response(body, { headers: { "content-type": type } }).formData();
+  const entries = [];
+  for (const [key, value] of form) {
+    entries.push([key, typeof value === "string" ? value : [value.name, value.type, await value.text()]]);
+  }
+  return entries;
+};
+const F = "\ufeff";
+const probes = {};
+probes["bomText"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n${F}x\r\n--b--`);
+probes["bomTwice"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n${F}${F}x\r\n--b--`);
+probes["bomName"] = () => parse(`--b\r\nContent-Disposition: form-data; name="${F}a"\r\n\r\nx\r\n--b--`);
+probes["bomBody"] = () => parse(`${F}--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`);
+probes["bomHeader"] = () => parse(`--b\r\n${F}Content-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`);
+probes["text"] = async () => await new Response(F + "x").text();
+probes["text2"] = async () => await new Response(F + F + "x").text();
+probes["json"] = async () => await new Response(F + "1").json();
+probes["usp"] = () => [...new URLSearchParams(F + "a=" + F)];
+probes["lf"] = () => parse(`--b\nContent-Disposition: form-data; name="a"\n\nx\n--b--`);
+probes["lfFinal"] = () => parse(`--b\nContent-Disposition: form-data; name="a"\n\nx\n--b--\n`);
+probes["lfMulti"] = () => parse(`--b\nContent-Disposition: form-data; name="a"\n\nx\ny\n--b\nContent-Disposition: form-data; name="c"\n\nz\n--b--`);
+probes["lfHeadersOnly"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\n\nx\r\n--b--`);
+probes["lfBodyOnly"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\n--b--`);
+probes["lfAfterBoundary"] = () => parse(`--b\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`);
+probes["lfBlank"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\nx\r\n--b--`);
+probes["lfFile"] = () => parse(`--b\nContent-Disposition: form-data; name="a"; filename="f"\nContent-Type: t/x\n\nx\ny\n\n--b--`);
+probes["lfEmpty"] = () => parse(`--b\nContent-Disposition: form-data; name="a"\n\n\n--b--`);
+probes["lfEmpty2"] = () => parse(`--b\nContent-Disposition: form-data; name="a"\n\n--b--`);
+probes["crlfEmpty2"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n--b--`);
+probes["crlfValueLf"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\n\r\n--b--`);
+probes["lfValueCr"] = () => parse(`--b\nContent-Disposition: form-data; name="a"\n\nx\r\n--b--`);
+probes["mixedTwo"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b\nContent-Disposition: form-data; name="c"\n\nz\n--b--`);
+probes["lfInContent"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\n--bogus\r\n--b--`);
+probes["lfBoundaryInContent"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\n--b y\r\n--b--`);
+probes["lfPreamble"] = () => parse(`pre\n--b\nContent-Disposition: form-data; name="a"\n\nx\n--b--`);
+probes["crlfPreamble"] = () => parse(`pre\r\n--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`);
+probes["prePlain"] = () => parse(`pre--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`);
+probes["crOnly"] = () => parse(`--b\rContent-Disposition: form-data; name="a"\r\rx\r--b--`);
+probes["spaceAfter"] = () => parse(`--b  \r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`);
+probes["spaceAfterLf"] = () => parse(`--b  \nContent-Disposition: form-data; name="a"\n\nx\n--b--`);
+probes["junkAfter"] = () => parse(`--b junk\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`);
+probes["fold"] = () => parse(`--b\r\nContent-Disposition: form-data;\r\n name="a"\r\n\r\nx\r\n--b--`);
+probes["noEnd"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b`);
+probes["noEndLf"] = () => parse(`--b\nContent-Disposition: form-data; name="a"\n\nx\n--b`);
+probes["emptyForm"] = () => parse(`--b--`);
+probes["emptyFormCrlf"] = () => parse(`--b--\r\n`);
+probes["emptyBody"] = () => parse(``);
+probes["onlyBoundary"] = () => parse(`--b`);
+probes["onlyB2"] = () => parse(`--b\r\n`);
+probes["onlyB3"] = () => parse(`--b\r\n--b--`);
+probes["noDisp"] = () => parse(`--b\r\nX: y\r\n\r\nx\r\n--b--`);
+probes["noName"] = () => parse(`--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--`);
+probes["attach"] = () => parse(`--b\r\nContent-Disposition: attachment; name="a"\r\n\r\nx\r\n--b--`);
+probes["utf8"] = () => parse(`--b\r\nContent-Disposition: form-data; name="é"; filename="日.txt"\r\n\r\né\r\n--b--`);
+probes["star"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"; filename*=UTF-8''%E6%97%A5\r\n\r\nx\r\n--b--`);
+probes["ctNone"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\nx\r\n--b--`);
+probes["ctBad"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"; filename="f"\r\nContent-Type: nope\r\n\r\nx\r\n--b--`);
+probes["lower"] = () => parse(`--b\r\ncontent-disposition:form-data;name="a"\r\n\r\nx\r\n--b--`);
+probes["epilogue"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--\r\nepi`);
+probes["epi2"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--epi`);
+probes["quotedBoundary"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`, `multipart/form-data; boundary="b"`);
+probes["bcase"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`, `Multipart/Form-Data; Boundary=b`);
+probes["bnone"] = () => parse(`x`, `multipart/form-data`);
+probes["bcharset"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`, `multipart/form-data; charset=utf-8; boundary=b`);
+probes["emptyFilename"] = () => parse(`--b\r\nContent-Disposition: form-data; name="a"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n\r\n--b--`);
+probes["colonless"] = () => parse(`--b\r\nnocolon\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--`);
+probes["invalidUtf8"] = () => parse(new Uint8Array([...new TextEncoder().encode(`--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n`), 0xff, 0xfe, 13, 10, 45, 45, 98, 45, 45]));
+probes.bomOfFile = async () => {
+  const form = new FormData();
+  form.append(`${F}k`, `${F}v`);
+  form.append("file", new Blob([`${F}c`]), `${F}n`);
+  const entries = [];
+  for (const [key, value] of await new Response(form).formData()) {
+    entries.push(key, typeof value === "string" ? value : [value.name, new Uint8Array(await value.arrayBuffer())]);
+  }
+  return entries;
+};
+export default probes;
