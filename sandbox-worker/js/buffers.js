@@ -29,17 +29,17 @@
 
   /** In place of a method that gives a buffer another length. */
   const resizing = (prototype, name) => {
-    const native = prototype[name];
+    const original = prototype[name];
     const { [name]: method } = {
       [name](newLength) {
         // Only for a buffer that can be resized is there anything to count; the others know what they refuse.
         const length = makeRoom(this, newLength);
-        const result = FunctionPrototypeApply(native, this, [length]);
+        const result = FunctionPrototypeApply(original, this, [length]);
         countResized(this);
         return countBuffer(result);
       },
     };
-    defineProperty(method, "length", { __proto__: null, value: native.length });
+    defineProperty(method, "length", { __proto__: null, value: original.length });
     defineProperty(prototype, name, { __proto__: null, value: method });
   };
 
