@@ -1,6 +1,7 @@
-//! What clients alone can do to an honest worker, and to others: nothing but wait, and be refused.
+//! What clients alone can do to an honest worker, and to others: nothing but wait, and be refused. And what a tenant alone
+//! can do to others, without any client.
 //!
-//! Each test drives one count from outside as far as descriptors allow, well beyond the bound on events in flight. The
+//! Each test with a crowd drives one count from outside as far as descriptors allow, well beyond the bound on events in flight. The
 //! worker's process lives, what was in flight before comes to its end, and another worker's clients notice little.
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use bulkhead_ipc::transport::MAX_EVENTS;
 use bulkhead_test_support::http::{self, Connection};
 use bulkhead_test_support::load::{Load, Until};
-use bulkhead_test_support::{Server, neighbour, process, runtime};
+use bulkhead_test_support::{Server, Setup, neighbour, process, runtime};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -306,4 +307,107 @@ fn what_goes_on_behind_the_responses() {
     assert!(report.statuses[&200] >= u64::from(2 * MAX_EVENTS), "{:?}", report.statuses);
     scene.neighbour_notices_little();
     scene.ends_unharmed();
+}
+
+/// `source` with the name `name`, and a neighbour.
+fn named(name: &str, source: &str) -> Setup {
+    Setup::config(&format!(
+        r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [ (name = "{name}", worker = .left), (name = "right", worker = .right) ],
+  sockets = [
+    (name = "left", address = "127.0.0.1:0", http = (), service = "{name}"),
+    (name = "right", address = "127.0.0.1:0", http = (), service = "right")
+  ]
+);
+const left :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed "left.js") ], compatibilityDate = "2026-08-01" );
+const right :Workerd.Worker = ( modules = [ (name = "worker", esModule = "export default {{ fetch() {{ return new Response('right'); }} }};") ], compatibilityDate = "2026-08-01" );
+"#
+    ))
+    .file("left.js", source)
+    .sockets(2)
+}
+
+#[test]
+fn a_worker_that_does_not_start_keeps_nobody_from_being_served() {
+    let server = bulkhead_test_support::supervisor!().serve(named("left", "throw new RangeError('not today');"));
+    server.wait_for_stderr(|text| text.contains("service left: Uncaught RangeError: not today"));
+    assert_eq!(http::get(server.port_of("right"), "/").expect("a response").text(), "right");
+    for _ in 0..20 {
+        let response = http::get(server.port_of("left"), "/").expect("a response");
+        assert_eq!((response.status, response.text()), (503, "Service Unavailable".to_owned()));
+    }
+    assert_eq!(http::get(server.port_of("right"), "/").expect("a response").text(), "right");
+    assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn a_worker_that_starts_sometimes_is_tried_again_when_somebody_asks() {
+    let source = "if (Math.random() < 0.7) throw new Error('not today');
+export default { fetch() { return new Response('at last'); } };";
+    let server = bulkhead_test_support::supervisor!().serve(named("left", source));
+    runtime::wait_until("a start that succeeds", || {
+        let response = http::get(server.port_of("left"), "/").expect("a response");
+        assert!(matches!((response.status, response.text().as_str()), (503, "Service Unavailable") | (200, "at last")));
+        response.status == 200
+    });
+    assert_eq!(http::get(server.port_of("right"), "/").expect("a response").text(), "right");
+}
+
+/// What development tools rely on, and whoever asks for it.
+#[test]
+fn a_strict_start_fails_with_the_reason() {
+    let throws = "throw new RangeError('not today');";
+    let ours = bulkhead_test_support::supervisor!();
+    for setup in [named("core:user:left", throws), named("left", throws).argument("--strict-start")] {
+        let exit = ours.spawn(setup).wait();
+        assert_eq!((exit.code, exit.stdout.as_str()), (Some(1), ""));
+        assert!(exit.stderr.contains("left: Uncaught RangeError: not today\n  at worker:1:7"), "{}", exit.stderr);
+    }
+    // No socket leads to it, and the reference looks at it all the same.
+    let unused = r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = ( services = [ (name = "unused", worker = .worker) ] );
+const worker :Workerd.Worker = ( modules = [ (name = "worker", esModule = "throw 5;") ], compatibilityDate = "2026-08-01" );"#;
+    let exit = ours.serve_to_exit(Setup::config(unused));
+    assert_eq!(exit.code, Some(1));
+    assert!(exit.stderr.contains("service unused: Uncaught 5"), "{}", exit.stderr);
+}
+
+#[test]
+fn as_many_shards_as_there_can_be() {
+    let setup = Setup::module("export default { fetch() { return new Response('served'); } };").argument("--shards=64");
+    let server = bulkhead_test_support::supervisor!().serve(setup);
+    for _ in 0..200 {
+        assert_eq!(http::get(server.port(), "/").expect("a response").text(), "served");
+    }
+    let exit = server.stop();
+    assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "a clean stop says nothing");
+}
+
+/// Processor time that no event explains is had once, and not once for each process.
+#[test]
+fn computing_for_nobody_is_not_begun_anew() {
+    let _turn = alone();
+    let source = "const shared = new Int32Array(new SharedArrayBuffer(4));
+function go() {
+  const start = Date.now(), end = 2e6;
+  let sum = 0;
+  for (let i = 0; i < end; i++) sum += i % 7;
+  Atomics.waitAsync(shared, 0, 0, 1).value.then(go);
+  return sum + start;
+}
+go();
+export default { fetch() { return new Response('fine'); } };";
+    let server = bulkhead_test_support::supervisor!().serve(neighbour::beside(source, ""));
+    server.wait_for_stderr(|text| text.contains("which 0 events do not explain"));
+    // Nobody asks for it, so that it is not started again.
+    let settled = process::tree_cpu(server.pid());
+    let count = || server.stderr().matches("events do not explain").count();
+    assert_eq!(count(), 1);
+    std::thread::sleep(Duration::from_secs(5));
+    let idle = process::tree_cpu(server.pid()) - settled;
+    assert!(idle < Duration::from_secs(2), "{idle:?} of processor time for nobody");
+    // Somebody does, and what one event explains is all there is.
+    assert_eq!(http::get(server.port_of("left"), "/").expect("a response").text(), "fine");
+    assert_eq!(http::get(server.port_of("right"), "/").expect("a response").text(), "Hello World\n");
 }

@@ -55,8 +55,9 @@ pub enum Mode {
 /// Where the user ids of workers lie when the supervisor is root.
 ///
 /// A worker without storage takes `base` plus its process id as the supervisor's namespace numbers it: no two live
-/// processes share it, nothing has to be allocated or given back, and two supervisors on one machine do not collide. The
-/// ids above the largest process id are for the owners of directories.
+/// processes share it, nothing has to be allocated or given back, and two supervisors in one pid namespace do not
+/// collide (those in different ones can: `docs/security/threat-model.md`). The ids above the largest process id are for
+/// the owners of directories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UidRange {
     /// The first id. The range is twice as long as there are process ids.

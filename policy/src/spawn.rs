@@ -40,9 +40,6 @@ use crate::sys::check;
 /// The exit code that stands for `SIGABRT` in a worker that is the init of its pid namespace: 128 + 6, as a shell shows it.
 pub const ABORTED_AS_INIT: i32 = 128 + libc::SIGABRT;
 
-/// The most descriptors one worker can be handed.
-pub const MAX_FDS: usize = 64;
-
 /// Whether the worker becomes the init of a pid namespace of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PidNamespace {
@@ -62,7 +59,7 @@ pub struct WorkerCommand {
     pub exe: PathBuf,
     /// Its arguments, without the program name. They are visible in `ps`: nothing secret belongs here.
     pub args: Vec<OsString>,
-    /// The descriptors it gets, as 3, 4, 5 … in this order; at most [`MAX_FDS`].
+    /// The descriptors it gets, as 3, 4, 5 … in this order.
     pub fds: Vec<OwnedFd>,
     /// What becomes descriptor 2: where panics, V8's last words and refused system calls are written.
     pub diagnostics: OwnedFd,
@@ -79,9 +76,6 @@ pub enum SpawnError {
     /// An argument or the path contains a NUL byte.
     #[error("cannot start a worker: the path or an argument contains a NUL byte")]
     Nul,
-    /// More descriptors than [`MAX_FDS`].
-    #[error("cannot start a worker with {0} descriptors: at most {MAX_FDS} are possible")]
-    TooManyFds(usize),
     /// A step in this process failed.
     #[error("cannot start a worker: {step} failed: {source}")]
     Parent {
@@ -398,7 +392,7 @@ struct Plan {
     envp: *const *const libc::c_char,
     null: RawFd,
     diagnostics: RawFd,
-    fds: [RawFd; MAX_FDS],
+    fds: *const RawFd,
     count: usize,
     /// Negative: none.
     cgroup: RawFd,
@@ -411,9 +405,6 @@ struct Plan {
 
 fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Result<WorkerProcess, SpawnError> {
     let WorkerCommand { exe, args, fds, diagnostics, pid_namespace, cgroup } = command;
-    if fds.len() > MAX_FDS {
-        return Err(SpawnError::TooManyFds(fds.len()));
-    }
     let c_string = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| SpawnError::Nul);
     let exe_c = c_string(exe.clone().into_os_string().into_vec())?;
     let mut argv_owned = vec![exe_c.clone()];
@@ -440,6 +431,7 @@ fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Result<WorkerP
     let null = lift(&null)?;
     let diagnostics = lift(&diagnostics)?;
     let lifted = fds.iter().map(lift).collect::<Result<Vec<_>, _>>()?;
+    let numbers: Vec<RawFd> = lifted.iter().map(AsRawFd::as_raw_fd).collect();
 
     // SAFETY: these calls cannot fail and touch no memory.
     let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
@@ -451,8 +443,8 @@ fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Result<WorkerP
         envp: envp.as_ptr(),
         null: null.as_raw_fd(),
         diagnostics: diagnostics.as_raw_fd(),
-        fds: [-1; MAX_FDS],
-        count: lifted.len(),
+        fds: numbers.as_ptr(),
+        count: numbers.len(),
         cgroup: cgroup.as_ref().map_or(-1, AsRawFd::as_raw_fd),
         id_maps: [
             (c"/proc/self/setgroups", c"deny".as_ptr().cast(), 4),
@@ -463,9 +455,6 @@ fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Result<WorkerP
         last_signal: libc::SIGRTMAX(),
         failed: None,
     };
-    for (slot, fd) in plan.fds.iter_mut().zip(&lifted) {
-        *slot = fd.as_raw_fd();
-    }
 
     // Root without CAP_SYS_ADMIN, as in many containers, is refused the first and may be granted the second.
     let mut attempts = Vec::new();
@@ -601,8 +590,8 @@ unsafe fn child_steps(plan: &Plan) -> Result<std::convert::Infallible, &'static 
         ok(libc::dup2(plan.null, 0), "placing descriptor 0")?;
         ok(libc::dup2(plan.null, 1), "placing descriptor 1")?;
         ok(libc::dup2(plan.diagnostics, 2), "placing descriptor 2")?;
-        for (at, fd) in plan.fds[..plan.count].iter().enumerate() {
-            ok(libc::dup2(*fd, 3 + at as libc::c_int), "placing a descriptor")?;
+        for at in 0..plan.count {
+            ok(libc::dup2(*plan.fds.add(at), 3 + at as libc::c_int), "placing a descriptor")?;
         }
         let first_unwanted = 3 + plan.count as libc::c_uint;
         if libc::syscall(libc::SYS_close_range, first_unwanted, libc::c_uint::MAX, 0 as libc::c_uint) < 0 {

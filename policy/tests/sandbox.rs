@@ -45,7 +45,6 @@ fn main() {
         trial("a_worker_inherits_exactly_what_it_is_given", inherits_exactly_what_it_is_given),
         trial("descriptors_arrive_in_order_whatever_their_numbers", descriptors_arrive_in_order),
         trial("a_missing_executable_is_an_error_and_leaves_no_child", missing_executable),
-        trial("too_many_descriptors_are_refused", too_many_descriptors),
         trial("every_thread_is_shut_and_the_walls_stand", walls_stand),
         trial("prepare_refuses_an_environment", refuses_an_environment),
         trial("prepare_refuses_a_descriptor_that_is_not_open", refuses_missing_descriptor),
@@ -288,11 +287,11 @@ fn inherits_exactly_what_it_is_given() {
 
 fn descriptors_arrive_in_order() {
     // Their own numbers overlap with their targets in the opposite order.
-    let mut pipes: Vec<_> = (0..12).map(|_| io::pipe().unwrap()).collect();
+    let mut pipes: Vec<_> = (0..100).map(|_| io::pipe().unwrap()).collect();
     pipes.reverse();
     let (mut readers, writers): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();
     let mut command = WorkerCommand::new(own_exe(), stderr());
-    command.args = [CHILD, "number", "12"].map(Into::into).into();
+    command.args = [CHILD, "number", "100"].map(Into::into).into();
     command.fds = writers.into_iter().map(Into::into).collect();
     let mut worker = command.spawn().unwrap();
     for (at, reader) in readers.iter_mut().enumerate() {
@@ -308,12 +307,6 @@ fn missing_executable() {
     let SpawnError::Child { step: "execve", source, .. } = &error else { panic!("{error}") };
     assert_eq!(source.kind(), io::ErrorKind::NotFound);
     assert!(error.to_string().contains("/nonexistent/worker"), "{error}");
-}
-
-fn too_many_descriptors() {
-    let mut command = WorkerCommand::new(own_exe(), stderr());
-    command.fds = (0..65).map(|_| stderr()).collect();
-    assert!(matches!(command.spawn(), Err(SpawnError::TooManyFds(65))));
 }
 
 fn walls_stand() {

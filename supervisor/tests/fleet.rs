@@ -964,6 +964,85 @@ fn waiting_is_bounded_in_number_and_time() {
 }
 
 #[test]
+fn events_beyond_the_bound_wait_for_a_place() {
+    local(async {
+        let settings = FleetConfig { max_events: 2, max_waiting: 2, ..settings() };
+        let rig = rig(settings, |_| Behaviour::Good);
+        let (service, other) = (Rc::new(rig.service(0)), rig.service(1));
+        let first = pid(&service).await;
+        let begin = |path: &'static str| {
+            let service = service.clone();
+            tokio::task::spawn_local(async move { service.fetch(get(path)).await.map(drop) })
+        };
+        let hanging = [begin("/hang"), begin("/hang")];
+        eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 2).await;
+        let waiting = [begin("/hello"), begin("/hello")];
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(waiting.iter().all(|call| !call.is_finished()));
+        // One more is too many; another worker has places of its own.
+        match service.fetch(get("/hello")).await {
+            Err(ServiceError::Unavailable(text)) => assert!(text.contains("2 events are in flight"), "{text}"),
+            answer => panic!("{answer:?}"),
+        }
+        other.fetch(get("/hello")).await.expect("a response");
+        // A client leaves, and the two get their turns one after the other.
+        let [one, two] = hanging;
+        one.abort();
+        for call in waiting {
+            call.await.expect("a task").expect("a response");
+        }
+        two.abort();
+        assert_eq!(pid(&service).await, first);
+        drop((service, other));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn nobody_waits_long_for_a_place_and_a_new_process_has_places() {
+    local(async {
+        let settings = FleetConfig { max_events: 1, wait_timeout: Duration::from_millis(200), ..settings() };
+        let rig = rig(settings, |_| Behaviour::Good);
+        let service = Rc::new(rig.service(0));
+        let first = pid(&service).await;
+        let for_task = service.clone();
+        let hanging = tokio::task::spawn_local(async move { for_task.fetch(get("/hang")).await.map(drop) });
+        eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 1).await;
+        match service.fetch(get("/hello")).await {
+            Err(ServiceError::Unavailable(text)) => assert!(text.contains("for too long"), "{text}"),
+            answer => panic!("{answer:?}"),
+        }
+        let for_task = service.clone();
+        let waiting = tokio::task::spawn_local(async move { for_task.fetch(get("/hello")).await.map(drop) });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        rig.world.kill(first, 9);
+        assert!(hanging.await.expect("a task").is_err());
+        // It waited for a place, not for that process.
+        waiting.await.expect("a task").expect("a response");
+        assert_ne!(pid(&service).await, first);
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn a_process_that_nobody_asks_for_is_not_started_again() {
+    local(async {
+        let rig = rig(FleetConfig { pool: PoolPolicy { min: 0, max: 0 }, ..settings() }, |_| Behaviour::Good);
+        let service = rig.service(0);
+        let first = pid(&service).await;
+        rig.world.kill(first, 9);
+        eventually(|| !rig.world.pids().contains(&first)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let stats = rig.fleet.stats().await;
+        assert_eq!((stats.processes, stats.bound, stats.started), (0, 0, 1));
+        assert_ne!(pid(&service).await, first);
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
 fn the_pool_is_refilled_and_a_dead_blank_is_replaced() {
     local(async {
         let rig = rig(settings(), |_| Behaviour::Good);

@@ -2,6 +2,7 @@
 
 use std::{os::fd::RawFd, path::PathBuf};
 
+use bulkhead_ipc::process::MAX_SHARDS;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs Workers-style JavaScript and WebAssembly, every isolate in a sandboxed process of its own
@@ -116,8 +117,12 @@ pub(super) struct ServeArgs {
     pub(super) seccomp: SeccompMode,
 
     /// Serve with <n> threads, each with its own connections to the workers [default: half of the processors]
-    #[arg(long, value_name = "n", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(super) shards: Option<u16>,
+    #[arg(long, value_name = "n", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SHARDS)))]
+    pub(super) shards: Option<u32>,
+
+    /// Start every worker before listening, and end with an error if one does not start
+    #[arg(long)]
+    pub(super) strict_start: bool,
 
     #[command(flatten)]
     pub(super) missing: MissingArgs,
@@ -294,6 +299,7 @@ mod tests {
             (&["serve", "a", "--sandbox=none"], "required, best-effort"),
             (&["serve", "a", "--seccomp=off"], "kill, log"),
             (&["serve", "a", "--shards=0"], "--shards"),
+            (&["serve", "a", "--shards=65"], "1..=64"),
         ] {
             let error = error(arguments);
             assert!(error.contains(expected), "{arguments:?}: {error}");

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bulkhead_ipc::compatibility::Date;
+use bulkhead_ipc::{compatibility::Date, process::MAX_SHARDS};
 use bulkhead_policy::{
     cgroup::{CgroupError, Delegation},
     check, inherited,
@@ -74,7 +74,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     if verbose {
         report_missing_flags(&config);
     }
-    let shards = arguments.shards.map_or_else(default_shards, usize::from);
+    let shards = arguments.shards.unwrap_or_else(default_shards) as usize;
     let executable = FleetConfig::default_executable()
         .map_err(|error| format!("error: cannot find the own executable, and so not the worker's: {error}"))?;
     // From here on a signal is an orderly end, also while the workers start.
@@ -107,7 +107,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     let serving = async {
         tokio::spawn(report_counters(fleet.clone(), log.clone(), signals.asked.clone()));
         tokio::select! {
-            started = start_check(&fleet, &config) => started?,
+            started = start_check(&fleet, &config, arguments.strict_start, &log) => started?,
             signal = signals.next() => {
                 report(verbose, &format!("{signal} while starting; ending"));
                 return Ok(ExitCode::SUCCESS);
@@ -164,8 +164,9 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
 }
 
 /// Half of the processors: the other half is for the workers, which do more for a request than we do.
-fn default_shards() -> usize {
-    std::thread::available_parallelism().map_or(1, |count| (count.get() / 2).clamp(1, 64))
+fn default_shards() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(processors / 2).unwrap_or(MAX_SHARDS).clamp(1, MAX_SHARDS)
 }
 
 fn report(verbose: bool, message: &str) {
@@ -315,25 +316,42 @@ fn unmatched<'a>(config: &Config, names: impl Iterator<Item = &'a str>) -> Vec<S
         .collect()
 }
 
-/// Binds the services that sockets lead to, so that code which does not start is an error now and not a client's.
-async fn start_check(fleet: &FleetHandle, config: &Config) -> Result<(), String> {
-    let mut services: Vec<usize> = config.sockets.iter().map(|socket| socket.service.service).collect();
-    services.sort_unstable();
-    services.dedup();
-    let results = fleet.start_check(services.clone()).await;
-    let mut errors = Vec::new();
-    for (index, result) in services.into_iter().zip(results) {
-        let name = &config.services[index].name;
+/// Starts workers before anybody asks for them: those that have to start, which is an error if they do not, and a few others
+/// that sockets lead to. Of these the log says why they do not start, and nobody waits long for them.
+async fn start_check(fleet: &FleetHandle, config: &Arc<Config>, strict: bool, log: &Log) -> Result<(), String> {
+    let has_socket = |index: &usize| config.sockets.iter().any(|socket| socket.service.service == *index);
+    let (have_to, others): (Vec<usize>, Vec<usize>) =
+        (0..config.services.len()).partition(|index| strict || has_to_start(&config.services[*index].name));
+    let early: Vec<usize> = others.into_iter().filter(has_socket).take(STARTED_EARLY).collect();
+    let for_log = (fleet.clone(), config.clone(), log.clone());
+    let early = tokio::spawn(async move {
+        let (fleet, config, log) = for_log;
+        faults(&fleet, &config, early).await.into_iter().for_each(|fault| log.event(fault));
+    });
+    let errors = faults(fleet, config, have_to).await;
+    if !errors.is_empty() {
+        return Err(errors.join("\n"));
+    }
+    // It goes on without us.
+    let _ = tokio::time::timeout(EARLY_PATIENCE, early).await;
+    Ok(())
+}
+
+/// Starts services, and says what is wrong with them.
+async fn faults(fleet: &FleetHandle, config: &Config, services: Vec<usize>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (index, result) in services.iter().zip(fleet.start_check(services.clone()).await) {
+        let name = &config.services[*index].name;
         if let Err(error) = result {
-            errors.push(format!("service {name}: {error}"));
+            faults.push(format!("service {name}: {error}"));
             continue;
         }
-        let entrypoints = fleet.entrypoints(index).await;
-        for socket in config.sockets.iter().filter(|socket| socket.service.service == index) {
+        let entrypoints = fleet.entrypoints(*index).await;
+        for socket in config.sockets.iter().filter(|socket| socket.service.service == *index) {
             if let Some(entrypoint) = &socket.service.entrypoint
                 && !entrypoints.contains(entrypoint)
             {
-                errors.push(format!(
+                faults.push(format!(
                     "Socket \"{}\" refers to service \"{name}\" with a named entrypoint \"{entrypoint}\", but \"{name}\" \
                      has no such named entrypoint.",
                     socket.name
@@ -341,8 +359,21 @@ async fn start_check(fleet: &FleetHandle, config: &Config) -> Result<(), String>
             }
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
+    faults
 }
+
+/// Whether it ends the start when this worker does not start, without any option. Development tools give the workers of
+/// their users such names, and rely on hearing at the start what is wrong with them.
+fn has_to_start(service: &str) -> bool {
+    service.starts_with("core:user:")
+}
+
+/// Workers behind sockets that are started before the sockets listen, so that their first requests need not wait. More would
+/// make a large configuration slow to start.
+const STARTED_EARLY: usize = 8;
+
+/// How long the sockets wait for them.
+const EARLY_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Begins to listen on every socket and gives each shard its part.
 fn hand_over(

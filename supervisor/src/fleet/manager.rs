@@ -23,7 +23,7 @@ use tokio::{
 use super::{
     FleetConfig, FleetStats, Reporter, StartError, bundle,
     counters::{Counter, Shared},
-    decide::{Failures, Overrun, Ping, Usage, Verdict, Watched, judge, next_look},
+    decide::{Account, EndedBy, Failures, Overrun, Ping, Usage, Verdict, Watched, Work, judge, next_look},
     diagnostics::{Diagnostics, LineBudget},
     reason,
     spawner::{self, Meter, Process, Spawned, Spawner},
@@ -155,7 +155,7 @@ impl Live {
 }
 
 enum Phase {
-    /// Nobody has asked for it, or it failed at start-up and waits to be asked again.
+    /// Nobody has asked for it, or nobody has since its process ended or its code failed at start-up.
     Idle,
     /// A task works on it.
     Starting,
@@ -188,6 +188,11 @@ struct Service {
     phase: Phase,
     waiters: Vec<Waiter>,
     failures: Failures,
+    /// When it may be started again.
+    not_before: Option<Instant>,
+    /// What it has used, and when it was first bound.
+    account: Account,
+    first_bound: Option<Instant>,
     /// Processes that finish what they do, oldest first.
     retiring: VecDeque<Rc<Live>>,
     lines: Rc<RefCell<LineBudget>>,
@@ -232,6 +237,9 @@ pub(super) fn run(
                 phase: Phase::Idle,
                 waiters: Vec::new(),
                 failures: Failures::default(),
+                not_before: None,
+                account: Account::default(),
+                first_bound: None,
                 retiring: VecDeque::new(),
                 lines: Rc::default(),
                 broken: None,
@@ -383,17 +391,18 @@ impl Manager {
         }
     }
 
-    /// Keeps one worker running until its code fails at start-up or the fleet drains.
+    /// Keeps one worker running for as long as somebody asks for it, until its code fails at start-up or the fleet drains.
     async fn keep(self: Rc<Self>, index: usize) {
         loop {
-            let delay = self.services[index].borrow().failures.delay(self.jitter(), &self.fleet.restart);
-            if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
+            let not_before = self.services[index].borrow().not_before;
+            if let Some(not_before) = not_before {
+                tokio::time::sleep_until(not_before).await;
             }
             if self.draining.get() {
                 break;
             }
-            let lived = match self.start(index).await {
+            let begun = Instant::now();
+            let (lived, by) = match self.start(index).await {
                 Ok(live) => {
                     let since = Instant::now();
                     self.running(index, &live);
@@ -405,11 +414,16 @@ impl Manager {
                     if self.draining.get() {
                         break;
                     }
+                    // Retiring is the supervisor's doing too.
+                    let by = match &*live.kill.why.borrow() {
+                        None if words.is_some() => EndedBy::Itself,
+                        _ => EndedBy::Supervisor,
+                    };
                     match words {
                         Some(words) => self.ended(index, &live, &words),
                         None => self.retire(index, live),
                     }
-                    since.elapsed()
+                    (since.elapsed(), by)
                 }
                 Err(error) => {
                     let name = self.worker(index).0;
@@ -428,8 +442,8 @@ impl Manager {
                     if let StartError::Code(_) = error {
                         // The same code fails again. It is tried again, because what it depends on may have changed,
                         // but only when somebody asks and never faster than the back-off.
-                        service.failures = service.failures.ended(Duration::ZERO, &self.fleet.restart);
-                        let pause = service.failures.delay(1.0, &self.fleet.restart).max(self.fleet.restart.base);
+                        service.failures = service.failures.ended(Duration::ZERO, EndedBy::Itself, &self.fleet.restart);
+                        let pause = service.failures.pause(begun.elapsed(), &self.fleet.restart);
                         service.broken = Some((error.clone(), Instant::now() + pause));
                         service.phase = Phase::Idle;
                         let waiters = std::mem::take(&mut service.waiters);
@@ -447,11 +461,19 @@ impl Manager {
                             waiter => waiter.fail(error.clone()),
                         }
                     }
-                    Duration::ZERO
+                    (Duration::ZERO, EndedBy::Itself)
                 }
             };
             let mut service = self.services[index].borrow_mut();
-            service.failures = service.failures.ended(lived, &self.fleet.restart);
+            service.failures = service.failures.ended(lived, by, &self.fleet.restart);
+            let delay = service.failures.delay(self.jitter(), &self.fleet.restart);
+            service.not_before = Some(Instant::now() + delay);
+            service.waiters.retain(|waiter| !waiter.is_gone());
+            if service.waiters.is_empty() {
+                // A process that nobody asks for could do nothing but harm.
+                service.phase = Phase::Idle;
+                return;
+            }
         }
         let mut service = self.services[index].borrow_mut();
         service.phase = Phase::Idle;
@@ -611,7 +633,9 @@ impl Manager {
     async fn watch_limits(self: Rc<Self>, index: usize, live: Rc<Live>) {
         let (policy, worker) = (&self.fleet.watch, &self.worker(index).1.policy);
         let mut last = self.usage(&live, Duration::ZERO).cpu;
-        let mut watched = Watched { bound: last, proof: last, ..Watched::default() };
+        let mut done = Work::default();
+        self.services[index].borrow_mut().first_bound.get_or_insert_with(Instant::now);
+        let mut watched = Watched { proof: last, ..Watched::default() };
         let mut open: Option<(Ping, LocalFuture<'_, ()>)> = None;
         let mut pause = policy.interval;
         let mut looked = Instant::now();
@@ -623,7 +647,11 @@ impl Manager {
                 }
             };
             tokio::select! {
-                _ = live.wait() => return,
+                _ = live.wait() => {
+                    let used = self.usage(&live, last).cpu.saturating_sub(last);
+                    self.charge(index, used, &mut done, live.shared.work());
+                    return;
+                }
                 () = answered => {
                     open = None;
                     watched.proof = last;
@@ -639,7 +667,9 @@ impl Manager {
                 *ping = ping.older(passed, pause);
                 *ping
             });
-            match judge(&watched, &usage, &live.shared.work(), worker, policy) {
+            let work = live.shared.work();
+            let account = self.charge(index, usage.cpu.saturating_sub(last), &mut done, work);
+            match judge(&watched, &usage, work.open, &account, worker, policy) {
                 Verdict::Fine => {}
                 Verdict::Ask => {
                     watched.suspected = false;
@@ -660,6 +690,15 @@ impl Manager {
             pause = next_look(pause, usage.cpu > last || open.is_some(), policy);
             last = usage.cpu;
         }
+    }
+
+    /// Puts what a process used, and what it was given since `done`, on its worker's account.
+    fn charge(&self, index: usize, used: Duration, done: &mut Work, work: Work) -> Account {
+        let service = &mut *self.services[index].borrow_mut();
+        service.account.add(used, work.events - done.events, work.bytes - done.bytes);
+        service.account.age = service.first_bound.map_or(Duration::ZERO, |first| first.elapsed());
+        *done = work;
+        service.account
     }
 
     /// What a process has used; nothing beyond `last` where that cannot be known.
@@ -838,6 +877,8 @@ impl Manager {
                             }
                         });
                     }
+                    // It was not made because nobody needs it any more.
+                    Err(_) if manager.draining.get() => break,
                     Err(error) => {
                         if !std::mem::replace(&mut complained, true) {
                             manager.event(format!("the pool of blank workers cannot be filled: {error}"));

@@ -1,8 +1,10 @@
 //! How a process comes into being. A trait, so that the fleet can be tested with processes that misbehave to order.
 
 use std::{
+    cell::OnceCell,
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
+    rc::Rc,
     sync::Arc,
 };
 
@@ -26,7 +28,7 @@ pub struct Spawned {
     pub events: Vec<UnixStream>,
     /// Read end of the diagnostic pipe.
     pub diagnostics: OwnedFd,
-    /// Says what the process has used. Not called after its end.
+    /// Says what the process has used; after its end, what it had used until then.
     pub meter: Meter,
 }
 
@@ -131,39 +133,52 @@ impl Spawner for ProcessSpawner {
         #[expect(deprecated)]
         let process = AsyncFd::new(process).map_err(|e| format!("watching the process failed: {e}"))?;
         let pid = process.get_ref().pid();
-        let meter: Meter = Box::new(move || usage::read(pid));
-        let process = Box::new(Watched(process, cgroup));
+        let last = Rc::new(OnceCell::new());
+        let at_end = last.clone();
+        // The number is another process's as soon as this one was waited for.
+        let meter: Meter = Box::new(move || last.get().cloned().unwrap_or_else(|| usage::read(pid)));
+        let process = Box::new(Watched { process, cgroup, at_end });
         Ok(Spawned { process, control, events, diagnostics: diagnostics.into(), meter })
     }
 }
 
 /// The process goes before its cgroup, which cannot be removed before.
-struct Watched(AsyncFd<WorkerProcess>, Option<WorkerCgroup>);
+struct Watched {
+    process: AsyncFd<WorkerProcess>,
+    cgroup: Option<WorkerCgroup>,
+    /// What it had used at its end.
+    at_end: Rc<OnceCell<Result<Usage, String>>>,
+}
 
 impl Process for Watched {
     fn pid(&self) -> i32 {
-        self.0.get_ref().pid()
+        self.process.get_ref().pid()
     }
 
     fn kill(&self) {
         // It can only fail when the process is gone already.
-        let _ = self.0.get_ref().kill();
+        let _ = self.process.get_ref().kill();
     }
 
     fn ran_out_of_memory(&self) -> bool {
-        self.1.as_ref().is_some_and(WorkerCgroup::ran_out_of_memory)
+        self.cgroup.as_ref().is_some_and(WorkerCgroup::ran_out_of_memory)
     }
 
     fn wait(&mut self) -> LocalFuture<'_, Option<Exit>> {
         Box::pin(async move {
             loop {
-                match self.0.get_mut().try_wait() {
-                    Ok(Some(exit)) => return Some(exit),
-                    Ok(None) => {}
+                let mut ready = match self.process.readable_mut().await {
+                    Ok(ready) => ready,
                     Err(_) => return None,
-                }
-                match self.0.readable_mut().await {
-                    Ok(mut guard) => guard.clear_ready(),
+                };
+                // It has ended, and its number is its own until it is waited for.
+                let used = usage::read(ready.get_inner().pid());
+                match ready.get_inner_mut().try_wait() {
+                    Ok(Some(exit)) => {
+                        let _ = self.at_end.set(used);
+                        return Some(exit);
+                    }
+                    Ok(None) => ready.clear_ready(),
                     Err(_) => return None,
                 }
             }

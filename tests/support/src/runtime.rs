@@ -78,12 +78,14 @@ impl Runtime {
         server
     }
 
-    /// Starts `serve` on a set-up that must not work, and waits until the process has exited.
+    /// Starts `serve` on a set-up that must not work, and waits until the process has exited. Ours is asked to be as strict
+    /// at its start as the reference is.
     ///
     /// # Panics
     ///
     /// When it still runs after [`PATIENCE`].
     pub fn serve_to_exit(&self, setup: Setup) -> Exit {
+        let setup = if self.name == "supervisor" { setup.argument("--strict-start") } else { setup };
         let server = self.spawn(setup);
         server.wait()
     }
