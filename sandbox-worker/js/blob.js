@@ -5,7 +5,7 @@
     FunctionPrototypeApply, Bytes, PromiseResolve, PromiseReject, uncurryThis, getPrototypeOf, setPrototypeOf, bytesOf,
     typedArrayByteLength, typedArrayBuffer, typedArraySet, subarray, copyBytes, TypedArrayPrototype, illegalInvocation,
     isObject, notOfType, constructorNotOfType, toDOMString, toUSVString, toClampedInteger, shape, defineProperty,
-    withoutObjectPrototype, replaceUnits, isView, viewBuffer, isArrayBuffer, arrayBufferResizable,
+    withoutObjectPrototype, replaceUnits, isView, viewBuffer, isArrayBuffer, arrayBufferResizable, adorn, carried,
   } = internal.primordials;
   const SymbolIterator = Symbol.iterator;
   const TypeErrorConstructor = TypeError;
@@ -102,7 +102,7 @@
   let pending;
 
   class Blob {
-    #bytes;
+    #bytes = adorn(this);
     #type;
     constructor(blobParts = undefined, options = undefined) {
       if (pending !== undefined) {
@@ -166,6 +166,7 @@
     }
   }
   shape(Blob, "Blob");
+  carried(Blob, ["size", "type"]);
   const blobOptions = (options, className, index) => {
     const result = { __proto__: null, type: "", native: false };
     if (options === undefined || options === null) return result;
@@ -234,6 +235,7 @@
     }
   }
   shape(File, "File", 2);
+  carried(File, ["name", "lastModified"]);
   const makeFile = (bytes, type, name, lastModified) => {
     const file = makeBlob(bytes, type, File);
     new FileState(file, name, lastModified);

@@ -4,7 +4,7 @@
   const {
     FunctionPrototypeApply, defineProperty, setPrototypeOf, isObject, illegalConstructor, illegalInvocation,
     notOfType, constructorNotOfType, fieldNotOfType, toDOMString, toUSVString, shape, defineConstants, uncurryThis,
-    withoutObjectPrototype,
+    withoutObjectPrototype, adorn, carried,
   } = internal.primordials;
   const TypeErrorConstructor = TypeError;
   const ErrorConstructor = Error;
@@ -105,7 +105,7 @@
   }
   let stateOf;
   class Event {
-    #e;
+    #e = adorn(this);
     constructor(type, eventInitDict = undefined) {
       if (arguments.length === 0) throw constructorNotOfType("Event", 1, "string");
       const name = toDOMString(type);
@@ -191,6 +191,10 @@
     state.flags |= state.flags & FLAG_CANCELABLE ? FLAG_CANCELED | FLAG_PREVENTED : FLAG_PREVENTED;
   };
   shape(Event, "Event", 1);
+  carried(Event, [
+    "type", "eventPhase", "composed", "bubbles", "cancelable", "defaultPrevented", "returnValue",
+    "currentTarget", "target", "srcElement", "timeStamp", "isTrusted", "cancelBubble",
+  ]);
   defineConstants(Event, { __proto__: null, NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 });
 
   // ----------------------------------------------------------------------------------------------- EventTarget
@@ -687,7 +691,7 @@
 
   let signalOf;
   class AbortSignal extends EventTarget {
-    #a;
+    #a = adorn(this);
     constructor() {
       if (!making) throw illegalConstructor();
       making = false;
@@ -764,6 +768,7 @@
     }
   }
   shape(AbortSignal, "AbortSignal");
+  carried(AbortSignal, ["aborted", "reason"]);
 
   const newAbortSignal = () => make(() => new AbortSignal());
   const isAbortSignal = (value) => signalOf(value) !== undefined;
@@ -896,6 +901,7 @@
   let controllerSignal;
   class AbortController {
     #signal = newAbortSignal();
+    #adorned = adorn(this);
     static {
       controllerSignal = (value) => (isObject(value) && #signal in value ? value.#signal : undefined);
     }
@@ -909,6 +915,7 @@
     }
   }
   shape(AbortController, "AbortController");
+  carried(AbortController, ["signal"]);
 
   // --------------------------------------------------------------------------------------------- reporting errors
 

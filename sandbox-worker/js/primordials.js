@@ -304,6 +304,42 @@
     for (let i = 0; i < binders.length; i++) binders[i](flag, flags);
   };
 
+  // Before `workers_api_getters_setters_on_prototype` attributes are own properties of each object.
+  const MapConstructor = Map;
+  const mapGet = uncurryThis(Map.prototype.get);
+  const mapSet = uncurryThis(Map.prototype.set);
+  const attributes = [];
+  let moved;
+  /** Names the attributes of a class that objects carry then; its first base has `adorn(this)` as a field's initial value. */
+  const carried = (Class, names) => {
+    attributes[attributes.length] = { __proto__: null, prototype: Class.prototype, names };
+  };
+  atBind((flag) => {
+    if (flag("workers_api_getters_setters_on_prototype")) return;
+    moved = new MapConstructor();
+    for (let i = 0; i < attributes.length; i++) {
+      const { prototype, names } = attributes[i];
+      const accessors = [];
+      // As in the reference, the last one first.
+      for (let j = names.length - 1; j >= 0; j--) {
+        const { get, set } = getOwnPropertyDescriptor(prototype, names[j]);
+        delete prototype[names[j]];
+        accessors[accessors.length] = { __proto__: null, name: names[j], get, set };
+      }
+      mapSet(moved, prototype, accessors);
+    }
+  });
+  const adorn = (object) => {
+    if (moved === undefined) return;
+    for (let prototype = getPrototypeOf(object); prototype !== null; prototype = getPrototypeOf(prototype)) {
+      const accessors = mapGet(moved, prototype);
+      if (accessors === undefined) continue;
+      for (let i = 0; i < accessors.length; i++) {
+        internal.native.defineAttribute(object, accessors[i].name, accessors[i].get, accessors[i].set);
+      }
+    }
+  };
+
   // Text through the Encoding Standard's class, which native code provides before this file runs.
   const { TextDecoder } = internal;
   const decode = uncurryThis(TextDecoder.prototype.decode);
@@ -331,7 +367,7 @@
       viewByteLength, viewByteOffset, bytesOf, resolvedPromise, noop, upon, markHandled, microtask, illegalConstructor,
       illegalInvocation, isObject, notOfType, constructorNotOfType, fieldNotOfType, toDOMString, toUSVString,
       toEnforcedUnsigned, toClampedInteger, shape, defineConstants, withoutObjectPrototype, replaceUnits, refuse,
-      arrayBufferResizable,
+      arrayBufferResizable, adorn, carried,
     },
   };
 })

@@ -12,7 +12,7 @@
     viewBuffer, viewByteLength, viewByteOffset, bytesOf, resolvedPromise, noop, upon, markHandled, microtask,
     illegalConstructor, illegalInvocation, isObject, notOfType, constructorNotOfType, fieldNotOfType, toDOMString,
     toEnforcedUnsigned, defineProperty, getPrototypeOf, setPrototypeOf, shape, uncurryThis,
-    withoutObjectPrototype, refuse,
+    withoutObjectPrototype, refuse, adorn, carried,
   } = internal.primordials;
   const { iterator: SymbolIterator, asyncIterator: SymbolAsyncIterator } = Symbol;
   const ViewConstructors = {
@@ -2326,7 +2326,7 @@
   let writableOf;
 
   class ReadableStream {
-    #s;
+    #s = adorn(this);
     constructor(underlyingSource = undefined, queuingStrategy = undefined) {
       if (underlyingSource === kWrap) {
         this.#s = queuingStrategy;
@@ -2416,6 +2416,7 @@
     }
   }
   shape(ReadableStream, "ReadableStream");
+  carried(ReadableStream, ["locked"]);
   defineProperty(ReadableStream.prototype, SymbolAsyncIterator, {
     __proto__: null, value: ReadableStream.prototype.values, writable: true, configurable: true,
   });
@@ -2499,7 +2500,7 @@
       : new ReadableStreamDefaultReader(kWrap, reader));
 
   class ReadableStreamDefaultReader {
-    #r;
+    #r = adorn(this);
     constructor(stream, reader = undefined) {
       if (stream === kWrap) {
         this.#r = reader;
@@ -2532,6 +2533,7 @@
     }
   }
   shape(ReadableStreamDefaultReader, "ReadableStreamDefaultReader", 1);
+  carried(ReadableStreamDefaultReader, ["closed"]);
 
   const checkMinimum = (value, limit) => {
     let min = +value;
@@ -2545,7 +2547,7 @@
   };
 
   class ReadableStreamBYOBReader {
-    #r;
+    #r = adorn(this);
     constructor(stream, reader = undefined) {
       if (stream === kWrap) {
         this.#r = reader;
@@ -2616,6 +2618,7 @@
     }
   }
   shape(ReadableStreamBYOBReader, "ReadableStreamBYOBReader", 1);
+  carried(ReadableStreamBYOBReader, ["closed"]);
 
   class ReadableStreamBYOBRequest {
     #controller;
@@ -2742,7 +2745,7 @@
   shape(ReadableByteStreamController, "ReadableByteStreamController");
 
   class WritableStream {
-    #s;
+    #s = adorn(this);
     constructor(underlyingSink = undefined, queuingStrategy = undefined) {
       if (underlyingSink === kWrap) {
         this.#s = queuingStrategy;
@@ -2782,11 +2785,12 @@
     }
   }
   shape(WritableStream, "WritableStream");
+  carried(WritableStream, ["locked"]);
   const writableWrapper = (stream) => (stream.wrapper ??= new WritableStream(kWrap, stream));
   const newWriter = (writer) => (writer.wrapper = new WritableStreamDefaultWriter(kWrap, writer));
 
   class WritableStreamDefaultWriter {
-    #w;
+    #w = adorn(this);
     constructor(stream, writer = undefined) {
       if (stream === kWrap) {
         this.#w = writer;
@@ -2831,6 +2835,7 @@
     }
   }
   shape(WritableStreamDefaultWriter, "WritableStreamDefaultWriter", 1);
+  carried(WritableStreamDefaultWriter, ["closed", "ready", "desiredSize"]);
 
   class WritableStreamDefaultController {
     #c;
@@ -2854,7 +2859,7 @@
   let subclassState;
 
   class TransformStream {
-    #s;
+    #s = adorn(this);
     #readable; // kept: what the stream is may go over to another object
     constructor(transformer = undefined, writableStrategy = undefined, readableStrategy = undefined) {
       if (subclassState !== undefined) {
@@ -2914,6 +2919,7 @@
     }
   }
   shape(TransformStream, "TransformStream");
+  carried(TransformStream, ["readable", "writable"]);
 
   class TransformStreamDefaultController {
     #c;
@@ -3028,6 +3034,7 @@
   }
   class TextEncoderStream {
     #sides = new TransformSides(textTransform(new EncoderCodec()));
+    #adorned = adorn(this);
     get encoding() {
       if (!(#sides in this)) throw illegalInvocation();
       return "utf-8";
@@ -3042,6 +3049,7 @@
     }
   }
   shape(TextEncoderStream, "TextEncoderStream");
+  carried(TextEncoderStream, ["readable", "writable"]);
 
   class DecoderCodec {
     constructor(decoder) {
@@ -3062,7 +3070,7 @@
     }
   }
   class TextDecoderStream {
-    #decoder;
+    #decoder = adorn(this);
     #sides;
     constructor(label = "utf-8", options = undefined) {
       this.#decoder = internal.newTextDecoder(label, options);
@@ -3090,6 +3098,7 @@
     }
   }
   shape(TextDecoderStream, "TextDecoderStream");
+  carried(TextDecoderStream, ["readable", "writable"]);
 
   // Queuing strategies. `size` is the same function for every instance.
   const byteLengthSize = { size: (chunk) => chunk.byteLength }.size;

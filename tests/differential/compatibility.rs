@@ -115,7 +115,7 @@ macro_rules! dates {
     ($($name:ident $index:expr),* $(,)?) => { $(#[test] fn $name() { compare_on(DATES[$index]); })* };
 }
 
-dates!(probes_in_2022 1, probes_in_2023 2, probes_in_2024 3, probes_in_2025 4);
+dates!(probes_on_the_first_date 0, probes_in_2022 1, probes_in_2023 2, probes_in_2024 3, probes_in_2025 4);
 
 #[test]
 fn probes_on_the_newest_date() {

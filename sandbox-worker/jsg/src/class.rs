@@ -8,7 +8,7 @@ use std::{
 
 use v8::cppgc::{GarbageCollected, Visitor};
 
-use crate::{Error, JsRef, Result, Trace};
+use crate::{Error, JsRef, Result, Trace, own};
 
 /// The one tag under which this crate wraps objects. What kind of object it is stands in [`Holder::info`].
 const TAG: u16 = 1;
@@ -90,7 +90,12 @@ pub struct Registry {
     templates: Vec<Option<Templates>>,
     /// How classes look to this worker; `None` until its flags are known.
     look: Option<Look>,
+    /// By index of the class, the accessors that its objects have as own properties; mostly there are none.
+    own: Vec<Vec<OwnAccessor>>,
 }
+
+/// A name, a getter, a setter.
+type OwnAccessor = (v8::Global<v8::Name>, v8::Global<v8::Function>, Option<v8::Global<v8::Function>>);
 
 /// How all classes look to a worker.
 #[derive(Debug, Clone, Copy)]
@@ -189,6 +194,50 @@ impl Registry {
         let key = crate::string(scope, "prototype");
         let prototype = class.get(scope, key.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
         (class.into(), prototype.expect("a class has a prototype"))
+    }
+
+    /// Moves accessors of a class from its prototype to each object that is made from now on.
+    ///
+    /// # Panics
+    ///
+    /// If the class has no accessor of one of the names.
+    pub fn move_to_objects(scope: &mut v8::PinScope<'_, '_>, info: &'static ClassInfo, names: &[&str]) {
+        let (_, prototype) = Self::class_of(scope, info);
+        let mut own = Vec::with_capacity(names.len());
+        for name in names {
+            let accessor = own::take(scope, prototype, name).unwrap_or_else(|| panic!("{}: {name}?", info.name));
+            let key: v8::Local<'_, v8::Name> = crate::string(scope, name).into();
+            let setter = accessor.setter.map(|setter| v8::Global::new(scope, setter));
+            own.push((v8::Global::new(scope, key), v8::Global::new(scope, accessor.getter), setter));
+        }
+        let index = info.index();
+        let registry = scope.get_slot_mut::<Registry>().expect("Registry::install was called on this isolate");
+        if registry.own.len() <= index {
+            registry.own.resize_with(index + 1, Vec::new);
+        }
+        registry.own[index] = own;
+    }
+
+    /// Gives a new object of a class the accessors that are its own, those of the class itself first and the last one of
+    /// each class first, as in the reference. For objects that were made before [`Self::move_to_objects`].
+    pub fn adorn<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        object: v8::Local<'s, v8::Object>,
+        mut info: &'static ClassInfo,
+    ) {
+        loop {
+            let own = Self::get(scope).own.get(info.index()).cloned().unwrap_or_default();
+            for (name, getter, setter) in own.iter().rev() {
+                let accessor = own::Accessor {
+                    getter: v8::Local::new(scope, getter),
+                    setter: setter.as_ref().map(|setter| v8::Local::new(scope, setter)),
+                };
+                let name = v8::Local::new(scope, name);
+                own::define(scope, object, name, accessor);
+            }
+            let Some((parent, _)) = info.parent else { return };
+            info = parent();
+        }
     }
 
     /// Whether operations that return promises reject them for what is wrong with the call.
@@ -359,7 +408,7 @@ unsafe impl GarbageCollected for AnyHolder {
 }
 
 /// Makes `value` what stands behind the JavaScript object `wrapper`.
-pub(crate) fn wrap<T: Class>(scope: &mut v8::PinScope<'_, '_>, wrapper: v8::Local<'_, v8::Object>, value: T) {
+pub(crate) fn wrap<'s, T: Class>(scope: &mut v8::PinScope<'s, '_>, wrapper: v8::Local<'s, v8::Object>, value: T) {
     const {
         // `AnyHolder` is read where a `Holder<T>` was written: the value must not move the head to another offset.
         assert!(align_of::<Holder<T>>() == align_of::<AnyHolder>());
@@ -371,6 +420,9 @@ pub(crate) fn wrap<T: Class>(scope: &mut v8::PinScope<'_, '_>, wrapper: v8::Loca
     let pointer = unsafe { v8::cppgc::make_garbage_collected(heap, Holder { info: T::info(), value }) };
     // SAFETY: all objects in this heap are wrapped by this function, with this tag, around a `Holder`.
     unsafe { v8::Object::wrap::<TAG, Holder<T>>(scope, wrapper, &pointer) };
+    if !Registry::get(scope).own.is_empty() {
+        Registry::adorn(scope, wrapper, T::info());
+    }
 }
 
 /// A new JavaScript object of class `T` around `value`. The class's JavaScript constructor does not run.

@@ -49,6 +49,7 @@ mod error;
 pub mod glue;
 mod iter;
 mod memory;
+pub mod own;
 mod strings;
 mod to_js;
 mod trace;

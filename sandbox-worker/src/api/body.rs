@@ -845,6 +845,11 @@ pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8:
     Registry::expose::<Body>(scope, target);
 }
 
+/// Moves accessors: see `api::move_accessors_to_objects`.
+pub(super) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
+    Registry::move_to_objects(scope, <Body as jsg::Class>::info(), &["body", "bodyUsed"]);
+}
+
 #[cfg(test)]
 mod tests {
     use super::mime_type;

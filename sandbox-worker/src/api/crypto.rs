@@ -383,6 +383,18 @@ pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8:
     super::expose_instance(scope, "crypto", Crypto::default());
 }
 
+/// Moves accessors: see `api::move_accessors_to_objects`.
+pub(super) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
+    jsg::Registry::move_to_objects(scope, <Crypto as jsg::Class>::info(), &["subtle"]);
+    // This object is there already.
+    let global = scope.get_current_context().global(scope);
+    let key = jsg::string(scope, "crypto");
+    if let Some(crypto) = global.get(scope, key.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok())
+    {
+        jsg::Registry::adorn(scope, crypto, <Crypto as jsg::Class>::info());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Hasher, equal, random, uuid};

@@ -454,6 +454,12 @@ pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8:
     super::expose_functions::<Base64Functions>(scope, target, &["atob", "btoa"]);
 }
 
+/// Moves accessors: see `api::move_accessors_to_objects`.
+pub(super) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
+    jsg::Registry::move_to_objects(scope, <TextEncoder as jsg::Class>::info(), &["encoding"]);
+    jsg::Registry::move_to_objects(scope, <TextDecoder as jsg::Class>::info(), &["encoding", "fatal", "ignoreBOM"]);
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

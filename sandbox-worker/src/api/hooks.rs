@@ -126,6 +126,18 @@ impl Native {
         jsg::unwrap_value::<super::headers::Headers>(scope, value).map(|headers| headers.is_immutable())
     }
 
+    /// Gives an object an attribute that looks like a data property; `setter` may be undefined.
+    #[static_method]
+    fn define_attribute<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        object: jsg::Object<'s>,
+        name: jsg::DomString<'s>,
+        getter: v8::Local<'s, v8::Function>,
+        setter: Option<v8::Local<'s, v8::Function>>,
+    ) {
+        jsg::own::define(scope, object.0, name.0.into(), jsg::own::Accessor { getter, setter });
+    }
+
     /// The name of the constructor that made the object, whatever its prototype says now.
     #[static_method]
     fn get_constructor_name(scope: &mut v8::PinScope<'_, '_>, object: jsg::Object<'_>) -> String {
@@ -164,6 +176,7 @@ pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::L
             "getOwnNonIndexProperties",
             "getConstructorName",
             "isImmutable",
+            "defineAttribute",
         ],
     );
     let key = jsg::string(scope, "native");

@@ -40,6 +40,16 @@ pub(crate) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::L
     buffers::install_internal(scope, internal);
 }
 
+/// Has objects carry what is on prototypes since `workers_api_getters_setters_on_prototype`. The order is that of the
+/// reference, which scripts see when they enumerate an object.
+pub(crate) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
+    body::move_accessors_to_objects(scope);
+    request::move_accessors_to_objects(scope);
+    response::move_accessors_to_objects(scope);
+    encoding::move_accessors_to_objects(scope);
+    crypto::move_accessors_to_objects(scope);
+}
+
 /// Exposes the classes and functions to scripts; `target` is the prototype of the global object.
 pub(crate) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
     jsg::inherit_iterator_prototype(scope);

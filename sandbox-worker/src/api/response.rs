@@ -739,3 +739,12 @@ impl Drop for ReaderSource {
 pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
     Registry::expose::<Response>(scope, target);
 }
+
+/// Moves accessors: see `api::move_accessors_to_objects`.
+pub(super) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
+    Registry::move_to_objects(
+        scope,
+        <Response as jsg::Class>::info(),
+        &["status", "statusText", "headers", "ok", "redirected", "url", "webSocket", "cf", "type"],
+    );
+}

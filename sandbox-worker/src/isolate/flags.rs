@@ -10,6 +10,7 @@ use bulkhead_ipc::compatibility::{CompatibilityFlags, Flag};
 use super::{Isolate, builtins};
 
 const TAGS: Flag = Flag::named("set_tostring_tag");
+const ON_PROTOTYPES: Flag = Flag::named("workers_api_getters_setters_on_prototype");
 const WHOLE_RESULTS: Flag = Flag::named("enable_fast_jsg_struct");
 const CAPTURE_THROWS: Flag = Flag::named("capture_async_api_throws");
 
@@ -31,6 +32,9 @@ pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags
         shows_undefined: flags.is_on(WHOLE_RESULTS),
     };
     jsg::Registry::apply(scope, look, is_on);
+    if !flags.is_on(ON_PROTOTYPES) {
+        crate::api::move_accessors_to_objects(scope);
+    }
 
     // `Cloudflare.compatibilityFlags`, in the order of the table.
     let null = v8::null(scope);

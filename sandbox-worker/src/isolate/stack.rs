@@ -97,7 +97,7 @@ mod tests {
             "new Blob(5)",
             "new ReadableStream({ type: 'x' })",
             "new DOMException('m', 'N').code.x.y",
-            "(() => { const t = new EventTarget(); t.addEventListener('x', () => { throw new Error(); }); t.dispatchEvent(new Event('x')); })()",
+            "(() => { const t = new EventTarget(); let e; t.addEventListener('x', () => { e = new Error(); }); t.dispatchEvent(new Event('x')); throw e; })()",
         ] {
             let source = format!(
                 "(() => {{ function caller() {{ {thrown}; }} try {{ caller(); }} catch (error) {{
