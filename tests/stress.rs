@@ -2,6 +2,7 @@
 //! requests, stalled clients and killed workers, and only what was in flight in a killed worker fails.
 
 mod stress {
+    mod connections;
     mod faults;
     mod streams;
     mod volume;

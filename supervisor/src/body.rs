@@ -24,6 +24,9 @@ pub trait PullSource {
         None
     }
 
+    /// Says how long a chunk should be at most, where the source can choose.
+    fn limit_chunk(self: Pin<&mut Self>, _bytes: usize) {}
+
     /// Whether the sender waits to be asked before it sends anything: whoever may do without must not ask.
     fn is_on_demand(&self) -> bool {
         false

@@ -31,6 +31,7 @@ use http::{HeaderValue, Response, StatusCode};
 struct Counts {
     running: AtomicUsize,
     produced: AtomicUsize,
+    longest_chunk: AtomicUsize,
 }
 
 struct Running(Arc<Counts>);
@@ -85,6 +86,7 @@ impl Service for Paths {
                 }
                 "/endless" => Ok(Response::new(Body::Pull(Box::pin(Endless(counts))))),
                 "/stream" => Ok(Response::new(Body::Pull(Box::pin(Stream(false))))),
+                "/sized" => Ok(Response::new(Body::Pull(Box::pin(Sized { counts, left: 2 << 20, chunk: usize::MAX })))),
                 "/broken" => Ok(Response::new(Body::Pull(Box::pin(Broken(false))))),
                 "/status" => {
                     let mut response = Response::new(Body::Empty);
@@ -128,6 +130,26 @@ struct Stream(bool);
 impl PullSource for Stream {
     fn poll_pull(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         Poll::Ready((!std::mem::replace(&mut self.0, true)).then(|| Ok(Bytes::from_static(b"ab"))))
+    }
+}
+
+/// A body whose chunks are as long as they may be, up to 1 MiB.
+struct Sized {
+    counts: Arc<Counts>,
+    left: usize,
+    chunk: usize,
+}
+
+impl PullSource for Sized {
+    fn poll_pull(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let length = self.left.min(self.chunk).min(1 << 20);
+        self.left -= length;
+        self.counts.longest_chunk.fetch_max(length, Ordering::SeqCst);
+        Poll::Ready((length > 0).then(|| Ok(Bytes::from(vec![b'x'; length]))))
+    }
+
+    fn limit_chunk(mut self: Pin<&mut Self>, bytes: usize) {
+        self.chunk = bytes;
     }
 }
 
@@ -756,6 +778,55 @@ fn a_socket_has_its_share_of_the_connections_to_itself() {
         idle.push(stream);
     }
     assert_eq!(server.counts.running.load(Ordering::SeqCst), 6);
+}
+
+#[test]
+fn long_heads_wait_where_there_is_no_room_for_them() {
+    // One half of this is for what is received: four heads of more than 64 KiB, for each of which 2 * (128 - 16) KiB are
+    // lent.
+    let limits = Limits {
+        buffer_bytes: 2 << 20,
+        drain_time: Duration::from_millis(100),
+        tick: Duration::from_millis(20),
+        ..Limits::default()
+    };
+    let server = start_on("127.0.0.1:0", 1, &limits, &HttpOptions::default());
+    let long = |path: &str| {
+        let mut stream = server.connect();
+        let head: String = (0..90).map(|index| format!("X-{index}: {}\r\n", "a".repeat(1000))).collect();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n{head}\r\n").as_bytes()).unwrap();
+        stream
+    };
+    let running = || server.counts.running.load(Ordering::SeqCst);
+    // Ten times as many as there is room for.
+    let mut hanging: Vec<TcpStream> = (0..40).map(|_| long("/never")).collect();
+    wait_until("some are in", || running() == 4);
+    // Nobody else notices.
+    for _ in 0..10 {
+        assert!(server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").contains("Hello"));
+    }
+    assert_eq!(running(), 4);
+    hanging.drain(..20).for_each(reset);
+    wait_until("others are in", || running() == 4);
+    hanging.drain(..).for_each(reset);
+    wait_until("all have left", || running() == 0);
+    // What a connection was lent it gives back when it is idle and others wait.
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        let mut stream = long("/");
+        assert!(read_response(&mut stream).contains("Hello"));
+        idle.push(stream);
+    }
+}
+
+#[test]
+fn chunks_are_long_only_while_there_is_room_for_them() {
+    for (buffer_bytes, expected) in [(Limits::default().buffer_bytes, 256 << 10), (0, 16 << 10)] {
+        let server = start_on("127.0.0.1:0", 1, &Limits { buffer_bytes, ..Limits::default() }, &HttpOptions::default());
+        let answer = server.exchange(b"GET /sized HTTP/1.0\r\nHost: a\r\n\r\n");
+        assert_eq!(answer.split("\r\n\r\n").nth(1).map(str::len), Some(2 << 20));
+        assert_eq!(server.counts.longest_chunk.load(Ordering::SeqCst), expected);
+    }
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn leaks_nothing(server: &Server, round: impl Fn()) {
     panic!("every round leaves something behind: {history:#?}");
 }
 
-fn raise_descriptor_limit() {
+pub(super) fn raise_descriptor_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("read the limit");
     let wanted = 4096.min(hard);

@@ -113,7 +113,10 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
                 return Ok(ExitCode::SUCCESS);
             }
         }
-        let limits = Limits::default();
+        let descriptors = getrlimit(Resource::RLIMIT_NOFILE)
+            .map_or(usize::MAX, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX));
+        let limits =
+            Limits::default().fit_descriptors(descriptors, shards, config.services.len(), config.sockets.len());
         let services = Arc::new(WorkerServices { fleet: fleet.clone(), config: config.clone() });
         let mut running = Shards::start(shards, &limits, services).map_err(|error| format!("error: {error}"))?;
         hand_over(&config, &mut bound, &mut running, shards, &log)?;

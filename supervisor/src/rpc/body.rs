@@ -378,6 +378,10 @@ pub(crate) struct RemoteBody {
     remaining: Option<u64>,
     /// Bytes that may still come.
     left: u64,
+    /// Bytes to ask for at once.
+    chunk: u32,
+    /// Bytes that the open call asks for.
+    asked: u32,
     done: bool,
     /// The event, until its response is over.
     event: Option<Event>,
@@ -398,7 +402,19 @@ impl RemoteBody {
         let left = NonZeroU64::new(link.policy().response_body_bytes).map_or(u64::MAX, NonZeroU64::get);
         let deadline = event.deadline().map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
         let done = length == Some(0);
-        Self { source, link, call: None, remaining: length, left, done, event: Some(event), deadline, request }
+        Self {
+            source,
+            link,
+            call: None,
+            remaining: length,
+            left,
+            chunk: MAX_CHUNK,
+            asked: 0,
+            done,
+            event: Some(event),
+            deadline,
+            request,
+        }
     }
 
     fn violation(&self, what: &str) -> BodyError {
@@ -424,7 +440,7 @@ impl RemoteBody {
         let reply = response.get().map_err(|error| self.violation(&error.to_string()))?;
         let bytes = reply.get_bytes().map_err(|error| self.violation(&error.to_string()))?;
         self.done = reply.get_done();
-        if bytes.len() > MAX_CHUNK as usize {
+        if bytes.len() > self.asked as usize {
             return Err(self.violation("it sent more than it was asked for"));
         }
         if bytes.is_empty() && !self.done {
@@ -466,7 +482,8 @@ impl PullSource for RemoteBody {
         }
         let call = this.call.get_or_insert_with(|| {
             let mut request = this.source.pull_request();
-            request.get().set_max_bytes(MAX_CHUNK);
+            this.asked = this.chunk;
+            request.get().set_max_bytes(this.asked);
             let source = this.source.clone();
             let cancel = Box::new(move || {
                 let source = source.clone();
@@ -490,5 +507,9 @@ impl PullSource for RemoteBody {
 
     fn remaining(&self) -> Option<u64> {
         if self.done { Some(0) } else { self.remaining }
+    }
+
+    fn limit_chunk(self: Pin<&mut Self>, bytes: usize) {
+        self.get_mut().chunk = u32::try_from(bytes).map_or(MAX_CHUNK, |bytes| bytes.clamp(1, MAX_CHUNK));
     }
 }

@@ -158,12 +158,19 @@ impl<S: ClientIo> Watched<S> {
 
 impl<S: ClientIo> AsyncRead for Watched<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let limit = std::task::ready!(self.connection.poll_readable(cx));
         let before = buf.filled().len();
-        let result = self.with(|stream| stream.poll_read(cx, buf));
-        if result.is_ready() && buf.filled().len() > before && self.connection.phase() == Phase::Idle {
-            self.connection.set_phase(Phase::Head);
+        if buf.remaining() <= limit {
+            std::task::ready!(self.with(|stream| stream.poll_read(cx, buf)))?;
+        } else {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(limit));
+            std::task::ready!(self.with(|stream| stream.poll_read(cx, &mut part)))?;
+            let read = part.filled().len();
+            buf.advance(read);
         }
-        result
+        let read = buf.filled().len() - before;
+        self.connection.note_read(read, read == limit);
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::{
     client::ClientIo,
-    limits::{Activity, Limits, Phase, Shares, TickLimits, make_room, overdue},
+    limits::{Activity, CONNECTION_BUFFER, Limits, MAX_READ, Phase, Shares, TickLimits, make_room, overdue},
     upload::Upload,
 };
 
@@ -38,6 +38,10 @@ pub(crate) struct Connection {
     upload: RefCell<Option<Rc<Upload>>>,
     /// A body was not read to its end: the client may still be sending it.
     gave_up: Cell<bool>,
+    /// Bytes that may be read at once, or be a part of one head.
+    reading: Cell<usize>,
+    /// Bytes of the head that is being received.
+    head: Cell<usize>,
     /// Its socket, by number.
     holder: usize,
     shared: Rc<Shared>,
@@ -51,6 +55,34 @@ struct Shared {
     /// Somebody left, could make room, or came into an empty table. All who wait are on this thread and look at the table
     /// again without a pause before they wait, so that no notice is missed.
     changed: Notify,
+    /// Bytes that connections have beyond what each has to itself, for what they receive.
+    receiving: RefCell<Shares>,
+    /// The same for what they send.
+    sending: RefCell<Shares>,
+    /// Connections whose heads wait for bytes to receive into.
+    starved: RefCell<Vec<Waker>>,
+}
+
+/// Takes bytes for a connection of a socket, if there are so many.
+fn take(buffers: &RefCell<Shares>, holder: usize, bytes: usize) -> bool {
+    let mut buffers = buffers.borrow_mut();
+    let has = buffers.has(holder, bytes);
+    if has {
+        buffers.take(holder, bytes);
+    }
+    has
+}
+
+/// Bytes that a connection has for a response beyond what it has to itself.
+pub(crate) struct Lent {
+    connection: Rc<Connection>,
+    bytes: usize,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.connection.shared.sending.borrow_mut().give_back(self.connection.holder, self.bytes);
+    }
 }
 
 impl Connection {
@@ -70,6 +102,8 @@ impl Connection {
             stream: RefCell::new(None),
             upload: RefCell::new(None),
             gave_up: Cell::new(false),
+            reading: Cell::new(CONNECTION_BUFFER),
+            head: Cell::new(0),
             holder,
             shared,
         })
@@ -194,8 +228,63 @@ impl Connection {
         self.gave_up.get() || self.activity.get().phase == Phase::Head || self.upload.borrow().is_some()
     }
 
+    /// Bytes for a response beyond what the connection has to itself, if there are so many.
+    pub(crate) fn lend(self: &Rc<Self>, bytes: usize) -> Option<Lent> {
+        take(&self.shared.sending, self.holder, bytes).then(|| Lent { connection: self.clone(), bytes })
+    }
+
+    /// Whether the client does not take what is ready to be sent. The connection's task is woken when it does.
+    pub(crate) fn is_write_stalled(&self) -> bool {
+        self.activity.get().awaiting_write.is_some()
+    }
+
+    /// How many bytes may be read from the client now. For a head it waits until there may be more.
+    pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<usize> {
+        if self.phase() == Phase::Busy {
+            return Poll::Ready(self.reading.get().min(MAX_READ));
+        }
+        while self.head.get() >= self.reading.get() {
+            if !self.raise() {
+                self.shared.starved.borrow_mut().push(cx.waker().clone());
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(self.reading.get() - self.head.get())
+    }
+
+    /// Takes note of bytes that were read. `filled`: there may be as many again.
+    pub(crate) fn note_read(&self, bytes: usize, filled: bool) {
+        match self.phase() {
+            Phase::Busy if filled && self.reading.get() < MAX_READ => drop(self.raise()),
+            Phase::Busy => {}
+            phase => {
+                self.head.set(self.head.get() + bytes);
+                if phase == Phase::Idle && bytes > 0 {
+                    self.set_phase(Phase::Head);
+                }
+            }
+        }
+    }
+
+    /// Doubles what is read at once, for as long as the connection lasts: hyper does not give a buffer back. It has up to
+    /// two of them.
+    fn raise(&self) -> bool {
+        let more = self.reading.get();
+        let raised = take(&self.shared.receiving, self.holder, 2 * more);
+        if raised {
+            self.reading.set(more + more);
+        }
+        raised
+    }
+
+    /// What [`Connection::raise`] has taken.
+    fn raised(&self) -> usize {
+        2 * (self.reading.get() - CONNECTION_BUFFER)
+    }
+
     /// Marks the beginning of a request; the guard's end is the request's end.
     pub(crate) fn begin_request(self: &Rc<Self>) -> InFlight {
+        self.head.set(0);
         self.set_phase(Phase::Busy);
         InFlight { connection: self.clone() }
     }
@@ -205,6 +294,12 @@ impl Connection {
 /// whichever comes last.
 pub(crate) struct InFlight {
     connection: Rc<Connection>,
+}
+
+impl InFlight {
+    pub(crate) fn connection(&self) -> &Rc<Connection> {
+        &self.connection
+    }
 }
 
 impl Drop for InFlight {
@@ -232,7 +327,14 @@ impl ConnectionTable {
         Rc::new(ConnectionTable {
             connections: RefCell::default(),
             shares: RefCell::new(Shares::new(limits.connections, sockets)),
-            shared: Rc::new(Shared { clock: Cell::new(0), waiting: Cell::new(0), changed: Notify::new() }),
+            shared: Rc::new(Shared {
+                clock: Cell::new(0),
+                waiting: Cell::new(0),
+                changed: Notify::new(),
+                receiving: RefCell::new(Shares::new(limits.buffer_bytes / 2, sockets)),
+                sending: RefCell::new(Shares::new(limits.buffer_bytes / 2, sockets)),
+                starved: RefCell::default(),
+            }),
             limits: TickLimits::new(limits),
             draining: Cell::new(false),
             leaving: Cell::new(0),
@@ -298,6 +400,7 @@ impl ConnectionTable {
     pub(crate) fn tick(&self) {
         let now = self.shared.clock.get() + 1;
         self.shared.clock.set(now);
+        let starved = !self.shared.starved.borrow().is_empty();
         for (_, connection) in &*self.connections.borrow() {
             let activity = connection.activity.get();
             let busy = activity.phase == Phase::Busy;
@@ -305,6 +408,8 @@ impl ConnectionTable {
             if waiting_in_drain
                 || overdue(&activity, now, &self.limits).is_some()
                 || (busy && now > activity.since + 1 && connection.is_gone())
+                // What it was lent for a request that is over, others need.
+                || (starved && activity.phase == Phase::Idle && connection.raised() > 0)
             {
                 connection.tell(Order::Kill);
             }
@@ -368,6 +473,11 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.table.connections.borrow_mut().remove(self.key);
         self.table.shares.borrow_mut().give_back(self.connection.holder, 1);
+        let shared = &self.table.shared;
+        shared.receiving.borrow_mut().give_back(self.connection.holder, self.connection.raised());
+        for waiting in shared.starved.take() {
+            waiting.wake();
+        }
         if self.connection.evicted.get() {
             self.table.leaving.set(self.table.leaving.get() - 1);
         }

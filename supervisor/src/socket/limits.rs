@@ -25,6 +25,11 @@ pub struct Limits {
     /// share to itself; the others are for whoever comes first. At the limit, the one that has been waiting for its client
     /// the longest makes room; if all are at work, new ones wait in the kernel's queue.
     pub connections: usize,
+    /// Bytes that a shard may hold for its connections beyond what each of them has to itself, [`CONNECTION_BUFFER`]: long
+    /// one half for long heads and larger pieces of bodies that are received, the other for responses. They
+    /// are divided among the sockets as the connections are. Where there are none left, a longer head is not read on, and
+    /// bodies travel in small pieces.
+    pub buffer_bytes: usize,
     /// How long requests in flight may go on after a shutdown was asked for.
     pub drain_time: Duration,
     /// How often the limits above are looked at: the precision of each of them.
@@ -42,9 +47,39 @@ impl Default for Limits {
             write_stall: Duration::from_secs(60),
             linger_time: Duration::from_secs(10),
             connections: 10_000,
+            buffer_bytes: 128 << 20,
             drain_time: Duration::from_secs(30),
             tick: Duration::from_secs(1),
         }
+    }
+}
+
+/// Bytes that are read from, or pulled for, any connection at once. What one has buffered is at most twice that in each
+/// direction.
+pub const CONNECTION_BUFFER: usize = 16 << 10;
+
+/// Most bytes of a body that are read from a client at once.
+pub(crate) const MAX_READ: usize = 64 << 10;
+
+/// Descriptors that the supervisor itself has open: standard streams, the event loops, the log, files while they are read.
+const OWN_DESCRIPTORS: usize = 64;
+
+/// Descriptors of one worker process beside its event connections: the control connection, the process, its diagnostics and
+/// cgroup, and what is open while it is started.
+const WORKER_DESCRIPTORS: usize = 12;
+
+impl Limits {
+    /// Lowers [`Limits::connections`] to what the process's limit on descriptors leaves to each of so many shards, when
+    /// each of `workers` workers can have two processes at once, an old one and its successor.
+    ///
+    /// At least a quarter of the descriptors is for connections, whatever the number of workers.
+    pub fn fit_descriptors(mut self, descriptors: usize, shards: usize, workers: usize, sockets: usize) -> Limits {
+        // A socket listens once for each shard, and holds one accepted connection that waits for a place.
+        let sockets = 2 * sockets * shards + 4 * shards;
+        let fleet = 2 * workers * (WORKER_DESCRIPTORS + shards);
+        let left = descriptors.saturating_sub(OWN_DESCRIPTORS + sockets + fleet).max(descriptors / 4);
+        self.connections = self.connections.min(left / shards.max(1)).max(1);
+        self
     }
 }
 
@@ -220,6 +255,19 @@ mod tests {
         assert_eq!((shares.taken, shares.common_taken), (vec![0, 0], 0));
         assert!(Shares::new(100, 1).has(0, 100) && !Shares::new(100, 1).has(0, 101), "one holder has all of it");
         assert!(Shares::new(2, 8).has(7, 1), "each has something");
+    }
+
+    #[test]
+    fn connections_leave_descriptors_to_the_fleet() {
+        let connections = |descriptors, shards, workers, sockets| {
+            Limits::default().fit_descriptors(descriptors, shards, workers, sockets).connections
+        };
+        // 1000 - 64 - (2 * 1 * 1 + 4 * 1) - 2 * 1 * (12 + 1)
+        assert_eq!(connections(1000, 1, 1, 1), 904);
+        assert_eq!(connections(1000, 2, 1, 1), (1000 - 64 - 12 - 28) / 2);
+        assert_eq!(connections(1000, 1, 100, 1), 250, "a quarter at least");
+        assert_eq!(connections(1 << 20, 4, 10, 10), 10_000, "never more than the limit says");
+        assert_eq!(connections(0, 64, 1, 1), 1);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod upload;
 
 use std::{io, rc::Rc, time::Duration};
 
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::watch,
@@ -23,7 +24,7 @@ use tokio::{
 pub use self::{
     address::{AddressError, DEFAULT_HTTP_PORT, ListenAddress},
     http::{HttpSocket, serve_bytes},
-    limits::Limits,
+    limits::{CONNECTION_BUFFER, Limits},
     listener::{BoundSocket, ListenError, Listener},
 };
 use self::{connection::ConnectionTable, http::Peer};
@@ -97,6 +98,9 @@ enum Acceptor {
     Unix(UnixListener),
 }
 
+/// Bytes of responses that the kernel takes from us before it has sent them, for each connection.
+const NOTSENT_LOWAT: u32 = 64 << 10;
+
 /// What an [`Acceptor`] gives.
 enum ClientStream {
     Tcp(TcpStream),
@@ -110,6 +114,8 @@ impl Acceptor {
                 let (stream, address) = listener.accept().await?;
                 // A response is written whole; waiting for more to send would only delay it.
                 let _ = stream.set_nodelay(true);
+                // What the client has not been sent yet waits here, where it is counted, and not in the kernel.
+                let _ = SockRef::from(&stream).set_tcp_notsent_lowat(NOTSENT_LOWAT);
                 Ok((ClientStream::Tcp(stream), Peer::Ip(address)))
             }
             Acceptor::Unix(listener) => {

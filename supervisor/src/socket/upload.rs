@@ -17,7 +17,10 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::connection::{Connection, InFlight};
+use super::{
+    connection::{Connection, InFlight, Lent},
+    limits::CONNECTION_BUFFER,
+};
 use crate::body::{Body, BodyError, PullSource, next_chunk};
 
 /// Bytes of a body that are read away for the sake of the next request on the connection.
@@ -289,6 +292,12 @@ impl PullSource for Begun {
         pin!(next_chunk(&mut self.rest)).poll(cx)
     }
 
+    fn limit_chunk(mut self: Pin<&mut Self>, bytes: usize) {
+        if let Body::Pull(source) = &mut self.rest {
+            source.as_mut().limit_chunk(bytes);
+        }
+    }
+
     fn remaining(&self) -> Option<u64> {
         let first = self.first.as_ref().map_or(0, |first| first.as_ref().map_or(0, |chunk| chunk.len() as u64));
         self.rest.size_hint().exact().map(|rest| rest + first)
@@ -298,12 +307,31 @@ impl PullSource for Begun {
 /// A response's body on its way to the client; while it lives, the request is in flight.
 pub(crate) struct ResponseBody {
     body: Body,
-    _in_flight: Rc<InFlight>,
+    in_flight: Rc<InFlight>,
+    /// What it has for long chunks.
+    lent: Option<Lent>,
 }
 
+/// Bytes of a chunk where there is enough for it: a part of another one is in hyper's hands meanwhile.
+const LONG_CHUNK: usize = 256 << 10;
+
 impl ResponseBody {
-    pub(crate) fn new(body: Body, in_flight: Rc<InFlight>) -> Self {
-        ResponseBody { body, _in_flight: in_flight }
+    pub(crate) fn new(mut body: Body, in_flight: Rc<InFlight>) -> Self {
+        if let Body::Pull(source) = &mut body {
+            source.as_mut().limit_chunk(CONNECTION_BUFFER);
+        }
+        ResponseBody { body, in_flight, lent: None }
+    }
+
+    /// Has chunks be long while the source fills them and there is something to lend.
+    fn choose_chunk(&mut self, length: usize) {
+        let Body::Pull(source) = &mut self.body else { return };
+        match &self.lent {
+            None if length >= CONNECTION_BUFFER => self.lent = self.in_flight.connection().lend(2 * LONG_CHUNK),
+            Some(_) if length < CONNECTION_BUFFER => self.lent = None,
+            _ => return,
+        }
+        source.as_mut().limit_chunk(if self.lent.is_some() { LONG_CHUNK } else { CONNECTION_BUFFER });
     }
 }
 
@@ -312,7 +340,15 @@ impl http_body::Body for ResponseBody {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        if self.lent.is_none() && self.in_flight.connection().is_write_stalled() {
+            // hyper would take more than it can send. It asks again when it has sent what it has.
+            return Poll::Pending;
+        }
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            self.choose_chunk(frame.data_ref().map_or(0, Bytes::len));
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
