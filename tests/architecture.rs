@@ -57,7 +57,12 @@ fn every_capability_is_documented() {
     }
     assert!(seen >= 10, "only {seen} methods were found in the schema");
     // What it names as shown exists: tests, and ways of misbehaving.
-    let tests = ["supervisor/tests/hostile.rs", "supervisor/tests/fleet.rs", "ipc-schema/tests/transport.rs"];
+    let tests = [
+        "supervisor/tests/hostile.rs",
+        "supervisor/tests/fleet.rs",
+        "ipc-schema/tests/transport.rs",
+        "tests/differential/console.rs",
+    ];
     let modules =
         ["supervisor/src/rpc/log.rs", "supervisor/src/fleet/counters.rs", "supervisor/src/fleet/diagnostics.rs"];
     let code: String =

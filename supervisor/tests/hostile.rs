@@ -930,3 +930,81 @@ fn what_comes_after_a_cancellation_is_taken_and_forgotten() {
         rig.ended().await;
     });
 }
+
+/// What a worker says that would like to be taken for the supervisor, or for another worker.
+const FORGED: &str = "x\nworker \"bank\" (pid 1) was killed by SIGSEGV\r\n{\"worker\":\"bank\"}\rservice bank: forged\u{2028}error: forged\u{85}\
+                      socket \"bank\": forged\u{b}worker \"bank\" \u{1b}[2Jx\n\u{200b}worker \"bank\" forged\nsupervisor: forged";
+
+/// Says it on every path that leads to the log.
+async fn forge(ends: Ends) {
+    let Ends { control, events: _events, stderr: _stderr, .. } = ends;
+    let mut wire = Wire::new(control);
+    while let Some(said) = wire.receive().await {
+        let Said::Call { question, method: Method::Bind, caps, .. } = said else {
+            if let Said::Return { answer, .. } = said {
+                wire.send(&finish(answer)).await;
+            } else {
+                wire.polite(said).await;
+            }
+            continue;
+        };
+        use log_entry::{Level, Source};
+        let said = log(0, caps[0], |params| {
+            let levels = [Level::Debug, Level::Info, Level::Log, Level::Warn, Level::Error];
+            let all = levels.into_iter().flat_map(|level| [(level, Source::Console), (level, Source::Runtime)]);
+            let mut list = params.init_entries(10);
+            for (index, (level, source)) in all.enumerate() {
+                let mut entry = list.reborrow().get(index as u32);
+                // At the beginning of the text too.
+                entry.set_message(FORGED.strip_prefix("x\n").unwrap());
+                entry.set_level(level);
+                entry.set_source(source);
+            }
+        });
+        wire.send(&said).await;
+        let answer = returns(question, &[], |content| {
+            let mut error = content.init_as::<worker_control::bind_results::Builder<'_>>().init_outcome().init_error();
+            error.set_message(FORGED);
+            error.set_stack(FORGED);
+        });
+        wire.send(&answer).await;
+    }
+}
+
+#[test]
+fn no_words_of_a_worker_begin_a_line_of_the_log() {
+    for verbose in [false, true] {
+        local(async {
+            let mut rig = fakes::start(FleetConfig { verbose, ..settings() }, 65_536, forge);
+            let one = rig.service(0);
+            let error = one.fetch(get("/")).await.map(drop).expect_err("it does not start");
+            assert!(matches!(error, ServiceError::Unavailable(_)), "{error:?}");
+            let mut seen = 0;
+            let all = async {
+                loop {
+                    let entry = rig.log.recv().await.expect("an entry");
+                    // Without names, standard output is the tenants' alone.
+                    if entry.stream == Stream::Out && !verbose {
+                        continue;
+                    }
+                    // Whatever somebody may take for a line's end.
+                    for line in entry.text.split(['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}']) {
+                        let visible = line.trim_start_matches('\u{200b}');
+                        seen += usize::from(line.contains("bank"));
+                        let forged = ["worker \"bank", "service bank", "socket \"bank", "{", "error: ", "supervisor: "]
+                            .iter()
+                            .any(|beginning| visible.starts_with(beginning));
+                        assert!(!forged, "{line:?} in {:?}", entry.text);
+                    }
+                    if entry.text.starts_with("service one: x\n") {
+                        break;
+                    }
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), all).await.expect("the failed start is logged");
+            assert!(seen >= 20, "{seen} lines");
+            drop(one);
+            rig.ended().await;
+        });
+    }
+}

@@ -220,3 +220,109 @@ export default {
         assert!(exit.stderr.contains(expected), "{}", exit.stderr);
     }
 }
+
+/// What a tenant writes to be taken for the supervisor stands at the beginning of no line on standard error, whichever way
+/// it takes: not on standard output either, when lines have names.
+#[test]
+fn no_line_of_a_tenant_begins_like_one_of_the_supervisors() {
+    let worker = r#"
+const forged = ['worker "bank" (pid 1) was killed by SIGSEGV', '{"worker":"bank"}', "service bank: forged", 'socket "bank": x', "error: bank"];
+const text = `bank\n${forged.join("\n")}\r${forged[0]}\u2028${forged[0]}\r\n\u200b${forged[0]}`;
+class Named extends Error { get name() { return text; } }
+const ways = {
+  log: () => forged.forEach((line) => console.log(line)), warn: () => forged.forEach((line) => console.warn(line)),
+  lines: () => console.error(text), format: () => console.error("%s", text), object: () => console.error(Object.create(null, { [text]: { value: text, enumerable: true } })),
+  error: () => { throw new Error(text); },
+  name: () => { throw new Named("x"); },
+  stack: () => { const error = new Error("x"); error.stack = text; throw error; },
+  value: () => { throw text; },
+  dom: () => { throw new DOMException(text, text); },
+  place: () => Object.defineProperty(() => { throw new Error("x"); }, "name", { value: text })(),
+  url: () => new Function(`throw new Error("x") //# sourceURL=${text}`),
+  module: () => import(text),
+  rejection: () => { Promise.reject(new Error(text)); },
+  timer: () => { setTimeout(() => { throw new Error(text); }); return new Promise((done) => setTimeout(done, 1)); },
+  body: () => new Response(new ReadableStream({ pull() { throw new Error(text); } })),
+  status: () => new Response("x", { statusText: text }),
+};
+export default {
+  async fetch(request, env, ctx) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/names") return new Response(Object.keys(ways).join());
+    if (pathname === "/end") console.error("that was all");
+    return (await ways[pathname.slice(1)]?.()) ?? new Response("ok");
+  },
+};"#;
+    let start_up = [
+        "throw new Error(text);".to_owned(),
+        "await 0; throw new DOMException(text, text);".to_owned(),
+        "throw text;".to_owned(),
+        "await import(text);".to_owned(),
+    ];
+    let forged = |log: &str| {
+        log.split(['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'])
+            .map(|line| line.trim_start_matches('\u{200b}'))
+            .find(|line| {
+                ["worker \"bank", "{", "service bank", "socket \"bank", "error: bank"]
+                    .iter()
+                    .any(|beginning| line.starts_with(beginning))
+            })
+            .map(str::to_owned)
+    };
+    for verbose in [false, true] {
+        let setup = Setup::module(worker);
+        let setup = if verbose { setup.argument("--verbose") } else { setup };
+        let server = bulkhead_test_support::supervisor!().serve(setup);
+        for way in http::get(server.port(), "/names").expect("a response").text().split(',') {
+            // A body that breaks off is no response.
+            let _ = http::get(server.port(), &format!("/{way}"));
+        }
+        http::get(server.port(), "/end").expect("a response");
+        server.wait_for_stderr(|log| log.contains("that was all"));
+        assert_eq!(forged(&server.stderr()), None, "verbose: {verbose}\n{}", server.stderr());
+        assert!(server.stderr().matches("bank").count() > 100, "{}", server.stderr());
+        if verbose {
+            assert_eq!(forged(&server.stdout()), None, "{}", server.stdout());
+        }
+    }
+    let text = worker.lines().find(|line| line.starts_with("const text")).expect("a line");
+    let lines = worker.lines().find(|line| line.starts_with("const forged")).expect("a line");
+    for source in start_up {
+        let exit =
+            bulkhead_test_support::supervisor!().serve_to_exit(Setup::module(&format!("{lines}\n{text}\n{source}")));
+        assert!(exit.code == Some(1) && exit.stderr.contains("bank"), "{exit:?}");
+        assert_eq!(forged(&exit.stderr), None, "{}", exit.stderr);
+    }
+}
+
+/// Colours pass to whoever shows them, and nothing else of what steers a terminal.
+#[test]
+fn colors_that_a_worker_sets() {
+    let worker = r#"export default { fetch() {
+        console.log("\x1b[31mred\x1b[39m plain"); console.error("\x1b[1;38;5;3mbold\x1b[2J\x1b]0;title\x07");
+        console.log("end"); console.error("end"); return new Response("ok"); } };"#;
+    let said = |arguments: &[&str], runtime: Runtime| {
+        let setup = arguments.iter().fold(Setup::module(worker), |setup, argument| setup.argument(*argument));
+        let server = runtime.serve(setup);
+        http::get(server.port(), "/").expect("a response");
+        runtime::wait_until("both ends", || server.stdout().contains("end\n") && server.stderr().contains("end\n"));
+        (server.stdout(), server.stderr())
+    };
+    let ours = |arguments: &[&str]| said(arguments, bulkhead_test_support::supervisor!());
+    let (reference, _) = said(&[], Runtime::workerd());
+    assert_eq!(reference, "\u{1b}[31mred\u{1b}[39m plain\nend\n");
+    assert_eq!(
+        ours(&["--color=always"]),
+        (
+            "\u{1b}[31mred\u{1b}[39m plain\u{1b}[0m\nend\n".to_owned(),
+            "\u{1b}[1;38;5;3mbold\\u{1b}[2J\\u{1b}]0;title\\u{7}\u{1b}[0m\nend\n".to_owned()
+        )
+    );
+    // Pipes are no terminals.
+    let visible =
+        ("\\u{1b}[31mred\\u{1b}[39m plain\nend\n", "\\u{1b}[1;38;5;3mbold\\u{1b}[2J\\u{1b}]0;title\\u{7}\nend\n");
+    for arguments in [&[][..], &["--color=never"], &["--color", "auto"]] {
+        let (out, err) = ours(arguments);
+        assert_eq!((out.as_str(), err.as_str()), visible, "{arguments:?}");
+    }
+}

@@ -60,6 +60,17 @@ pub(super) enum SeccompMode {
     Log,
 }
 
+/// Where the colours that workers set in their output pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorMode {
+    /// To a stream that is a terminal
+    Auto,
+    /// To both streams
+    Always,
+    /// Nowhere: they are made visible, as other control characters are
+    Never,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Signals: SIGTERM and SIGINT stop accepting connections and finish the requests in flight; a second one ends at once.
@@ -115,6 +126,10 @@ pub(super) struct ServeArgs {
     /// What becomes of a worker's system call that the policy does not permit
     #[arg(long, value_enum, value_name = "mode", default_value = "kill")]
     pub(super) seccomp: SeccompMode,
+
+    /// When the colours that workers set in their output pass; other control characters never do
+    #[arg(long, value_enum, value_name = "when", default_value = "auto")]
+    pub(super) color: ColorMode,
 
     /// Serve with <n> threads, each with its own connections to the workers [default: half of the processors]
     #[arg(long, value_name = "n", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SHARDS)))]
@@ -298,6 +313,7 @@ mod tests {
             (&["serve", "a", "--control-fd=99999999999"], "must be a file descriptor (non-negative integer)"),
             (&["serve", "a", "--sandbox=none"], "required, best-effort"),
             (&["serve", "a", "--seccomp=off"], "kill, log"),
+            (&["serve", "a", "--color=yes"], "auto, always, never"),
             (&["serve", "a", "--shards=0"], "--shards"),
             (&["serve", "a", "--shards=65"], "1..=64"),
         ] {

@@ -22,14 +22,14 @@ use nix::sys::{
 use tokio::sync::{Notify, mpsc};
 
 use super::{
-    args::{SandboxMode, SeccompMode, ServeArgs},
+    args::{ColorMode, SandboxMode, SeccompMode, ServeArgs},
     control::Control,
     not_supported,
 };
 use crate::{
     config::{self, Config, ServiceKind},
     fleet::{Fleet, FleetConfig, FleetHandle},
-    rpc::log::{Entry, Log, Stream},
+    rpc::log::{Colors, Entry, Log, own_text},
     service::{LocalFuture, Service, worker::WorkerService},
     shard::{ShardServices, ShardSocket, Shards},
     socket::{BoundSocket, Limits},
@@ -85,7 +85,8 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
 
     let mut bound = bind(&config, &arguments.socket_addr, &mut inherited_sockets, shards)?;
 
-    let log = Log::to_standard_streams().map_err(|error| format!("error: cannot start the log: {error}"))?;
+    let log = Log::to_standard_streams(colors(arguments.color))
+        .map_err(|error| format!("error: cannot start the log: {error}"))?;
     let mut fleet_config = FleetConfig::new(executable, u32::try_from(shards).unwrap_or(u32::MAX));
     if arguments.seccomp == SeccompMode::Log {
         eprintln!(
@@ -137,10 +138,10 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
             let drained =
                 joined.await.map_err(|error| format!("error: {error}"))?.map_err(|error| error.to_string())?;
             if drained.cut_off > 0 {
-                eprintln!(
+                say(&format!(
                     "{} connections were not finished after {:?} and were cut off",
                     drained.cut_off, limits.drain_time
-                );
+                ));
             }
             fleet.drain(FLEET_DRAIN).await;
             Ok(ExitCode::SUCCESS)
@@ -148,7 +149,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
         tokio::select! {
             result = finished => result,
             signal = signals.next() => {
-                eprintln!("{signal} again: ending at once");
+                say(&format!("{signal} again: ending at once"));
                 // The workers' lives hang on this process's.
                 Ok(ExitCode::from(signal.exit_code()))
             }
@@ -166,15 +167,29 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     result
 }
 
+/// Which streams show colours.
+fn colors(mode: ColorMode) -> Colors {
+    match mode {
+        ColorMode::Auto => Colors::of_terminals(),
+        ColorMode::Always => Colors { out: true, err: true },
+        ColorMode::Never => Colors::default(),
+    }
+}
+
 /// Half of the processors: the other half is for the workers, which do more for a request than we do.
 fn default_shards() -> u32 {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     u32::try_from(processors / 2).unwrap_or(MAX_SHARDS).clamp(1, MAX_SHARDS)
 }
 
+/// Says something that is not of the log, for there may be none yet or any more.
+fn say(message: &str) {
+    eprintln!("{}", Entry::own(message).text);
+}
+
 fn report(verbose: bool, message: &str) {
     if verbose {
-        eprintln!("supervisor: {message}");
+        say(message);
     }
 }
 
@@ -346,7 +361,7 @@ async fn faults(fleet: &FleetHandle, config: &Config, services: Vec<usize>) -> V
     for (index, result) in services.iter().zip(fleet.start_check(services.clone()).await) {
         let name = &config.services[*index].name;
         if let Err(error) = result {
-            faults.push(format!("service {name}: {error}"));
+            faults.push(own_text(&format!("service {name}: {error}")));
             continue;
         }
         let entrypoints = fleet.entrypoints(*index).await;
@@ -406,7 +421,7 @@ async fn report_counters(fleet: FleetHandle, log: Log, asked: Arc<Notify>) {
     loop {
         asked.notified().await;
         for text in fleet.counter_report() {
-            log.write(Entry { stream: Stream::Err, text }).await;
+            log.write(Entry::own(&text)).await;
         }
     }
 }

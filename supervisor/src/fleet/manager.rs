@@ -992,7 +992,7 @@ fn read_outcome(
             } else {
                 format!("{message}\n{stack}")
             };
-            Err(StartError::Code(crate::rpc::log::tenant_text(&all, None)))
+            Err(StartError::Code(all))
         }
     }
 }

@@ -13,7 +13,7 @@ use bulkhead_ipc::{
 
 use crate::fleet::reason::quote;
 
-use super::log::{Entry, Log, Stream, tenant_text};
+use super::log::{Entry, Log, Stream};
 
 /// Entries in one call.
 const MAX_ENTRIES: u32 = 4096;
@@ -89,12 +89,13 @@ impl Host {
                 log_entry::Level::Debug | log_entry::Level::Info | log_entry::Level::Log if is_console => Stream::Out,
                 _ => Stream::Err,
             };
-            let mut text = tenant_text(text, self.prefix.as_deref());
-            if !is_console && self.prefix.is_none() {
-                // The runtime speaks about this worker; what the worker prints itself is as the reference prints it.
-                text.insert_str(0, &format!("worker \"{}\": ", self.name));
-            }
-            entries.push(Entry { stream, text });
+            let prefix = self.prefix.as_deref();
+            entries.push(if is_console {
+                Entry::console(stream, text, prefix, self.log.colors())
+            } else {
+                // The runtime speaks about this worker, or the worker in its place.
+                Entry::runtime(&self.name, text, prefix)
+            });
         }
         Ok(entries)
     }

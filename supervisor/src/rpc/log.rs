@@ -2,8 +2,16 @@
 //!
 //! One thread writes; everybody else hands over through a bounded queue, so that a reader of standard output that stalls
 //! delays the workers that log and nobody else.
+//!
+//! All text of tenants goes through an [`Entry`], which sees to it that no line of theirs can be taken for one of the
+//! supervisor's. Standard output has tenants' lines alone. On standard error a line of the supervisor's begins with one of
+//! [`OWN_BEGINNINGS`], and no line of a tenant's does: it has the worker's name before it, or is indented.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{
+    io::{IsTerminal, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -22,13 +30,98 @@ pub enum Stream {
     Err,
 }
 
-/// Text to be written, without its last line end.
+/// What the supervisor's lines begin with; any other text of its own has the word `supervisor` put before it.
+const OWN_BEGINNINGS: &[&str] = &[
+    "worker \"",
+    "socket \"",
+    "Socket \"",
+    "service ",
+    "supervisor: ",
+    "a blank worker",
+    "the pool of blank workers",
+    "processor time and memory of workers",
+    "error: ",
+    "warning: ",
+    "{\"worker\"",
+];
+
+/// What further lines of a text of the supervisor's begin with, and lines of tenants that begin like one of its own.
+const INDENTATION: &str = "    ";
+
+/// The streams that show colours: there, sequences of tenants that set colours and fonts pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Colors {
+    /// Standard output.
+    pub out: bool,
+    /// Standard error.
+    pub err: bool,
+}
+
+impl Colors {
+    /// Whatever is a terminal shows colours.
+    pub fn of_terminals() -> Self {
+        Self { out: std::io::stdout().is_terminal(), err: std::io::stderr().is_terminal() }
+    }
+
+    fn of(self, stream: Stream) -> bool {
+        match stream {
+            Stream::Out => self.out,
+            Stream::Err => self.err,
+        }
+    }
+}
+
+/// Text to be written, without its last line end, in which nothing passes for what it is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// Where it goes.
     pub stream: Stream,
     /// The text; may have several lines.
     pub text: String,
+}
+
+impl Entry {
+    /// What the supervisor says, on standard error. It may quote tenants: lines after the first are indented, and control
+    /// characters are made visible.
+    pub fn own(text: &str) -> Self {
+        let text = if OWN_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)) {
+            own_text(text)
+        } else {
+            own_text(&format!("supervisor: {text}"))
+        };
+        Self { stream: Stream::Err, text }
+    }
+
+    /// What a worker's console says: each line with `prefix` before it, or as it is. In the latter case lines on standard
+    /// error that begin like the supervisor's are indented.
+    pub fn console(stream: Stream, text: &str, prefix: Option<&str>, colors: Colors) -> Self {
+        let mut clean = String::with_capacity(text.len() + prefix.map_or(0, str::len));
+        for (index, line) in lines(text).enumerate() {
+            if index > 0 {
+                clean.push('\n');
+            }
+            match prefix {
+                Some(prefix) => clean.push_str(prefix),
+                None if stream == Stream::Err && seems_own(line) => clean.push_str(INDENTATION),
+                None => {}
+            }
+            make_visible(line, colors.of(stream), &mut clean);
+        }
+        if colors.of(stream) && clean.contains(ESCAPE) {
+            // What comes next is not the tenant's.
+            clean.push_str("\u{1b}[0m");
+        }
+        Self { stream, text: clean }
+    }
+
+    /// What the runtime within the process of the worker `name` says about it, on standard error.
+    pub fn runtime(name: &str, text: &str, prefix: Option<&str>) -> Self {
+        match prefix {
+            Some(prefix) => Self::console(Stream::Err, text, Some(prefix), Colors::default()),
+            None => Self::own(&format!("worker \"{name}\": {text}")),
+        }
+    }
 }
 
 /// Longest wait for the queue to be written when the program ends.
@@ -48,15 +141,17 @@ enum Order {
 pub struct Log {
     queue: mpsc::Sender<Order>,
     places: Arc<Semaphore>,
+    colors: Colors,
 }
 
 impl Log {
-    /// A log that writes to standard output and standard error on a thread of its own.
+    /// A log that writes to standard output and standard error on a thread of its own, where `colors` are shown.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn to_standard_streams() -> std::io::Result<Self> {
-        let (log, mut orders) = Self::with_room(QUEUE);
+    pub fn to_standard_streams(colors: Colors) -> std::io::Result<Self> {
+        let (mut log, mut orders) = Self::with_room(QUEUE);
+        log.colors = colors;
         std::thread::Builder::new().name("log".into()).spawn(move || {
             while let Some(order) = orders.blocking_recv() {
                 let (mut entry, _place) = match order {
@@ -82,7 +177,7 @@ impl Log {
 
     fn with_room(room: usize) -> (Self, mpsc::Receiver<Order>) {
         let (queue, orders) = mpsc::channel(room + RESERVED);
-        (Self { queue, places: Arc::new(Semaphore::new(room)) }, orders)
+        (Self { queue, places: Arc::new(Semaphore::new(room)), colors: Colors::default() }, orders)
     }
 
     /// A log that hands its entries to the caller, with room for `room` of them.
@@ -102,9 +197,15 @@ impl Log {
         .await;
     }
 
-    /// Writes a line of the supervisor's own. Dropped when the queue is full: whoever calls this must not wait.
-    pub fn event(&self, line: impl Into<String>) {
-        let _ = self.queue.try_send(Order::Write(Entry { stream: Stream::Err, text: line.into() }, None));
+    /// The streams of this log that show colours.
+    pub fn colors(&self) -> Colors {
+        self.colors
+    }
+
+    /// Writes what the supervisor says, an [`Entry::own`]. Dropped when the queue is full: whoever calls this must not
+    /// wait.
+    pub fn event(&self, text: impl AsRef<str>) {
+        let _ = self.queue.try_send(Order::Write(Entry::own(text.as_ref()), None));
     }
 
     /// Writes an entry, and waits for room.
@@ -138,26 +239,78 @@ impl Entries {
     }
 }
 
-/// Makes a tenant's text fit to be written: line ends and tabs stay, as with the reference; other control characters,
-/// which could steer the terminal of whoever reads the log, become visible. With a prefix, every line begins with it, so
-/// that no line can pass for another worker's or the supervisor's.
-pub fn tenant_text(text: &str, prefix: Option<&str>) -> String {
-    let mut clean = String::with_capacity(text.len() + prefix.map_or(0, str::len));
-    clean.push_str(prefix.unwrap_or_default());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\r' if chars.peek() == Some(&'\n') => {}
-            '\n' => {
-                clean.push('\n');
-                clean.push_str(prefix.unwrap_or_default());
+/// Text of the supervisor's that may quote tenants: each line but the first is indented, and control characters are made
+/// visible.
+pub fn own_text(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for (index, line) in lines(text.trim_end()).enumerate() {
+        if index > 0 {
+            clean.push('\n');
+            // Places are indented as it is, in the reference's way.
+            if !line.is_empty() && !line.starts_with([' ', '\t']) {
+                clean.push_str(INDENTATION);
             }
+        }
+        make_visible(line, false, &mut clean);
+    }
+    clean
+}
+
+/// The lines of a text, which end with a line feed or with both characters.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line))
+}
+
+/// Whether a line can be taken for one of the supervisor's: it begins like one, after what nobody sees.
+fn seems_own(line: &str) -> bool {
+    let mut rest = line;
+    loop {
+        let seen = rest.trim_start_matches(is_invisible);
+        let seen = color_sequence(seen).map_or(seen, |length| &seen[length..]);
+        if seen.len() == rest.len() {
+            break;
+        }
+        rest = seen;
+    }
+    OWN_BEGINNINGS.iter().any(|beginning| rest.starts_with(beginning))
+}
+
+/// Characters that take no room.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+const ESCAPE: char = '\u{1b}';
+
+/// The length of the sequence at the beginning of `text` that sets colours and fonts (ECMA-48, 8.3.117 SGR), if there is
+/// one.
+fn color_sequence(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let length = parameters.bytes().position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':'))?;
+    (parameters.as_bytes()[length] == b'm').then_some(length + 3)
+}
+
+/// Adds a line to `clean`. Tabs stay; other control characters, which could steer the terminal of whoever reads the log,
+/// become visible, and so do characters that end a line or turn the direction of writing. With `colors` what sets colours
+/// stays.
+fn make_visible(line: &str, colors: bool, clean: &mut String) {
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        if colors && let Some(length) = color_sequence(rest) {
+            clean.push_str(&rest[..length]);
+            rest = &rest[length..];
+            continue;
+        }
+        match c {
             '\t' => clean.push('\t'),
+            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => clean.extend(c.escape_unicode()),
             c if c.is_control() => clean.extend(c.escape_unicode()),
             c => clean.push(c),
         }
+        rest = &rest[c.len_utf8()..];
     }
-    clean
 }
 
 #[cfg(test)]
@@ -167,7 +320,7 @@ mod tests {
     #[tokio::test]
     async fn who_fills_the_queue_keeps_no_line_of_the_supervisor_out() {
         let (log, mut entries) = Log::to_channel(2);
-        let flood = || log.write(Entry { stream: Stream::Out, text: "flood".into() });
+        let flood = || log.write(Entry::console(Stream::Out, "flood", None, Colors::default()));
         flood().await;
         flood().await;
         let third = tokio::time::timeout(Duration::from_millis(10), flood()).await;
@@ -181,11 +334,59 @@ mod tests {
         flood().await;
     }
 
+    fn console(stream: Stream, text: &str, prefix: Option<&str>) -> String {
+        Entry::console(stream, text, prefix, Colors::default()).text
+    }
+
     #[test]
     fn tenants_cannot_steer_the_terminal_or_pass_for_others() {
-        assert_eq!(tenant_text("a\tb\r\nc", None), "a\tb\nc");
-        assert_eq!(tenant_text("\u{1b}[31mred\u{7}\r", None), "\\u{1b}[31mred\\u{7}\\u{d}");
-        assert_eq!(tenant_text("\u{9b}31m", None), "\\u{9b}31m");
-        assert_eq!(tenant_text("x\nworker \"other\": y", Some("[a] ")), "[a] x\n[a] worker \"other\": y");
+        let out = |text| console(Stream::Out, text, None);
+        assert_eq!(out("a\tb\r\nc"), "a\tb\nc");
+        assert_eq!(out("\u{1b}[31mred\u{7}\rx"), "\\u{1b}[31mred\\u{7}\\u{d}x");
+        assert_eq!(out("\u{9b}31m\u{85}\u{2028}\u{202e}"), "\\u{9b}31m\\u{85}\\u{2028}\\u{202e}");
+        assert_eq!(console(Stream::Out, "x\nworker \"other\": y", Some("[a] ")), "[a] x\n[a] worker \"other\": y");
+    }
+
+    #[test]
+    fn no_line_of_a_console_begins_like_the_supervisors() {
+        // Standard output has none of the supervisor's.
+        assert_eq!(console(Stream::Out, "worker \"a\" x\n", None), "worker \"a\" x\n");
+        for beginning in OWN_BEGINNINGS {
+            for text in
+                [format!("{beginning}x"), format!("\u{200b}\u{feff}{beginning}x"), format!("\u{1b}[1;31m{beginning}")]
+            {
+                for colors in [Colors::default(), Colors { out: true, err: true }] {
+                    let entry = Entry::console(Stream::Err, &format!("y\n{text}\n{text}"), None, colors);
+                    let lines: Vec<&str> = entry.text.split('\n').collect();
+                    assert_eq!((lines.len(), lines[0]), (3, "y"));
+                    assert!(lines[1..].iter().all(|line| line.starts_with(INDENTATION)), "{:?}", entry.text);
+                }
+            }
+        }
+        assert_eq!(console(Stream::Err, "warn\n  at worker \"a\"", None), "warn\n  at worker \"a\"");
+    }
+
+    #[test]
+    fn quoted_tenants_begin_no_line() {
+        let forged =
+            "Uncaught x\nworker \"bank\" (pid 1) was killed by SIGSEGV\r\n{\"worker\":1}\rerror: \u{2028}error: ";
+        let clean = "Uncaught x\n    worker \"bank\" (pid 1) was killed by SIGSEGV\n    {\"worker\":1}\\u{d}error: \\u{2028}error:";
+        assert_eq!(Entry::own(&format!("service a: {forged}")).text, format!("service a: {clean}"));
+        assert_eq!(Entry::runtime("a", forged, None).text, format!("worker \"a\": {clean}"));
+        assert_eq!(Entry::runtime("a", "x\nerror: y", Some("[a] ")).text, "[a] x\n[a] error: y");
+        assert_eq!(Entry::own("Uncaught x\n  at a:1:1\n\ty").text, "supervisor: Uncaught x\n  at a:1:1\n\ty");
+    }
+
+    #[test]
+    fn colors_pass_where_they_are_shown_and_nothing_else_does() {
+        let colors = Colors { out: true, err: false };
+        let out = |text: &str| Entry::console(Stream::Out, text, None, colors).text;
+        assert_eq!(out("\u{1b}[31mred\u{1b}[39m x"), "\u{1b}[31mred\u{1b}[39m x\u{1b}[0m");
+        assert_eq!(out("\u{1b}[38;2;1:2mx\u{1b}[m"), "\u{1b}[38;2;1:2mx\u{1b}[m\u{1b}[0m");
+        for steering in ["[2J", "]0;title\u{7}", "[31", "[?25lm", "c", "[1A", "[31 m", "P", ""] {
+            let text = out(&format!("\u{1b}{steering}"));
+            assert!(!text.contains(ESCAPE), "{text:?}");
+        }
+        assert_eq!(Entry::console(Stream::Err, "\u{1b}[31m", None, colors).text, "\\u{1b}[31m");
     }
 }

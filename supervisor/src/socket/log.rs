@@ -38,7 +38,10 @@ impl FailureLog {
             if suppressed > 0 {
                 self.log.event(format!("socket \"{socket}\": {suppressed} more failed requests were not logged"));
             }
-            self.log.event(format!("socket \"{socket}\": {}", printable(text)));
+            let text = text.trim_end();
+            let (text, rest) =
+                if text.len() > TEXT { (&text[..text.floor_char_boundary(TEXT)], "…") } else { (text, "") };
+            self.log.event(format!("socket \"{socket}\": {text}{rest}"));
         }
     }
 }
@@ -62,23 +65,6 @@ impl Rate {
     }
 }
 
-/// A tenant's text as lines that cannot be taken for ours: control characters are escaped, further lines are indented.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(TEXT));
-    for character in text.trim_end().chars() {
-        if out.len() >= TEXT {
-            out.push('…');
-            break;
-        }
-        match character {
-            '\n' => out.push_str("\n    "),
-            character if character.is_control() => out.extend(character.escape_default()),
-            character => out.push(character),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,8 +80,15 @@ mod tests {
     }
 
     #[test]
-    fn no_text_looks_like_another_line_of_the_log() {
-        assert_eq!(printable("a\nsocket \"x\": b\x1b[0m\r\n"), "a\n    socket \"x\": b\\u{1b}[0m");
-        assert!(printable(&"ä".repeat(100_000)).len() < TEXT + 8);
+    fn a_text_is_cut_and_begins_no_line() {
+        let (log, mut entries) = Log::to_channel(4);
+        let mut failures = FailureLog::new(log);
+        let mut logged = |text: &str| {
+            failures.failure(Instant::now(), "http", text);
+            entries.try_recv().expect("an entry").text
+        };
+        assert_eq!(logged("a\nsocket \"x\": b\x1b[0m\r\n"), "socket \"http\": a\n    socket \"x\": b\\u{1b}[0m");
+        let long = logged(&"ä".repeat(100_000));
+        assert!(long.len() < TEXT + 32 && long.ends_with("ä…"), "{} bytes", long.len());
     }
 }
