@@ -305,6 +305,7 @@
   };
 
   // Before `workers_api_getters_setters_on_prototype` attributes are own properties of each object.
+  const { native } = internal;
   const MapConstructor = Map;
   const mapGet = uncurryThis(Map.prototype.get);
   const mapSet = uncurryThis(Map.prototype.set);
@@ -335,7 +336,7 @@
       const accessors = mapGet(moved, prototype);
       if (accessors === undefined) continue;
       for (let i = 0; i < accessors.length; i++) {
-        internal.native.defineAttribute(object, accessors[i].name, accessors[i].get, accessors[i].set);
+        native.defineAttribute(object, accessors[i].name, accessors[i].get, accessors[i].set);
       }
     }
   };
