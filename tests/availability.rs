@@ -289,6 +289,8 @@ fn requests_that_are_opened_and_closed() {
         let clients = Crowd::open(scene.left(), count, request.as_bytes());
         scene.neighbour_notices_little();
         drop(clients);
+        // Who has gone makes room for who is there.
+        assert_eq!(http::get(scene.left(), "/").expect("a response").status, 200);
     }
     scene.ends_unharmed();
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// The places of one process, as far as one shard fills them.
 #[derive(Debug)]
@@ -10,6 +10,8 @@ pub(crate) struct Places {
     max: usize,
     max_waiting: usize,
     state: RefCell<State>,
+    /// Told when somebody begins to wait, and again from time to time. One of those who could make room hears of it.
+    crowded: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -21,6 +23,9 @@ struct State {
     waiting: VecDeque<oneshot::Sender<Place>>,
     closed: bool,
 }
+
+/// How often who waits for a place has somebody asked to make room.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +41,7 @@ pub(crate) enum NoPlace {
 impl Places {
     /// So many places, for which so many may wait.
     pub(crate) fn new(max: usize, max_waiting: usize) -> Rc<Self> {
-        Rc::new(Self { max, max_waiting, state: RefCell::default() })
+        Rc::new(Self { max, max_waiting, state: RefCell::default(), crowded: Notify::new() })
     }
 
     /// A place, at the latest after `patience`. Who gives up waiting gives up the place.
@@ -61,10 +66,30 @@ impl Places {
             state.waiting.push_back(sender);
             place
         };
+        let ask_for_room = async {
+            loop {
+                self.crowded.notify_one();
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        };
+        let place = async {
+            tokio::select! {
+                place = place => place,
+                never = ask_for_room => never,
+            }
+        };
         match tokio::time::timeout(patience, place).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) => Err(NoPlace::Closed),
             Err(_) => Err(NoPlace::Late),
+        }
+    }
+
+    /// Resolves when somebody waits for a place, for one of those that ask at a time: to be asked by who holds a place that
+    /// may be of no use to anybody.
+    pub(crate) async fn crowded(&self) {
+        while self.state.borrow().waiting.iter().all(oneshot::Sender::is_closed) {
+            self.crowded.notified().await;
         }
     }
 
@@ -214,6 +239,30 @@ mod tests {
             assert_eq!(places.enter(PATIENCE).await.unwrap_err(), NoPlace::Closed);
             drop(place);
             assert_eq!(places.taken(), 0);
+        });
+    }
+
+    #[test]
+    fn who_waits_has_one_make_room_who_can() {
+        local(async {
+            let places = Places::new(2, 2);
+            let (one, two) =
+                (places.enter(PATIENCE).await.expect("a place"), places.enter(PATIENCE).await.expect("a place"));
+            let crowd = |place: Place| {
+                let places = places.clone();
+                tokio::task::spawn_local(async move {
+                    places.crowded().await;
+                    drop(place);
+                })
+            };
+            let (one, two) = (crowd(one), crowd(two));
+            tokio::task::yield_now().await;
+            assert!(!one.is_finished() && !two.is_finished());
+            let place = places.enter(PATIENCE).await.expect("room was made");
+            tokio::task::yield_now().await;
+            assert!(one.is_finished() != two.is_finished(), "by one of them, and not by both");
+            drop(place);
+            two.abort();
         });
     }
 

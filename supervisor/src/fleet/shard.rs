@@ -443,4 +443,13 @@ impl DispatcherCache {
         }
         Err(ServiceError::Unavailable("its processes exhaust their memory".into()))
     }
+
+    /// Resolves when a request waits for a place at the process that was used last.
+    pub(crate) async fn crowded(&self) {
+        let places = self.last.borrow().as_ref().map(|(link, _)| link.places.clone());
+        match places {
+            Some(places) => places.crowded().await,
+            None => std::future::pending().await,
+        }
+    }
 }

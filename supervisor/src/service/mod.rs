@@ -56,4 +56,9 @@ pub enum ServiceError {
 pub trait Service {
     /// Answers one request. Dropping the future, or later the response's body, cancels the work for it.
     fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>>;
+
+    /// Resolves when a request waits for others to end, and whoever asks is to end one that nobody may be waiting for.
+    fn crowded(&self) -> LocalFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 }

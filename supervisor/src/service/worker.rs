@@ -157,6 +157,10 @@ impl Service for WorkerService {
     fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
         Box::pin(self.answer(request))
     }
+
+    fn crowded(&self) -> LocalFuture<'_, ()> {
+        Box::pin(self.dispatcher.crowded())
+    }
 }
 
 /// Ends the process that sent what no correct worker sends.

@@ -198,6 +198,12 @@ impl Connection {
         Poll::Pending
     }
 
+    /// Whether the client has shut its sending side down, or may have gone, while its request is being answered.
+    pub(crate) fn is_half_closed(&self) -> bool {
+        let activity = self.activity.get();
+        activity.phase == Phase::Busy && activity.half_closed.is_some()
+    }
+
     /// Whether the kernel knows that the client has gone. For those that nobody reads from.
     fn is_gone(&self) -> bool {
         self.stream.borrow().as_ref().is_some_and(|stream| stream.borrow().is_gone())

@@ -95,6 +95,7 @@ impl HttpSocket {
         {
             let mut served = pin!(self.builder.serve_connection(io, service));
             let mut draining = false;
+            let mut crowded = None;
             poll_fn(|cx| {
                 match connection.poll_order(cx) {
                     Order::Run => {}
@@ -111,7 +112,16 @@ impl HttpSocket {
                     return Poll::Ready(());
                 }
                 connection.poll_leftover(cx);
-                connection.poll_gone(cx)
+                if connection.poll_gone(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                // Who may have gone makes room for who is there.
+                if connection.is_half_closed()
+                    && crowded.get_or_insert_with(|| self.service.crowded()).as_mut().poll(cx).is_ready()
+                {
+                    return Poll::Ready(());
+                }
+                Poll::Pending
             })
             .await;
         }
