@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use super::{Outlet, promise, timers::Timers};
 use crate::{
-    isolate::Isolate,
+    isolate::{Isolate, continuations},
     limits::{self, Limit},
     log::{Level, Source},
 };
@@ -137,6 +137,12 @@ impl Contexts {
         self.check();
     }
 
+    /// Whether script of the event with this number may run.
+    pub(crate) fn is_live(&self, number: u64) -> bool {
+        let live = self.live.borrow();
+        live.get(&number).and_then(Weak::upgrade).is_some_and(|context| context.breach.get().is_none())
+    }
+
     fn stands_still(&self) -> bool {
         self.going_on.get() == 0 && self.undelivered.get() == 0
     }
@@ -207,17 +213,10 @@ impl IoContext {
         &self.outlet
     }
 
-    /// The number of the event whose script is running, which may be over; `None` while modules are evaluated.
-    fn number(scope: &v8::PinScope<'_, '_>) -> Option<u64> {
-        let data = scope.get_continuation_preserved_embedder_data();
-        // No process lives to see 2^53 events.
-        v8::Local::<v8::Number>::try_from(data).ok().map(|number| number.value() as u64)
-    }
-
     /// The context of the event whose script is running; `None` while modules are evaluated, and for what is left of an
     /// event that is over.
     pub fn current(scope: &v8::PinScope<'_, '_>) -> Option<Rc<IoContext>> {
-        let number = Self::number(scope)?;
+        let number = continuations::number(scope)?;
         let isolate = Isolate::of(scope);
         let live = isolate.contexts.live.borrow();
         live.get(&number)?.upgrade()
@@ -226,7 +225,7 @@ impl IoContext {
     /// The current context, or the reference's exception for I/O in the global scope.
     pub fn require(scope: &v8::PinScope<'_, '_>) -> Result<Rc<IoContext>, Error> {
         Self::current(scope).ok_or_else(|| {
-            if Self::number(scope).is_some() {
+            if continuations::number(scope).is_some() {
                 return Error::error(
                     "The request that this code belongs to has ended. I/O, timers and random values are not available \
                      to what is left of it.",
@@ -326,6 +325,7 @@ impl IoContext {
     pub fn enter<R>(self: &Rc<Self>, body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {
         self.hung.set(false);
         let (result, used, breach) = self.isolate.enter_event(self.used.get(), |scope| {
+            self.isolate.continuations.enter(self.id);
             let id = v8::Number::new(scope, self.id as f64);
             scope.set_continuation_preserved_embedder_data(id.into());
             let result = body(scope);
@@ -333,6 +333,7 @@ impl IoContext {
             self.isolate.after_microtasks(scope);
             let undefined = v8::undefined(scope);
             scope.set_continuation_preserved_embedder_data(undefined.into());
+            self.isolate.continuations.enter(0);
             result
         });
         self.charge(used, breach);

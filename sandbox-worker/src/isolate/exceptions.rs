@@ -122,6 +122,10 @@ pub fn report_exception<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Loc
 pub(crate) type Rejections = Vec<(v8::Global<v8::Promise>, v8::Global<v8::Value>)>;
 
 pub(super) extern "C" fn promise_rejected(message: v8::PromiseRejectMessage<'_>) {
+    // What was dropped is no failure of anybody.
+    if super::continuations::drops() {
+        return;
+    }
     // SAFETY: V8 calls this with the isolate entered, and the message is alive for the call.
     v8::callback_scope!(unsafe scope, &message);
     let promise = message.get_promise();

@@ -2,6 +2,7 @@
 
 pub mod builtins;
 pub(crate) mod clock;
+pub(crate) mod continuations;
 mod exceptions;
 pub(crate) mod flags;
 pub mod modules;
@@ -17,6 +18,7 @@ use std::{
 
 use bulkhead_ipc::compatibility::{CompatibilityFlags, Flag};
 use clock::Clock;
+use continuations::Continuations;
 pub use exceptions::{Described, describe, report_exception};
 use jsg::Registry;
 
@@ -31,6 +33,7 @@ pub struct Isolate {
     v8: RefCell<v8::OwnedIsolate>,
     context: v8::Global<v8::Context>,
     pub(crate) contexts: Rc<Contexts>,
+    pub(crate) continuations: Continuations,
     pub(crate) internal: v8::Global<v8::Object>,
     pub(crate) modules: RefCell<modules::Modules>,
     pub(crate) rejections: RefCell<exceptions::Rejections>,
@@ -92,13 +95,14 @@ impl Isolate {
         v8.set_host_import_module_with_phase_dynamically_callback(modules::import_phase_dynamically);
         Registry::install(&mut v8);
         crate::api::install(&mut v8);
-        let (context, internal) = {
+        let (context, internal, continuations) = {
             v8::scope!(let scope, &mut v8);
             let context = v8::Context::new(scope, v8::ContextOptions::default());
             let scope = &mut v8::ContextScope::new(scope, context);
             context.set_allow_generation_from_strings(false);
             let internal = builtins::evaluate(scope);
-            (v8::Global::new(scope, context), v8::Global::new(scope, internal))
+            let continuations = Continuations::install(scope, platform::stack_bytes());
+            (v8::Global::new(scope, context), v8::Global::new(scope, internal), continuations)
         };
         let isolate = Rc::new_cyclic(|this: &Weak<Isolate>| {
             v8.set_slot(this.clone());
@@ -106,6 +110,7 @@ impl Isolate {
                 v8: RefCell::new(v8),
                 context,
                 contexts: Rc::default(),
+                continuations,
                 internal,
                 modules: RefCell::default(),
                 rejections: RefCell::default(),
@@ -192,6 +197,7 @@ impl Isolate {
             let scope = &mut v8::ContextScope::new(scope, context);
             let result = body(scope);
             if watch::breach().is_some() {
+                self.continuations.resume(scope);
                 self.abandon(scope);
             }
             result
@@ -258,6 +264,7 @@ impl Isolate {
     pub(crate) fn run_microtasks(&self, scope: &mut v8::PinScope<'_, '_>) {
         if watch::breach().is_none() {
             scope.perform_microtask_checkpoint();
+            self.continuations.resume(scope);
         }
     }
 

@@ -95,6 +95,29 @@ pub(super) fn has_tasks() -> bool {
         || foreground.delayed.values().any(|delayed| delayed.settles)
 }
 
+/// V8's own default for `--stack-size`, in KiB.
+const STACK_KIB: usize = 984;
+
+static STACK: OnceLock<usize> = OnceLock::new();
+
+/// How much of the stack script may use, in bytes.
+pub(super) fn stack_bytes() -> usize {
+    STACK.get().copied().unwrap_or(STACK_KIB) << 10
+}
+
+/// What flags say about the size of the stack, in KiB.
+fn stack_size(flags: &[String]) -> Option<usize> {
+    let mut words =
+        flags.iter().flat_map(|flag| flag.split(|character: char| character == '=' || character.is_whitespace()));
+    let mut size = None;
+    while let Some(word) = words.next() {
+        if word.trim_start_matches('-').replace('_', "-") == "stack-size" {
+            size = words.next().and_then(|size| size.parse().ok()).or(size);
+        }
+    }
+    size
+}
+
 /// Starts V8, once in a process, on its main thread, before any other thread exists (threads that are older than V8's
 /// memory protection keys cannot enter it).
 ///
@@ -108,6 +131,9 @@ pub fn initialize(flags: &[String]) {
         v8::V8::set_flags_from_string("--js-source-phase-imports");
         for flag in flags {
             v8::V8::set_flags_from_string(flag);
+        }
+        if let Some(size) = stack_size(flags) {
+            STACK.get_or_init(|| size);
         }
         // There is no /dev/urandom here.
         v8::V8::set_entropy_source(fill_random);
@@ -159,5 +185,20 @@ pub(crate) async fn next_task() -> v8::Task {
             }
             None => posted.await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_the_stack_is_what_flags_say() {
+        let size = |flags: &[&str]| stack_size(&flags.iter().map(|flag| (*flag).to_owned()).collect::<Vec<_>>());
+        assert_eq!(size(&[]), None);
+        assert_eq!(size(&["--expose-gc", "--stack-size=2000"]), Some(2000));
+        assert_eq!(size(&["--stack_size 500 --expose-gc"]), Some(500));
+        assert_eq!(size(&["-stack-size=1", "--stack-size=2"]), Some(2));
+        assert_eq!(size(&["--stack-size-limit=7"]), None);
     }
 }

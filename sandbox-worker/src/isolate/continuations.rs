@@ -1,0 +1,157 @@
+//! Continuations of events that are over do not run.
+//!
+//! A promise that an event has left behind can be settled by a later one, and V8 then runs what waits for it, also what
+//! waits on behalf of the event that is over. V8 offers no way to take a reaction back. It does call a hook before each, with
+//! the event's number in place. For one that is over, that hook leaves no stack: the reaction fails before its first
+//! statement, with an exception that nobody sees. What `await` has suspended then stays so for ever; a promise that `then`
+//! has made is rejected. Native reactions run, such as the functions that resolve a promise: they do nothing but pass the value on,
+//! to reactions that are asked for in their turn.
+//!
+//! The hook is called for each reaction of every event, so that what it does nearly always is a script that V8 compiles well.
+//! An `await` in a loop takes 0.02 to 0.05 µs more with it; about half of that is that V8 no longer inlines what promises do.
+
+use std::{cell::Cell, ffi::c_void, mem::transmute_copy};
+
+use super::Isolate;
+
+/// Makes the hook. `own` holds the number of the event that was entered; `get` gives the one of the reaction.
+const HOOK: &str =
+    "(own, get, other) => () => { const number = get(); if (number !== own[0] && number !== undefined) other(); }";
+
+/// How far above the hook's frame the stack ends for what is dropped, in bytes: above the frame that the hook and the reaction
+/// are called from. V8 takes up to 40 KiB below the end for a part of the stack, and what it does about the failure has to fit there.
+const ABOVE: usize = 16 << 10;
+
+thread_local! {
+    /// Whether a reaction is being dropped.
+    static DROPS: Cell<bool> = const { Cell::new(false) };
+}
+
+unsafe extern "C" {
+    /// `v8::Isolate::SetStackLimit`, for which the Rust interface has no name.
+    #[link_name = "_ZN2v87Isolate13SetStackLimitEm"]
+    fn v8_set_stack_limit(isolate: *mut c_void, limit: usize);
+}
+
+/// The hooks of an isolate's context.
+pub(crate) struct Continuations {
+    before: v8::Global<v8::Function>,
+    after: v8::Global<v8::Function>,
+    /// What the hook reads as `own`: one number.
+    own: v8::SharedRef<v8::BackingStore>,
+    /// How far the stack reaches.
+    stack_limit: usize,
+}
+
+impl std::fmt::Debug for Continuations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Continuations")
+    }
+}
+
+fn set_stack_limit(isolate: &v8::Isolate, limit: usize) {
+    // SAFETY: the pointer is the address of the isolate, as the library has it too, and the isolate is alive. It is this
+    // thread's, and any limit above the stack's end is safe: calls fail where they would go below it.
+    unsafe {
+        let isolate: *mut c_void = transmute_copy(&isolate.as_raw_isolate_ptr());
+        v8_set_stack_limit(isolate, limit);
+    }
+}
+
+impl Continuations {
+    /// Sets the hooks of the current context. The stack of the isolate ends `stack_bytes` below this call.
+    pub(super) fn install(scope: &mut v8::PinScope<'_, '_>, stack_bytes: usize) -> Self {
+        let here = 0u8;
+        let stack_limit = (&raw const here).addr() - stack_bytes;
+        set_stack_limit(scope, stack_limit);
+        let own = v8::ArrayBuffer::new(scope, size_of::<f64>());
+        let store = own.get_backing_store();
+        let hooks = Self::make(scope, own).expect("functions can be made");
+        let [before, after] = hooks.map(|hook| v8::Global::new(scope, hook));
+        let continuations = Continuations { before, after, own: store, stack_limit };
+        continuations.set_hooks(scope, false);
+        continuations
+    }
+
+    fn make<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        own: v8::Local<'s, v8::ArrayBuffer>,
+    ) -> Option<[v8::Local<'s, v8::Function>; 2]> {
+        let own = v8::Float64Array::new(scope, own, 0, 1)?;
+        let extras = scope.get_current_context().get_extras_binding_object(scope);
+        let get = jsg::string(scope, "getContinuationPreservedEmbedderData");
+        let get = extras.get(scope, get.into())?;
+        let other = v8::Function::builder_raw(other).build(scope)?;
+        let name = jsg::string(scope, "bulkhead:continuations.js");
+        let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
+        let source = jsg::string(scope, HOOK);
+        let make = v8::Script::compile(scope, source, Some(&origin))?.run(scope)?;
+        let make = v8::Local::<v8::Function>::try_from(make).ok()?;
+        let receiver = v8::undefined(scope).into();
+        let before = make.call(scope, receiver, &[own.into(), get, other.into()])?;
+        let before = v8::Local::<v8::Function>::try_from(before).ok()?;
+        Some([before, v8::Function::builder_raw(after).build(scope)?])
+    }
+
+    fn set_hooks(&self, scope: &mut v8::PinScope<'_, '_>, drops: bool) {
+        let before = v8::Local::new(scope, &self.before);
+        let after = drops.then(|| v8::Local::new(scope, &self.after));
+        scope.set_promise_hooks(None, Some(before), after, None);
+    }
+
+    /// Script of the event with this number is entered; 0: of none.
+    pub(crate) fn enter(&self, number: u64) {
+        for (cell, byte) in self.own.iter().zip((number as f64).to_ne_bytes()) {
+            cell.set(byte);
+        }
+    }
+
+    /// Has the next reactions run again.
+    pub(super) fn resume(&self, scope: &mut v8::PinScope<'_, '_>) {
+        if DROPS.replace(false) {
+            set_stack_limit(scope, self.stack_limit);
+            self.set_hooks(scope, false);
+        }
+    }
+
+    fn drop_next(&self, scope: &mut v8::PinScope<'_, '_>) {
+        if !DROPS.replace(true) {
+            self.set_hooks(scope, true);
+            let here = 0u8;
+            set_stack_limit(scope, (&raw const here).addr() + ABOVE);
+        }
+    }
+}
+
+/// The number of the event on whose behalf script runs, or a reaction is about to.
+pub(crate) fn number(scope: &v8::PinScope<'_, '_>) -> Option<u64> {
+    let data = scope.get_continuation_preserved_embedder_data();
+    // No process lives to see 2^53 events.
+    v8::Local::<v8::Number>::try_from(data).ok().map(|number| number.value() as u64)
+}
+
+/// Whether what happens now happens to a reaction that is being dropped.
+pub(super) fn drops() -> bool {
+    DROPS.get()
+}
+
+/// A reaction is next that is not of the event that was entered.
+extern "C" fn other(info: *const v8::FunctionCallbackInfo) {
+    // SAFETY: V8 calls this with a pointer that is valid for the call, and with the isolate entered.
+    let info = unsafe { &*info };
+    // SAFETY: as above.
+    v8::callback_scope!(unsafe scope, info);
+    let isolate = Isolate::of(scope);
+    if number(scope).is_some_and(|number| !isolate.contexts.is_live(number)) {
+        isolate.continuations.drop_next(scope);
+    }
+}
+
+/// The reaction that was to be dropped has failed.
+extern "C" fn after(info: *const v8::FunctionCallbackInfo) {
+    // SAFETY: V8 calls this with a pointer that is valid for the call, and with the isolate entered.
+    let info = unsafe { &*info };
+    // SAFETY: as above.
+    v8::callback_scope!(unsafe scope, info);
+    Isolate::of(scope).continuations.resume(scope);
+}
