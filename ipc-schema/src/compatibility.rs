@@ -404,7 +404,7 @@ const fn flag(on: &'static str, state: State) -> Row {
 #[rustfmt::skip]
 static TABLE: [Row; 205] = [
     flag("formdata_parser_supports_files", Implemented).off("formdata_parser_converts_files_to_strings").since(2021, 11, 3),
-    flag("fetch_refuses_unknown_protocols", OnlyOn("unknown protocols are never fetched as HTTP")).off("fetch_treats_unknown_protocols_as_http").since(2021, 11, 10),
+    flag("fetch_refuses_unknown_protocols", Implemented).off("fetch_treats_unknown_protocols_as_http").since(2021, 11, 10),
     flag("html_rewriter_treats_esi_include_as_void_tag", Missing("`HTMLRewriter`")),
     flag("durable_object_fetch_requires_full_url", Missing("Durable Objects")).off("durable_object_fetch_allows_relative_url").since(2021, 11, 10),
     flag("streams_byob_reader_detaches_buffer", Implemented).off("streams_byob_reader_does_not_detach_buffer").since(2021, 11, 10),
@@ -550,12 +550,12 @@ static TABLE: [Row; 205] = [
     flag("fetch_iterable_type_support", Implemented).off("no_fetch_iterable_type_support").since(2026, 2, 19),
     flag("env_module_nullable_support", Missing("`cloudflare:` modules")).off("no_env_module_nullable_support"),
     flag("precise_timers", Implemented).off("no_precise_timers").experimental(),
-    flag("fetch_iterable_type_support_override_adjustment", OnlyOn("bodies of objects that are iterable and have a `toString` of their own")).off("no_fetch_iterable_type_support_override_adjustment").implied(&["fetch_iterable_type_support"], 2026, 1, 15),
+    flag("fetch_iterable_type_support_override_adjustment", Implemented).off("no_fetch_iterable_type_support_override_adjustment").implied(&["fetch_iterable_type_support"], 2026, 1, 15),
     flag("strip_bom_in_read_all_text", Implemented).off("do_not_strip_bom_in_read_all_text").since(2026, 1, 13).implied(&["pedantic_wpt"], 2026, 1, 13),
     flag("allow_irrevocable_stub_storage", Missing("RPC")),
     flag("rpc_params_dup_stubs", Missing("RPC")).off("rpc_params_transfer_stubs").since(2026, 1, 20),
     flag("enable_nodejs_global_timers", Missing("the `node:` modules")).off("no_nodejs_global_timers").implied(&["nodejs_compat"], 2026, 2, 10),
-    flag("streams_no_default_auto_allocate_chunk_size", Missing("byte streams without buffers of their own")).off("streams_auto_allocate_chunk_size_default").experimental(),
+    flag("streams_no_default_auto_allocate_chunk_size", Implemented).off("streams_auto_allocate_chunk_size_default").experimental(),
     flag("python_workflows_implicit_dependencies", Missing("Python workers")).off("no_python_workflows_implicit_dependencies").implied(&["python_workers"], 2026, 2, 25),
     flag("require_returns_default_export", Implemented).off("require_returns_namespace").since(2026, 1, 22),
     flag("python_request_headers_preserve_commas", Missing("Python workers")).off("disable_python_request_headers_preserve_commas").since(2026, 2, 17),

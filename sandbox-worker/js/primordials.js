@@ -358,6 +358,7 @@
     stackGetter,
     scriptNameOfSite,
     globals: { __proto__: null },
+    objectToString: Object.prototype.toString,
     primordials: {
       __proto__: null,
       uncurryThis, getter, FunctionPrototypeApply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf,

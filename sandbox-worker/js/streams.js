@@ -48,6 +48,8 @@
   let renewsBackpressure = true;
   let abortClearsQueue = true;
   let propagatesBackward = true;
+  // What a script's byte stream allocates for a default reader, unless the script says how much.
+  let defaultChunkSize;
   internal.atBind((flag) => {
     constructorsEnabled = flag("streams_enable_constructors");
     standardTransform = flag("transformstream_enable_standard_constructor");
@@ -59,6 +61,7 @@
     renewsBackpressure = flag("fixup-transform-stream-backpressure");
     abortClearsQueue = flag("internal_writable_stream_abort_clears_queue");
     propagatesBackward = flag("pipe_to_backward_propagation");
+    defaultChunkSize = flag("streams_no_default_auto_allocate_chunk_size") ? undefined : 4096;
     if (!constructorsEnabled) {
       const names = [
         "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableByteStreamController",
@@ -1018,7 +1021,7 @@
       }
       const highWaterMark = extractHighWaterMark(strategy, 0);
       if (autoAllocateChunkSize === 0) throw new TypeErrorConstructor("autoAllocateChunkSize must be greater than 0.");
-      controller = new ByteController(stream, source, highWaterMark, autoAllocateChunkSize);
+      controller = new ByteController(stream, source, highWaterMark, autoAllocateChunkSize ?? defaultChunkSize);
     } else {
       controller = new DefaultController(stream, source, extractHighWaterMark(strategy, 1), strategy.size);
     }

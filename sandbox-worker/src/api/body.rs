@@ -26,6 +26,7 @@ use crate::{
 const STRIP_BOM: Flag = Flag::named("strip_bom_in_read_all_text");
 const BLOB_TYPE: Flag = Flag::named("blob_standard_mime_type");
 const ITERABLES: Flag = Flag::named("fetch_iterable_type_support");
+const OWN_TEXT: Flag = Flag::named("fetch_iterable_type_support_override_adjustment");
 
 /// Bytes asked for with one pull when nobody says how many are wanted.
 const PULL_BYTES: u32 = 64 << 10;
@@ -832,12 +833,28 @@ fn extract_object<'s>(
     };
     let asynchronous = v8::Symbol::get_async_iterator(scope);
     let synchronous = v8::Symbol::get_iterator(scope);
-    if is_iterable(scope, asynchronous)? || is_iterable(scope, synchronous)? {
+    if is_iterable(scope, asynchronous)?
+        || (is_iterable(scope, synchronous)? && !(flags::is_on(scope, OWN_TEXT) && has_own_text(scope, object)?))
+    {
         let stream = builtins::call(scope, "fromIterable", &[object.into()])?;
         let stream = v8::Local::<v8::Object>::try_from(stream).expect("fromIterable gives a stream");
         return Ok(Some(BodyInit { body: Init::Stream(stream), content_type: None }));
     }
     Ok(None)
+}
+
+/// Whether an object says itself what it is as text, in another way than any object does. An array does not.
+fn has_own_text<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Result<bool> {
+    if object.is_array() {
+        return Ok(false);
+    }
+    let symbol = v8::Symbol::get_to_primitive(scope);
+    if !object.get(scope, symbol.into()).ok_or(Error::Pending)?.is_null_or_undefined() {
+        return Ok(true);
+    }
+    let key = jsg::string(scope, "toString");
+    let method = object.get(scope, key.into()).ok_or(Error::Pending)?;
+    Ok(!method.strict_equals(builtins::value(scope, "objectToString")))
 }
 
 /// Exposes `Body`.

@@ -24,6 +24,7 @@ use crate::{
 const CACHE_OPTION: Flag = Flag::named("cache_option_enabled");
 const CACHE_NO_CACHE: Flag = Flag::named("cache_no_cache_enabled");
 const CACHE_RELOAD: Flag = Flag::named("cache_reload_enabled");
+const KNOWN_SCHEMES: Flag = Flag::named("fetch_refuses_unknown_protocols");
 const UPPER_CASE_METHODS: Flag = Flag::named("upper_case_all_http_methods");
 const STANDARD_URL: Flag = Flag::named("fetch_standard_url");
 const NULL_IF_WRONG: Flag = Flag::named("dont_substitute_null_on_type_error");
@@ -466,9 +467,10 @@ pub(super) fn for_fetch<'s>(
             return Err(Error::Pending);
         }
     }
-    // Schemes are in lower case: the URL was parsed.
     let url = request.url.clone();
-    if !["http:", "https:", "data:"].iter().any(|scheme| url.starts_with(scheme)) {
+    let scheme = url.split(':').next().unwrap_or_default();
+    let is_known = ["http", "https", "data"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    if !is_known && flags::is_on(scope, KNOWN_SCHEMES) {
         return Err(Error::type_error(format!("Fetch API cannot load: {url}")));
     }
     let body = match body {

@@ -1,4 +1,5 @@
-// What becomes of BYOB reads that wait when their stream's source says that it is at its end.
+// Byte streams of scripts: BYOB reads that wait when the source says that it is at its end, and what is allocated for
+// default readers.
 const T = (promise) => Promise.race([promise, new Promise((resolve) => setTimeout(() => resolve("PENDING"), 500))]);
 const probes = {};
 probes["closePending"] = async () => { let c; const s = new ReadableStream({ type: "bytes", start(x) { c = x; } }); const r = s.getReader({ mode: "byob" }); const q = r.read(new Uint8Array(4)); await 0; c.close(); return await T(q); };
@@ -23,4 +24,15 @@ probes["sync"] = async () => { let c; const s = new ReadableStream({ type: "byte
 probes["min0"] = async () => { let c; const s = new ReadableStream({ type: "bytes", start(x) { c = x; } }); const r = s.getReader({ mode: "byob" }); const q = r.read(new Uint8Array(8), { min: 4 }), q2 = r.read(new Uint8Array(3)); await 0; c.enqueue(new Uint8Array([1, 2])); c.close(); return [await T(q), await T(q2)]; };
 probes["closeTwice"] = async () => { let c; const s = new ReadableStream({ type: "bytes", start(x) { c = x; } }); const r = s.getReader({ mode: "byob" }); const q = r.read(new Uint8Array(4)); await 0; c.close(); let e; try { c.close(); } catch (x) { e = x.message; } await T(q); return e; };
 probes["pipe"] = async () => { const out = []; await new ReadableStream({ type: "bytes", autoAllocateChunkSize: 4, pull(c) { c.close(); } }).pipeTo(new WritableStream({ write(x) { out.push(x); } })); return out; };
+// What a default reader's read has allocated for it.
+probes["allocated: view"] = async () => { let seen; const s = new ReadableStream({ type: "bytes", pull(c) { const q = c.byobRequest; seen = q && [q.view.constructor.name, q.view.byteLength, q.view.byteOffset, q.view.buffer.byteLength, q.atLeast]; if (q) { q.view[0] = 7; q.respond(1); } else { c.enqueue(new Uint8Array([9])); } } }); const r = s.getReader(); const x = await T(r.read()); return [seen, x, x.value.buffer.byteLength, x.value.byteOffset]; };
+probes["allocated: undef"] = async () => { let seen; const s = new ReadableStream({ type: "bytes", autoAllocateChunkSize: undefined, pull(c) { seen = c.byobRequest?.view.byteLength; c.enqueue(new Uint8Array(1)); } }); await T(s.getReader().read()); return seen; };
+probes["allocated: iter"] = async () => { let n = 0; const out = []; for await (const c of new ReadableStream({ type: "bytes", pull(c) { if (n++ > 1) c.close(); else { c.byobRequest.view[0] = n; c.byobRequest.respond(1); } } })) out.push(c); return out; };
+probes["allocated: pipe"] = async () => { let n = 0; const out = []; await new ReadableStream({ type: "bytes", pull(c) { if (n++ > 1) c.close(); else { c.byobRequest.view[0] = n; c.byobRequest.respond(1); } } }).pipeTo(new WritableStream({ write(c) { out.push(c); } })); return out; };
+probes["allocated: body"] = async () => { let n = 0; return await new Response(new ReadableStream({ type: "bytes", pull(c) { if (n++ > 1) c.close(); else { c.byobRequest.view[0] = 65; c.byobRequest.respond(1); } } })).text(); };
+probes["allocated: release"] = async () => { let c; const s = new ReadableStream({ type: "bytes", start(x) { c = x; } }); const r = s.getReader(); const q = r.read().catch((e) => e.message); r.releaseLock(); const r2 = s.getReader(); const q2 = r2.read(); c.enqueue(new Uint8Array([5])); return [await T(q), await T(q2)]; };
+probes["allocated: desired"] = async () => { let c; const s = new ReadableStream({ type: "bytes", start(x) { c = x; } }); return c.desiredSize; };
+probes["allocated: hwm"] = async () => { let n = 0; const s = new ReadableStream({ type: "bytes", pull(c) { n++; if (c.byobRequest) c.byobRequest.respond(c.byobRequest.view.byteLength); else c.enqueue(new Uint8Array(4)); } }, { highWaterMark: 10 }); await scheduler.wait(5); return n; };
+probes["allocated: startEnqueue"] = async () => { const s = new ReadableStream({ type: "bytes", start(c) { c.enqueue(new Uint8Array([1])); c.close(); } }); const r = s.getReader(); return [await T(r.read()), await T(r.read())]; };
+probes["allocated: enqueueLater"] = async () => { let c; const s = new ReadableStream({ type: "bytes", start(x) { c = x; } }); const r = s.getReader(); const q = r.read(), q2 = r.read(); await 0; const b = c.byobRequest !== null; c.enqueue(new Uint8Array([1, 2])); c.enqueue(new Uint8Array([3])); return [b, await T(q), await T(q2), c.byobRequest === null]; };
 export default probes;
