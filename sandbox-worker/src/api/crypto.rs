@@ -128,8 +128,9 @@ fn digest_stream_class<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local
     let key = jsg::string(scope, "algorithmName");
     let algorithm_name = helper.get(scope, key.into()).ok_or(Error::Pending)?;
     let permit = builtins::value(scope, "permitStream");
+    let primordials = builtins::value(scope, "primordials");
     let receiver = v8::undefined(scope).into();
-    make.call(scope, receiver, &[stream, native.into(), algorithm_name, permit]).ok_or(Error::Pending)
+    make.call(scope, receiver, &[stream, native.into(), algorithm_name, permit, primordials]).ok_or(Error::Pending)
 }
 
 /// The hash functions of `digest`.

@@ -1,15 +1,13 @@
 // crypto.DigestStream: a WritableStream that keeps nothing of what is written but its digest.
-(function (WritableStream, native, algorithmName, permitStream) {
+// It is evaluated when a script first asks for the class: what it needs of the built-ins is handed in.
+(function (WritableStream, native, algorithmName, permitStream, primordials) {
   "use strict";
-  const PromiseConstructor = Promise;
-  const withResolvers = Promise.withResolvers.bind(Promise);
-  const call = Function.prototype.call;
-  const then = call.bind(Promise.prototype.then);
+  const { withResolvers, markHandled, defineProperty } = primordials;
   const prepare = (algorithm) => {
     const state = new native(algorithm);
     const { promise, resolve, reject } = withResolvers();
     // Nobody has to look at the digest: its failure is not an unhandled rejection.
-    then(promise, undefined, () => {});
+    markHandled(promise);
     const sink = {
       __proto__: null,
       write(chunk) {
@@ -42,11 +40,9 @@
       return this.#state.bytesWritten;
     }
   }
-  for (const name of ["digest", "bytesWritten"]) {
-    const descriptor = Reflect.getOwnPropertyDescriptor(DigestStream.prototype, name);
-    Reflect.defineProperty(DigestStream.prototype, name, { __proto__: null, ...descriptor, enumerable: true });
-  }
-  Reflect.defineProperty(DigestStream.prototype, Symbol.toStringTag, {
+  defineProperty(DigestStream.prototype, "digest", { __proto__: null, enumerable: true });
+  defineProperty(DigestStream.prototype, "bytesWritten", { __proto__: null, enumerable: true });
+  defineProperty(DigestStream.prototype, Symbol.toStringTag, {
     __proto__: null,
     value: "DigestStream",
     writable: true,

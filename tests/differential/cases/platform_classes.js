@@ -163,6 +163,25 @@ probes["then of objects that answers"] = async () => {
   }
   return out;
 };
+probes["a digest stream that is first asked for late"] = async () => {
+  let seen = "";
+  const list = [...traps.promises, ...traps.functions, [Array.prototype, Symbol.iterator], [Reflect, "defineProperty"]];
+  const restore = [];
+  let stream;
+  try {
+    for (let i = 0; i < list.length; i++) restore.unshift(trap(list[i][0], list[i][1], (text) => (seen += `${text}, `)));
+    seen = "";
+    stream = new crypto.DigestStream("SHA-1");
+  } finally {
+    const noted = seen;
+    for (let i = 0; i < restore.length; i++) restore[i]();
+    seen = noted;
+  }
+  const writer = stream.getWriter();
+  await writer.write(bytes("a"));
+  await writer.close();
+  return [seen, new Uint8Array(await stream.digest)];
+};
 probes["a class put under File"] = async () => {
   const Parent = getPrototypeOf(File);
   const log = [];
