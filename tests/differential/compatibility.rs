@@ -157,7 +157,7 @@ fn what_a_date_brings_and_is_missing_is_said() {
     let lines = server.stderr();
     let said: Vec<&str> = lines.lines().filter(|line| line.contains("its date 2026-08-04 brings")).collect();
     assert_eq!(said.len(), 1, "{lines}");
-    assert!(said[0].starts_with("supervisor: worker \"main\": "), "{lines}");
+    assert!(said[0].starts_with("worker \"main\": "), "{lines}");
     assert!(said[0].contains(" nodejs_compat"), "{lines}");
     assert!(!said[0].contains("global_navigator"), "{lines}");
 }

@@ -470,7 +470,9 @@ pub(super) fn for_fetch<'s>(
     let url = request.url.clone();
     let scheme = url.split(':').next().unwrap_or_default();
     let is_known = ["http", "https", "data"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    if !is_known && flags::is_on(scope, KNOWN_SCHEMES) {
+    // A URL that was not parsed when the request was made is looked at here.
+    let is_url = flags::is_on(scope, STANDARD_URL) || super::legacy_url::normalize(&url).is_some();
+    if !is_url || !is_known && flags::is_on(scope, KNOWN_SCHEMES) {
         return Err(Error::type_error(format!("Fetch API cannot load: {url}")));
     }
     let body = match body {
