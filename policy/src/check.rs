@@ -2,7 +2,7 @@
 //!
 //! It does not ask the kernel what it claims. It starts the real worker executable the way the supervisor starts workers,
 //! with [`SELF_TEST_ARG`]; that process shuts itself in as far as it gets and sends its
-//! [`Report`](crate::report::Report) through the one descriptor it was handed. While it waits, the supervisor looks at it
+//! [`Report`] through the one descriptor it was handed. While it waits, the supervisor looks at it
 //! from outside; then it tries a forbidden call, and the supervisor looks at how it died.
 
 use std::{

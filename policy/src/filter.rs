@@ -154,7 +154,7 @@ pub struct Instruction {
     pub k: u32,
 }
 
-/// The programs that [`seal`](crate::enter::seal) installs for a process with the id `own_pid`, to be read by tests and
+/// The programs that [`seal`](crate::enter::Prepared::seal) installs for a process with the id `own_pid`, to be read by tests and
 /// fuzzers: the kernel runs all of them and the strictest answer counts.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! What a worker process may do, as data, and the code that makes it so.
 //!
 //! This is the crate with the `unsafe` system code. The supervisor uses [`spawn`] to start a worker and [`check`] to say
-//! what this machine can enforce; the worker calls [`enter::prepare`] as the first thing in `main` and [`enter::seal`]
+//! what this machine can enforce; the worker calls [`enter::prepare`] as the first thing in `main` and [`enter::Prepared::seal`]
 //! before it reads a byte that a tenant controls. The rules themselves are rows in [`table`]: the system call filter, its
 //! tests and `docs/security/policy.md` are all made from them.
 

@@ -39,8 +39,6 @@ pub enum Body {
     Empty,
     /// All of it.
     Bytes(Bytes),
-    /// The body of an HTTP/1 message that is still being received.
-    Incoming(hyper::body::Incoming),
     /// Anything else that is pulled.
     Pull(Pin<Box<dyn PullSource>>),
 }
@@ -50,7 +48,6 @@ impl std::fmt::Debug for Body {
         match self {
             Body::Empty => f.write_str("Empty"),
             Body::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
-            Body::Incoming(_) => f.write_str("Incoming"),
             Body::Pull(_) => f.write_str("Pull"),
         }
     }
@@ -69,7 +66,6 @@ impl HttpBody for Body {
                 *this = Body::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Body::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(|error| BodyError(error.to_string())),
             Body::Pull(source) => source.as_mut().poll_pull(cx).map(|next| next.map(|chunk| chunk.map(Frame::data))),
         }
     }
@@ -78,7 +74,6 @@ impl HttpBody for Body {
         match self {
             Body::Empty => true,
             Body::Bytes(bytes) => bytes.is_empty(),
-            Body::Incoming(incoming) => incoming.is_end_stream(),
             Body::Pull(source) => source.remaining() == Some(0),
         }
     }
@@ -87,7 +82,6 @@ impl HttpBody for Body {
         match self {
             Body::Empty => SizeHint::with_exact(0),
             Body::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Incoming(incoming) => incoming.size_hint(),
             Body::Pull(source) => source.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

@@ -141,7 +141,7 @@ const a :Workerd.Worker = (
     assert_eq!(loaded.files, [Path::new("/config.capnp")]);
     assert_eq!(config.v8_flags, ["--expose-gc"]);
     let ServiceKind::Worker(worker) = &config.services[0].kind;
-    assert_eq!(config.find_service("b"), Some(1));
+    assert_eq!(config.services[1].name, "b");
     let WorkerSource::Modules(modules) = &worker.source else { panic!("modules") };
     let kinds: Vec<_> = modules.iter().map(|module| (module.name.as_str(), module.kind.clone())).collect();
     assert_eq!(

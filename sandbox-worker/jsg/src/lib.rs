@@ -4,7 +4,7 @@
 //! rules of Web IDL in one place ([`FromJs`]), its results in another ([`ToJs`]), and its errors become the right
 //! `TypeError`, `RangeError` or `DOMException` in a third ([`Error`]).
 //!
-//! ```ignore
+//! ```text
 //! #[derive(jsg::Trace)]
 //! pub struct Counter { step: Cell<u32>, total: Cell<u32> }
 //!

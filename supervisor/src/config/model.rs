@@ -23,13 +23,6 @@ pub struct Config {
     pub v8_flags: Vec<String>,
 }
 
-impl Config {
-    /// The index of the service with this name.
-    pub fn find_service(&self, name: &str) -> Option<usize> {
-        self.services.iter().position(|service| service.name == name)
-    }
-}
-
 /// A named service. Sockets and bindings refer to it; it is reachable in no other way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {

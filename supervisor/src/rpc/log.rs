@@ -31,7 +31,7 @@ pub enum Stream {
 }
 
 /// What the supervisor's lines begin with; any other text of its own has the word `supervisor` put before it.
-const OWN_BEGINNINGS: &[&str] = &[
+pub const OWN_BEGINNINGS: &[&str] = &[
     "worker \"",
     "socket \"",
     "Socket \"",
