@@ -8,6 +8,8 @@ mod concurrency {
         http::{self, Connection, Response},
     };
 
+    use nix::sys::socket::{setsockopt, sockopt};
+
     const WORKER: &str = r#"
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const bytes = (text) => new TextEncoder().encode(text);
@@ -68,6 +70,8 @@ const routes = {
   "body-fed": () => { const { readable, writable } = new TransformStream(); kept.writer = writable.getWriter(); kept.writer.write(bytes("begin")); return new Response(readable); },
   feed: async () => { const { writer } = kept; await sleep(20); await writer.write(bytes("end")); await writer.close(); return new Response("fed"); },
   // Clients that leave.
+  tick: async () => { for (let i = 0; i < 500; i++) { await sleep(20); kept.ticks = (kept.ticks ?? 0) + 1; } return new Response("ticked"); },
+  ticks: async () => { const before = kept.ticks; await sleep(200); return new Response(`${before > 0} ${kept.ticks === before}`); },
   "lazy-left": async () => new Response(await (kept.abandoned ??= init(400))),
   // What is left of an event.
   leave: async (request) => {
@@ -316,6 +320,21 @@ export default {
             drop(begin(&server, "/lazy-left", b""));
             thread::sleep(Duration::from_millis(600));
             assert_eq!(get(&server, "/lazy-left"), (200, "ready".to_owned()), "{}", server.name());
+        }
+    }
+
+    /// A client whose connection is reset ends its request's work.
+    #[test]
+    fn a_reset_ends_what_the_handler_does() {
+        for server in both() {
+            let client = begin(&server, "/tick", b"");
+            while get(&server, "/ticks").1 != "true false" {}
+            let at_once = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+            setsockopt(client.stream(), sockopt::Linger, &at_once).expect("the option is there");
+            drop(client);
+            // The handler would go on for ten seconds; the reset is seen at once.
+            let stopped = (0..10).any(|_| get(&server, "/ticks").1 == "true true");
+            assert!(stopped, "{}", server.name());
         }
     }
 

@@ -23,7 +23,7 @@ use crate::{
     api::{self, response::Refused},
     bind::{Entrypoint, Target, Worker},
     io::{HUNG, IoContext, JsFuture, Outlet, Settled, find_hung, js_future},
-    isolate::{Isolate, builtins, describe, report_exception, watch},
+    isolate::{Isolate, builtins, describe, watch},
     limits::{self, Limit},
     log::{Level, Logger, Source},
 };
@@ -38,14 +38,8 @@ pub struct Process {
     bound: Notify,
     failed: Cell<bool>,
     active: Cell<usize>,
-    /// Events that go on though their clients have left.
-    abandoned: Cell<usize>,
     idle: Notify,
 }
-
-/// Events that go on though their clients have left, at most. What is beyond ends with its client: those who only ask and
-/// leave must not fill the process with work.
-const MAX_ABANDONED: usize = 64;
 
 impl std::fmt::Debug for Process {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -63,7 +57,6 @@ impl Process {
             bound: Notify::new(),
             failed: Cell::new(false),
             active: Cell::new(0),
-            abandoned: Cell::new(0),
             idle: Notify::new(),
         })
     }
@@ -99,26 +92,6 @@ impl Drop for Active {
         if self.0.active.get() == 0 {
             self.0.idle.notify_waiters();
         }
-    }
-}
-
-/// Counts an event whose client has left for as long as it goes on.
-struct Abandoned(Rc<Process>);
-
-impl Abandoned {
-    /// `None`: there are as many as there may be.
-    fn new(process: &Rc<Process>) -> Option<Self> {
-        let count = process.abandoned.get();
-        (count < MAX_ABANDONED).then(|| {
-            process.abandoned.set(count + 1);
-            Abandoned(process.clone())
-        })
-    }
-}
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        self.0.abandoned.set(self.0.abandoned.get() - 1);
     }
 }
 
@@ -303,19 +276,11 @@ impl wire::event_dispatcher::Server for Dispatcher {
             let (sender, cancelled) = oneshot::channel();
             self.waiting.borrow_mut().insert(number, sender);
             let _cancellable = Cancellable(&self, number);
-            let mut promise = promise;
-            let answered = {
-                let answered = pin!(self.wait(&event, &mut promise, is_head, &mut results));
-                match select(answered, cancelled).await {
-                    Either::Left((progress, _)) => Some(progress?),
-                    Either::Right(_) => None,
-                }
+            let answered = pin!(self.wait(&event, promise, is_head, &mut results));
+            progress = match select(answered, cancelled).await {
+                Either::Left((progress, _)) => progress?,
+                Either::Right(_) => return Err(capnp::Error::failed("the event was cancelled".into())),
             };
-            let Some(answered) = answered else {
-                event.abandon(promise);
-                return Err(capnp::Error::failed("the event was cancelled".into()));
-            };
-            progress = answered;
         }
         match progress {
             Progress::Done(body) => event.finish(body),
@@ -357,8 +322,7 @@ fn set_exceeded(results: wire::event_dispatcher::fetch_results::Builder<'_>, lim
 /// An event that is being answered.
 ///
 /// When it is dropped, because it was answered or because the client is gone, what was given to `waitUntil` still runs to
-/// its end, as in the reference; everything else that the event owns ends with it. Where the handler has not answered when
-/// the client leaves, it may go on ([`Event::abandon`]).
+/// its end, as in the reference; everything else that the event owns ends with it.
 struct Event {
     context: Rc<IoContext>,
     process: Rc<Process>,
@@ -375,27 +339,6 @@ impl Event {
     /// When the response must have come to its end.
     fn deadline(&self) -> Option<Deadline> {
         self.context.isolate().limits().wall_time.map(|limit| Deadline::new(self.started, limit, Limit::WallTime))
-    }
-
-    /// The client has left, and nobody will see what the handler answers. The handler goes on, as in the reference: others
-    /// may wait for what it has begun, such as an initialisation that is done once. As with `waitUntil` it has only so much
-    /// time for that.
-    fn abandon(self, promise: JsFuture) {
-        let Some(abandoned) = Abandoned::new(&self.process) else { return };
-        self.context.set_answered();
-        let limit = self.context.isolate().limits().wait_until.unwrap_or(Duration::MAX);
-        tokio::task::spawn_local(async move {
-            let context = &self.context;
-            let answered = drive(context, self.deadline(), settled(context, promise));
-            // That it takes longer than this is no fault of the handler's, and not worth a line of the log.
-            if let Ok(Ok(Some(Err(reason)))) = tokio::time::timeout(limit, answered).await {
-                context.enter(|scope| {
-                    let reason = v8::Local::new(scope, &reason);
-                    report_exception(scope, reason);
-                });
-            }
-            drop(abandoned);
-        });
     }
 
     /// The reply is made; a body that is still to be pulled keeps the event alive.
@@ -570,7 +513,7 @@ impl Dispatcher {
     async fn wait(
         &self,
         event: &Event,
-        promise: &mut JsFuture,
+        promise: JsFuture,
         is_head: bool,
         results: &mut wire::event_dispatcher::FetchResults,
     ) -> Result<Progress, capnp::Error> {
