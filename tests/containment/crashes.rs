@@ -190,7 +190,18 @@ export default { async fetch(request, env, ctx) {
     await new Promise(() => {});
   }
 } };";
-    let server = bulkhead_test_support::supervisor!().serve(Setup::module(source));
+    // A handler goes on for as long as what was given to `waitUntil` may.
+    let setup = Setup::config(
+        r#"using Workerd = import "/workerd/workerd.capnp";
+using Bulkhead = import "/bulkhead/policy.capnp";
+const config :Workerd.Config = (
+  services = [ (name = "main", worker = ( modules = [ (name = "worker", esModule = embed "worker.js") ], compatibilityDate = "2026-08-01" )) ],
+  sockets = [ (name = "http", address = "127.0.0.1:0", http = (), service = "main") ]
+);
+const policy :Bulkhead.Policy = ( default = (waitUntilMs = 3000) );
+"#,
+    );
+    let server = bulkhead_test_support::supervisor!().serve(setup.file("worker.js", source));
     for path in ["/head", "/body", "/upload", "/wait"] {
         let lines = || server.stdout().lines().filter(|line| *line == path).count();
         let mut connection = Connection::open(server.port());
@@ -200,6 +211,9 @@ export default { async fetch(request, env, ctx) {
         };
         connection.send(head).expect("send");
         runtime::wait_until("the handler to work", || lines() > 10);
+        // With a reset: one that only says that it has no more to say may wait for its answer.
+        let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+        nix::sys::socket::setsockopt(connection.stream(), nix::sys::socket::sockopt::Linger, &linger).expect("set");
         drop(connection);
         // The work ends: what has been said stays the same over many of its periods.
         let mut last = lines();
