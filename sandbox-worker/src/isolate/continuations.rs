@@ -64,8 +64,9 @@ impl Continuations {
         let here = 0u8;
         let stack_limit = (&raw const here).addr() - stack_bytes;
         set_stack_limit(scope, stack_limit);
-        let own = v8::ArrayBuffer::new(scope, size_of::<f64>());
-        let store = own.get_backing_store();
+        // Not from the tenant's allowance for buffers.
+        let store = v8::ArrayBuffer::new_backing_store_from_boxed_slice(vec![0; size_of::<f64>()].into()).make_shared();
+        let own = v8::ArrayBuffer::with_backing_store(scope, &store);
         let hooks = Self::make(scope, own).expect("functions can be made");
         let [before, after] = hooks.map(|hook| v8::Global::new(scope, hook));
         let continuations = Continuations { before, after, own: store, stack_limit };
