@@ -306,7 +306,8 @@ fn what_goes_on_behind_the_responses() {
     };
     let report = load.run().expect("no connection breaks");
     assert!(report.statuses.keys().all(|status| matches!(status, 200 | 503)), "{:?}", report.statuses);
-    assert!(report.statuses[&200] >= u64::from(2 * MAX_EVENTS), "{:?}", report.statuses);
+    // One place is that of the request in flight.
+    assert!(report.statuses[&200] >= u64::from(2 * MAX_EVENTS) - 1, "{:?}", report.statuses);
     scene.neighbour_notices_little();
     scene.ends_unharmed();
 }
