@@ -51,6 +51,7 @@ const answers = {
   "stream-204": () => new Response(stream("abcd").pipeThrough(new TransformStream()), { headers: { "X-A": "1" } }),
   fixed: () => { const t = new FixedLengthStream(2); const w = t.writable.getWriter(); w.write(bytes("xy")); w.close(); return new Response(t.readable); },
   echo: (r) => new Response(r.body),
+  clone: (request) => new Response(request.clone().body),
   read: async (r) => new Response(await r.text()),
   ignore: () => new Response("ignored the body"),
   headers: () => new Response("x", { headers: [["X-A", "1"], ["x-a", "2"], ["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"], ["b", ""]] }),
@@ -328,9 +329,15 @@ fn hosts_that_make_no_url() {
 fn expectations() {
     let ours = bulkhead_test_support::supervisor!().serve(Setup::module(WORKER));
     let body = vec![b'y'; 3_000_000];
-    for (path, wanted) in
-        [("echo", true), ("read", true), ("refuse", false), ("throw", false), ("stream", false), ("204", false)]
-    {
+    for (path, wanted) in [
+        ("echo", true),
+        ("clone", true),
+        ("read", true),
+        ("refuse", false),
+        ("throw", false),
+        ("stream", false),
+        ("204", false),
+    ] {
         let mut connection = Connection::open(ours.port());
         let length = body.len();
         connection

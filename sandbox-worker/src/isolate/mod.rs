@@ -66,12 +66,14 @@ pub struct HeapLimits {
     pub heap_bytes: usize,
 }
 
-/// Sets the limit of what Rust code allocates, contents of buffers aside: a quarter of the memory that the process may have,
-/// for the allocator may need as much again, and the heap and the buffers have their parts.
+/// Sets the limit of what Rust code allocates, contents of buffers aside: three eighths of the memory that the process may have,
+/// for the heap and the buffers have their parts. By default that is as many bodies as a shard may have events in flight, each
+/// with what is left of a chunk of 64 KiB when the first 16 KiB were asked for: clients that do not read what they asked for
+/// cannot exhaust a worker that streams in such chunks.
 /// Script that exceeds it is interrupted, and the isolate counts as exhausted. 0 sets none.
 pub fn limit_native_memory(process_bytes: usize) {
     if process_bytes != 0 {
-        jsg::set_memory_limit(process_bytes / 4, watch::exhaust);
+        jsg::set_memory_limit(process_bytes / 8 * 3, watch::exhaust);
     }
 }
 

@@ -144,6 +144,14 @@ pub fn seccomp_log() -> bool {
     std::env::var_os("BULKHEAD_SECCOMP").is_some_and(|mode| mode == "log")
 }
 
+/// Tests are about what a user gets, who does not ask for the log mode that [`seccomp_log`] does.
+fn without_seccomp_warning(stderr: String) -> String {
+    match stderr.strip_prefix("warning: --seccomp=log ").and_then(|line| line.split_once('\n')) {
+        Some((_, rest)) if seccomp_log() => rest.to_owned(),
+        _ => stderr,
+    }
+}
+
 /// A configuration in a directory of its own, and how to start a runtime on it.
 #[derive(Debug)]
 pub struct Setup {
@@ -325,9 +333,9 @@ impl Server {
         self.stdout.text()
     }
 
-    /// Standard error so far.
+    /// Standard error so far, without what [`seccomp_log`] adds to it.
     pub fn stderr(&self) -> String {
-        self.stderr.text()
+        without_seccomp_warning(self.stderr.text())
     }
 
     /// Waits until `done` says so of the standard error.
@@ -370,7 +378,12 @@ impl Server {
             assert!(Instant::now() < deadline, "{name} did not exit; standard error:\n{}", stderr());
             thread::sleep(Duration::from_millis(2));
         };
-        Exit { code: status.code(), status, stdout: self.stdout.wait(), stderr: self.stderr.wait() }
+        Exit {
+            code: status.code(),
+            status,
+            stdout: self.stdout.wait(),
+            stderr: without_seccomp_warning(self.stderr.wait()),
+        }
     }
 }
 
