@@ -90,12 +90,28 @@ interface EventDispatcher {
   # Nobody waits for the event any more: its call is to be answered now, whatever with. An event that was answered, or that
   # never was, is no error. Calls are cancelled by this and not by being dropped: a call that is dropped before its answer
   # keeps its number in `capnp-rpc` for as long as the connection lives.
+
+  scheduled @2 (event :UInt64, scheduledTime :Float64, cron :Text) -> (outcome :ScheduledOutcome);
+  # Answered when the handler and what it gave to `waitUntil` have come to their end. `scheduledTime`, milliseconds since
+  # the Unix epoch, is a time that a `Date` can hold; `cron`, at most 1024 bytes, is what the handler is told of why it runs
+  # and is not looked at. Both bounds are in `scheduled.rs`.
 }
 
 struct FetchOutcome {
   union {
     response @0 :HttpResponse;
     failure @1 :EventFailure;
+  }
+}
+
+struct ScheduledOutcome {
+  noRetry @0 :Bool;
+  # Whether the handler called `controller.noRetry()`: also one that failed after that.
+
+  union {
+    done @1 :Void;
+    failure @2 :EventFailure;
+    # What the handler, or what it gave to `waitUntil`, failed with first.
   }
 }
 

@@ -7,6 +7,7 @@
 //! - [`transport`]: Cap'n Proto RPC over a Unix stream socket, batched and bounded.
 //! - [`head`]: request and response heads, written and read with bounds.
 //! - [`limit`]: what is said when a worker exceeds a limit.
+//! - [`scheduled`]: the parameters of scheduled runs, with bounds.
 //! - [`process`]: what both sides must agree on before the first message: descriptors and arguments.
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ pub mod compatibility;
 pub mod head;
 pub mod limit;
 pub mod process;
+pub mod scheduled;
 pub mod source;
 pub mod transport;
 
