@@ -157,8 +157,10 @@ impl Live {
 enum Phase {
     /// Nobody has asked for it, or nobody has since its process ended or its code failed at start-up.
     Idle,
-    /// A task works on it.
+    /// A task works on it, and has no process for it.
     Starting,
+    /// A task has taken a process, or has one made, and binds it.
+    Binding,
     Running(Rc<Live>),
 }
 
@@ -374,7 +376,7 @@ impl Manager {
                     service.waiters.push(waiter);
                 }
             }
-            Phase::Starting => {
+            Phase::Starting | Phase::Binding => {
                 service.waiters.retain(|waiter| !waiter.is_gone());
                 service.waiters.push(waiter);
             }
@@ -402,6 +404,8 @@ impl Manager {
                 break;
             }
             let begun = Instant::now();
+            // The pool needs no process for it any more.
+            self.services[index].borrow_mut().phase = Phase::Binding;
             let (lived, by) = match self.start(index).await {
                 Ok(live) => {
                     let since = Instant::now();
@@ -453,6 +457,7 @@ impl Manager {
                         }
                         return;
                     }
+                    service.phase = Phase::Starting;
                     // A request goes on waiting within its own bound; the start-up check wants to know.
                     let waiters = std::mem::take(&mut service.waiters);
                     for waiter in waiters {
@@ -928,7 +933,8 @@ impl Manager {
         for (index, service) in self.services.iter().enumerate() {
             if self.arguments(index) == self.pool_args {
                 workers += 1;
-                bound += usize::from(matches!(service.borrow().phase, Phase::Running(_)));
+                // One that is being bound counts: a place kept for it would be one too many when it runs.
+                bound += usize::from(matches!(service.borrow().phase, Phase::Binding | Phase::Running(_)));
             }
         }
         self.fleet.pool.target(workers, bound)
