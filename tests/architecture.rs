@@ -63,8 +63,7 @@ fn every_capability_is_documented() {
         "ipc-schema/tests/transport.rs",
         "tests/differential/console.rs",
     ];
-    let modules =
-        ["supervisor/src/rpc/log.rs", "supervisor/src/fleet/counters.rs", "supervisor/src/fleet/diagnostics.rs"];
+    let modules = ["supervisor/src/log.rs", "supervisor/src/fleet/counters.rs", "supervisor/src/fleet/diagnostics.rs"];
     let code: String =
         tests.iter().chain(&modules).chain(&["tests/architecture.rs"]).map(|path| source(path)).collect();
     let names = document.split('`').skip(1).step_by(2).filter(|name| name.contains('_'));

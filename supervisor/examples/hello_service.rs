@@ -7,7 +7,7 @@ use std::{rc::Rc, sync::Arc};
 use bulkhead_supervisor::{
     body::Body,
     config::HttpOptions,
-    rpc::log::Log,
+    log::Log,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{ShardServices, ShardSocket, Shards},
     socket::{BoundSocket, Limits},

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     config::HttpOptions,
-    rpc::log::Log,
+    log::Log,
     service::{LocalFuture, Service},
     socket::{Drained, HttpSocket, Limits, Listener},
 };

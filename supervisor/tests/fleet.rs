@@ -28,7 +28,7 @@ use bulkhead_supervisor::{
         counters::Counter,
         decide::{PoolPolicy, RestartPolicy, Usage, WatchPolicy},
     },
-    rpc::log::Stream,
+    log::Stream,
     service::{Service, ServiceError, worker::WorkerService},
 };
 use bytes::Bytes;
@@ -1070,11 +1070,8 @@ fn the_pool_is_refilled_and_a_dead_blank_is_replaced() {
 #[test]
 fn no_place_of_the_pool_is_kept_for_a_worker_that_is_being_bound() {
     local(async {
-        let settings = FleetConfig {
-            pool: PoolPolicy { min: 2, max: 2 },
-            bind_timeout: Duration::from_secs(3600),
-            ..settings()
-        };
+        let settings =
+            FleetConfig { pool: PoolPolicy { min: 2, max: 2 }, bind_timeout: Duration::from_secs(3600), ..settings() };
         let rig = rig(settings, |pid| if pid == 1 { Behaviour::NeverBinds } else { Behaviour::Good });
         let reached = async |started: u64, blank: usize| {
             for _ in 0..30_000 {

@@ -23,7 +23,7 @@ use bulkhead_supervisor::{
     body::Body,
     config::policy::WorkerPolicy,
     fleet::FleetConfig,
-    rpc::log::Stream,
+    log::Stream,
     service::{Service, ServiceError, ServiceRequest, worker::WorkerService},
 };
 use bytes::Bytes;

@@ -18,7 +18,7 @@ use bulkhead_ipc::worker_capnp::Limit;
 use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
     config::{HttpOptions, HttpStyle},
-    rpc::log::Log,
+    log::Log,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{ShardServices, ShardSocket, Shards},
     socket::{BoundSocket, Drained, Limits},

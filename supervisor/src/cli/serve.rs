@@ -29,10 +29,11 @@ use super::{
 use crate::{
     config::{self, Config, ServiceKind},
     fleet::{Fleet, FleetConfig, FleetHandle},
-    rpc::log::{Colors, Entry, Log, own_text},
+    log::{Colors, Entry, Log},
     service::{LocalFuture, Service, worker::WorkerService},
     shard::{ShardServices, ShardSocket, Shards},
     socket::{BoundSocket, Limits},
+    text::own_text,
 };
 
 /// How long workers may go on after the last connection has ended, for what `waitUntil` holds.

@@ -1,16 +1,16 @@
-//! What went wrong with each worker, counted; and how much its process was given to do.
+//! What went wrong with each worker, counted.
 
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use bulkhead_ipc::worker_capnp::Limit;
 
-use super::decide::{self, Work};
+use super::decide;
 use crate::config::policy::WorkerPolicy;
 
 /// What is counted for each worker.
@@ -150,49 +150,6 @@ fn written(time: Duration) -> String {
 
 fn written_size(bytes: u64) -> String {
     if bytes.is_multiple_of(1 << 20) { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
-}
-
-/// What the fleet and the shards know of one process. Whoever begins an event looks afterwards whether the process is
-/// retired, and who retires it looks afterwards whether events are open: in one order for all, so that one of them sees.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    /// It gets no further event.
-    retired: AtomicBool,
-    begun: AtomicU64,
-    ended: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Shared {
-    pub(crate) fn retire(&self) {
-        self.retired.store(true, Ordering::SeqCst);
-    }
-
-    pub(crate) fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::SeqCst)
-    }
-
-    /// An event is about to be sent.
-    pub(crate) fn begin(&self) {
-        self.begun.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Its response is over.
-    pub(crate) fn end(&self) {
-        self.ended.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Bytes of a body went through the process.
-    pub(crate) fn moved(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn work(&self) -> Work {
-        // In this order, so that no event seems to have ended before it began.
-        let ended = self.ended.load(Ordering::SeqCst);
-        let events = self.begun.load(Ordering::SeqCst);
-        Work { events, open: events - ended, bytes: self.bytes.load(Ordering::Relaxed) }
-    }
 }
 
 #[cfg(test)]

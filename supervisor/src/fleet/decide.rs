@@ -143,17 +143,6 @@ fn times(time: Duration, count: u64) -> Duration {
     time.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// What a process was given to do since it was bound.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Work {
-    /// Events.
-    pub events: u64,
-    /// Events whose response is not over.
-    pub open: u64,
-    /// Bytes of bodies.
-    pub bytes: u64,
-}
-
 /// How the processes of workers are watched, for those that do not keep their limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchPolicy {

@@ -80,7 +80,7 @@ impl Lines {
     }
 
     fn end_line(&mut self, log: &mut impl FnMut(&str)) {
-        let line = super::reason::quote(String::from_utf8_lossy(&std::mem::take(&mut self.partial)).trim_end());
+        let line = crate::text::quote(String::from_utf8_lossy(&std::mem::take(&mut self.partial)).trim_end());
         if line.is_empty() {
             return;
         }

@@ -22,16 +22,17 @@ use tokio::{
 
 use super::{
     FleetConfig, FleetStats, Reporter, StartError, bundle,
-    counters::{Counter, Shared},
-    decide::{Account, EndedBy, Failures, Overrun, Ping, Usage, Verdict, Watched, Work, judge, next_look},
+    counters::Counter,
+    decide::{Account, EndedBy, Failures, Overrun, Ping, Usage, Verdict, Watched, judge, next_look},
     diagnostics::{Diagnostics, LineBudget},
     reason,
     spawner::{self, Meter, Process, Spawned, Spawner},
 };
 use crate::{
     config::{model::Worker, policy::WorkerPolicy},
-    rpc::host::Host,
+    link::{Tally, Work, host::Host},
     service::LocalFuture,
+    text::quote,
 };
 
 /// What a shard gets: its end of the event connection of one process.
@@ -39,7 +40,7 @@ use crate::{
 pub(super) struct Attached {
     pub(super) generation: u64,
     pub(super) stream: StdStream,
-    pub(super) shared: Arc<Shared>,
+    pub(super) work: Arc<Work>,
 }
 
 /// What shards and handles ask of the fleet.
@@ -107,7 +108,7 @@ struct Live {
     label: Rc<RefCell<Label>>,
     meter: Meter,
     /// What the shards know too.
-    shared: Arc<Shared>,
+    work: Arc<Work>,
     /// It shall get no further event, and finish.
     retire: Notify,
     /// Somebody doubts that it lives.
@@ -496,7 +497,7 @@ impl Manager {
     fn exceeded(&self, index: usize, live: &Live, limit: Limit) {
         self.reporter.exceeded(index, limit.into());
         if limit == Limit::Memory {
-            live.shared.retire();
+            live.work.retire();
             live.retire.notify_one();
         }
     }
@@ -516,7 +517,7 @@ impl Manager {
             let wait_until = manager.worker(index).1.policy.wait_until;
             let wait = if wait_until.is_zero() { UNLIMITED_WAIT } else { wait_until };
             let idle = async {
-                while live.shared.work().open > 0 {
+                while live.work.tally().open > 0 {
                     tokio::time::sleep(RETIRING_PAUSE).await;
                 }
                 let _ = live.control.drain_request().send().promise.await;
@@ -571,7 +572,7 @@ impl Manager {
         let (name, worker) = self.worker(index);
         let lines = self.services[index].borrow().lines.clone();
         *live.label.borrow_mut() = Label { name: format!("worker {name:?}"), lines };
-        let prefix = self.fleet.verbose.then(|| format!("[{}] ", reason::quote(name)));
+        let prefix = self.fleet.verbose.then(|| format!("[{}] ", quote(name)));
         let for_host = Rc::new(OnceCell::new());
         let _ = for_host.set(live.connection.clone());
         // The connection holds the host, and must not hold itself through it.
@@ -608,7 +609,7 @@ impl Manager {
                             self.count_end(index, &live);
                             format!("it {words} while it started")
                         }
-                        None => format!("binding it failed: {}", reason::quote(&error.to_string())),
+                        None => format!("binding it failed: {}", quote(&error.to_string())),
                     }))
                 }
                 Err(_) => {
@@ -638,7 +639,7 @@ impl Manager {
     async fn watch_limits(self: Rc<Self>, index: usize, live: Rc<Live>) {
         let (policy, worker) = (&self.fleet.watch, &self.worker(index).1.policy);
         let mut last = self.usage(&live, Duration::ZERO).cpu;
-        let mut done = Work::default();
+        let mut done = Tally::default();
         self.services[index].borrow_mut().first_bound.get_or_insert_with(Instant::now);
         let mut watched = Watched { proof: last, ..Watched::default() };
         let mut open: Option<(Ping, LocalFuture<'_, ()>)> = None;
@@ -654,7 +655,7 @@ impl Manager {
             tokio::select! {
                 _ = live.wait() => {
                     let used = self.usage(&live, last).cpu.saturating_sub(last);
-                    self.charge(index, used, &mut done, live.shared.work());
+                    self.charge(index, used, &mut done, live.work.tally());
                     return;
                 }
                 () = answered => {
@@ -672,7 +673,7 @@ impl Manager {
                 *ping = ping.older(passed, pause);
                 *ping
             });
-            let work = live.shared.work();
+            let work = live.work.tally();
             let account = self.charge(index, usage.cpu.saturating_sub(last), &mut done, work);
             match judge(&watched, &usage, work.open, &account, worker, policy) {
                 Verdict::Fine => {}
@@ -698,7 +699,7 @@ impl Manager {
     }
 
     /// Puts what a process used, and what it was given since `done`, on its worker's account.
-    fn charge(&self, index: usize, used: Duration, done: &mut Work, work: Work) -> Account {
+    fn charge(&self, index: usize, used: Duration, done: &mut Tally, work: Tally) -> Account {
         let service = &mut *self.services[index].borrow_mut();
         service.account.add(used, work.events - done.events, work.bytes - done.bytes);
         service.account.age = service.first_bound.map_or(Duration::ZERO, |first| first.elapsed());
@@ -749,7 +750,7 @@ impl Manager {
                 Ok(Err(error)) => {
                     match tokio::time::timeout(GRACE, live.wait()).await {
                         Ok(words) => format!("a new process {words}"),
-                        Err(_) => format!("a new process did not answer: {}", reason::quote(&error.to_string())),
+                        Err(_) => format!("a new process did not answer: {}", quote(&error.to_string())),
                     }
                 }
                 Err(_) => "a new process was not ready in time".to_owned(),
@@ -783,7 +784,7 @@ impl Manager {
             kill: kill.clone(),
             label: label.clone(),
             meter,
-            shared: Arc::default(),
+            work: Arc::default(),
             retire: Notify::new(),
             suspected: Notify::new(),
             entrypoints: RefCell::default(),
@@ -958,12 +959,12 @@ fn serve(live: &Rc<Live>, waiter: Waiter) -> Option<Waiter> {
             let _ = reply.send(Ok(()));
             None
         }
-        Waiter::Shard(shard, reply) if live.shared.is_retired() => Some(Waiter::Shard(shard, reply)),
+        Waiter::Shard(shard, reply) if live.work.is_retired() => Some(Waiter::Shard(shard, reply)),
         Waiter::Shard(shard, reply) => {
             let Some(stream) = live.events.borrow_mut()[shard as usize].take() else {
                 return Some(Waiter::Shard(shard, reply));
             };
-            let attached = Attached { generation: live.generation, stream, shared: live.shared.clone() };
+            let attached = Attached { generation: live.generation, stream, work: live.work.clone() };
             if let Err(Ok(attached)) = reply.send(Ok(attached)) {
                 // The shard was quicker to go than we to answer.
                 live.events.borrow_mut()[shard as usize] = Some(attached.stream);

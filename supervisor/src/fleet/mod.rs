@@ -16,8 +16,7 @@ pub mod counters;
 pub mod decide;
 mod diagnostics;
 mod manager;
-mod places;
-pub(crate) mod reason;
+mod reason;
 mod shard;
 pub mod spawner;
 mod usage;
@@ -34,15 +33,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     config::model::{Config, ServiceKind, Worker},
-    rpc::log::Log,
+    log::Log,
 };
-pub(crate) use counters::Shared;
 use counters::{Counter, Counters};
 use decide::{PoolPolicy, RestartPolicy, WatchPolicy};
 use manager::{Attached, Command};
-pub(crate) use places::Place;
-pub(crate) use shard::{DispatcherCache, Event};
-pub use shard::{Link, ShardFleet};
+pub(crate) use shard::DispatcherCache;
+pub use shard::ShardFleet;
 use spawner::{ProcessSpawner, Spawner};
 
 /// How a fleet works.

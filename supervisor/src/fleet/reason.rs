@@ -3,12 +3,10 @@
 use bulkhead_policy::{report::parse_violation, spawn::Exit};
 
 use super::decide::Overrun;
+use crate::text::quote;
 
 /// Number of `SIGSYS`, `SIGABRT`, `SIGTRAP` and `SIGILL`, the same on every architecture that Linux calls generic.
 const SIGSYS: i32 = 31;
-
-/// Longest part of a worker's own words in a log line, in characters.
-const MAX_QUOTE: usize = 300;
 
 /// The end of the sentence that begins with the worker's name.
 ///
@@ -61,16 +59,6 @@ impl std::fmt::Display for Overrun {
     }
 }
 
-/// Makes a worker's words fit for one line.
-pub(crate) fn quote(text: &str) -> String {
-    let mut quoted: String =
-        text.chars().take(MAX_QUOTE).map(|c| if c.is_control() || c == '\u{2028}' { ' ' } else { c }).collect();
-    if text.chars().nth(MAX_QUOTE).is_some() {
-        quoted.push('…');
-    }
-    quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,11 +106,5 @@ mod tests {
         assert_eq!(Overrun::CpuBudget(second * 12, 1).to_string(), words);
         let words = "it has 700 MiB of memory, more than its limits allow";
         assert_eq!(Overrun::Memory((700 << 20) + 1).to_string(), words);
-    }
-
-    #[test]
-    fn quotes_are_one_bounded_line() {
-        assert_eq!(quote("a\r\n\u{1b}[31mb"), "a   [31mb");
-        assert_eq!(quote(&"é".repeat(1000)).chars().count(), MAX_QUOTE + 1);
     }
 }

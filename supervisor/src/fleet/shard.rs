@@ -4,173 +4,47 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     rc::Rc,
-    sync::Arc,
 };
 
 use bulkhead_ipc::{
-    calls::Call,
-    transport::{self, Handle, MAX_EVENTS, TransportError},
-    worker_capnp::{event_dispatcher, event_port},
+    transport::{Handle, TransportError},
+    worker_capnp::{Limit, event_dispatcher},
 };
-use capnp::capability::Promise;
-use tokio::{net::UnixStream, sync::oneshot, time::Instant};
+use tokio::{net::UnixStream, sync::oneshot};
 
 use super::{
     FleetHandle, StartError,
-    counters::{Counter, Shared},
+    counters::Counter,
     manager::{Attached, Command},
-    places::{NoPlace, Place, Places},
 };
-use crate::{config::policy::WorkerPolicy, service::ServiceError};
+use crate::{
+    config::policy::WorkerPolicy,
+    link::{Bounds, Link, NoPlace, Owner, Ticket},
+    service::ServiceError,
+};
 
-/// Entrypoints with different parameters that one connection keeps; they come from the configuration.
-type Dispatchers = HashMap<(Option<String>, Option<String>), event_dispatcher::Client>;
-
-/// The event connection of one shard to one process.
-pub struct Link {
+/// The worker that a link's process belongs to.
+struct Owned {
+    fleet: FleetHandle,
     service: usize,
     generation: u64,
-    fleet: FleetHandle,
-    shared: Arc<Shared>,
-    port: event_port::Client,
-    dispatchers: RefCell<Dispatchers>,
-    /// The connection.
-    pub connection: Handle,
-    /// The events that it may have in flight.
-    places: Rc<Places>,
-    /// The number of the last event.
-    events: Cell<u64>,
 }
 
-impl Link {
-    /// Whether the process shall get no further event.
-    pub(crate) fn is_retired(&self) -> bool {
-        self.shared.is_retired()
+impl Owner for Owned {
+    fn exceeded(&self, limit: Limit) {
+        self.fleet.reporter.exceeded(self.service, limit.into());
     }
 
-    fn is_usable(&self) -> bool {
-        !self.connection.is_closed() && !self.is_retired()
-    }
-
-    /// What is counted of the process.
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
-    /// Takes note of bytes of a body that come from the process.
-    pub(crate) fn moved(&self, bytes: usize) {
-        self.shared.moved(bytes);
-    }
-
-    /// Takes note that an event's deadline has passed, and has the process asked whether it lives.
-    pub(crate) fn overdue(&self) {
-        self.fleet.reporter.exceeded(self.service, Counter::WallTime);
+    fn suspect(&self) {
         let _ = self.fleet.commands.send(Command::Suspect { service: self.service, generation: self.generation });
     }
 
-    /// Takes note that a response is too long.
-    pub(crate) fn too_long(&self) {
-        self.fleet.reporter.exceeded(self.service, Counter::ResponseBody);
-    }
-
-    /// The limits of the worker.
-    pub(crate) fn policy(&self) -> &WorkerPolicy {
+    fn policy(&self) -> &WorkerPolicy {
         &self.fleet.reporter.worker(self.service).1.policy
     }
 
-    /// Which process of the worker this is: another process has another number.
-    pub fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// The handler table of an entrypoint, asked for once for each connection, by the event that has this place.
-    ///
-    /// # Errors
-    /// The process has ended, or has no such entrypoint.
-    async fn dispatcher(
-        &self,
-        entrypoint: Option<&str>,
-        props_json: Option<&str>,
-        place: &Place,
-    ) -> Result<event_dispatcher::Client, ServiceError> {
-        let key = (entrypoint.map(str::to_owned), props_json.map(str::to_owned));
-        if let Some(dispatcher) = self.dispatchers.borrow().get(&key) {
-            return Ok(dispatcher.clone());
-        }
-        // The parameters are as long as the operator likes.
-        let room = self.connection.reserve(props_json.map_or(0, str::len)).await;
-        let mut request = self.port.entrypoint_request();
-        request.get().set_name(entrypoint.unwrap_or_default());
-        request.get().set_props_json(props_json.unwrap_or_default());
-        // Whoever asks may leave before the answer, which is not to be had any sooner by saying so.
-        let never = || Promise::from_future(std::future::pending());
-        let call = Call::new(request.send().promise, Some(self.connection.clone()), place.clone(), never);
-        drop(room);
-        let response = call.await.map_err(|error| self.failure(&error))?;
-        let dispatcher = response.get().and_then(|results| results.get_dispatcher()).map_err(|error| {
-            self.connection.violation(format!("an entrypoint without a dispatcher: {error}"));
-            self.failure(&error)
-        })?;
-        self.dispatchers.borrow_mut().insert(key, dispatcher.clone());
-        Ok(dispatcher)
-    }
-
-    /// What a failed call means for the request.
-    pub fn failure(&self, error: &capnp::Error) -> ServiceError {
-        let text = super::reason::quote(&error.to_string());
-        if self.connection.is_closed() || error.kind == capnp::ErrorKind::Disconnected {
-            ServiceError::Unavailable(text)
-        } else {
-            ServiceError::Exception(text)
-        }
-    }
-}
-
-/// An event that a process works on, until it is dropped: when its response is over, or nobody wants one.
-pub(crate) struct Event {
-    link: Rc<Link>,
-    place: Place,
-    number: u64,
-    deadline: Option<Instant>,
-}
-
-impl Event {
-    /// To be called before the event is sent.
-    pub(crate) fn begin(link: &Rc<Link>, place: Place) -> Self {
-        link.shared.begin();
-        link.events.set(link.events.get() + 1);
-        let wall_time = link.policy().wall_time;
-        // What the clock cannot say is no limit in practice.
-        let deadline = (!wall_time.is_zero())
-            .then(|| Instant::now().checked_add(wall_time.saturating_add(link.fleet.config.watch.grace)))
-            .flatten();
-        Self { link: link.clone(), place, number: link.events.get(), deadline }
-    }
-
-    /// Its place, for whatever may outlast it on the wire.
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
-    }
-
-    /// The number by which it can be cancelled.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// The process's connection.
-    pub(crate) fn link(&self) -> &Rc<Link> {
-        &self.link
-    }
-
-    /// When the supervisor itself ends it: the worker has had time to do so.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-}
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        self.link.shared.end();
+    fn name(&self) -> &str {
+        self.fleet.reporter.worker(self.service).0
     }
 }
 
@@ -199,11 +73,6 @@ impl ShardFleet {
     pub(super) fn new(index: u32, fleet: FleetHandle) -> Self {
         let inner = Inner { index, fleet, slots: RefCell::new(HashMap::new()), connections: Cell::new(0) };
         Self { inner: Rc::new(inner) }
-    }
-
-    /// The name of a service in the configuration; empty when there is none.
-    pub fn service_name(&self, service: usize) -> &str {
-        self.inner.fleet.reporter.config.services.get(service).map_or("", |service| service.name.as_str())
     }
 
     /// The limits of a worker.
@@ -292,26 +161,22 @@ impl ShardFleet {
     }
 
     fn open(&self, service: usize, attached: Attached) -> Reply {
-        let Attached { generation, stream, shared } = attached;
+        let Attached { generation, stream, work } = attached;
         let stream = UnixStream::from_std(stream)
             .map_err(|error| StartError::Process(format!("watching the event connection failed: {error}")))?;
         let config = &self.inner.fleet.config;
-        let (port, connection, driver) = transport::client(stream, config.connection);
-        let link = Rc::new(Link {
-            service,
-            generation,
-            fleet: self.inner.fleet.clone(),
-            places: Places::new(config.max_events.min(MAX_EVENTS) as usize, config.max_waiting),
-            shared,
-            port,
-            dispatchers: RefCell::default(),
-            connection,
-            events: Cell::new(0),
-        });
+        let bounds = Bounds {
+            connection: config.connection,
+            events: config.max_events,
+            waiting: config.max_waiting,
+            grace: config.watch.grace,
+        };
+        let owner = Box::new(Owned { fleet: self.inner.fleet.clone(), service, generation });
+        let (link, driver) = Link::open(stream, generation, work, bounds, owner);
         let open = Open::new(&self.inner);
         let fleet = self.inner.fleet.clone();
         let weak = Rc::downgrade(&self.inner);
-        let (places, deaf) = (link.places.clone(), deaf(link.connection.clone(), fleet.clone(), service, generation));
+        let (places, deaf) = (link.places().clone(), deaf(link.connection.clone(), fleet.clone(), service, generation));
         tokio::task::spawn_local(async move {
             let mut driver = std::pin::pin!(driver);
             let end = tokio::select! {
@@ -323,7 +188,7 @@ impl ShardFleet {
             if let Some(inner) = weak.upgrade() {
                 let mut slots = inner.slots.borrow_mut();
                 if let Some(slot @ Slot::Connected(_)) = slots.get_mut(&service)
-                    && matches!(slot, Slot::Connected(link) if link.generation == generation)
+                    && matches!(slot, Slot::Connected(link) if link.generation() == generation)
                 {
                     *slot = Slot::Idle;
                 }
@@ -397,7 +262,7 @@ impl DispatcherCache {
         service: usize,
         entrypoint: Option<&str>,
         props_json: Option<&str>,
-    ) -> Result<(Event, event_dispatcher::Client), ServiceError> {
+    ) -> Result<(Ticket, event_dispatcher::Client), ServiceError> {
         let config = &fleet.inner.fleet.config;
         for _ in 0..PROCESSES_TO_TRY {
             let last = self.last.borrow().clone();
@@ -407,21 +272,21 @@ impl DispatcherCache {
                     // What belonged to the process that is dead or retired goes at once, and who waits for it goes on.
                     self.last.borrow_mut().take();
                     if let Some((link, _)) = last {
-                        link.places.close();
+                        link.places().close();
                     }
                     (fleet.connect(service).await?, None)
                 }
             };
-            let place = match link.places.enter(config.wait_timeout).await {
+            let place = match link.places().enter(config.wait_timeout).await {
                 Ok(place) if link.is_usable() => place,
                 Ok(_) | Err(NoPlace::Closed) => continue,
                 Err(NoPlace::Full) => {
-                    let (taken, max) = (link.places.taken(), config.max_waiting);
+                    let (taken, max) = (link.places().taken(), config.max_waiting);
                     let text = format!("{taken} events are in flight and {max} requests wait already");
                     return Err(ServiceError::Unavailable(text));
                 }
                 Err(NoPlace::Late) => {
-                    let text = format!("{} events were in flight for too long", link.places.taken());
+                    let text = format!("{} events were in flight for too long", link.places().taken());
                     return Err(ServiceError::Unavailable(text));
                 }
             };
@@ -436,9 +301,9 @@ impl DispatcherCache {
                     dispatcher
                 }
             };
-            let event = Event::begin(&link, place);
+            let ticket = Ticket::begin(&link, place);
             if link.is_usable() {
-                return Ok((event, dispatcher));
+                return Ok((ticket, dispatcher));
             }
         }
         Err(ServiceError::Unavailable("its processes exhaust their memory".into()))
@@ -446,7 +311,7 @@ impl DispatcherCache {
 
     /// Resolves when a request waits for a place at the process that was used last.
     pub(crate) async fn crowded(&self) {
-        let places = self.last.borrow().as_ref().map(|(link, _)| link.places.clone());
+        let places = self.last.borrow().as_ref().map(|(link, _)| link.places().clone());
         match places {
             Some(places) => places.crowded().await,
             None => std::future::pending().await,

@@ -52,6 +52,10 @@ pub enum ServiceError {
     BrokenRequest,
 }
 
+/// Why a response is what it is, for the log: what the handler threw before its request was passed on.
+#[derive(Debug, Clone)]
+pub(crate) struct PassedThrough(pub(crate) String);
+
 /// Something that answers requests, on one shard.
 pub trait Service {
     /// Answers one request. Dropping the future, or later the response's body, cancels the work for it.

@@ -13,12 +13,16 @@ use capnp::capability::Promise;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 
-use super::{LocalFuture, Service, ServiceError, ServiceRequest};
+use super::{LocalFuture, PassedThrough, Service, ServiceError, ServiceRequest};
 use crate::{
     body::Body,
     config::policy::INLINE_BODY_BYTES,
-    fleet::{Event, Link, ShardFleet, reason::quote},
-    rpc::body::{BodySource, CancelOnDrop, Ready, RemoteBody, collect_ready},
+    fleet::ShardFleet,
+    link::{
+        Link, Ticket,
+        body::{BodySource, CancelOnDrop, Ready, RemoteBody, collect_ready},
+    },
+    text::quote,
 };
 
 /// Stands for a body whose length is not known.
@@ -51,17 +55,17 @@ impl WorkerService {
             return Err(self.too_long());
         }
         let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
-        let (event, dispatcher) = self.dispatcher.begin(&self.fleet, self.service, entrypoint, props).await?;
-        let link = event.link().clone();
+        let (ticket, dispatcher) = self.dispatcher.begin(&self.fleet, self.service, entrypoint, props).await?;
+        let link = ticket.link().clone();
         let announced =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
-        let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, limit, &event).await;
+        let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, limit, &ticket).await;
         let Some(outgoing) = outgoing else { return Err(self.too_long()) };
         let source = match &outgoing {
             Outgoing::Stream(source, _) => Some(source.clone()),
             _ => None,
         };
-        let deadline = event.deadline();
+        let deadline = ticket.deadline();
         let overdue = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -77,7 +81,7 @@ impl WorkerService {
         tokio::select! {
             biased;
             () = too_long => Err(self.too_long()),
-            answer = self.send(event, &dispatcher, parts, cf_json, outgoing) => answer,
+            answer = self.send(ticket, &dispatcher, parts, cf_json, outgoing) => answer,
             () = overdue => {
                 link.overdue();
                 Err(ServiceError::Exceeded(Limit::WallTime))
@@ -92,13 +96,13 @@ impl WorkerService {
 
     async fn send(
         &self,
-        event: Event,
+        ticket: Ticket,
         dispatcher: &event_dispatcher::Client,
         parts: http::request::Parts,
         cf_json: Option<String>,
         outgoing: Outgoing,
     ) -> Result<http::Response<Body>, ServiceError> {
-        let link = event.link().clone();
+        let link = ticket.link().clone();
         // A worker that reads slowly delays its own requests, and does not make them pile up here.
         let room = link.connection.reserve(outgoing.inline_bytes() + head_bytes(&parts, cf_json.as_deref())).await;
 
@@ -109,7 +113,7 @@ impl WorkerService {
         let is_head = parts.method == Method::HEAD;
         // The head lives in the message now.
         drop((parts, cf_json));
-        let number = event.number();
+        let number = ticket.number();
         call.get().set_event(number);
         let dispatcher = dispatcher.clone();
         let cancel = move || {
@@ -117,7 +121,7 @@ impl WorkerService {
             request.get().set_event(number);
             Promise::from_future(async move { request.send().promise.await.map(drop) })
         };
-        let reply = Call::new(call.send().promise, Some(link.connection.clone()), event.place().clone(), cancel);
+        let reply = Call::new(call.send().promise, Some(link.connection.clone()), ticket.place().clone(), cancel);
         drop(room);
         let reply = reply.await.map_err(|error| link.failure(&error))?;
         let outcome = reply
@@ -128,7 +132,7 @@ impl WorkerService {
         match outcome {
             fetch_outcome::Failure(failure) => {
                 let failure = failure.map_err(|error| violation(&link, &error.to_string()))?;
-                let name = self.fleet.service_name(self.service);
+                let name = link.name();
                 let broken = upload.as_ref().is_some_and(|upload| upload.0.is_broken());
                 if let Some(upload) = upload {
                     upload.response_sent(link.policy().wait_until);
@@ -141,7 +145,7 @@ impl WorkerService {
             fetch_outcome::Response(response) => {
                 let response = response.map_err(|error| violation(&link, &error.to_string()))?;
                 let response =
-                    read_response(response, is_head, upload, event).map_err(|what| violation(&link, &what))?;
+                    read_response(response, is_head, upload, ticket).map_err(|what| violation(&link, &what))?;
                 let limit = link.policy().response_body_bytes;
                 if limit != 0 && matches!(response.body(), Body::Bytes(bytes) if bytes.len() as u64 > limit) {
                     link.too_long();
@@ -182,7 +186,7 @@ impl Outgoing {
     /// `None`: it is longer than `limit` already; one that turns out to be breaks off there.
     ///
     /// A body that is broken from its start goes to the handler all the same: it may not want to read it.
-    async fn prepare(mut body: Body, announced: bool, inline: usize, limit: u64, event: &Event) -> Option<Self> {
+    async fn prepare(mut body: Body, announced: bool, inline: usize, limit: u64, ticket: &Ticket) -> Option<Self> {
         if body.is_end_stream() {
             // `Content-Length: 0` is a body without bytes, and `request.body` is not null.
             return Some(if announced { Outgoing::Whole(Bytes::new()) } else { Outgoing::None });
@@ -204,11 +208,11 @@ impl Outgoing {
         Some(match ready {
             Ready::Whole(bytes) => Outgoing::Whole(bytes),
             Ready::Begun(bytes) => {
-                let source = BodySource::new(bytes, body, limit, event);
+                let source = BodySource::new(bytes, body, limit, ticket);
                 Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
             }
             Ready::Broken(bytes) => {
-                let source = BodySource::broken(bytes, event);
+                let source = BodySource::broken(bytes, ticket);
                 Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
             }
         })
@@ -289,10 +293,6 @@ fn read_failure(
     Ok(Err(ServiceError::Exception(text)))
 }
 
-/// Why a response is what it is, for the log: what the handler threw before its request was passed on.
-#[derive(Debug, Clone)]
-pub(crate) struct PassedThrough(pub(crate) String);
-
 /// The response when a worker passes a request on that nothing else could answer: the reference's empty 500.
 fn nothing_behind(text: String) -> http::Response<Body> {
     let mut response = http::Response::new(Body::Empty);
@@ -313,7 +313,7 @@ fn read_response(
     response: http_response::Reader<'_>,
     is_head: bool,
     mut upload: Option<CancelOnDrop>,
-    event: Event,
+    ticket: Ticket,
 ) -> Result<http::Response<Body>, String> {
     let number = response.get_status();
     let status = StatusCode::from_u16(number)
@@ -332,7 +332,7 @@ fn read_response(
     })
     .map_err(|error| error.to_string())?;
 
-    let wait_until = event.link().policy().wait_until;
+    let wait_until = ticket.link().policy().wait_until;
     let announced = response.get_body_length();
     let length = (announced != UNKNOWN).then_some(announced);
     let body = match response.get_body().which().map_err(|error| error.to_string())? {
@@ -343,7 +343,7 @@ fn read_response(
         },
         http_response::body::Stream(source) => {
             let source = source.map_err(|error| error.to_string())?;
-            Body::Pull(Box::pin(RemoteBody::new(source, length, event, upload.take())))
+            Body::Pull(Box::pin(RemoteBody::new(source, length, ticket, upload.take())))
         }
     };
     // A response that is whole is as good as sent.

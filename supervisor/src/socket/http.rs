@@ -20,8 +20,8 @@ use super::{
 use crate::{
     body::Body,
     config::HttpOptions,
-    rpc::log::Log,
-    service::{Service, ServiceError, ServiceRequest, worker::PassedThrough},
+    log::Log,
+    service::{PassedThrough, Service, ServiceError, ServiceRequest},
 };
 
 /// One HTTP socket of the configuration, on one shard.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rpc::log::Log;
+use crate::log::Log;
 
 /// Lines in a row.
 const BURST: u32 = 50;

@@ -27,7 +27,7 @@ use bulkhead_supervisor::{
         decide::{PoolPolicy, RestartPolicy, Usage},
         spawner::{Process, Spawned, Spawner},
     },
-    rpc::log::{Entries, Log},
+    log::{Entries, Log},
     service::{LocalFuture, ServiceRequest, worker::WorkerService},
 };
 use tokio::sync::watch;

@@ -25,9 +25,10 @@ use tokio::{
     time::Sleep,
 };
 
+use super::{Link, Place, Ticket, Work};
 use crate::{
     body::{Body, BodyError, PullSource, next_chunk},
-    fleet::{Event, Link, Place, Shared},
+    text::quote,
 };
 
 /// Most bytes that one `pull` brings, in either direction.
@@ -115,7 +116,7 @@ pub struct BodySource {
     busy: Cell<bool>,
     too_long: Notify,
     connection: Handle,
-    shared: Arc<Shared>,
+    work: Arc<Work>,
     /// A worker that keeps the body keeps the event's place.
     _place: Place,
     /// The worker has begun to read.
@@ -144,24 +145,24 @@ struct SourceState {
 impl BodySource {
     /// Offers `ready` and then `body`, which breaks off where both together are longer than `limit` bytes. The result stays
     /// valid when the body is cancelled.
-    pub(crate) fn new(ready: Bytes, body: Body, limit: u64, event: &Event) -> Rc<Self> {
+    pub(crate) fn new(ready: Bytes, body: Body, limit: u64, ticket: &Ticket) -> Rc<Self> {
         let left = limit.saturating_sub(ready.len() as u64);
         let state = SourceState { ready, body: Some(body), left, broken: None, by_client: false, waiting: None };
-        Self::with(state, event)
+        Self::with(state, ticket)
     }
 
-    fn with(state: SourceState, event: &Event) -> Rc<Self> {
+    fn with(state: SourceState, ticket: &Ticket) -> Rc<Self> {
         let (state, busy, too_long) = (RefCell::new(state), Cell::new(false), Notify::new());
-        let (connection, shared) = (event.link().connection.clone(), event.link().shared().clone());
+        let (connection, work) = (ticket.link().connection.clone(), ticket.link().work().clone());
         let (begun, kept, alive) = (Cell::new(false), Cell::new(false), RefCell::new(None));
-        Rc::new(Self { state, busy, too_long, connection, shared, _place: event.place().clone(), begun, kept, alive })
+        Rc::new(Self { state, busy, too_long, connection, work, _place: ticket.place().clone(), begun, kept, alive })
     }
 
     /// Offers `ready`, after which the body broke off.
-    pub(crate) fn broken(ready: Bytes, event: &Event) -> Rc<Self> {
+    pub(crate) fn broken(ready: Bytes, ticket: &Ticket) -> Rc<Self> {
         let broken = Some(TORN.to_owned());
         let state = SourceState { ready, body: None, left: 0, broken, by_client: true, waiting: None };
-        Self::with(state, event)
+        Self::with(state, ticket)
     }
 
     /// Waits until the body has turned out to be too long.
@@ -290,7 +291,7 @@ impl byte_source::Server for BodySource {
             length += bytes.len();
             parts.push(bytes);
         }
-        self.shared.moved(length);
+        self.work.moved(length);
         // A worker may ask again as soon as there is more, and for as much as a message should bring; asking for each of
         // the bytes that are there counts as its own doing.
         let is_all = u64::from(length < limit) * 2;
@@ -373,7 +374,7 @@ type PullCall = Call<byte_source::pull_results::Owned, Box<dyn FnMut() -> Promis
 pub(crate) struct RemoteBody {
     source: byte_source::Client,
     link: Rc<Link>,
-    /// Dropped before the event, whose place it keeps while it is not answered.
+    /// Dropped before the ticket, whose place it keeps while it is not answered.
     call: Option<PullCall>,
     remaining: Option<u64>,
     /// Bytes that may still come.
@@ -384,7 +385,7 @@ pub(crate) struct RemoteBody {
     asked: u32,
     done: bool,
     /// The event, until its response is over.
-    event: Option<Event>,
+    ticket: Option<Ticket>,
     deadline: Option<Pin<Box<Sleep>>>,
     /// The request's body may be read until the response has ended, and then as [`CancelOnDrop::response_sent`] says.
     request: Option<CancelOnDrop>,
@@ -395,12 +396,12 @@ impl RemoteBody {
     pub(crate) fn new(
         source: byte_source::Client,
         length: Option<u64>,
-        event: Event,
+        ticket: Ticket,
         request: Option<CancelOnDrop>,
     ) -> Self {
-        let link = event.link().clone();
+        let link = ticket.link().clone();
         let left = NonZeroU64::new(link.policy().response_body_bytes).map_or(u64::MAX, NonZeroU64::get);
-        let deadline = event.deadline().map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+        let deadline = ticket.deadline().map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
         let done = length == Some(0);
         Self {
             source,
@@ -411,7 +412,7 @@ impl RemoteBody {
             chunk: MAX_CHUNK,
             asked: 0,
             done,
-            event: Some(event),
+            ticket: Some(ticket),
             deadline,
             request,
         }
@@ -424,7 +425,7 @@ impl RemoteBody {
 
     fn end(&mut self, sent: bool) {
         self.done = true;
-        self.event = None;
+        self.ticket = None;
         self.deadline = None;
         if let Some(request) = self.request.take()
             && sent
@@ -489,14 +490,14 @@ impl PullSource for RemoteBody {
                 let source = source.clone();
                 Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
             });
-            let place = this.event.as_ref().map(|event| event.place().clone());
+            let place = this.ticket.as_ref().map(|ticket| ticket.place().clone());
             Call::new(request.send().promise, Some(this.link.connection.clone()), place, cancel as Box<_>)
         });
         let response = std::task::ready!(Pin::new(call).poll(cx));
         this.call = None;
         let result = match response {
             Ok(response) => this.take(&response).transpose(),
-            Err(error) => Some(Err(BodyError(crate::fleet::reason::quote(&error.to_string())))),
+            Err(error) => Some(Err(BodyError(quote(&error.to_string())))),
         };
         let broke_off = matches!(result, Some(Err(_)));
         if this.done || broke_off {

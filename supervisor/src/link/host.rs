@@ -11,9 +11,10 @@ use bulkhead_ipc::{
     worker_capnp::{Limit, host, log_entry},
 };
 
-use crate::fleet::reason::quote;
-
-use super::log::{Entry, Log, Stream};
+use crate::{
+    log::{Entry, Log, Stream},
+    text::quote,
+};
 
 /// Entries in one call.
 const MAX_ENTRIES: u32 = 4096;
