@@ -2,18 +2,21 @@
 //!
 //! It opens no socket and no path. Everything that it knows came over the wire after the sandbox was shut.
 //!
-//! [`main`] shuts the sandbox and serves; [`rpc`] is what the supervisor sees; [`bind`] makes a worker of a bundle;
+//! [`main`] shuts the sandbox and serves; [`rpc`] is what the supervisor sees; [`worker`] is what a bundle becomes;
 //! [`isolate`] is V8; [`io`] is what belongs to one event; [`api`] is what scripts see; [`limits`] is what they may use.
 
 pub mod api;
-pub mod bind;
+mod bindings;
+mod events;
 pub mod io;
 pub mod isolate;
 pub mod limits;
 pub mod log;
+pub mod process;
 pub mod rpc;
 mod start;
 pub mod testing;
+pub mod worker;
 
 pub use jsg::Counted;
 pub use start::main;

@@ -17,7 +17,8 @@ use crate::{
     io::Outlet,
     isolate::{self, HeapLimits, Isolate, platform},
     log::Logger,
-    rpc::{Control, Port, Process},
+    process::Process,
+    rpc::{Control, Port},
 };
 
 /// Why the process could not serve. One line on descriptor 2, which the supervisor reads.

@@ -20,7 +20,8 @@ use crate::{
     isolate::{HeapLimits, Isolate, describe, platform},
     limits::Limit,
     log::Logger,
-    rpc::{Control, Port, Process},
+    process::Process,
+    rpc::{Control, Port},
 };
 
 /// Isolates are made and used one at a time in a process: those of one process share a read-only heap, whose set-up
