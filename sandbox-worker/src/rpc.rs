@@ -12,9 +12,17 @@ use crate::{
     worker::Worker,
 };
 
-/// Bootstrap capability of the control connection.
-#[derive(Debug)]
-pub struct Control(pub Rc<Process>);
+/// The bootstrap capability of the control connection.
+pub fn control(process: Rc<Process>) -> wire::worker_control::Client {
+    capnp_rpc::new_client(Control(process))
+}
+
+/// The bootstrap capability of an event connection, whose answers go out by `outlet`.
+pub fn port(process: Rc<Process>, outlet: Outlet) -> wire::event_port::Client {
+    capnp_rpc::new_client(Port(process, outlet))
+}
+
+struct Control(Rc<Process>);
 
 impl wire::worker_control::Server for Control {
     async fn bind(
@@ -97,9 +105,7 @@ async fn run_foreground_tasks(isolate: Rc<Isolate>) {
     }
 }
 
-/// Bootstrap capability of an event connection.
-#[derive(Debug)]
-pub struct Port(pub Rc<Process>, pub Outlet);
+struct Port(Rc<Process>, Outlet);
 
 impl wire::event_port::Server for Port {
     async fn entrypoint(

@@ -5,7 +5,6 @@ use std::{os::unix::net::UnixStream as StdUnixStream, process::ExitCode, rc::Rc}
 use bulkhead_ipc::{
     process::WorkerArgs,
     transport::{self, Limits},
-    worker_capnp as wire,
 };
 use bulkhead_policy::{
     check,
@@ -14,11 +13,12 @@ use bulkhead_policy::{
 };
 
 use crate::{
+    api::SURFACE,
     io::Outlet,
     isolate::{self, HeapLimits, Isolate, platform},
     log::Logger,
     process::Process,
-    rpc::{Control, Port},
+    rpc,
 };
 
 /// Why the process could not serve. One line on descriptor 2, which the supervisor reads.
@@ -88,7 +88,7 @@ fn run() -> Result<(), StartError> {
     let logger = Rc::new(Logger::default());
     isolate::limit_native_memory(usize::try_from(args.memory_bytes).unwrap_or(usize::MAX));
     let limits = HeapLimits { heap_bytes: usize::try_from(args.heap_bytes).unwrap_or(usize::MAX) };
-    let isolate = Isolate::new(limits, logger.clone());
+    let isolate = Isolate::new(limits, logger.clone(), &SURFACE);
     let process = Process::new(isolate.clone(), logger);
 
     let refusal = if args.seccomp_log { Refusal::Log } else { Refusal::Kill };
@@ -99,12 +99,12 @@ fn run() -> Result<(), StartError> {
     local.block_on(&runtime, async {
         for stream in streams {
             let outlet = Outlet::default();
-            let port = capnp_rpc::new_client::<wire::event_port::Client, _>(Port(process.clone(), outlet.clone()));
+            let port = rpc::port(process.clone(), outlet.clone());
             let (handle, connection) = transport::server(connect(stream)?, Limits::for_supervisor(), port.client);
             outlet.connect(handle);
             tokio::task::spawn_local(connection);
         }
-        let control_capability = capnp_rpc::new_client::<wire::worker_control::Client, _>(Control(process));
+        let control_capability = rpc::control(process);
         let (_, connection) = transport::server(connect(control)?, Limits::for_supervisor(), control_capability.client);
         // However it ends: without its supervisor the process has nothing to do, and nothing to put in order.
         let _ = connection.await;

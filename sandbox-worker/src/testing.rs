@@ -10,18 +10,18 @@ use std::{
 use bulkhead_ipc::{
     compatibility,
     worker_capnp::{
-        byte_source, event_dispatcher, event_failure, event_port, fetch_outcome, host, http_response, limits,
-        worker_control,
+        byte_source, event_dispatcher, event_failure, fetch_outcome, host, http_response, limits, worker_control,
     },
 };
 
 use crate::{
+    api::SURFACE,
     io::{IoContext, Outlet, find_hung},
     isolate::{HeapLimits, Isolate, describe, platform},
     limits::Limit,
     log::Logger,
     process::Process,
-    rpc::{Control, Port},
+    rpc,
 };
 
 /// Isolates are made and used one at a time in a process: those of one process share a read-only heap, whose set-up
@@ -35,7 +35,7 @@ fn lock() -> MutexGuard<'static, ()> {
 pub fn with_isolate<R>(body: impl AsyncFnOnce(Rc<Isolate>) -> R) -> R {
     let _guard = lock();
     platform::initialize(&["--expose-gc".to_owned()]);
-    let isolate = Isolate::new(HeapLimits::default(), Rc::new(Logger::default()));
+    let isolate = Isolate::new(HeapLimits::default(), Rc::new(Logger::default()), &SURFACE);
     let flags = compatibility::resolve::<&str>("2026-11-01", &[], false).expect("the date is valid");
     isolate.set_flags(flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built");
@@ -194,13 +194,13 @@ pub fn serve<R>(
     platform::initialize(&["--expose-gc".to_owned()]);
     jsg::set_buffer_limit(usize::MAX);
     let logger = Rc::new(Logger::default());
-    let isolate = Isolate::new(HeapLimits { heap_bytes }, logger.clone());
+    let isolate = Isolate::new(HeapLimits { heap_bytes }, logger.clone(), &SURFACE);
     let process = Process::new(isolate, logger);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built");
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let control: worker_control::Client = capnp_rpc::new_client(Control(process.clone()));
-        let port: event_port::Client = capnp_rpc::new_client(Port(process, Outlet::default()));
+        let control = rpc::control(process.clone());
+        let port = rpc::port(process, Outlet::default());
         let told = Rc::new(Told::default());
         let mut bind = control.bind_request();
         bind.get().set_host(capnp_rpc::new_client(FakeHost(told.clone())));

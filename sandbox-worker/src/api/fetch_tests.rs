@@ -7,7 +7,7 @@ use bulkhead_ipc::worker_capnp::{byte_source, header, http_request, http_respons
 use capnp::message::HeapAllocator;
 use capnp_rpc::ImbuedMessageBuilder;
 
-use super::{fetch_event, request, response};
+use super::{execution_context, request, response};
 use crate::{
     io::{IoContext, JsFuture, Outlet, js_future},
     isolate::{Isolate, describe},
@@ -81,7 +81,7 @@ fn begin(isolate: Rc<Isolate>, message: &mut Message) -> Rc<IoContext> {
         let reader = message.get_root::<http_request::Builder<'_>>().expect("it has a root").into_reader();
         let request = request::from_wire(scope, &context, reader).expect("it is valid").expect("it can be made");
         set_global(scope, "request", request);
-        let ctx = fetch_event::execution_context(scope, &context, "").expect("it can be made");
+        let ctx = execution_context::execution_context(scope, &context, "").expect("it can be made");
         set_global(scope, "ctx", ctx);
     });
     context

@@ -6,8 +6,8 @@ mod cf;
 mod compression;
 mod crypto;
 mod encoding;
+pub mod execution_context;
 mod fetch;
-pub mod fetch_event;
 #[cfg(test)]
 mod fetch_tests;
 pub mod headers;
@@ -23,17 +23,15 @@ mod structured_clone;
 mod timers;
 pub mod url;
 pub mod url_search_params;
-pub mod webassembly;
 
-pub(crate) use structured_clone::brand_classes;
+use crate::isolate::Surface;
 
-/// Prepares a fresh isolate: callbacks that V8 asks the embedder for.
-pub(crate) fn install(isolate: &mut v8::Isolate) {
-    webassembly::install(isolate);
-}
+/// The surface of every isolate.
+pub static SURFACE: Surface =
+    Surface { install_internal, expose, brand_classes: structured_clone::brand_classes, move_accessors_to_objects };
 
 /// Puts what the built-in scripts need from native code on `internal`, before they are evaluated.
-pub(crate) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
+fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
     hooks::install_internal(scope, internal);
     encoding::install_internal(scope, internal);
     compression::install_internal(scope, internal);
@@ -42,7 +40,7 @@ pub(crate) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::L
 
 /// Has objects carry what is on prototypes since `workers_api_getters_setters_on_prototype`. The order is that of the
 /// reference, which scripts see when they enumerate an object.
-pub(crate) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
+fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
     body::move_accessors_to_objects(scope);
     request::move_accessors_to_objects(scope);
     response::move_accessors_to_objects(scope);
@@ -51,7 +49,7 @@ pub(crate) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
 }
 
 /// Exposes the classes and functions to scripts; `target` is the prototype of the global object.
-pub(crate) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
+fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
     jsg::inherit_iterator_prototype(scope);
     timers::expose(scope, target);
     jsg::Registry::expose::<url::Url>(scope, target);

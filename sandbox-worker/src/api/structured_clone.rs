@@ -51,7 +51,7 @@ struct Brands {
 }
 
 /// Marks the classes among `globals`, which built-in scripts have made. Once for an isolate, before scripts of tenants run.
-pub(crate) fn brand_classes<'s>(scope: &mut v8::PinScope<'s, '_>, globals: v8::Local<'s, v8::Object>) -> Option<()> {
+pub(super) fn brand_classes<'s>(scope: &mut v8::PinScope<'s, '_>, globals: v8::Local<'s, v8::Object>) -> Option<()> {
     let brand = v8::Private::new(scope, None);
     let key = jsg::string(scope, "prototype");
     let names = globals.get_own_property_names(scope, v8::GetPropertyNamesArgs::default())?;

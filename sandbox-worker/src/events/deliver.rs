@@ -164,7 +164,7 @@ impl Dispatcher {
             return Ok(Progress::Failed(event_failure::Kind::NoHandler, message));
         };
         let called = api::request::from_wire(scope, context, request)?.and_then(|request| {
-            let ctx = api::fetch_event::execution_context(scope, context, &self.props_json)?;
+            let ctx = api::execution_context::execution_context(scope, context, &self.props_json)?;
             let returned = match &entrypoint.target {
                 Target::Object(object) => {
                     let object = v8::Local::new(scope, object);

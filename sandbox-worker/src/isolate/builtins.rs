@@ -2,7 +2,7 @@
 
 use jsg::{Error, Result};
 
-use super::Isolate;
+use super::{Isolate, Surface};
 
 /// Name and text of each script, in the order in which they are evaluated: the one of `js/ORDER`.
 const SCRIPTS: &[(&str, &v8::OneByteConst)] = include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
@@ -43,11 +43,11 @@ fn own<'s>(
 /// # Panics
 ///
 /// If one of them throws, which is a defect of this program.
-pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Object> {
+pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, surface: &Surface) -> v8::Local<'s, v8::Object> {
     let null = v8::null(scope);
     let internal = v8::Object::with_prototype_and_properties(scope, null.into(), &[], &[]);
     let global = scope.get_current_context().global(scope);
-    crate::api::install_internal(scope, internal);
+    (surface.install_internal)(scope, internal);
     for (name, source) in SCRIPTS {
         v8::tc_scope!(let scope, scope);
         if evaluate_one(scope, name, source, internal).is_none() {
@@ -66,7 +66,7 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8
     // The classes and functions of the API are properties of the global object's prototype, as in the reference.
     let prototype = prototype_of(scope, global);
     let parent = prototype_of(scope, prototype);
-    crate::api::expose(scope, prototype);
+    (surface.expose)(scope, prototype);
     let note = own(scope, internal, "noteInterfaces").and_then(|value| v8::Local::<v8::Function>::try_from(value).ok());
     let undefined = v8::undefined(scope).into();
     note.and_then(|note| note.call(scope, undefined, &[prototype.into()])).expect("the built-ins take native classes");
@@ -74,7 +74,7 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8
     let globals = globals.expect("the built-ins list their globals");
     let names = globals.get_own_property_names(scope, v8::GetPropertyNamesArgs::default());
     let names = names.expect("the list of globals can be read");
-    crate::api::brand_classes(scope, globals).expect("prototypes of classes can be marked");
+    (surface.brand_classes)(scope, globals).expect("prototypes of classes can be marked");
     for index in 0..names.length() {
         let Some(name) = names.get_index(scope, index) else { continue };
         let Some(value) = globals.get(scope, name) else { continue };
@@ -247,7 +247,7 @@ mod tests {
         let (supplied, native, all) = with_isolate(async |isolate| {
             isolate.enter(|scope| {
                 let supplied = v8::Object::new(scope);
-                crate::api::install_internal(scope, supplied);
+                (isolate.surface.install_internal)(scope, supplied);
                 let native = super::own(scope, supplied, "native").expect("it is supplied");
                 let native = v8::Local::<v8::Object>::try_from(native).expect("it is an object");
                 let all = v8::Local::new(scope, &Isolate::of(scope).internal);

@@ -7,7 +7,7 @@
 
 use bulkhead_ipc::compatibility::{CompatibilityFlags, Flag};
 
-use super::{Isolate, builtins};
+use super::{Isolate, Surface, builtins};
 
 const TAGS: Flag = Flag::named("set_tostring_tag");
 const ON_PROTOTYPES: Flag = Flag::named("workers_api_getters_setters_on_prototype");
@@ -24,7 +24,7 @@ pub(crate) fn is_on(scope: &v8::PinScope<'_, '_>, flag: Flag) -> bool {
 /// # Panics
 ///
 /// If a built-in script asks for a flag that is none, which is a defect of this program.
-pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags) {
+pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags, surface: &Surface) {
     let is_on = |name: &str| Flag::find(name).is_some_and(|flag| flags.is_on(flag));
     let look = jsg::Look {
         tags: flags.is_on(TAGS),
@@ -33,7 +33,7 @@ pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags
     };
     jsg::Registry::apply(scope, look, is_on);
     if !flags.is_on(ON_PROTOTYPES) {
-        crate::api::move_accessors_to_objects(scope);
+        (surface.move_accessors_to_objects)(scope);
     }
 
     // `Cloudflare.compatibilityFlags`, in the order of the table.

@@ -1,8 +1,11 @@
 //! The one isolate of the process: its heap, its context, its built-ins, its modules.
+//!
+//! This room knows no class of the API and no wire: what scripts see is handed in as a [`Surface`].
 
 pub mod builtins;
 pub(crate) mod clock;
 pub(crate) mod continuations;
+pub mod eval;
 mod exceptions;
 pub(crate) mod flags;
 pub mod modules;
@@ -28,10 +31,25 @@ use crate::{
     log::{Level, Logger, Source},
 };
 
+/// What scripts see, which the isolate is given and knows nothing else about. All functions are called with the one context
+/// entered, before any tenant's code runs.
+#[derive(Debug)]
+pub struct Surface {
+    /// Puts what the built-in scripts need from native code on the object that they get, before they are evaluated.
+    pub install_internal: for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>),
+    /// Exposes classes and functions; the object is the prototype of the global object.
+    pub expose: for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>),
+    /// Marks the classes among the globals that the built-in scripts have made, for `structuredClone`.
+    pub brand_classes: for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>) -> Option<()>,
+    /// Has objects carry what is on prototypes since `workers_api_getters_setters_on_prototype`.
+    pub move_accessors_to_objects: fn(&mut v8::PinScope<'_, '_>),
+}
+
 /// An isolate with one context in it.
 pub struct Isolate {
     v8: RefCell<v8::OwnedIsolate>,
     context: v8::Global<v8::Context>,
+    surface: &'static Surface,
     pub(crate) contexts: Rc<Contexts>,
     pub(crate) continuations: Continuations,
     pub(crate) internal: v8::Global<v8::Object>,
@@ -79,7 +97,7 @@ pub fn limit_native_memory(process_bytes: usize) {
 
 impl Isolate {
     /// Makes the isolate and evaluates the built-ins. No tenant code is needed for that, and none runs.
-    pub fn new(limits: HeapLimits, logger: Rc<Logger>) -> Rc<Self> {
+    pub fn new(limits: HeapLimits, logger: Rc<Logger>, surface: &'static Surface) -> Rc<Self> {
         let heap = v8::cppgc::Heap::create(v8::V8::get_current_platform(), Registry::heap_params());
         let mut params = v8::CreateParams::default().cpp_heap(heap).array_buffer_allocator(jsg::buffer_allocator());
         if limits.heap_bytes != 0 {
@@ -96,13 +114,13 @@ impl Isolate {
         v8.set_host_import_module_dynamically_callback(modules::import_dynamically);
         v8.set_host_import_module_with_phase_dynamically_callback(modules::import_phase_dynamically);
         Registry::install(&mut v8);
-        crate::api::install(&mut v8);
+        eval::install(&mut v8);
         let (context, internal, continuations) = {
             v8::scope!(let scope, &mut v8);
             let context = v8::Context::new(scope, v8::ContextOptions::default());
             let scope = &mut v8::ContextScope::new(scope, context);
             context.set_allow_generation_from_strings(false);
-            let internal = builtins::evaluate(scope);
+            let internal = builtins::evaluate(scope, surface);
             let continuations = Continuations::install(scope, platform::stack_bytes());
             (v8::Global::new(scope, context), v8::Global::new(scope, internal), continuations)
         };
@@ -111,6 +129,7 @@ impl Isolate {
             Isolate {
                 v8: RefCell::new(v8),
                 context,
+                surface,
                 contexts: Rc::default(),
                 continuations,
                 internal,
@@ -229,7 +248,7 @@ impl Isolate {
     pub fn set_flags(&self, flags: CompatibilityFlags) {
         let first = self.flags.set(flags).is_ok();
         assert!(first, "a process is bound once");
-        self.enter(|scope| flags::apply(scope, &flags));
+        self.enter(|scope| flags::apply(scope, &flags, self.surface));
     }
 
     /// The compatibility flags of the worker.

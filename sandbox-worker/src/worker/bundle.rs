@@ -9,10 +9,10 @@ use bulkhead_ipc::{
 
 use super::{Worker, entrypoints};
 use crate::{
-    api::webassembly::set_eval_allowed,
     bindings,
     isolate::{
         Isolate,
+        eval::set_eval_allowed,
         modules::{self, Content, ModuleSource, StartupError},
     },
     limits::{self, Limits},
