@@ -82,18 +82,25 @@ pub(super) struct Inbound {
     end: usize,
     /// A message longer than the buffer, and how many of its bytes are there.
     long: Option<(Vec<Word>, Table, usize)>,
+    /// There may be complete messages in the buffer that the peer sent too early.
+    held_back: bool,
 }
 
 impl Inbound {
     pub(super) fn new() -> Self {
-        Self { buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), start: 0, end: 0, long: None }
+        Self { buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), start: 0, end: 0, long: None, held_back: false }
     }
 
     pub(super) fn is_inside_message(&self) -> bool {
         self.long.is_some() || self.start < self.end
     }
 
-    /// Where the next bytes go; never empty.
+    /// Whether [`Self::advance`] is to be called, with nothing new, before anything is read.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.held_back
+    }
+
+    /// Where the next bytes go; never empty. Not to be called while something is held back.
     pub(super) fn space(&mut self) -> &mut [u8] {
         match &mut self.long {
             Some((words, _, filled)) => &mut Word::words_to_bytes_mut(words)[*filled..],
@@ -112,7 +119,8 @@ impl Inbound {
         }
     }
 
-    /// Takes note of `count` bytes that were read into [`Self::space`], and puts complete messages into the inbox.
+    /// Takes note of `count` bytes that were read into [`Self::space`], and puts complete messages into the inbox, until
+    /// the peer has to wait.
     pub(super) fn advance(&mut self, count: usize, shared: &Rc<Shared>) -> Result<(), String> {
         match &mut self.long {
             Some((words, _, filled)) => {
@@ -124,8 +132,13 @@ impl Inbound {
             }
             None => {
                 self.end += count;
+                self.held_back = false;
                 while let Some((table_bytes, table)) = parse_table(&self.buffer[self.start..self.end], &shared.limits)?
                 {
+                    if shared.is_exceeded() {
+                        self.held_back = true;
+                        break;
+                    }
                     let total = table.words() * 8;
                     let body = self.start + table_bytes;
                     let available = (self.end - body).min(total);
@@ -191,7 +204,7 @@ fn deliver(segments: Segments, shared: &Rc<Shared>) -> Result<(), String> {
     if shared.limits.peer == Peer::Hostile {
         let message: rpc_message::Reader<'_> =
             reader.get_root().map_err(|error| format!("a message cannot be read: {error}"))?;
-        shared.spend(matches!(message.which(), Ok(rpc_message::Return(_))), bytes)?;
+        shared.spend(matches!(message.which(), Ok(rpc_message::Return(_))), bytes);
         check::message(message, bytes / 8, &shared.limits)?;
     }
     let held = shared.held_bytes.get() + bytes;

@@ -53,7 +53,7 @@ const WRITABLE_BELOW_BYTES: usize = 1 << 20;
 const SHORT_MESSAGES_BYTES: usize = MAX_EVENTS as usize * MESSAGES_FOR_A_CALL as usize * SHORT_MESSAGE_BYTES;
 
 /// Bounds of one connection. What exceeds one ends the connection with
-/// [`TransportError::Violation`](super::TransportError::Violation).
+/// [`TransportError::Violation`](super::TransportError::Violation), but for the rates, which slow the peer down.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Whether messages are checked before they are interpreted.
@@ -80,8 +80,8 @@ pub struct Limits {
     pub max_imports: u32,
     /// Capabilities in one message.
     pub max_capabilities: u32,
-    /// Messages of a hostile peer that nobody asked for: at once, and for each second after that. At once: what all events
-    /// in flight allow.
+    /// Messages of a hostile peer that nobody asked for: at once, and for each second after that; at least one. What comes
+    /// sooner waits in its socket. At once: what all events in flight allow.
     pub messages_burst: u64,
     /// See [`Self::messages_burst`].
     pub messages_per_second: u64,

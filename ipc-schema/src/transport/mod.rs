@@ -8,10 +8,10 @@
 //!   end of the turn.
 //! - **Bounds.** [`Limits`] holds one number for each thing that the peer could make us keep. Exceeding one ends the
 //!   connection with [`TransportError::Violation`]; nothing else is affected.
-//! - **Rates.** A hostile peer may send what we ask for, and little else: one answer for each call of ours is free and a
-//!   few messages with it are ([`MESSAGES_FOR_A_CALL`]), and what comes without being asked for has a rate
-//!   ([`Limits::messages_per_second`], [`Limits::bytes_per_second`]). A read that brings little and completes no message
-//!   counts as one.
+//! - **Pace.** A hostile peer may send what we ask for: one answer for each call of ours is free and a few messages with it
+//!   are ([`MESSAGES_FOR_A_CALL`]). What it starts of its own has a rate ([`Limits::messages_per_second`],
+//!   [`Limits::bytes_per_second`]), and a read that brings little and completes no message counts as a message. Beyond the
+//!   rate the peer is not read until the time has come (`pace`): it is slowed down, and nobody else is.
 //! - **Back-pressure.** Sending never blocks, so a queue that grows beyond [`Limits::max_queued_bytes`] is a violation.
 //!   Before sending something long, wait for [`Handle::reserve`], which gives room to one after the other while the queue
 //!   is shorter than [`Limits::writable_below_bytes`]; then a slow peer delays its own data and a peer that never reads
@@ -31,6 +31,7 @@ mod check;
 mod inbound;
 mod limits;
 mod outbound;
+mod pace;
 mod rate;
 
 use std::{
@@ -57,12 +58,13 @@ use tokio::{
     io::AsyncRead,
     net::UnixStream,
     sync::{Mutex, Notify},
+    time::Sleep,
 };
 
 use inbound::{Inbound, Incoming};
 pub use limits::{Limits, MAX_CHUNK, MAX_EVENTS, MAX_LIVE_EVENTS, MESSAGES_FOR_A_CALL, Peer};
 use outbound::{Outbound, Outgoing};
-use rate::Allowance;
+use pace::Pace;
 pub use rate::Bucket;
 
 /// Most messages that one turn of a [`Connection`] hands over before it sends what is queued and lets others run.
@@ -122,8 +124,8 @@ struct Shared {
     received: Cell<u64>,
     /// Calls that the peer has not answered yet.
     unanswered: Cell<u64>,
-    /// What a hostile peer may still send beside answers: messages, and bytes.
-    allowance: RefCell<(Allowance, Allowance)>,
+    /// What a hostile peer may still send beside answers.
+    pace: RefCell<Pace>,
     /// Bytes that may be queued by who holds a [`Reservation`].
     reserved: Cell<usize>,
     /// Whose turn it is to wait for room: one after the other, in the order in which they asked.
@@ -195,33 +197,24 @@ impl Shared {
         self.limits.peer == Peer::Hostile || self.outbound.borrow().bytes() < self.limits.writable_below_bytes
     }
 
-    /// Allows the peer to send more than its rate.
-    fn allow(&self, messages: u64, bytes: u64) {
-        let (all_messages, all_bytes) = &mut *self.allowance.borrow_mut();
-        all_messages.add(messages);
-        all_bytes.add(bytes);
-    }
-
     /// Takes note of a call that the peer has to answer.
     fn asked(&self) {
         self.unanswered.set(self.unanswered.get() + 1);
-        self.allow(MESSAGES_FOR_A_CALL, 0);
+        self.pace.borrow_mut().allow(MESSAGES_FOR_A_CALL, 0);
     }
 
-    /// Takes note of a message; an error if it is one too many. The answers to all calls may come at once.
-    fn spend(&self, is_answer: bool, bytes: usize) -> Result<(), String> {
+    /// Takes note of a message. The answers to all calls may come at once.
+    fn spend(&self, is_answer: bool, bytes: usize) {
         if is_answer && let Some(unanswered) = self.unanswered.get().checked_sub(1) {
             self.unanswered.set(unanswered);
-            return Ok(());
+        } else {
+            self.pace.borrow_mut().spend(bytes as u64);
         }
-        let (all_messages, all_bytes) = &mut *self.allowance.borrow_mut();
-        if !all_messages.spend(1, Instant::now) {
-            return Err("it sends more messages than it is asked for".into());
-        }
-        if !all_bytes.spend(bytes as u64, Instant::now) {
-            return Err("it sends more bytes than it is asked for".into());
-        }
-        Ok(())
+    }
+
+    /// Whether the peer sent more than it may, so that its next message has to wait.
+    fn is_exceeded(&self) -> bool {
+        self.limits.peer == Peer::Hostile && self.pace.borrow().is_exceeded()
     }
 
     /// The error that calls in flight get.
@@ -240,6 +233,8 @@ pub struct Connection {
     shared: Rc<Shared>,
     stream: UnixStream,
     inbound: Inbound,
+    /// While the peer is slowed down.
+    pause: Option<Pin<Box<Sleep>>>,
     rpc: RpcSystem<()>,
     rpc_waker: Waker,
     disconnector: Option<capnp_rpc::Disconnector<()>>,
@@ -273,7 +268,6 @@ impl Connection {
             polling: AtomicBool::new(false),
             driver: AtomicWaker::new(),
         });
-        let now = Instant::now();
         let shared = Rc::new(Shared {
             limits,
             outbound: RefCell::new(Outbound::default()),
@@ -286,10 +280,7 @@ impl Connection {
             gave_up: Notify::new(),
             received: Cell::new(0),
             unanswered: Cell::new(0),
-            allowance: RefCell::new((
-                Allowance::new(limits.messages_burst, limits.messages_per_second, now),
-                Allowance::new(limits.bytes_burst, limits.bytes_per_second, now),
-            )),
+            pace: RefCell::new(Pace::new(&limits, Instant::now())),
             reserved: Cell::new(0),
             turn: Mutex::new(()),
             drained: Notify::new(),
@@ -298,42 +289,41 @@ impl Connection {
         let network = Network { shared: shared.clone(), accept: bootstrap.is_some() };
         let rpc = RpcSystem::new(Box::new(network), bootstrap);
         let disconnector = Some(rpc.get_disconnector());
-        Self { shared, stream, inbound: Inbound::new(), rpc, rpc_waker: Waker::from(signal), disconnector }
+        Self { shared, stream, inbound: Inbound::new(), pause: None, rpc, rpc_waker: Waker::from(signal), disconnector }
     }
 
     fn handle(&self) -> Handle {
         Handle { shared: self.shared.clone() }
     }
 
-    /// Reads until a message is complete, the socket is empty or has ended.
+    /// Waits until the peer may be heard.
+    fn poll_pace(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // A call of ours may have paid for it meanwhile.
+        while self.shared.is_exceeded() {
+            if self.pause.is_none() {
+                let Some(pause) = self.shared.pace.borrow_mut().pause(Instant::now) else { break };
+                self.pause = Some(Box::pin(tokio::time::sleep(pause)));
+            }
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+            }
+            self.pause = None;
+        }
+        self.pause = None;
+        Poll::Ready(())
+    }
+
+    /// Reads until a message is complete, the socket is empty or has ended, or the peer has to wait.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if self.shared.end_of_stream.get() || self.shared.is_ended() {
                 return Poll::Ready(());
             }
-            let mut space = tokio::io::ReadBuf::new(self.inbound.space());
-            let before = space.filled().len();
-            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space)) {
-                Ok(()) => {
-                    let count = space.filled().len() - before;
-                    if count == 0 {
-                        self.shared.end_of_stream.set(true);
-                        if self.inbound.is_inside_message() {
-                            self.shared.finish(Err(TransportError::Io("it ended inside a message".into())));
-                        }
-                    } else {
-                        let complete = self.shared.received.get();
-                        let mut advanced = self.inbound.advance(count, &self.shared);
-                        let is_waste = count < SMALL_READ_BYTES && self.shared.received.get() == complete;
-                        if is_waste && self.shared.limits.peer == Peer::Hostile {
-                            advanced = advanced.and_then(|()| self.shared.spend(false, 0));
-                        }
-                        if let Err(what) = advanced {
-                            self.shared.violation(what);
-                        }
-                    }
-                }
-                Err(error) => self.shared.finish(Err(TransportError::Io(error.to_string()))),
+            ready!(self.poll_pace(cx));
+            if self.inbound.is_held_back() {
+                self.advance(0);
+            } else {
+                ready!(self.read(cx));
             }
             let waiting = !self.shared.inbox.borrow().is_empty();
             if waiting || self.shared.end_of_stream.get() || self.shared.is_ended() {
@@ -343,6 +333,36 @@ impl Connection {
                 return Poll::Ready(());
             }
         }
+    }
+
+    /// Makes messages of what is in the buffer, `count` bytes of which are new.
+    fn advance(&mut self, count: usize) {
+        if let Err(what) = self.inbound.advance(count, &self.shared) {
+            self.shared.violation(what);
+        }
+    }
+
+    /// One read.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut space = tokio::io::ReadBuf::new(self.inbound.space());
+        match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space)) {
+            Ok(()) if space.filled().is_empty() => {
+                self.shared.end_of_stream.set(true);
+                if self.inbound.is_inside_message() {
+                    self.shared.finish(Err(TransportError::Io("it ended inside a message".into())));
+                }
+            }
+            Ok(()) => {
+                let (count, complete) = (space.filled().len(), self.shared.received.get());
+                self.advance(count);
+                let is_waste = count < SMALL_READ_BYTES && self.shared.received.get() == complete;
+                if is_waste && !self.inbound.is_held_back() && self.shared.limits.peer == Peer::Hostile {
+                    self.shared.spend(false, 0);
+                }
+            }
+            Err(error) => self.shared.finish(Err(TransportError::Io(error.to_string()))),
+        }
+        Poll::Ready(())
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) {
@@ -493,7 +513,7 @@ impl Handle {
 
     /// Allows the peer to send so much more than its rate: for who sets the pace by when it answers.
     pub fn allow(&self, messages: u64, bytes: u64) {
-        self.shared.allow(messages, bytes);
+        self.shared.pace.borrow_mut().allow(messages, bytes);
     }
 
     /// Counts a call that was given up until the result is dropped, which is when it was answered.

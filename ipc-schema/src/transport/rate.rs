@@ -42,43 +42,6 @@ impl Bucket {
     }
 }
 
-/// What a peer may still send: a [`Bucket`] that looks at the clock only when it runs low, and to which what we ask for is
-/// added.
-#[derive(Debug)]
-pub(super) struct Allowance {
-    left: u64,
-    burst: u64,
-    per_second: u64,
-    filled: Instant,
-}
-
-impl Allowance {
-    pub(super) fn new(burst: u64, per_second: u64, now: Instant) -> Self {
-        Self { left: burst, burst, per_second, filled: now }
-    }
-
-    /// Adds to what may be sent, up to the burst.
-    pub(super) fn add(&mut self, amount: u64) {
-        self.left = self.left.saturating_add(amount).min(self.burst);
-    }
-
-    /// Takes `amount`; false if it is not there.
-    pub(super) fn spend(&mut self, amount: u64, clock: impl FnOnce() -> Instant) -> bool {
-        if self.left < amount {
-            let now = clock();
-            let passed = now.saturating_duration_since(self.filled);
-            self.filled = now;
-            let came = passed.as_nanos().saturating_mul(u128::from(self.per_second)) / 1_000_000_000;
-            self.add(u64::try_from(came).unwrap_or(u64::MAX));
-        }
-        match self.left.checked_sub(amount) {
-            Some(left) => self.left = left,
-            None => return false,
-        }
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,18 +66,15 @@ mod tests {
             burst in 1u64..1000, per_second in 1u64..1000, steps in proptest::collection::vec((0u64..100, 0u64..2000), 1..200)
         ) {
             let start = Instant::now();
-            let (mut bucket, mut allowance) = (Bucket::new(burst, per_second), Allowance::new(burst, per_second, start));
-            let (mut now, mut taken, mut spent) = (Duration::ZERO, 0, 0);
+            let mut bucket = Bucket::new(burst, per_second);
+            let (mut now, mut taken) = (Duration::ZERO, 0);
             for (amount, pause) in steps {
                 now += Duration::from_millis(pause);
                 if bucket.try_take(amount, start + now) {
                     taken += amount;
                 }
-                if allowance.spend(amount, || start + now) {
-                    spent += amount;
-                }
                 let most = burst + (now.as_nanos() * u128::from(per_second) / 1_000_000_000) as u64 + 1;
-                prop_assert!(taken <= most && spent <= most, "{taken} {spent} of {most}");
+                prop_assert!(taken <= most, "{taken} of {most}");
             }
         }
     }
