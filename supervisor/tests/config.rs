@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use bulkhead_ipc::compatibility::Date;
+use bulkhead_ipc::compatibility::{Date, Flag};
 use bulkhead_supervisor::config::{
     self, BindingValue, Diagnostics, HttpStyle, Loaded, ModuleKind, Options, ServiceKind, Source, WorkerSource,
     load_binary_from_bytes, load_text_from_bytes,
@@ -161,8 +161,8 @@ const a :Workerd.Worker = (
             ("j", ModuleKind::Json("1".into())),
         ]
     );
-    assert!(worker.compatibility.has("url_standard"));
-    assert!(!worker.compatibility.has("global_navigator"));
+    assert!(worker.compatibility.is_on(Flag::named("url_standard")));
+    assert!(!worker.compatibility.is_on(Flag::named("global_navigator")));
     assert_eq!(worker.compatibility_date, "2026-11-20");
     assert_eq!(worker.bindings[1].value, BindingValue::Data(vec![255].into()));
     let ServiceKind::Worker(second) = &config.services[1].kind;
