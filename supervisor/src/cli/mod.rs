@@ -7,6 +7,8 @@ mod args;
 pub mod check_sandbox;
 mod control;
 mod serve;
+mod setup;
+mod signals;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -4,6 +4,7 @@
 //! thing. A service value belongs to one shard: it is neither `Send` nor `Sync`, and a request stays on the shard that
 //! accepted it.
 
+pub mod graph;
 pub mod worker;
 
 use std::{future::Future, pin::Pin};

@@ -1,0 +1,308 @@
+//! What has to be there before a server serves: descriptors, configuration, a sandbox, sockets.
+
+use std::{
+    os::fd::{OwnedFd, RawFd},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bulkhead_ipc::{compatibility::Date, process::MAX_SHARDS};
+use bulkhead_policy::{
+    cgroup::{CgroupError, Delegation},
+    check, inherited,
+    report::{Layer, Status},
+};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::{
+    args::{ColorMode, SandboxMode, SeccompMode, ServeArgs},
+    control::Control,
+};
+use crate::{
+    config::{self, Config, ServiceKind},
+    fleet::FleetConfig,
+    log::{Colors, Entry},
+    socket::BoundSocket,
+};
+
+/// A socket that is inherited: its name in the configuration, its number, and the socket itself until it is bound.
+pub(super) type InheritedSocket<'a> = (&'a str, RawFd, Option<OwnedFd>);
+
+/// Takes the descriptors that the command line names. They are claimed by number, and every file that we open could take one of
+/// these numbers: to be called before anything is opened.
+pub(super) fn claim(arguments: &ServeArgs) -> Result<(Vec<InheritedSocket<'_>>, Option<Control>), String> {
+    let mut sockets = Vec::new();
+    for (name, number) in &arguments.socket_fd {
+        let fd = inherited::listening_socket(*number)
+            .map_err(|error| format!("error: --socket-fd={name}={number}: {error}"))?;
+        sockets.push((name.as_str(), *number, Some(fd)));
+    }
+    let control = match arguments.control_fd {
+        None => None,
+        Some(number) => {
+            let fd = inherited::writable(number).map_err(|error| format!("error: --control-fd={number}: {error}"))?;
+            Some(Control::new(fd))
+        }
+    };
+    Ok((sockets, control))
+}
+
+/// How the fleet works that the command line asks for.
+pub(super) fn fleet_config(
+    arguments: &ServeArgs,
+    verbose: bool,
+    executable: PathBuf,
+    shards: usize,
+    cgroups: Result<Delegation, CgroupError>,
+) -> FleetConfig {
+    let mut config = FleetConfig::new(executable, u32::try_from(shards).unwrap_or(u32::MAX));
+    if arguments.seccomp == SeccompMode::Log {
+        eprintln!(
+            "warning: --seccomp=log protects nothing: workers make every system call that they like, and those that the \
+             policy does not permit are logged"
+        );
+        config.seccomp_log = true;
+    }
+    config.cgroups = cgroups.ok().map(Arc::new);
+    config.best_effort_sandbox = arguments.sandbox == SandboxMode::BestEffort;
+    config.experimental = arguments.experimental;
+    config.verbose = verbose;
+    config
+}
+
+/// Which streams show colours.
+pub(super) fn colors(mode: ColorMode) -> Colors {
+    match mode {
+        ColorMode::Auto => Colors::of_terminals(),
+        ColorMode::Always => Colors { out: true, err: true },
+        ColorMode::Never => Colors::default(),
+    }
+}
+
+/// Half of the processors: the other half is for the workers, which do more for a request than we do.
+pub(super) fn default_shards() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(processors / 2).unwrap_or(MAX_SHARDS).clamp(1, MAX_SHARDS)
+}
+
+/// Says something that is not of the log, for there may be none yet or any more.
+pub(super) fn say(message: &str) {
+    eprintln!("{}", Entry::own(message).text);
+}
+
+pub(super) fn report(verbose: bool, message: &str) {
+    if verbose {
+        say(message);
+    }
+}
+
+/// One line for each worker whose compatibility date brings what is not there.
+pub(super) fn report_missing_flags(config: &Config) {
+    for service in &config.services {
+        let ServiceKind::Worker(worker) = &service.kind;
+        let lacking: Vec<&str> = worker.compatibility.lacking().map(|(flag, _)| flag).collect();
+        if !lacking.is_empty() {
+            let date = &worker.compatibility_date;
+            report(
+                true,
+                &format!(
+                    "worker {:?}: its date {date} brings flags that are not implemented: {}",
+                    service.name,
+                    lacking.join(", ")
+                ),
+            );
+        }
+    }
+}
+
+pub(super) fn load(arguments: &ServeArgs) -> Result<Arc<Config>, String> {
+    let path = &arguments.config;
+    let source = match (path == Path::new("-"), arguments.binary) {
+        (true, false) => return Err("error: -: Reading config from stdin is only allowed with --binary.".to_owned()),
+        (true, true) => config::Source::BinaryStdin,
+        (false, true) => config::Source::Binary(path.clone()),
+        (false, false) => config::Source::Text(path.clone()),
+    };
+    if arguments.binary && arguments.const_name.is_some() {
+        return Err("error: a binary configuration has no constants: leave <const-name> out".to_owned());
+    }
+    if arguments.binary && arguments.policy_const.is_some() && arguments.policy.is_none() {
+        return Err("error: a binary configuration has no constants: --policy-const needs --policy".to_owned());
+    }
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let options = config::Options {
+        const_name: arguments.const_name.clone(),
+        policy: arguments.policy.clone(),
+        policy_const: arguments.policy_const.clone(),
+        import_paths: arguments.import_path.clone(),
+        experimental: arguments.experimental,
+        today: Date::from_unix_seconds(seconds),
+    };
+    config::load(&source, &options).map(|loaded| Arc::new(loaded.config)).map_err(|diagnostics| diagnostics.to_string())
+}
+
+/// Refuses a machine that cannot shut workers in, before a socket opens.
+pub(super) fn check_sandbox(
+    executable: &Path,
+    cgroups: &Result<Delegation, CgroupError>,
+    mode: SandboxMode,
+    verbose: bool,
+) -> Result<(), String> {
+    let report_of_machine = check::run(executable, cgroups)
+        .map_err(|error| format!("error: cannot check the sandbox of this machine: {error}"))?;
+    let incomplete: Vec<&str> = report_of_machine.degraded().map(|(layer, _)| Layer::name(layer)).collect();
+    if check::sufficient(&report_of_machine) {
+        if !incomplete.is_empty() {
+            report(verbose, &format!("sandbox layers that are not complete here: {}", incomplete.join(", ")));
+        }
+        return Ok(());
+    }
+    match mode {
+        SandboxMode::Required => {
+            let missing: Vec<String> = report_of_machine
+                .degraded()
+                .filter(|(layer, status)| layer.required() && matches!(status, Status::Missing(_)))
+                .map(|(layer, status)| format!("{layer} is missing ({}): {}", status.detail(), layer.how_to_get()))
+                .collect();
+            Err(format!(
+                "error: this machine cannot shut workers in: {}; --sandbox=best-effort serves code that you trust without",
+                missing.join("; ")
+            ))
+        }
+        SandboxMode::BestEffort => {
+            let incomplete = incomplete.join(", ");
+            eprintln!("warning: workers run without a complete sandbox ({incomplete}): serve only code that you trust");
+            Ok(())
+        }
+    }
+}
+
+/// The soft limit is often 1024 for the sake of `select()`, which nothing here uses.
+pub(super) fn raise_descriptor_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+/// How many descriptors there may be.
+pub(super) fn descriptor_limit() -> usize {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(usize::MAX, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
+}
+
+/// Binds every socket of the configuration, or says everything that is wrong with them.
+pub(super) fn bind(
+    config: &Config,
+    addresses: &[(String, String)],
+    inherited_sockets: &mut [InheritedSocket<'_>],
+    shards: usize,
+) -> Result<Vec<BoundSocket>, String> {
+    let mut errors = unmatched(config, addresses.iter().map(|(name, _)| name.as_str()));
+    errors.extend(unmatched(config, inherited_sockets.iter().map(|(name, ..)| *name)));
+    let mut bound = Vec::with_capacity(config.sockets.len());
+    for socket in &config.sockets {
+        let inherited = inherited_sockets.iter_mut().rev().find(|(name, ..)| *name == socket.name);
+        // The last of several overrides counts, as with every option that is repeated.
+        let address = addresses.iter().rev().find(|(name, _)| *name == socket.name).map(|(_, address)| address);
+        let result = match (inherited, address.or(socket.address.as_ref())) {
+            (Some((_, number, fd)), _) => match fd.take() {
+                Some(fd) => BoundSocket::inherited(fd, *number, shards),
+                None => continue,
+            },
+            (None, Some(address)) => BoundSocket::bind(address, shards),
+            (None, None) => {
+                errors.push(format!(
+                    "Socket \"{0}\" has no address in the config, so must be specified on the command line with \
+                     `--socket-addr`.",
+                    socket.name
+                ));
+                continue;
+            }
+        };
+        match result {
+            Ok(socket) => bound.push(socket),
+            Err(error) => {
+                errors.push(format!("Socket \"{0}\": {error} (`--socket-addr={0}=<addr>` overrides it)", socket.name))
+            }
+        }
+    }
+    if errors.is_empty() { Ok(bound) } else { Err(errors.join("\n")) }
+}
+
+/// Overrides for sockets that do not exist.
+fn unmatched<'a>(config: &Config, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    names
+        .filter(|name| !config.sockets.iter().any(|socket| socket.name == *name))
+        .map(|name| {
+            format!(
+                "Config did not define any socket named \"{name}\" to match the override provided on the command line."
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        cli::args::{Cli, Command},
+        config::ServiceKind,
+    };
+
+    /// Loads what this command line names; gives the threads that the only worker may have.
+    fn threads(arguments: &[&str]) -> Result<u32, String> {
+        let cli = Cli::try_parse_from(["supervisor", "serve"].iter().chain(arguments)).expect("a command line");
+        let Command::Serve(arguments) = cli.command else { panic!("{:?}", cli.command) };
+        let config = load(&arguments)?;
+        let ServiceKind::Worker(worker) = &config.services[0].kind;
+        Ok(worker.policy.threads)
+    }
+
+    #[test]
+    fn the_options_for_policies_arrive() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let write = |name: &str, bytes: &[u8]| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, bytes).expect("a file");
+            path.into_os_string().into_string().expect("text")
+        };
+        let config = write(
+            "config.capnp",
+            br#"using Workerd = import "/workerd/workerd.capnp";
+                using Bulkhead = import "/bulkhead/policy.capnp";
+                const config :Workerd.Config = (services = [(name = "w", worker = (serviceWorkerScript = "",
+                    compatibilityDate = "2024-01-01"))]);
+                const five :Bulkhead.Policy = (default = (threads = 5));
+                const six :Bulkhead.Policy = (default = (threads = 6));"#,
+        );
+        let policy = write(
+            "policy.capnp",
+            br#"using Bulkhead = import "/bulkhead/policy.capnp";
+                const seven :Bulkhead.Policy = (default = (threads = 7));
+                const eight :Bulkhead.Policy = (default = (threads = 8));"#,
+        );
+        assert_eq!(threads(&[&config, "--policy-const=six"]), Ok(6));
+        assert_eq!(threads(&[&config, "--policy", &policy, "--policy-const", "eight"]), Ok(8));
+        assert!(threads(&[&config]).unwrap_err().contains("The options are: five, six"));
+        assert!(threads(&[&config, "--policy", &policy]).unwrap_err().contains("The options are: seven, eight"));
+
+        let today = Date::new(2026, 11, 20);
+        let options = config::Options {
+            const_name: None,
+            policy: None,
+            policy_const: None,
+            import_paths: Vec::new(),
+            experimental: false,
+            today,
+        };
+        let binary = write("config.bin", &config::encode_text(Path::new(&config), &options).expect("bytes"));
+        assert_eq!(threads(&["--binary", &binary]), Ok(16));
+        assert_eq!(threads(&["--binary", &binary, "--policy", &policy, "--policy-const=seven"]), Ok(7));
+        let error = threads(&["--binary", &binary, "--policy-const=five"]).unwrap_err();
+        assert!(error.contains("--policy-const needs --policy"), "{error}");
+    }
+}
