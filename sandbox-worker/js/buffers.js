@@ -49,4 +49,4 @@
   resizing(ArrayBuffer.prototype, "transfer");
   resizing(SharedArrayBuffer.prototype, "grow");
   return {};
-});
+})

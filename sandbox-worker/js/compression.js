@@ -5,7 +5,8 @@
     typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, resolvedPromise, PromiseReject, PromisePrototypeThen,
     withResolvers, constructorNotOfType, toDOMString, shape, withoutObjectPrototype,
   } = internal.primordials;
-  const { Codec, initializeBytePipe, nextTransform, globals } = internal;
+  const { Codec, globals } = internal;
+  const { initializeBytePipe, nextTransform } = internal.streams;
 
   /**
    * A byte stream behind a codec. As in the reference, a write is done when the codec has its bytes, whether or not

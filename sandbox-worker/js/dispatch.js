@@ -1,18 +1,10 @@
 // How native code delivers events to service-worker listeners, and rejections that nobody handled.
 (function (internal) {
   "use strict";
-  const { dispatchTrusted, newFetchEvent, newPromiseRejectionEvent, targetOf } = internal;
+  const { dispatchTrusted, newFetchEvent, newPromiseRejectionEvent, listens, reportError } = internal;
   const globalObject = globalThis;
 
-  const listens = (type) => {
-    const types = targetOf(globalObject).types;
-    return types !== undefined && types[type] !== undefined;
-  };
-
   return {
-    /** Whether a listener for events of this type is registered at the global object. */
-    listens,
-
     /** Delivers a fetch event; what the first respondWith() was given, or undefined. */
     dispatchFetch(request, ctx) {
       let answered = false;
@@ -39,7 +31,7 @@
       try {
         return !dispatchTrusted(globalObject, newPromiseRejectionEvent("unhandledrejection", promise, reason, true));
       } catch (error) {
-        internal.reportError(error);
+        reportError(error);
         return false;
       }
     },
@@ -50,7 +42,7 @@
       try {
         dispatchTrusted(globalObject, newPromiseRejectionEvent("rejectionhandled", promise, undefined, false));
       } catch (error) {
-        internal.reportError(error);
+        reportError(error);
       }
     },
   };

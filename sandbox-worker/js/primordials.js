@@ -304,6 +304,16 @@
     for (let i = 0; i < binders.length; i++) binders[i](flag, flags);
   };
 
+  // Script can be interrupted between any two calls, and no `finally` runs then.
+  const forgetters = [];
+  /** Has `forgetter` drop, when script was interrupted, what a file keeps for the call that comes next. */
+  const atForget = (forgetter) => {
+    forgetters[forgetters.length] = forgetter;
+  };
+  const forget = () => {
+    for (let i = 0; i < forgetters.length; i++) forgetters[i]();
+  };
+
   // Before `workers_api_getters_setters_on_prototype` attributes are own properties of each object.
   const { native } = internal;
   const MapConstructor = Map;
@@ -349,6 +359,8 @@
   return {
     atBind,
     bindFlags,
+    atForget,
+    forget,
     decodeUtf8WithBom: (bytes) =>
       decode((bomDecoder ??= new TextDecoder("utf-8", { __proto__: null, ignoreBOM: true })), bytes),
     newTextDecoder: (label, options) => new TextDecoder(label, options),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const internal = load({ only: "blob.js" });
+const internal = load({ only: "form_encoding.js" });
 const { Blob, File, FormData } = internal.globals;
 const encode = (text) => new TextEncoder().encode(text);
 const decode = (bytes) => new TextDecoder().decode(bytes);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { load } from "./load.mjs";
 
 // As before `spec_compliant_dispatch_exceptions`; the standard's way is tried below.
-const internal = load({ only: "blob.js", flags: { spec_compliant_dispatch_exceptions: false } });
+const internal = load({ only: "form_encoding.js", flags: { spec_compliant_dispatch_exceptions: false } });
 const { EventTarget, Event, CustomEvent, AbortController, AbortSignal, DOMException, FetchEvent, ExtendableEvent } =
   internal.globals;
 const names = (error) => error.name;
@@ -78,7 +78,7 @@ test("an exception in a listener ends the dispatch and reaches the caller, as in
 });
 
 test("with spec_compliant_dispatch_exceptions what a listener throws is reported, and the next one runs", () => {
-  const internal = load({ only: "blob.js" });
+  const internal = load({ only: "form_encoding.js" });
   const target = new internal.globals.EventTarget();
   let ran = false;
   target.addEventListener("x", () => { throw new Error("boom"); });

@@ -45,7 +45,6 @@ const QUOTA: usize = 65_536;
 #[derive(jsg::Trace, Default)]
 struct Crypto {
     subtle: RefCell<Option<JsRef<v8::Object>>>,
-    digest_stream: RefCell<Option<JsRef<v8::Value>>>,
 }
 
 #[jsg::class]
@@ -100,37 +99,9 @@ impl Crypto {
     }
 
     #[getter(name = "DigestStream")]
-    fn digest_stream<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
-        if let Some(class) = &*self.digest_stream.borrow() {
-            return Ok(class.get(scope));
-        }
-        let class = digest_stream_class(scope)?;
-        *self.digest_stream.borrow_mut() = Some(JsRef::new(scope, class));
-        Ok(class)
+    fn digest_stream<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Value> {
+        builtins::value(scope, "DigestStream")
     }
-}
-
-/// Makes the class, from a built-in script that runs when somebody first asks for it.
-fn digest_stream_class<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
-    static SOURCE: v8::OneByteConst =
-        v8::String::create_external_onebyte_const(include_str!("digest_stream.js").as_bytes());
-    let name = jsg::string(scope, "bulkhead:digest_stream.js");
-    let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
-    let source = v8::String::new_from_onebyte_const(scope, &SOURCE).ok_or(Error::Pending)?;
-    let script = v8::Script::compile(scope, source, Some(&origin)).ok_or(Error::Pending)?;
-    let make = script.run(scope).ok_or(Error::Pending)?;
-    let make = v8::Local::<v8::Function>::try_from(make).map_err(|_| Error::Pending)?;
-    let stream = builtins::global(scope, "WritableStream");
-    let native = jsg::Registry::template(scope, <DigestState as jsg::Class>::info());
-    let native = native.get_function(scope).ok_or(Error::Pending)?;
-    let helper = jsg::Registry::template(scope, <DigestHelper as jsg::Class>::info());
-    let helper = helper.get_function(scope).ok_or(Error::Pending)?;
-    let key = jsg::string(scope, "algorithmName");
-    let algorithm_name = helper.get(scope, key.into()).ok_or(Error::Pending)?;
-    let permit = builtins::value(scope, "permitStream");
-    let primordials = builtins::value(scope, "primordials");
-    let receiver = v8::undefined(scope).into();
-    make.call(scope, receiver, &[stream, native.into(), algorithm_name, permit, primordials]).ok_or(Error::Pending)
 }
 
 /// The hash functions of `digest`.
@@ -356,7 +327,7 @@ impl DigestState {
     }
 }
 
-/// Conversions for the script half of a `DigestStream`.
+/// The conversion that the script half of a `DigestStream` asks for; copied to `internal`.
 #[derive(jsg::Trace, Debug)]
 struct DigestHelper;
 
@@ -375,6 +346,12 @@ impl DigestHelper {
         }
         HashAlgorithm::from_js(scope, algorithm, place).map(|algorithm| algorithm.0)
     }
+}
+
+/// Puts the native half of `DigestStream` on `internal`.
+pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
+    jsg::Registry::expose::<DigestState>(scope, internal);
+    super::expose_functions::<DigestHelper>(scope, internal, &["algorithmName"]);
 }
 
 /// Exposes the classes, and the `crypto` object as an own property of the global object.

@@ -35,6 +35,7 @@ fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8
     hooks::install_internal(scope, internal);
     encoding::install_internal(scope, internal);
     compression::install_internal(scope, internal);
+    crypto::install_internal(scope, internal);
     buffers::install_internal(scope, internal);
 }
 

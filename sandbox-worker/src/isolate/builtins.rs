@@ -4,8 +4,9 @@ use jsg::{Error, Result};
 
 use super::{Isolate, Surface};
 
-/// Name and text of each script, in the order in which they are evaluated: the one of `js/ORDER`.
-const SCRIPTS: &[(&str, &v8::OneByteConst)] = include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
+/// The scripts, joined in the order of `js/ORDER`: a function that adds to the object that it is given.
+static SCRIPTS: v8::OneByteConst =
+    v8::String::create_external_onebyte_const(include_bytes!(concat!(env!("OUT_DIR"), "/scripts.js")));
 
 /// Globals that are properties of the global object itself; all others are on its prototype.
 const OWN_GLOBALS: &[&str] =
@@ -48,14 +49,14 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, surface: &Surface) 
     let internal = v8::Object::with_prototype_and_properties(scope, null.into(), &[], &[]);
     let global = scope.get_current_context().global(scope);
     (surface.install_internal)(scope, internal);
-    for (name, source) in SCRIPTS {
+    {
         v8::tc_scope!(let scope, scope);
-        if evaluate_one(scope, name, source, internal).is_none() {
+        if run(scope, internal).is_none() {
             let exception = scope.exception().map_or_else(String::new, |value| {
                 let stack = scope.stack_trace().unwrap_or(value);
                 stack.to_rust_string_lossy(scope)
             });
-            panic!("the built-in script {name} failed: {exception}");
+            panic!("the built-in scripts failed: {exception}");
         }
     }
     let make =
@@ -91,39 +92,22 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, surface: &Surface) 
     internal
 }
 
-fn evaluate_one<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    name: &str,
-    source: &'static v8::OneByteConst,
-    internal: v8::Local<'s, v8::Object>,
-) -> Option<()> {
-    let name = jsg::string(scope, name);
+/// Runs the scripts.
+fn run<'s>(scope: &mut v8::PinScope<'s, '_>, internal: v8::Local<'s, v8::Object>) -> Option<()> {
+    let name = jsg::string(scope, "bulkhead:scripts.js");
     let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
-    let source = v8::String::new_from_onebyte_const(scope, source)?;
+    let source = v8::String::new_from_onebyte_const(scope, &SCRIPTS)?;
     let function = v8::Script::compile(scope, source, Some(&origin))?.run(scope)?;
     let function = v8::Local::<v8::Function>::try_from(function).ok()?;
     let receiver = v8::undefined(scope).into();
-    let exports = function.call(scope, receiver, &[internal.into()])?;
-    let Ok(exports) = v8::Local::<v8::Object>::try_from(exports) else { return Some(()) };
-    let names = exports.get_own_property_names(scope, v8::GetPropertyNamesArgs::default())?;
-    for index in 0..names.length() {
-        let name = names.get_index(scope, index)?;
-        let value = exports.get(scope, name)?;
-        internal.set(scope, name, value)?;
-    }
-    Some(())
+    function.call(scope, receiver, &[internal.into()]).map(|_| ())
 }
-
-/// What [`forget`] calls.
-const FORGETTING: &[&str] = &["forgetEvents", "forgetStreams", "forgetBlobs"];
 
 /// Has the built-ins drop what interrupted script has left for the call that it was to make next.
 pub(super) fn forget<'s>(scope: &mut v8::PinScope<'s, '_>, internal: v8::Local<'s, v8::Object>) {
-    for name in FORGETTING {
-        let receiver = v8::undefined(scope).into();
-        let function = own(scope, internal, name).and_then(|value| v8::Local::<v8::Function>::try_from(value).ok());
-        function.expect("the built-ins export it").call(scope, receiver, &[]);
-    }
+    let receiver = v8::undefined(scope).into();
+    let function = own(scope, internal, "forget").and_then(|value| v8::Local::<v8::Function>::try_from(value).ok());
+    function.expect("the built-ins export it").call(scope, receiver, &[]);
 }
 
 /// What the built-ins export under this name; `undefined` if they do not.
@@ -186,15 +170,14 @@ mod tests {
     /// What the scripts read of `object`: as its members, and taken out of it.
     fn read(object: &str) -> Names {
         let mut names = Names::new();
-        for (_, source) in super::SCRIPTS {
-            let source = std::str::from_utf8(source.as_ref()).expect("the scripts are ASCII");
-            names.extend(after(source, &format!("{object}.")).map(str::to_owned));
-            for (end, _) in source.match_indices(&format!("}} = {object};")) {
-                let start = source[..end].rfind('{').expect("a pattern begins");
-                names.extend(source[start + 1..end].split(',').map(|name| name.trim().to_owned()));
-            }
+        let source = std::str::from_utf8(super::SCRIPTS.as_ref()).expect("the scripts are ASCII");
+        names.extend(after(source, &format!("{object}.")).map(str::to_owned));
+        for (end, _) in source.match_indices(&format!("}} = {object};")) {
+            let start = source[..end].rfind('{').expect("a pattern begins");
+            names.extend(source[start + 1..end].split(',').map(|name| name.trim().to_owned()));
         }
-        names.retain(|name| !name.is_empty());
+        // The end of a file's name is no member.
+        names.retain(|name| !name.is_empty() && name != "js");
         names
     }
 
@@ -214,7 +197,7 @@ mod tests {
                 }
             }
         }
-        let mut names: Names = super::FORGETTING.iter().map(|&name| name.to_owned()).collect();
+        let mut names = Names::new();
         look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
         names
     }

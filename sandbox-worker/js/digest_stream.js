@@ -1,10 +1,11 @@
 // crypto.DigestStream: a WritableStream that keeps nothing of what is written but its digest.
-// It is evaluated when a script first asks for the class: what it needs of the built-ins is handed in.
-(function (WritableStream, native, algorithmName, permitStream, primordials) {
+(function (internal) {
   "use strict";
-  const { withResolvers, markHandled, defineProperty } = primordials;
+  const { withResolvers, markHandled, defineProperty } = internal.primordials;
+  const { permitStream } = internal.streams;
+  const { DigestState, algorithmName } = internal;
   const prepare = (algorithm) => {
-    const state = new native(algorithm);
+    const state = new DigestState(algorithm);
     const { promise, resolve, reject } = withResolvers();
     // Nobody has to look at the digest: its failure is not an unhandled rejection.
     markHandled(promise);
@@ -22,7 +23,7 @@
     };
     return { state, promise, sink };
   };
-  class DigestStream extends WritableStream {
+  class DigestStream extends internal.globals.WritableStream {
     #state;
     #digest;
     constructor(algorithm) {
@@ -48,5 +49,5 @@
     writable: true,
     configurable: true,
   });
-  return DigestStream;
-});
+  return { DigestStream };
+})

@@ -1,0 +1,250 @@
+// The kinds of Event.
+(function (internal) {
+  "use strict";
+  const {
+    isObject, illegalConstructor, illegalInvocation, notOfType, constructorNotOfType, fieldNotOfType, toDOMString,
+    toUSVString, shape,
+  } = internal.primordials;
+  const { Event } = internal.globals;
+
+  // What a compatibility flag changes.
+  let refusesWrongType = true;
+  internal.atBind((flag) => {
+    refusesWrongType = flag("dont_substitute_null_on_type_error");
+  });
+
+  class CustomEvent extends Event {
+    #detail;
+    constructor(type, eventInitDict = undefined) {
+      if (arguments.length === 0) throw constructorNotOfType("CustomEvent", 1, "string");
+      super(type, eventInitDict);
+      this.#detail = eventInitDict === undefined || eventInitDict === null ? undefined : eventInitDict.detail;
+    }
+    get detail() {
+      if (!(#detail in this)) throw illegalInvocation();
+      return this.#detail;
+    }
+  }
+  shape(CustomEvent, "CustomEvent", 1);
+
+  const initOf = (value) => (isObject(value) ? value : undefined);
+
+  class MessageEvent extends Event {
+    #m;
+    constructor(type, eventInitDict = undefined) {
+      if (arguments.length === 0) throw constructorNotOfType("MessageEvent", 1, "string");
+      super(type, eventInitDict);
+      const init = initOf(eventInitDict);
+      const state = { __proto__: null, data: null, lastEventId: "", origin: "", ports: [], source: null };
+      if (init !== undefined) {
+        const { data, lastEventId, origin, ports, source } = init;
+        if (data !== undefined) state.data = data;
+        if (lastEventId !== undefined) state.lastEventId = toDOMString(lastEventId);
+        if (origin !== undefined) state.origin = toUSVString(origin);
+        if (ports !== undefined) state.ports = ports;
+        // Only a MessagePort could be one, and there is none.
+        if (source !== undefined && source !== null && refusesWrongType) {
+          throw fieldNotOfType("source", "Initializer", "MessagePort");
+        }
+      }
+      this.#m = state;
+    }
+    get data() {
+      if (!(#m in this)) throw illegalInvocation();
+      return this.#m.data;
+    }
+    get origin() {
+      if (!(#m in this)) throw illegalInvocation();
+      return this.#m.origin;
+    }
+    get lastEventId() {
+      if (!(#m in this)) throw illegalInvocation();
+      return this.#m.lastEventId;
+    }
+    get source() {
+      if (!(#m in this)) throw illegalInvocation();
+      return this.#m.source;
+    }
+    get ports() {
+      if (!(#m in this)) throw illegalInvocation();
+      return this.#m.ports;
+    }
+  }
+  shape(MessageEvent, "MessageEvent", 1);
+
+  class CloseEvent extends Event {
+    #wasClean = false;
+    #code = 0;
+    #reason = "";
+    constructor(type, eventInitDict = undefined) {
+      if (arguments.length === 0) throw constructorNotOfType("CloseEvent", 1, "string");
+      super(type, eventInitDict);
+      const init = initOf(eventInitDict);
+      if (init !== undefined) {
+        const { code, reason, wasClean } = init;
+        if (code !== undefined) this.#code = +code & 0xffff;
+        if (reason !== undefined) this.#reason = toUSVString(reason);
+        this.#wasClean = !!wasClean;
+      }
+    }
+    get wasClean() {
+      if (!(#code in this)) throw illegalInvocation();
+      return this.#wasClean;
+    }
+    get code() {
+      if (!(#code in this)) throw illegalInvocation();
+      return this.#code;
+    }
+    get reason() {
+      if (!(#code in this)) throw illegalInvocation();
+      return this.#reason;
+    }
+  }
+  shape(CloseEvent, "CloseEvent", 1);
+
+  class ErrorEvent extends Event {
+    #state;
+    constructor(type, eventInitDict = undefined) {
+      if (arguments.length === 0) throw constructorNotOfType("ErrorEvent", 1, "string");
+      super(type, eventInitDict);
+      const init = initOf(eventInitDict);
+      const state = { __proto__: null, message: "", filename: "", lineno: 0, colno: 0, error: undefined };
+      if (init !== undefined) {
+        const { colno, error, filename, lineno, message } = init;
+        if (colno !== undefined) state.colno = +colno >>> 0;
+        state.error = error;
+        if (filename !== undefined) state.filename = toUSVString(filename);
+        if (lineno !== undefined) state.lineno = +lineno >>> 0;
+        if (message !== undefined) state.message = toDOMString(message);
+      }
+      this.#state = state;
+    }
+    get message() {
+      if (!(#state in this)) throw illegalInvocation();
+      return this.#state.message;
+    }
+    get filename() {
+      if (!(#state in this)) throw illegalInvocation();
+      return this.#state.filename;
+    }
+    get lineno() {
+      if (!(#state in this)) throw illegalInvocation();
+      return this.#state.lineno;
+    }
+    get colno() {
+      if (!(#state in this)) throw illegalInvocation();
+      return this.#state.colno;
+    }
+    get error() {
+      if (!(#state in this)) throw illegalInvocation();
+      return this.#state.error;
+    }
+  }
+  shape(ErrorEvent, "ErrorEvent", 1);
+
+  // The remaining kinds are made by the runtime alone. `making` says that a constructor call is ours.
+  let making = false;
+  internal.atForget(() => {
+    making = false;
+    pendingHooks = undefined;
+  });
+  const make = (construct) => {
+    making = true;
+    try {
+      return construct();
+    } finally {
+      making = false;
+    }
+  };
+
+  class PromiseRejectionEvent extends Event {
+    #promise;
+    #reason;
+    constructor(type, eventInitDict = undefined) {
+      if (arguments.length < 2) throw illegalConstructor();
+      super(type, eventInitDict);
+      const init = initOf(eventInitDict);
+      if (init === undefined) throw constructorNotOfType("PromiseRejectionEvent", 2, "PromiseRejectionEventInit");
+      const { promise, reason } = init;
+      if (!isObject(promise)) throw fieldNotOfType("promise", "PromiseRejectionEventInit", "Promise");
+      this.#promise = promise;
+      this.#reason = reason;
+    }
+    get promise() {
+      if (!(#reason in this)) throw illegalInvocation();
+      return this.#promise;
+    }
+    get reason() {
+      if (!(#reason in this)) throw illegalInvocation();
+      return this.#reason;
+    }
+  }
+  shape(PromiseRejectionEvent, "PromiseRejectionEvent", 2);
+
+  let hooksOf;
+  class ExtendableEvent extends Event {
+    #hooks;
+    constructor(type) {
+      if (!making) throw illegalConstructor();
+      making = false;
+      super(type, { __proto__: null, cancelable: true });
+      this.#hooks = pendingHooks;
+      pendingHooks = undefined;
+    }
+    static {
+      hooksOf = (value) => (isObject(value) && #hooks in value ? value.#hooks : undefined);
+    }
+    waitUntil(promise) {
+      const hooks = hooksOf(this);
+      if (hooks === undefined) throw illegalInvocation();
+      if (arguments.length === 0) throw notOfType("waitUntil", "ExtendableEvent", 1, "Promise");
+      hooks.waitUntil(promise);
+    }
+  }
+  shape(ExtendableEvent, "ExtendableEvent", 1);
+  let pendingHooks;
+
+  class FetchEvent extends ExtendableEvent {
+    #request;
+    constructor(type, init = undefined) {
+      if (!making) throw illegalConstructor();
+      const request = pendingHooks.request;
+      super(type);
+      this.#request = request;
+    }
+    get request() {
+      if (!(#request in this)) throw illegalInvocation();
+      return this.#request;
+    }
+    respondWith(response) {
+      if (!(#request in this)) throw illegalInvocation();
+      if (arguments.length === 0) throw notOfType("respondWith", "FetchEvent", 1, "Promise");
+      hooksOf(this).respondWith(response, this);
+    }
+    passThroughOnException() {
+      if (!(#request in this)) throw illegalInvocation();
+      hooksOf(this).passThroughOnException();
+    }
+  }
+  shape(FetchEvent, "FetchEvent", 2);
+
+  /** `hooks`: { request, respondWith(response, event), waitUntil(promise), passThroughOnException() }. */
+  const newFetchEvent = (hooks) =>
+    make(() => {
+      pendingHooks = hooks;
+      return new FetchEvent("fetch");
+    });
+  const newPromiseRejectionEvent = (type, promise, reason, cancelable) =>
+    new PromiseRejectionEvent(type, { __proto__: null, promise, reason, cancelable });
+
+  const { globals } = internal;
+  globals.CustomEvent = CustomEvent;
+  globals.ExtendableEvent = ExtendableEvent;
+  globals.FetchEvent = FetchEvent;
+  globals.PromiseRejectionEvent = PromiseRejectionEvent;
+  globals.MessageEvent = MessageEvent;
+  globals.CloseEvent = CloseEvent;
+  globals.ErrorEvent = ErrorEvent;
+
+  return { newFetchEvent, newPromiseRejectionEvent };
+})
