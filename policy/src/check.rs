@@ -15,10 +15,10 @@ use std::{
 
 use crate::{
     cgroup::{CgroupError, CgroupLimits, Delegation, WorkerCgroup},
-    enter::{self, Mode, Options, Refusal},
+    enter::{self, Mode, Options},
     report::{Layer, Report, Status, parse_violation},
     spawn::{Exit, SpawnError, WorkerCommand, WorkerProcess},
-    table::Profile,
+    table::{Profile, Refusal},
 };
 
 /// The only argument of a worker that is started for the self-test. `sandbox-worker` must call [`self_test_child`] when it

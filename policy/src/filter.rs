@@ -36,11 +36,10 @@ use seccompiler::{
 };
 
 use crate::{
-    enter::Refusal,
     names::{Arch, syscall_name},
     report::{OUTSIDE_PREFIX, VIOLATION_PREFIX},
     sys::check,
-    table::{Action, Condition, Errno, Profile, Row, Test, Width, rows},
+    table::{Action, Condition, Errno, Profile, Refusal, Row, Test, Width, rows},
 };
 
 /// Why there is no filter.

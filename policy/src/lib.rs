@@ -19,7 +19,6 @@ pub mod names;
 pub mod probe;
 pub mod report;
 pub mod spawn;
-pub mod storage;
 mod sys;
 pub mod table;
 

@@ -17,11 +17,11 @@ use std::{
 use bulkhead_policy::{
     cgroup::Delegation,
     check,
-    enter::{self, Mode, Options, Prepared, Refusal},
+    enter::{self, Mode, Options, Prepared},
     probe::{self, Expect, PROBE_ARG, PROBES},
     report::{Layer, OUTSIDE_PREFIX, Status, parse_violation},
     spawn::{Exit, PidNamespace, SpawnError, WorkerCommand, WorkerProcess},
-    table::Profile,
+    table::{Profile, Refusal},
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 

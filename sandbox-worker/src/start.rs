@@ -8,8 +8,8 @@ use bulkhead_ipc::{
 };
 use bulkhead_policy::{
     check,
-    enter::{self, Mode, Refusal},
-    table::Profile,
+    enter::{self, Mode},
+    table::{Profile, Refusal},
 };
 
 use crate::{
