@@ -1,5 +1,6 @@
 //! Workers and supervisors that are killed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bulkhead_test_support::http::{self, Connection};
@@ -119,26 +120,15 @@ fn answer_of_a_killed_worker_names_no_internals() {
 #[test]
 fn a_thousand_kills_leak_nothing() {
     let server = bulkhead_test_support::supervisor!().serve(two_workers());
-    // Bound or waiting in the pool: any worker may die at any time.
-    let kill_one = || {
-        let workers = process::workers(server.pid());
-        if let Some(victim) = workers.first() {
-            // It may have gone by itself meanwhile.
-            let _ = kill(runtime::pid(*victim), Signal::SIGKILL);
-            runtime::wait_until("the worker to be gone", || !process::is_alive(*victim));
-        } else {
-            thread::sleep(std::time::Duration::from_millis(5));
-        }
-    };
-    (0..50).for_each(|_| kill_one());
+    kill_some(&server, 50);
     let (workers, before) = settled(&server);
-    (0..1000).for_each(|_| kill_one());
+    kill_some(&server, 1000);
     // Each process has descriptors here, and the pool may have one process more than it needs, until one dies.
     let after = (0..100).find_map(|_| {
         let (now, after) = settled(&server);
         let is_alike = now == workers;
         if !is_alike {
-            kill_one();
+            kill_some(&server, 1);
         }
         is_alike.then_some(after)
     });
@@ -149,6 +139,41 @@ fn a_thousand_kills_leak_nothing() {
     assert!(growth < 16 << 20, "the supervisor keeps {} KiB more", growth >> 10);
     assert_eq!(process::zombies(server.pid()), 0, "children that nobody waited for");
     assert_eq!(server.stop().code, Some(0));
+}
+
+/// Kills so many workers, bound or waiting in the pool, while somebody asks for both services.
+fn kill_some(server: &Server, count: usize) {
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Also when this thread panics: the others are waited for.
+        let _over = Over(&over);
+        for name in ["left", "right"] {
+            let (port, over) = (server.port_of(name), &over);
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    let _ = http::get(port, "/");
+                }
+            });
+        }
+        for _ in 0..count {
+            let mut victim = None;
+            runtime::wait_until("a worker to kill", || {
+                let workers = process::workers(server.pid());
+                // Where there are two the older one is ready. The pool pauses after one that died before it was.
+                victim = (workers.len() > 1).then(|| workers[0]);
+                // It may have gone by itself meanwhile.
+                victim.is_some_and(|pid| kill(runtime::pid(pid), Signal::SIGKILL).is_ok())
+            });
+            let victim = victim.expect("there was one");
+            runtime::wait_until("the worker to be gone", || !process::is_alive(victim));
+        }
+    });
 }
 
 /// How many worker processes there are once restarts are over, and what the supervisor holds then: both services have a
