@@ -37,6 +37,21 @@ pub struct Date {
 }
 
 impl Date {
+    /// The year.
+    pub const fn year(self) -> u16 {
+        self.year
+    }
+
+    /// The month, from 1.
+    pub const fn month(self) -> u8 {
+        self.month
+    }
+
+    /// The day of the month, from 1.
+    pub const fn day(self) -> u8 {
+        self.day
+    }
+
     /// A date from its parts, which are taken as they are.
     pub const fn new(year: u16, month: u8, day: u8) -> Self {
         Self { year, month, day }
