@@ -75,8 +75,8 @@ impl Naive {
     pub(super) fn text(&self) -> String {
         let field = |index: usize| {
             let value = |value: u64| match index {
-                3 if value % 2 == 0 => MONTHS[value as usize - 1].to_owned(),
-                4 if value % 2 == 0 => WEEKDAYS[value as usize - 1].to_owned(),
+                3 if value.is_multiple_of(2) => MONTHS[value as usize - 1].to_owned(),
+                4 if value.is_multiple_of(2) => WEEKDAYS[value as usize - 1].to_owned(),
                 _ => value.to_string(),
             };
             let part = |&(start, end, step): &Part| match (start, end, step) {
