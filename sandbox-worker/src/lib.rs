@@ -15,6 +15,7 @@ pub mod log;
 pub mod process;
 pub mod rpc;
 mod start;
+mod streams;
 pub mod testing;
 pub mod worker;
 

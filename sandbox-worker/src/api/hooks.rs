@@ -123,7 +123,7 @@ impl Native {
     /// Whether a `Headers` object refuses changes; `null` for anything else.
     #[static_method]
     fn is_immutable<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Option<bool> {
-        jsg::unwrap_value::<super::headers::Headers>(scope, value).map(|headers| headers.is_immutable())
+        jsg::unwrap_value::<super::fetch::headers::Headers>(scope, value).map(|headers| headers.is_immutable())
     }
 
     /// Gives an object an attribute that looks like a data property; `setter` may be undefined.

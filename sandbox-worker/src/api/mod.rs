@@ -1,28 +1,22 @@
-//! The Web and Workers APIs, one file a class family.
+//! The Web and Workers APIs, one file or folder a class family.
+//!
+//! This room knows no event and no entrypoint: what a handler is given and gives back is made and read here (`fetch::wire`), but
+//! nobody is called. `fetch::wire` alone names types of the wire.
 
-mod body;
 mod buffers;
-mod cf;
 mod compression;
 mod crypto;
 mod encoding;
 pub mod execution_context;
-mod fetch;
-#[cfg(test)]
-mod fetch_tests;
-pub mod headers;
+pub mod fetch;
 mod hooks;
 mod idl;
-mod legacy_url;
 mod ordering;
 mod performance;
-pub mod request;
-pub mod response;
-mod source;
+mod streams;
 mod structured_clone;
 mod timers;
 pub mod url;
-pub mod url_search_params;
 
 use crate::isolate::Surface;
 
@@ -42,9 +36,7 @@ fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8
 /// Has objects carry what is on prototypes since `workers_api_getters_setters_on_prototype`. The order is that of the
 /// reference, which scripts see when they enumerate an object.
 fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
-    body::move_accessors_to_objects(scope);
-    request::move_accessors_to_objects(scope);
-    response::move_accessors_to_objects(scope);
+    fetch::move_accessors_to_objects(scope);
     encoding::move_accessors_to_objects(scope);
     crypto::move_accessors_to_objects(scope);
 }
@@ -54,15 +46,11 @@ fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
     jsg::inherit_iterator_prototype(scope);
     timers::expose(scope, target);
     jsg::Registry::expose::<url::Url>(scope, target);
-    jsg::Registry::expose::<url_search_params::UrlSearchParams>(scope, target);
+    jsg::Registry::expose::<url::UrlSearchParams>(scope, target);
     encoding::expose(scope, target);
     crypto::expose(scope, target);
     structured_clone::expose(scope, target);
     performance::expose(scope);
-    headers::expose(scope, target);
-    body::expose(scope, target);
-    request::expose(scope, target);
-    response::expose(scope, target);
     fetch::expose(scope, target);
 }
 

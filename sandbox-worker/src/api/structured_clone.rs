@@ -6,7 +6,7 @@ use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, FromJs, Place, Result};
 use v8::{ValueDeserializerHelper as _, ValueSerializerHelper as _};
 
-use super::{headers::Headers, request::Request, response::Response};
+use super::fetch::{headers::Headers, request::Request, response::Response};
 use crate::isolate::{Isolate, builtins};
 
 /// Errors keep their class, their stack and their own properties.

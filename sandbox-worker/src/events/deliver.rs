@@ -52,7 +52,7 @@ fn failure_kind(context: &IoContext, kind: event_failure::Kind) -> event_failure
 /// How far the handler came when it was called.
 pub(super) enum Progress {
     /// The reply is complete. A body that is still to be pulled keeps the event alive.
-    Done(Option<api::response::StreamingBody>),
+    Done(Option<crate::streams::StreamingBody>),
     /// The handler's promise is pending.
     Pending(JsFuture),
     Failed(event_failure::Kind, String),
@@ -163,7 +163,7 @@ impl Dispatcher {
             let message = "Error: Handler does not export a fetch() function.".to_owned();
             return Ok(Progress::Failed(event_failure::Kind::NoHandler, message));
         };
-        let called = api::request::from_wire(scope, context, request)?.and_then(|request| {
+        let called = api::fetch::wire::from_wire(scope, context, request)?.and_then(|request| {
             let ctx = api::execution_context::execution_context(scope, context, &self.props_json)?;
             let returned = match &entrypoint.target {
                 Target::Object(object) => {
@@ -191,7 +191,7 @@ impl Dispatcher {
         };
         let promise = match v8::Local::<v8::Promise>::try_from(value) {
             Ok(promise) => promise,
-            Err(_) if !value.is_object() || api::response::is_response(scope, value) => {
+            Err(_) if !value.is_object() || api::fetch::response::is_response(scope, value) => {
                 return self.respond(scope, context, value, is_head, results);
             }
             // It may be thenable.

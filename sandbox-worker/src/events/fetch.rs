@@ -6,7 +6,7 @@ use bulkhead_ipc::worker_capnp as wire;
 
 use super::deliver::{Dispatcher, Progress};
 use crate::{
-    api::{self, response::Refused},
+    api::{self, fetch::wire::Refused},
     io::IoContext,
 };
 
@@ -23,7 +23,7 @@ impl Dispatcher {
         let limit = self.worker.inline_body_bytes;
         let builder = results.get().init_outcome();
         v8::tc_scope!(let scope, scope);
-        match api::response::to_wire(scope, context, value, is_head, limit, builder.init_response()) {
+        match api::fetch::wire::to_wire(scope, context, value, is_head, limit, builder.init_response()) {
             Ok(body) => Ok(Progress::Done(body)),
             Err(Refused::Exceeded(limit)) => Ok(Progress::Exceeded(limit)),
             Err(Refused::Threw(error)) => {

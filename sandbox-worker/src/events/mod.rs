@@ -12,7 +12,6 @@ pub(crate) use deliver::Dispatcher;
 use tokio::time::Instant;
 
 use crate::{
-    api,
     io::{IoContext, Outlet, Settled},
     limits::Limit,
     process::{Active, Process},
@@ -42,7 +41,7 @@ impl Event {
     }
 
     /// The reply is made; a body that is still to be pulled keeps the event alive.
-    fn finish(self, body: Option<api::response::StreamingBody>) {
+    fn finish(self, body: Option<crate::streams::StreamingBody>) {
         self.context.set_answered();
         if let Some(body) = body {
             tokio::task::spawn_local(async move { drive(&self.context, self.deadline(), body.wait()).await });

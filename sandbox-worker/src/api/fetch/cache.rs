@@ -1,31 +1,8 @@
-//! `fetch` and `caches`: present, and clear about what they cannot do yet.
+//! `caches`: present, and clear about what they cannot do yet.
 
-use jsg::{Class, Error, Registry, Result};
+use jsg::{Error, Registry, Result};
 
-use super::request::{self, Input, RequestInit};
 use crate::io::IoContext;
-
-/// The functions of this class are copied to the global object; the class itself is not visible.
-#[derive(jsg::Trace)]
-struct Global;
-
-#[jsg::class(name = "ServiceWorkerGlobalScope")]
-impl Global {
-    /// Whatever the call cannot be for is said as the reference says it, and the request's body is used; a call that could
-    /// go out is refused, because nothing can.
-    #[static_method(promise)]
-    fn fetch<'s>(
-        scope: &mut v8::PinScope<'s, '_>,
-        input: Input<'s>,
-        init: Option<RequestInit<'s>>,
-    ) -> Result<v8::Local<'s, v8::Promise>> {
-        IoContext::require(scope)?;
-        let (url, _body) = request::for_fetch(scope, input, init)?;
-        Err(Error::error(format!(
-            "fetch() is not supported yet: this version has no outbound network. The call was for {url}"
-        )))
-    }
-}
 
 /// The class `Cache`, of which only `caches.default` exists.
 #[derive(jsg::Trace)]
@@ -79,11 +56,9 @@ impl CacheStorage {
     }
 }
 
-/// Exposes `fetch`, `caches` and their classes.
+/// Exposes `caches` and its classes.
 pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    debug_assert_eq!(Global::NAME, "ServiceWorkerGlobalScope");
-    super::expose_functions::<Global>(scope, target, &["fetch"]);
     Registry::expose::<Cache>(scope, target);
     Registry::expose::<CacheStorage>(scope, target);
-    super::expose_instance(scope, "caches", CacheStorage { default: std::cell::OnceCell::new() });
+    crate::api::expose_instance(scope, "caches", CacheStorage { default: std::cell::OnceCell::new() });
 }

@@ -5,12 +5,14 @@ use std::cell::RefCell;
 use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, FromJs, Place, Ref, Result, Sequence};
 
-use super::{
-    idl::UsvString,
-    ordering::{by_utf16, sort},
-    url::Url,
+use super::Url;
+use crate::{
+    api::{
+        idl::UsvString,
+        ordering::{by_utf16, sort},
+    },
+    isolate::flags,
 };
-use crate::isolate::flags;
 
 const VALUE_ARGUMENT: Flag = Flag::named("urlsearchparams_delete_has_value_arg");
 

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 /// Offers `source` to the supervisor, which may have one pull open, for at least one byte. When it is cancelled, an open
 /// pull is answered and `source` is dropped.
-pub(super) fn offer<S: Server>(source: S) -> byte_source::Client {
+pub(crate) fn offer<S: Server>(source: S) -> byte_source::Client {
     capnp_rpc::new_client(Offered {
         source: RefCell::new(Some(Rc::new(source))),
         pulling: Cell::new(false),
@@ -24,7 +24,7 @@ pub(super) fn offer<S: Server>(source: S) -> byte_source::Client {
 }
 
 /// One pull; when the future is dropped before the answer has come, the source is cancelled.
-pub(super) async fn pull(
+pub(crate) async fn pull(
     source: &byte_source::Client,
     max_bytes: u32,
 ) -> Result<Response<pull_results::Owned>, capnp::Error> {

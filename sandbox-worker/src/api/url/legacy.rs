@@ -2,7 +2,7 @@
 //! decoded; letters of scheme and host become small, and `.` and `..` in the path are resolved.
 
 /// The normal form of a URL with a scheme and a host. `None` if the text is none.
-pub(super) fn normalize(text: &str) -> Option<String> {
+pub(in crate::api) fn normalize(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once(':')?;
     let mut letters = scheme.chars();
     let starts = letters.next().is_some_and(|first| first.is_ascii_alphabetic());

@@ -7,16 +7,17 @@ use bulkhead_ipc::worker_capnp::{byte_source, header, http_request, http_respons
 use capnp::message::HeapAllocator;
 use capnp_rpc::ImbuedMessageBuilder;
 
-use super::{execution_context, request, response};
+use super::wire;
 use crate::{
+    api::execution_context,
     io::{IoContext, JsFuture, Outlet, js_future},
     isolate::{Isolate, describe},
     testing::with_isolate,
 };
 
-const OBSERVED: &str = include_str!("../../tests/fetch/observed.jsonl");
-const DIFFERENT: &str = include_str!("../../tests/fetch/different.jsonl");
-const SHOW: &str = include_str!("../../tests/fetch/show.js");
+const OBSERVED: &str = include_str!("../../../tests/fetch/observed.jsonl");
+const DIFFERENT: &str = include_str!("../../../tests/fetch/different.jsonl");
+const SHOW: &str = include_str!("../../../tests/fetch/show.js");
 
 /// A message that may hold capabilities.
 type Message = ImbuedMessageBuilder<HeapAllocator>;
@@ -79,7 +80,7 @@ fn begin(isolate: Rc<Isolate>, message: &mut Message) -> Rc<IoContext> {
     let context = IoContext::new(isolate, Outlet::default());
     context.enter(|scope| {
         let reader = message.get_root::<http_request::Builder<'_>>().expect("it has a root").into_reader();
-        let request = request::from_wire(scope, &context, reader).expect("it is valid").expect("it can be made");
+        let request = wire::from_wire(scope, &context, reader).expect("it is valid").expect("it can be made");
         set_global(scope, "request", request);
         let ctx = execution_context::execution_context(scope, &context, "").expect("it can be made");
         set_global(scope, "ctx", ctx);
@@ -341,8 +342,8 @@ fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, script: &st
             let value = settled.unwrap_or_else(|reason| reason);
             let value = v8::Local::new(scope, value);
             let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
-            response::to_wire(scope, &context, value, head, 8, builder).map_err(|error| {
-                let response::Refused::Threw(error) = error else { panic!("no limit is set") };
+            wire::to_wire(scope, &context, value, head, 8, builder).map_err(|error| {
+                let wire::Refused::Threw(error) = error else { panic!("no limit is set") };
                 let error = error.to_value(scope);
                 describe(scope, error).message
             })
@@ -604,7 +605,7 @@ fn a_client_that_goes_away_cancels_the_stream() {
         let progress = context.enter(|scope| {
             let value = v8::Local::new(scope, settled);
             let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
-            response::to_wire(scope, &context, value, false, 8, builder).expect("it can be sent")
+            wire::to_wire(scope, &context, value, false, 8, builder).expect("it can be sent")
         });
         let progress = progress.expect("script produces the body");
         let client = {

@@ -1,34 +1,28 @@
 //! The class `Request` (Fetch Standard, section 5.4).
 
-use std::{cell::OnceCell, rc::Rc};
+use std::cell::OnceCell;
 
-use bulkhead_ipc::{
-    compatibility::Flag,
-    head::{EXTENSION_METHODS, HeadLimits},
-    worker_capnp::http_request,
-};
-use bytes::Bytes;
+use bulkhead_ipc::{compatibility::Flag, head::EXTENSION_METHODS};
 use jsg::{Error, FromJs, JsRef, OrUndefined, Place, Registry, Result};
 
 use super::{
-    body::{self, Body, BodyInit, State},
-    cf::Cf,
-    headers::{HeaderList, HeaderMap, Headers, HeadersInit},
-    structured_clone::{no_bodies, no_signals},
+    body::{self, Body, State},
+    cf::{Cf, CfInit},
+    extract::{BodyInit, Init},
+    header_map::HeaderMap,
+    headers::{HeaderList, Headers, HeadersInit},
 };
 use crate::{
-    io::IoContext,
+    api::structured_clone::{no_bodies, no_signals},
     isolate::{builtins, flags},
 };
 
 const CACHE_OPTION: Flag = Flag::named("cache_option_enabled");
 const CACHE_NO_CACHE: Flag = Flag::named("cache_no_cache_enabled");
 const CACHE_RELOAD: Flag = Flag::named("cache_reload_enabled");
-const KNOWN_SCHEMES: Flag = Flag::named("fetch_refuses_unknown_protocols");
 const UPPER_CASE_METHODS: Flag = Flag::named("upper_case_all_http_methods");
 const STANDARD_URL: Flag = Flag::named("fetch_standard_url");
 const NULL_IF_WRONG: Flag = Flag::named("dont_substitute_null_on_type_error");
-const BOT_MANAGEMENT: Flag = Flag::named("no_cf_botmanagement_default");
 
 /// The methods that HTTP itself defines; a script may write any method in any case.
 const METHODS: &[&str] = &["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
@@ -43,20 +37,20 @@ fn script_method(scope: &v8::PinScope<'_, '_>, name: &str) -> Option<&'static st
 }
 
 /// The method of this name.
-fn method(name: &str) -> Option<&'static str> {
+pub(super) fn method(name: &str) -> Option<&'static str> {
     METHODS.iter().chain(EXTENSION_METHODS).copied().find(|method| method.eq_ignore_ascii_case(name))
 }
 
 /// Whether redirects are followed by `fetch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Redirect {
+pub(super) enum Redirect {
     Follow,
     Manual,
 }
 
 /// How `fetch` uses caches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CacheMode {
+pub(super) enum CacheMode {
     NoStore,
     NoCache,
     Reload,
@@ -65,20 +59,20 @@ enum CacheMode {
 /// The class `Request`.
 #[derive(jsg::Trace)]
 pub struct Request {
-    base: Body,
+    pub(super) base: Body,
     #[trace(skip)]
-    method: &'static str,
+    pub(super) method: &'static str,
     #[trace(skip)]
-    url: String,
+    pub(super) url: String,
     /// The same for scripts, once one asked.
-    url_value: OnceCell<JsRef<v8::String>>,
-    headers: OnceCell<JsRef<v8::Object>>,
+    pub(super) url_value: OnceCell<JsRef<v8::String>>,
+    pub(super) headers: OnceCell<JsRef<v8::Object>>,
     #[trace(skip)]
-    redirect: Redirect,
+    pub(super) redirect: Redirect,
     #[trace(skip)]
-    cache: Option<CacheMode>,
-    signal: OnceCell<JsRef<v8::Value>>,
-    cf: Cf,
+    pub(super) cache: Option<CacheMode>,
+    pub(super) signal: OnceCell<JsRef<v8::Value>>,
+    pub(super) cf: Cf,
 }
 
 impl std::fmt::Debug for Request {
@@ -173,7 +167,7 @@ impl Request {
 
 impl Request {
     /// A copy for `structuredClone`, as in the reference: without a body and without a signal.
-    pub(super) fn copy<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+    pub(in crate::api) fn copy<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
         if !self.base.is_null() {
             return Err(no_bodies());
         }
@@ -292,27 +286,15 @@ impl<'s> FromJs<'s> for Signal<'s> {
     }
 }
 
-/// The `cf` member of an initializer: an object that JSON can carry.
-pub(super) struct CfInit(pub(super) Cf);
-
-impl<'s> FromJs<'s> for CfInit {
-    fn expected() -> std::borrow::Cow<'static, str> {
-        "Object".into()
-    }
-
-    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
-        if !value.is_object() {
-            return Err(place.mismatch("Object"));
-        }
-        Cf::from_value(scope, value).map(CfInit)
-    }
-}
-
 /// What is said when the body of a used request is to be given to another.
-const REUSED: &str = "Cannot reconstruct a Request with a used body.";
+pub(super) const REUSED: &str = "Cannot reconstruct a Request with a used body.";
 
 /// Fetch Standard, "new Request(input, init)".
-fn construct<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Option<RequestInit<'s>>) -> Result<Request> {
+pub(super) fn construct<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    input: Input<'s>,
+    init: Option<RequestInit<'s>>,
+) -> Result<Request> {
     let (url, source) = match input {
         Input::Request(request) => (request.url.clone(), Some(request)),
         Input::Url(text) if !flags::is_on(scope, STANDARD_URL) => (text, None),
@@ -407,7 +389,7 @@ fn construct<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Optio
     let list = made.base.headers().clone();
     match body {
         Some(init) => {
-            if bodyless && !matches!(init.body, body::Init::None) {
+            if bodyless && !matches!(init.body, Init::None) {
                 return Err(no_body());
             }
             if let Some(content_type) = &init.content_type {
@@ -434,100 +416,6 @@ fn construct<'s>(scope: &mut v8::PinScope<'s, '_>, input: Input<'s>, init: Optio
         }
     }
     Ok(made)
-}
-
-/// Takes what `fetch` was called with: the URL and the body to send. The body of a request that is given is used from then
-/// on whatever becomes of the call, as if another request had been made of it; that of an initializer once it is sent.
-///
-/// # Errors
-/// As the constructor's; the body is used or locked; the signal is aborted; the URL's scheme is none that is fetched.
-pub(super) fn for_fetch<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    input: Input<'s>,
-    init: Option<RequestInit<'s>>,
-) -> Result<(String, State)> {
-    const LOCKED: &str = "The ReadableStream has been locked to a reader.";
-    let made;
-    let mut body = None;
-    let request = match (input, init) {
-        (Input::Request(request), None) => {
-            body = Some(request.base.transfer(scope, REUSED, LOCKED)?);
-            request
-        }
-        (input, init) => {
-            made = construct(scope, input, init)?;
-            &made
-        }
-    };
-    if let Some(signal) = request.signal.get() {
-        let signal = signal.get(scope);
-        if builtins::call(scope, "signalAborted", &[signal])?.is_true() {
-            let reason = builtins::call(scope, "signalReason", &[signal])?;
-            scope.throw_exception(reason);
-            return Err(Error::Pending);
-        }
-    }
-    let url = request.url.clone();
-    let scheme = url.split(':').next().unwrap_or_default();
-    let is_known = ["http", "https", "data"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    // A URL that was not parsed when the request was made is looked at here.
-    let is_url = flags::is_on(scope, STANDARD_URL) || super::legacy_url::normalize(&url).is_some();
-    if !is_url || !is_known && flags::is_on(scope, KNOWN_SCHEMES) {
-        return Err(Error::type_error(format!("Fetch API cannot load: {url}")));
-    }
-    let body = match body {
-        Some(body) => body,
-        None => request.base.transfer(scope, REUSED, LOCKED)?,
-    };
-    Ok((url, body))
-}
-
-/// The request of an event, as an object for its handler. Nothing but the object itself is made in JavaScript.
-///
-/// # Errors
-/// Outside: the message is malformed or exceeds the bounds of a head. Inside: the object cannot be made.
-pub fn from_wire<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    context: &Rc<IoContext>,
-    reader: http_request::Reader<'_>,
-) -> std::result::Result<Result<v8::Local<'s, v8::Object>>, capnp::Error> {
-    let name = reader.get_method()?.to_str()?;
-    let method =
-        method(name).ok_or_else(|| capnp::Error::failed(format!("reading the request: no method {name:?}")))?;
-    let url = reader.get_url()?.to_str()?.to_owned();
-    let list = reader.get_headers()?;
-    let limits = HeadLimits::default();
-    let mut map = HeaderMap::with_capacity(list.len().min(limits.max_headers) as usize, 512);
-    let full = |_| "the header list is full".to_owned();
-    bulkhead_ipc::head::read(list, limits, |name, value| map.append(name, value).map_err(full))
-        .map_err(|error| capnp::Error::failed(format!("reading the request's headers: {error}")))?;
-    let cf = reader.get_cf_json()?.to_str()?;
-    let cf =
-        if cf.is_empty() { Cf::default() } else { Cf::frozen(cf.to_owned(), !flags::is_on(scope, BOT_MANAGEMENT)) };
-    let state = match reader.get_body().which()? {
-        http_request::body::None(()) => State::None,
-        http_request::body::Bytes(bytes) => {
-            let bytes = bytes?;
-            jsg::allocated(bytes.len());
-            State::Bytes(Bytes::copy_from_slice(bytes))
-        }
-        http_request::body::Stream(source) => {
-            let length = Some(reader.get_body_length()).filter(|&length| length != u64::MAX);
-            body::wire_state(context, source?, length)
-        }
-    };
-    let request = Request {
-        base: Body::with_state(state, HeaderList::immutable(map)),
-        method,
-        url,
-        url_value: OnceCell::new(),
-        headers: OnceCell::new(),
-        redirect: Redirect::Manual,
-        cache: None,
-        signal: OnceCell::new(),
-        cf,
-    };
-    Ok(jsg::instantiate(scope, request))
 }
 
 /// Exposes `Request`.

@@ -2,7 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 
-use jsg::{Error, JsRef, Result};
+use jsg::{Error, FromJs, JsRef, Place, Result};
 
 /// A `cf` property.
 #[derive(Default, jsg::Trace)]
@@ -74,6 +74,22 @@ impl Cf {
         }
         let _ = self.value.set(JsRef::new(scope, value));
         Ok(Some(value))
+    }
+}
+
+/// The `cf` member of an initializer: an object that JSON can carry.
+pub(super) struct CfInit(pub(super) Cf);
+
+impl<'s> FromJs<'s> for CfInit {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "Object".into()
+    }
+
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        if !value.is_object() {
+            return Err(place.mismatch("Object"));
+        }
+        Cf::from_value(scope, value).map(CfInit)
     }
 }
 

@@ -1,0 +1,300 @@
+//! The class `Response` (Fetch Standard, section 5.5).
+
+use std::{cell::OnceCell, rc::Rc};
+
+use bulkhead_ipc::compatibility::Flag;
+use jsg::{Error, FromJs, JsRef, OrUndefined, Place, Registry, Result};
+
+use super::{
+    body::{Body, State},
+    cf::{Cf, CfInit},
+    extract::{BodyInit, Init},
+    header_map::HeaderMap,
+    headers::{HeaderList, HeadersInit},
+    request::headers_object,
+};
+use crate::{
+    api::{structured_clone::no_bodies, url::legacy},
+    isolate::flags,
+};
+
+const STANDARD_REDIRECT: Flag = Flag::named("response_redirect_url_standard");
+const NULL_IF_WRONG: Flag = Flag::named("dont_substitute_null_on_type_error");
+
+/// The class `Response`.
+#[derive(jsg::Trace)]
+pub struct Response {
+    pub(super) base: Body,
+    /// 0 for a network error.
+    #[trace(skip)]
+    pub(super) status: u16,
+    #[trace(skip)]
+    pub(super) status_text: String,
+    headers: OnceCell<JsRef<v8::Object>>,
+    cf: Cf,
+    /// The script encoded the body as its `Content-Encoding` says; else that is for the runtime to do.
+    #[trace(skip)]
+    pub(super) encoded: bool,
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Response({})", self.status)
+    }
+}
+
+#[jsg::class(extends = Body)]
+impl Response {
+    #[constructor]
+    fn new<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        body: Option<BodyInit<'s>>,
+        init: Option<ResponseInit<'s>>,
+    ) -> Result<Self> {
+        construct(scope, body.unwrap_or(BodyInit::NONE), init)
+    }
+
+    #[static_method]
+    fn error(_scope: &mut v8::PinScope<'_, '_>) -> Self {
+        Response::with_list(0, HeaderList::new(HeaderMap::default()))
+    }
+
+    #[static_method]
+    fn redirect(scope: &mut v8::PinScope<'_, '_>, url: String, status: Option<i32>) -> Result<Self> {
+        let parsed = if flags::is_on(scope, STANDARD_REDIRECT) {
+            ada_url::Url::parse(&*url, None).ok().map(|url| url.href().to_owned())
+        } else {
+            legacy::normalize(&url)
+        };
+        let parsed = parsed.ok_or_else(|| Error::type_error(format!("Unable to parse URL: {url}")))?;
+        let status = status.unwrap_or(302);
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+            return Err(Error::range_error(format!(
+                "{status} is not a redirect status code. It must be one of: 301, 302, 303, 307, or 308."
+            )));
+        }
+        let mut map = HeaderMap::default();
+        map.append(b"Location", parsed.as_bytes())?;
+        Ok(Response::with_list(status as u16, HeaderList::immutable(map)))
+    }
+
+    #[static_method]
+    fn json<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        data: v8::Local<'s, v8::Value>,
+        init: Option<ResponseInit<'s>>,
+    ) -> Result<Self> {
+        let json = v8::json::stringify(scope, data).ok_or(Error::Pending)?;
+        let mut body = BodyInit::text(scope, json);
+        body.content_type = Some("application/json".into());
+        construct(scope, body, init)
+    }
+
+    #[method]
+    fn clone<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        let state = self.base.duplicate(scope)?;
+        let copy = Response {
+            base: Body::with_state(state, self.base.headers().duplicate()),
+            status: self.status,
+            status_text: self.status_text.clone(),
+            headers: OnceCell::new(),
+            cf: self.cf.duplicate(scope)?,
+            encoded: self.encoded,
+        };
+        jsg::instantiate(scope, copy)
+    }
+
+    #[getter]
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    #[getter]
+    fn status_text(&self) -> String {
+        self.status_text.clone()
+    }
+
+    #[getter]
+    fn headers<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        headers_object(scope, &self.headers, &self.base)
+    }
+
+    #[getter]
+    fn ok(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Always false: a response that `fetch` gave would know better.
+    #[getter]
+    fn redirected(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn url(&self) -> &'static str {
+        ""
+    }
+
+    #[getter]
+    fn web_socket(&self) -> Option<bool> {
+        None
+    }
+
+    #[getter]
+    fn cf<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<OrUndefined<v8::Local<'s, v8::Value>>> {
+        self.cf.value(scope).map(OrUndefined)
+    }
+
+    #[getter(name = "type")]
+    fn kind(&self) -> &'static str {
+        if self.status == 0 { "error" } else { "default" }
+    }
+}
+
+impl Response {
+    /// A copy for `structuredClone`, as in the reference: without a body.
+    pub(in crate::api) fn copy<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        if !self.base.is_null() {
+            return Err(no_bodies());
+        }
+        let copy = Response {
+            base: self.base.copy_of_none(),
+            status: self.status,
+            status_text: self.status_text.clone(),
+            headers: OnceCell::new(),
+            cf: self.cf.duplicate(scope)?,
+            encoded: self.encoded,
+        };
+        jsg::instantiate(scope, copy)
+    }
+
+    fn with_list(status: u16, list: Rc<HeaderList>) -> Self {
+        Response {
+            base: Body::with_state(State::None, list),
+            status,
+            status_text: String::new(),
+            headers: OnceCell::new(),
+            cf: Cf::default(),
+            encoded: false,
+        }
+    }
+}
+
+#[derive(jsg::Union)]
+#[jsg(name = "InitializerDict or Response")]
+enum ResponseInit<'s> {
+    Response(&'s Response),
+    Dict(InitializerDict),
+}
+
+#[derive(jsg::Dict)]
+struct InitializerDict {
+    status: Option<i32>,
+    status_text: Option<String>,
+    headers: Option<HeadersInit>,
+    cf: Option<CfInit>,
+    web_socket: Option<NoWebSocket>,
+    encode_body: Option<String>,
+}
+
+/// `WebSocket?`, of which only null exists.
+struct NoWebSocket;
+
+impl<'s> FromJs<'s> for NoWebSocket {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "WebSocket".into()
+    }
+
+    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        if value.is_null() || !flags::is_on(scope, NULL_IF_WRONG) {
+            Ok(NoWebSocket)
+        } else {
+            Err(place.mismatch("WebSocket"))
+        }
+    }
+}
+
+/// Fetch Standard, "initialize a response".
+fn construct<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    mut body: BodyInit<'s>,
+    init: Option<ResponseInit<'s>>,
+) -> Result<Response> {
+    let mut status = 200;
+    let mut status_text = String::new();
+    let mut map = HeaderMap::default();
+    let mut cf = Cf::default();
+    let mut encoded = false;
+    match init {
+        None => {}
+        Some(ResponseInit::Response(source)) => {
+            status = i32::from(source.status);
+            status_text.clone_from(&source.status_text);
+            map = source.base.headers().map.borrow().clone();
+            cf = source.cf.duplicate(scope)?;
+            encoded = source.encoded;
+        }
+        Some(ResponseInit::Dict(dict)) => {
+            status = dict.status.unwrap_or(200);
+            status_text = dict.status_text.unwrap_or_default();
+            if let Some(headers) = dict.headers {
+                map = headers.0;
+            }
+            if let Some(init) = dict.cf {
+                cf = init.0;
+            }
+            if let Some(NoWebSocket) = dict.web_socket {
+                // It has none.
+            }
+            encoded = match dict.encode_body.as_deref() {
+                None | Some("automatic") => false,
+                Some("manual") => true,
+                Some(other) => return Err(Error::type_error(format!("encodeBody: unexpected value: {other}"))),
+            };
+        }
+    }
+    let status = u16::try_from(status).ok().filter(|status| (200..600).contains(status)).ok_or_else(|| {
+        Error::range_error("Responses may only be constructed with status codes in the range 200 to 599, inclusive.")
+    })?;
+    if status_text.bytes().any(|byte| byte < b' ') {
+        return Err(Error::type_error("Invalid statusText"));
+    }
+    if matches!(status, 204 | 205 | 304) {
+        if !body.is_empty() {
+            return Err(Error::type_error(
+                "Response with null body status (101, 204, 205, or 304) cannot have a body.",
+            ));
+        }
+        body = BodyInit::NONE;
+    }
+    if let Some(content_type) = &body.content_type
+        && !map.contains(b"content-type")
+    {
+        map.append(b"Content-Type", content_type.as_bytes())?;
+    }
+    let list = HeaderList::new(map);
+    let base = match body.body {
+        Init::None => Body::with_state(State::None, list),
+        init => Body::new(scope, init, list),
+    };
+    Ok(Response { base, status, status_text, headers: OnceCell::new(), cf, encoded })
+}
+
+/// Whether a value is a `Response`.
+pub fn is_response<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {
+    jsg::unwrap_value::<Response>(scope, value).is_some()
+}
+
+/// Exposes `Response`.
+pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
+    Registry::expose::<Response>(scope, target);
+}
+
+/// Moves accessors: see `api::move_accessors_to_objects`.
+pub(super) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
+    Registry::move_to_objects(
+        scope,
+        <Response as jsg::Class>::info(),
+        &["status", "statusText", "headers", "ok", "redirected", "url", "webSocket", "cf", "type"],
+    );
+}

@@ -1,0 +1,204 @@
+//! Requests from the wire, and responses to it.
+
+use std::{
+    cell::{Cell, OnceCell},
+    rc::Rc,
+};
+
+use bulkhead_ipc::{
+    compatibility::Flag,
+    head::{HeadLimits, MAX_STATUS_TEXT},
+    worker_capnp::{byte_source, http_request, http_response},
+};
+use bytes::Bytes;
+use jsg::{Error, Result};
+
+use super::{
+    body::{Body, Outgoing, State},
+    cf::Cf,
+    header_map::HeaderMap,
+    headers::HeaderList,
+    request::{Redirect, Request, method},
+    response::Response,
+};
+use crate::{
+    io::{IoContext, IoOwn},
+    isolate::{Isolate, flags},
+    limits::Limit,
+    streams::{
+        StreamingBody, coding::Coding, memory::MemorySource, reader::ReaderSource, source::WireSource, wire::offer,
+    },
+};
+
+const BROTLI: Flag = Flag::named("brotli_content_encoding");
+const BOT_MANAGEMENT: Flag = Flag::named("no_cf_botmanagement_default");
+
+/// The request of an event, as an object for its handler. Nothing but the object itself is made in JavaScript.
+///
+/// # Errors
+/// Outside: the message is malformed or exceeds the bounds of a head. Inside: the object cannot be made.
+pub fn from_wire<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    context: &Rc<IoContext>,
+    reader: http_request::Reader<'_>,
+) -> std::result::Result<Result<v8::Local<'s, v8::Object>>, capnp::Error> {
+    let name = reader.get_method()?.to_str()?;
+    let method =
+        method(name).ok_or_else(|| capnp::Error::failed(format!("reading the request: no method {name:?}")))?;
+    let url = reader.get_url()?.to_str()?.to_owned();
+    let list = reader.get_headers()?;
+    let limits = HeadLimits::default();
+    let mut map = HeaderMap::with_capacity(list.len().min(limits.max_headers) as usize, 512);
+    let full = |_| "the header list is full".to_owned();
+    bulkhead_ipc::head::read(list, limits, |name, value| map.append(name, value).map_err(full))
+        .map_err(|error| capnp::Error::failed(format!("reading the request's headers: {error}")))?;
+    let cf = reader.get_cf_json()?.to_str()?;
+    let cf =
+        if cf.is_empty() { Cf::default() } else { Cf::frozen(cf.to_owned(), !flags::is_on(scope, BOT_MANAGEMENT)) };
+    let state = match reader.get_body().which()? {
+        http_request::body::None(()) => State::None,
+        http_request::body::Bytes(bytes) => {
+            let bytes = bytes?;
+            jsg::allocated(bytes.len());
+            State::Bytes(Bytes::copy_from_slice(bytes))
+        }
+        http_request::body::Stream(source) => {
+            let length = Some(reader.get_body_length()).filter(|&length| length != u64::MAX);
+            wire_state(context, source?, length)
+        }
+    };
+    let request = Request {
+        base: Body::with_state(state, HeaderList::immutable(map)),
+        method,
+        url,
+        url_value: OnceCell::new(),
+        headers: OnceCell::new(),
+        redirect: Redirect::Manual,
+        cache: None,
+        signal: OnceCell::new(),
+        cf,
+    };
+    Ok(jsg::instantiate(scope, request))
+}
+
+/// A body that the supervisor has, as the state of a new object.
+fn wire_state(context: &Rc<IoContext>, client: byte_source::Client, length: Option<u64>) -> State {
+    State::Wire(IoOwn::new(context, WireSource { client, ended: Cell::new(false) }), length)
+}
+
+/// Why an answer does not go out.
+#[derive(Debug)]
+pub enum Refused {
+    /// As an exception of the handler would be.
+    Threw(Error),
+    /// It is more than a response may be.
+    Exceeded(Limit),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Threw(error)
+    }
+}
+
+/// Writes what a handler answered for the wire. Its body is used from then on.
+///
+/// A body that is complete and at most `inline_bytes` long travels in the message. A request body that nobody read goes
+/// back to the supervisor as the very capability that it came as. Any other body becomes a `ByteSource` of this process;
+/// where script produces it or native code encodes it, the [`StreamingBody`] says when that has come to its end.
+///
+/// A body with `Content-Encoding: gzip` or `br` is encoded on its way, unless the script said that it did so.
+///
+/// `bodyLength` is 0 for a response without a body. The response to a HEAD request has no body either: its `bodyLength`,
+/// and its `Content-Length` unless the script gave one, are those of the body that it would have had, where that is known.
+///
+/// # Errors
+/// The value is not a `Response`; the body was used or is locked; the response is a network error; a limit is exceeded.
+pub fn to_wire<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    context: &Rc<IoContext>,
+    value: v8::Local<'s, v8::Value>,
+    request_is_head: bool,
+    inline_bytes: usize,
+    mut builder: http_response::Builder<'_>,
+) -> std::result::Result<Option<StreamingBody>, Refused> {
+    let limits = context.isolate().limits();
+    let response = jsg::unwrap_value::<Response>(scope, value)
+        .ok_or_else(|| Error::type_error("Incorrect type for Promise: the Promise did not resolve to 'Response'."))?;
+    if response.status == 0 {
+        let text = "Return value from serve handler must not be an error response (like Response.error())";
+        return Err(Error::type_error(text).into());
+    }
+    let coding = if response.encoded { None } else { coding(scope, &response.base.headers().map.borrow()) };
+    let body = response.base.outgoing(scope)?;
+    let length = match &body {
+        Outgoing::None => None,
+        Outgoing::Bytes(bytes) => Some(bytes.len() as u64),
+        Outgoing::Source(_, length) | Outgoing::Reader(_, length) => *length,
+    };
+    let max_body = limits.response_body_bytes.unwrap_or(u64::MAX);
+    if !request_is_head && length.is_some_and(|length| length > max_body) {
+        return Err(Refused::Exceeded(Limit::ResponseBody));
+    }
+    // As in the reference, nobody says how long an encoded body is.
+    let length = length.filter(|_| coding.is_none());
+    let map = response.base.headers().map.borrow();
+    let wire = HeadLimits::default();
+    let head_bytes: usize = map.iter().map(|(name, value)| name.len() + value.len()).sum();
+    // One header and its length are this function's own.
+    if map.len() >= wire.max_headers as usize
+        || head_bytes > limits.response_head_bytes.unwrap_or(wire.max_bytes)
+        || response.status_text.len() > MAX_STATUS_TEXT
+    {
+        return Err(Refused::Exceeded(Limit::ResponseHead));
+    }
+    builder.set_status(response.status);
+    builder.set_status_text(&response.status_text);
+    // The response to a HEAD request has no body to count, so its length is a header; the script's, if it has one.
+    let counted =
+        length.filter(|_| request_is_head && !map.contains(b"content-length")).map(|length| length.to_string());
+    let count = map.len() + usize::from(counted.is_some());
+    let names = map.iter().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value));
+    let counted = counted.as_ref().map(|length| ("Content-Length", length.as_bytes()));
+    bulkhead_ipc::head::write(builder.reborrow().init_headers(count as u32), names.chain(counted));
+    drop(map);
+
+    builder.set_body_length(length.unwrap_or(if matches!(body, Outgoing::None) { 0 } else { u64::MAX }));
+    let mut to = builder.init_body();
+    let streaming = StreamingBody::default();
+    let encoded = |client| match coding {
+        Some(coding) => coding.source(client, context, streaming.open()),
+        None => client,
+    };
+    match body {
+        Outgoing::None => to.set_none(()),
+        Outgoing::Bytes(_) | Outgoing::Source(..) if request_is_head => to.set_none(()),
+        Outgoing::Bytes(bytes) if bytes.len() <= inline_bytes => match coding {
+            None => to.set_bytes(&bytes),
+            Some(coding) => {
+                // No bytes of the message: those would have a length.
+                let bytes = coding.encode(bytes).map_err(|error| Error::type_error(error.to_string()))?;
+                to.set_stream(offer(MemorySource::new(bytes, context.outlet())));
+            }
+        },
+        Outgoing::Bytes(bytes) => to.set_stream(encoded(offer(MemorySource::new(bytes, context.outlet())))),
+        Outgoing::Source(client, _) => to.set_stream(encoded(client)),
+        Outgoing::Reader(reader, _) => {
+            let source = ReaderSource::new(context, reader, streaming.open(), max_body);
+            if request_is_head {
+                // Dropping the source cancels the stream.
+                drop(source);
+                to.set_none(());
+            } else {
+                to.set_stream(encoded(offer(source)));
+            }
+        }
+    }
+    Ok((!streaming.is_done()).then_some(streaming))
+}
+
+/// The encoding that the headers ask this side for.
+fn coding(scope: &mut v8::PinScope<'_, '_>, map: &HeaderMap) -> Option<Coding> {
+    let value = map.get(b"content-encoding")?;
+    Coding::of(value.trim_ascii(), Isolate::of(scope).flags().is_on(BROTLI))
+}

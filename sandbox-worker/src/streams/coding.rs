@@ -1,0 +1,199 @@
+//! Bodies of responses that are encoded as their `Content-Encoding` says.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::pin,
+    rc::Rc,
+};
+
+use bulkhead_ipc::worker_capnp::byte_source;
+use bytes::Bytes;
+use capnp::capability::Promise;
+use futures::future::{Either, select};
+
+use super::{
+    OpenBody, PULL_BYTES,
+    codec::{Codec, CodecError, Format, Task},
+    wire,
+};
+use crate::{io::IoContext, limits};
+
+/// Base-two logarithm of the window of Brotli for bodies of unknown length. The encoder's memory grows with it.
+const BROTLI_WINDOW_BITS: u32 = 22;
+/// The smallest that there is.
+const MIN_BROTLI_WINDOW_BITS: u32 = 10;
+
+/// A content coding (RFC 9110, section 8.4.1) that is applied to the bodies of responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Gzip,
+    Brotli,
+}
+
+impl Coding {
+    /// The one that the value of `Content-Encoding` asks for. As in the reference, any other value, be it the same in
+    /// another case or a list, says what the script did itself. Brotli depends on the compatibility flag
+    /// `brotli_content_encoding`.
+    pub(crate) fn of(value: &[u8], with_brotli: bool) -> Option<Self> {
+        match value {
+            b"gzip" => Some(Coding::Gzip),
+            b"br" if with_brotli => Some(Coding::Brotli),
+            _ => None,
+        }
+    }
+
+    fn codec(self, length: Option<usize>) -> Codec {
+        Codec::new(match self {
+            Coding::Gzip => Task::Compress(Format::Gzip),
+            Coding::Brotli => {
+                let enough = length.map_or(BROTLI_WINDOW_BITS, |length| usize::BITS - length.leading_zeros() + 1);
+                Task::Brotli { window_bits: enough.clamp(MIN_BROTLI_WINDOW_BITS, BROTLI_WINDOW_BITS) }
+            }
+        })
+    }
+
+    /// All of a body at once. As in the reference, nothing stays nothing.
+    pub(crate) fn encode(self, body: Bytes) -> Result<Bytes, CodecError> {
+        if body.is_empty() {
+            return Ok(body);
+        }
+        let mut codec = self.codec(Some(body.len()));
+        codec.push(body)?;
+        codec.finish()?;
+        let mut encoded = Vec::new();
+        while let Some(piece) = codec.pull(usize::MAX)? {
+            encoded.extend_from_slice(&piece);
+        }
+        Ok(encoded.into())
+    }
+
+    /// A body that is encoded while it is pulled, at the expense of the event that it is for.
+    pub(crate) fn source(
+        self,
+        from: byte_source::Client,
+        context: &Rc<IoContext>,
+        open: OpenBody,
+    ) -> byte_source::Client {
+        wire::offer(EncodedSource {
+            context: context.clone(),
+            open: RefCell::new(Some(open)),
+            from,
+            codec: RefCell::new(self.codec(None)),
+            is_empty: Cell::new(true),
+        })
+    }
+}
+
+struct EncodedSource {
+    /// The event lives for as long as its response is pulled.
+    context: Rc<IoContext>,
+    /// Dropped with the last byte.
+    open: RefCell<Option<OpenBody>>,
+    from: byte_source::Client,
+    codec: RefCell<Codec>,
+    /// Nothing has come yet.
+    is_empty: Cell<bool>,
+}
+
+impl byte_source::Server for EncodedSource {
+    fn pull(
+        self: capnp::capability::Rc<Self>,
+        params: byte_source::PullParams,
+        mut results: byte_source::PullResults,
+    ) -> impl Future<Output = Result<(), capnp::Error>> + 'static {
+        Promise::from_future(async move {
+            let max_bytes = params.get()?.get_max_bytes() as usize;
+            let ended = pin!(self.context.ended());
+            let piece = match select(pin!(self.encode(max_bytes)), ended).await {
+                Either::Left((piece, _)) => piece,
+                Either::Right((limit, _)) => Err(capnp::Error::failed(limits::text(limit).into())),
+            };
+            let piece = piece.inspect_err(|_| drop(self.open.take()))?;
+            let _room = self.context.outlet().room(piece.len()).await;
+            results.get().set_bytes(&piece);
+            if self.codec.borrow().is_done() {
+                results.get().set_done(true);
+                self.open.take();
+            }
+            drop(results);
+            Ok(())
+        })
+    }
+}
+
+impl EncodedSource {
+    /// At least one byte and at most `max_bytes`, or nothing at the end.
+    async fn encode(&self, max_bytes: usize) -> Result<Bytes, capnp::Error> {
+        loop {
+            let piece = self.work(|codec| codec.pull(max_bytes))?;
+            if piece.is_some() || self.codec.borrow().is_done() {
+                return Ok(piece.unwrap_or_default());
+            }
+            self.fill().await?;
+            // What this process has in memory comes at once, and a body of any length may be encoded to next to nothing.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Feeds the codec with what one pull gives.
+    async fn fill(&self) -> Result<(), capnp::Error> {
+        let response = wire::pull(&self.from, PULL_BYTES).await?;
+        let results = response.get()?;
+        let bytes = results.get_bytes()?;
+        if !bytes.is_empty() {
+            self.is_empty.set(false);
+            self.work(|codec| codec.push(Bytes::copy_from_slice(bytes)))?;
+        }
+        if results.get_done() {
+            if self.is_empty.get() {
+                self.codec.borrow_mut().release();
+            } else {
+                self.work(Codec::finish)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the codec work at the event's expense.
+    fn work<R>(&self, work: impl FnOnce(&mut Codec) -> Result<R, CodecError>) -> Result<R, capnp::Error> {
+        if let Some(limit) = self.context.breach() {
+            return Err(capnp::Error::failed(limits::text(limit).into()));
+        }
+        let done = self.context.work(|| work(&mut self.codec.borrow_mut()));
+        match self.context.breach() {
+            Some(limit) => Err(capnp::Error::failed(limits::text(limit).into())),
+            None => done.map_err(|error| capnp::Error::failed(error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use bytes::Bytes;
+
+    use super::Coding;
+
+    #[test]
+    fn bodies_of_responses() {
+        assert_eq!(Coding::of(b"gzip", false), Some(Coding::Gzip));
+        assert_eq!(Coding::of(b"br", true), Some(Coding::Brotli));
+        assert_eq!(Coding::of(b"br", false), None);
+        for other in [&b"GZIP"[..], b"x-gzip", b"gzip, br", b"deflate", b"identity", b"zstd", b""] {
+            assert_eq!(Coding::of(other, true), None);
+        }
+        for text in [b"hello".to_vec(), b"hello ".repeat(100_000)] {
+            let mut out = Vec::new();
+            let packed = Coding::Gzip.encode(text.clone().into()).expect("compression does not fail");
+            flate2::read::GzDecoder::new(&*packed).read_to_end(&mut out).expect("gzip");
+            assert_eq!(out, text);
+            let packed = Coding::Brotli.encode(text.clone().into()).expect("compression does not fail");
+            let mut out = Vec::new();
+            brotli::Decompressor::new(&*packed, 4096).read_to_end(&mut out).expect("brotli");
+            assert_eq!(out, text);
+            assert_eq!(Coding::Brotli.encode(Bytes::new()), Ok(Bytes::new()));
+        }
+    }
+}
