@@ -91,6 +91,42 @@ fn messages_of_every_size_come_through() {
 }
 
 #[test]
+fn bytes_of_a_message_can_be_kept_for_longer_than_it() {
+    local(async {
+        let (a, b) = UnixStream::pair().expect("a socketpair");
+        let _server = serve(b, Source::default());
+        let (client, handle, connection) = transport::client::<byte_source::Client>(a, Limits::for_worker());
+        let _driver = tokio::task::spawn_local(connection);
+        for (length, shares) in [(1, false), (4000, false), (20_000, true), (256 << 10, true)] {
+            let mut request = client.pull_request();
+            request.get().set_max_bytes(length);
+            let response = soon(request.send().promise).await.expect("an answer");
+            let bytes = response.get().expect("results").get_bytes().expect("bytes");
+            // All of it, and a part that is not worth the rest.
+            let (all, part) = (handle.keep(bytes), handle.keep(&bytes[..length as usize / 3]));
+            assert_eq!(all.as_ptr() == bytes.as_ptr(), shares, "{length}");
+            assert_ne!(part.as_ptr(), bytes.as_ptr(), "{length}");
+            assert_eq!(
+                handle.keep(b"no part of it, and the address of something else"),
+                &b"no part of it, and the address of something else"[..]
+            );
+            assert!(handle.held_bytes() > length as usize);
+            drop(response);
+            soon(async {
+                while handle.held_bytes() > 0 {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            assert!(all.len() == length as usize && all.iter().chain(&part).all(|byte| *byte == 7), "{length}");
+        }
+        // The memory of a message that is gone is nobody's any more.
+        let other = vec![1; 256 << 10];
+        assert_ne!(handle.keep(&other).as_ptr(), other.as_ptr());
+    });
+}
+
+#[test]
 fn dropping_a_call_cancels_it_and_dropping_the_connection_fails_it() {
     local(async {
         let (a, b) = UnixStream::pair().expect("a socketpair");

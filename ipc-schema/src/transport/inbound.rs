@@ -1,13 +1,20 @@
 //! From bytes to messages.
 
-use std::rc::Rc;
-
-use capnp::{
-    Word,
-    message::{Reader, ReaderSegments},
+use std::{
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll, ready},
 };
 
+use bytes::{BufMut, Bytes};
+use capnp::message::{Reader, ReaderSegments};
 use capnp_rpc::rpc_capnp::message as rpc_message;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, ReadBuf},
+    net::UnixStream,
+};
 
 use super::{Limits, Peer, Shared, check, reader_options};
 
@@ -29,22 +36,51 @@ impl Table {
     }
 }
 
+/// Memory for the segments of one message, which begin at the address of a word. It is filled from front to back, so that
+/// nothing in it has to be zeroed before.
+struct Room {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Room {
+    /// More than the allocation, so that it has a word's address in it.
+    const SLACK: usize = 7;
+
+    fn new(bytes: usize) -> Self {
+        let mut room = Vec::<u8>::with_capacity(bytes + Self::SLACK);
+        let start = room.as_ptr().align_offset(8).min(Self::SLACK);
+        room.resize(start, 0);
+        Self { bytes: room, start, end: start + bytes }
+    }
+
+    fn missing(&self) -> usize {
+        self.end - self.bytes.len()
+    }
+
+    fn take(mut self) -> Bytes {
+        // A vector without room to spare becomes `Bytes` as it is.
+        self.bytes.resize(self.bytes.capacity(), 0);
+        Bytes::from(self.bytes).slice(self.start..self.end)
+    }
+}
+
 /// The segments of a message, in one allocation of their own: a message that is kept for long keeps nothing else.
 pub(super) struct Segments {
-    words: Vec<Word>,
+    bytes: Bytes,
     table: Table,
 }
 
 impl ReaderSegments for Segments {
     fn get_segment(&self, index: u32) -> Option<&[u8]> {
-        let words = match &self.table {
-            Table::One(length) => (index == 0).then(|| &self.words[..*length])?,
+        match &self.table {
+            Table::One(_) => (index == 0).then_some(&*self.bytes),
             Table::Many(segments) => {
                 let (start, length) = *segments.get(index as usize)?;
-                &self.words[start..start + length]
+                Some(&self.bytes[start * 8..(start + length) * 8])
             }
-        };
-        Some(Word::words_to_bytes(words))
+        }
     }
 
     fn len(&self) -> usize {
@@ -58,7 +94,7 @@ impl ReaderSegments for Segments {
 /// A message that was received.
 pub(super) struct Incoming {
     reader: Reader<Segments>,
-    bytes: usize,
+    bytes: Bytes,
     shared: Rc<Shared>,
 }
 
@@ -70,7 +106,8 @@ impl capnp_rpc::IncomingMessage for Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        self.shared.held_bytes.set(self.shared.held_bytes.get() - self.bytes);
+        self.shared.held_bytes.set(self.shared.held_bytes.get() - self.bytes.len());
+        self.shared.memory.borrow_mut().remove(&self.bytes);
     }
 }
 
@@ -80,8 +117,8 @@ pub(super) struct Inbound {
     /// Bytes in the buffer that belong to no message yet.
     start: usize,
     end: usize,
-    /// A message longer than the buffer, and how many of its bytes are there.
-    long: Option<(Vec<Word>, Table, usize)>,
+    /// A message longer than the buffer.
+    long: Option<(Room, Table)>,
     /// There may be complete messages in the buffer that the peer sent too early.
     held_back: bool,
 }
@@ -100,34 +137,38 @@ impl Inbound {
         self.held_back
     }
 
-    /// Where the next bytes go; never empty. Not to be called while something is held back.
-    pub(super) fn space(&mut self) -> &mut [u8] {
-        match &mut self.long {
-            Some((words, _, filled)) => &mut Word::words_to_bytes_mut(words)[*filled..],
-            None => {
-                if self.start == self.end {
-                    self.start = 0;
-                    self.end = 0;
-                } else if self.start > 0 {
-                    // Less than one message: what is longer than the buffer goes to memory of its own.
-                    self.buffer.copy_within(self.start..self.end, 0);
-                    self.end -= self.start;
-                    self.start = 0;
-                }
-                &mut self.buffer[self.end..]
-            }
+    /// One read, of at least one byte where the stream has not ended. Gives the number, for [`Self::advance`]. Not to be
+    /// called while something is held back.
+    pub(super) fn poll_read(
+        &mut self,
+        mut stream: Pin<&mut UnixStream>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if let Some((room, _)) = &mut self.long {
+            let missing = room.missing();
+            return pin!(stream.read_buf(&mut (&mut room.bytes).limit(missing))).poll(cx);
         }
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        } else if self.start > 0 {
+            // Less than one message: what is longer than the buffer goes to memory of its own.
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        let mut space = ReadBuf::new(&mut self.buffer[self.end..]);
+        ready!(stream.poll_read(cx, &mut space))?;
+        Poll::Ready(Ok(space.filled().len()))
     }
 
-    /// Takes note of `count` bytes that were read into [`Self::space`], and puts complete messages into the inbox, until
-    /// the peer has to wait.
+    /// Takes note of `count` bytes that were read, and puts complete messages into the inbox, until the peer has to wait.
     pub(super) fn advance(&mut self, count: usize, shared: &Rc<Shared>) -> Result<(), String> {
         match &mut self.long {
-            Some((words, _, filled)) => {
-                *filled += count;
-                if *filled == words.len() * 8 {
-                    let (words, table, _) = self.long.take().expect("it is there");
-                    deliver(Segments { words, table }, shared)?;
+            Some((room, _)) => {
+                if room.missing() == 0 {
+                    let (room, table) = self.long.take().expect("it is there");
+                    deliver(Segments { bytes: room.take(), table }, shared)?;
                 }
             }
             None => {
@@ -142,21 +183,19 @@ impl Inbound {
                     let total = table.words() * 8;
                     let body = self.start + table_bytes;
                     let available = (self.end - body).min(total);
-                    let mut words = Word::allocate_zeroed_vec(table.words());
-                    if available == total {
-                        Word::words_to_bytes_mut(&mut words).copy_from_slice(&self.buffer[body..body + total]);
-                        self.start = body + total;
-                        deliver(Segments { words, table }, shared)?;
-                    } else if table_bytes + total <= BUFFER_BYTES {
-                        break;
-                    } else {
-                        Word::words_to_bytes_mut(&mut words)[..available]
-                            .copy_from_slice(&self.buffer[body..body + available]);
-                        self.start = 0;
-                        self.end = 0;
-                        self.long = Some((words, table, available));
+                    if available < total && table_bytes + total <= BUFFER_BYTES {
                         break;
                     }
+                    let mut room = Room::new(total);
+                    room.bytes.extend_from_slice(&self.buffer[body..body + available]);
+                    if available < total {
+                        self.start = 0;
+                        self.end = 0;
+                        self.long = Some((room, table));
+                        break;
+                    }
+                    self.start = body + total;
+                    deliver(Segments { bytes: room.take(), table }, shared)?;
                 }
             }
         }
@@ -199,15 +238,16 @@ fn parse_table(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, Table)>, 
 }
 
 fn deliver(segments: Segments, shared: &Rc<Shared>) -> Result<(), String> {
-    let bytes = segments.words.len() * 8;
+    let bytes = segments.bytes.clone();
     let reader = Reader::new(segments, reader_options(&shared.limits));
     if shared.limits.peer == Peer::Hostile {
         let message: rpc_message::Reader<'_> =
             reader.get_root().map_err(|error| format!("a message cannot be read: {error}"))?;
-        shared.spend(matches!(message.which(), Ok(rpc_message::Return(_))), bytes);
-        check::message(message, bytes / 8, &shared.limits)?;
+        shared.spend(matches!(message.which(), Ok(rpc_message::Return(_))), bytes.len());
+        check::message(message, bytes.len() / 8, &shared.limits)?;
     }
-    let held = shared.held_bytes.get() + bytes;
+    let held = shared.held_bytes.get() + bytes.len();
+    shared.memory.borrow_mut().insert(&bytes);
     shared.held_bytes.set(held);
     shared.received.set(shared.received.get() + 1);
     shared.inbox.borrow_mut().push_back(Incoming { reader, bytes, shared: shared.clone() });

@@ -28,6 +28,7 @@
 //! [RPC protocol]: https://capnproto.org/rpc.html
 
 mod check;
+mod held;
 mod inbound;
 mod limits;
 mod outbound;
@@ -48,6 +49,7 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use capnp::{
     capability::{FromClientHook, Promise},
     message,
@@ -55,12 +57,12 @@ use capnp::{
 use capnp_rpc::RpcSystem;
 use futures::task::AtomicWaker;
 use tokio::{
-    io::AsyncRead,
     net::UnixStream,
     sync::{Mutex, Notify},
     time::Sleep,
 };
 
+use held::Memory;
 use inbound::{Inbound, Incoming};
 pub use limits::{Limits, MAX_CHUNK, MAX_EVENTS, MAX_LIVE_EVENTS, MESSAGES_FOR_A_CALL, Peer};
 use outbound::{Outbound, Outgoing};
@@ -116,6 +118,8 @@ struct Shared {
     end: RefCell<Option<End>>,
     /// Bytes of incoming messages that are alive.
     held_bytes: Cell<usize>,
+    /// Where the long ones among them are.
+    memory: RefCell<Memory>,
     /// Calls that were given up and are not answered.
     given_up: Cell<u32>,
     /// Told when there is one.
@@ -276,6 +280,7 @@ impl Connection {
             end_of_stream: Cell::new(false),
             end: RefCell::new(None),
             held_bytes: Cell::new(0),
+            memory: RefCell::default(),
             given_up: Cell::new(0),
             gave_up: Notify::new(),
             received: Cell::new(0),
@@ -344,16 +349,15 @@ impl Connection {
 
     /// One read.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut space = tokio::io::ReadBuf::new(self.inbound.space());
-        match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space)) {
-            Ok(()) if space.filled().is_empty() => {
+        match ready!(self.inbound.poll_read(Pin::new(&mut self.stream), cx)) {
+            Ok(0) => {
                 self.shared.end_of_stream.set(true);
                 if self.inbound.is_inside_message() {
                     self.shared.finish(Err(TransportError::Io("it ended inside a message".into())));
                 }
             }
-            Ok(()) => {
-                let (count, complete) = (space.filled().len(), self.shared.received.get());
+            Ok(count) => {
+                let complete = self.shared.received.get();
                 self.advance(count);
                 let is_waste = count < SMALL_READ_BYTES && self.shared.received.get() == complete;
                 if is_waste && !self.inbound.is_held_back() && self.shared.limits.peer == Peer::Hostile {
@@ -562,6 +566,13 @@ impl Handle {
     /// Bytes that wait for the peer to read them.
     pub fn queued_bytes(&self) -> usize {
         self.shared.outbound.borrow().bytes()
+    }
+
+    /// The same bytes, which are part of an incoming message of this connection that is alive, to be kept for longer than
+    /// it. They are not copied where they are most of a long message: its memory is kept then, at most twice as much as the
+    /// bytes, and is not counted as [held](Self::held_bytes) any more when the message is dropped.
+    pub fn keep(&self, bytes: &[u8]) -> Bytes {
+        self.shared.memory.borrow().keep(bytes)
     }
 
     /// Bytes of incoming messages that are alive.

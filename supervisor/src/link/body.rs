@@ -462,7 +462,7 @@ impl RemoteBody {
                 return Err(BodyError(format!("it ended {remaining} bytes early")));
             }
         }
-        Ok((!bytes.is_empty()).then(|| Bytes::copy_from_slice(bytes)))
+        Ok((!bytes.is_empty()).then(|| self.link.connection.keep(bytes)))
     }
 }
 

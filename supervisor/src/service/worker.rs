@@ -339,7 +339,7 @@ fn read_response(
         http_response::body::None(()) => Body::Empty,
         http_response::body::Bytes(bytes) => match bytes.map_err(|error| error.to_string())? {
             [] => Body::Empty,
-            bytes => Body::Bytes(Bytes::copy_from_slice(bytes)),
+            bytes => Body::Bytes(ticket.link().connection.keep(bytes)),
         },
         http_response::body::Stream(source) => {
             let source = source.map_err(|error| error.to_string())?;
