@@ -6,6 +6,7 @@ mod concurrency {
     use bulkhead_test_support::{
         Runtime, Server, Setup,
         http::{self, Connection, Response},
+        runtime,
     };
 
     use nix::sys::socket::{setsockopt, sockopt};
@@ -46,7 +47,7 @@ const routes = {
   batch: async () => {
     if (kept.batch === undefined) {
       const batch = kept.batch = { size: 0 };
-      batch.done = sleep(300).then(() => { kept.batch = undefined; return batch.size; });
+      batch.done = sleep(1500).then(() => { kept.batch = undefined; return batch.size; });
     }
     kept.batch.size++;
     return new Response(`${await kept.batch.done}`);
@@ -55,7 +56,10 @@ const routes = {
   "begin-in-wait-until": (request, ctx) => { kept.chain = init(); ctx.waitUntil(kept.chain); return new Response("begun"); },
   "wait-for-chain": async (request, ctx) => { const value = await kept.chain; ctx.waitUntil(rest(kept.chain.then(() => sleep(5)).then(() => "waited"))); return new Response(value); },
   // A request that waits for what a later one does; meanwhile a third is alive.
-  hold: async () => { await sleep(1500); return new Response("held"); },
+  hold: async () => { for (kept.held = true; kept.held;) await sleep(5); return new Response("held"); },
+  release: () => { kept.held = false; return new Response("released"); },
+  // How far the others are.
+  kept: () => Response.json(Object.keys(kept)),
   "wait-for-later": async () => new Response(await new Promise((done) => { kept.later = done; })),
   "do-later": () => { kept.later("settled"); return new Response("done"); },
   // Two that wait for each other.
@@ -172,6 +176,25 @@ export default {
         (response.status, response.text())
     }
 
+    /// What handlers have logged, as soon as it is so much.
+    fn logged(server: &Server, count: usize) -> Vec<String> {
+        let mut all = Vec::new();
+        runtime::wait_until("what was logged", || {
+            let more: Vec<String> = serde_json::from_str(&get(server, "/log").1).expect("a list of texts");
+            all.extend(more);
+            all.len() >= count
+        });
+        all
+    }
+
+    /// Sends a request and waits until its handler keeps something under this name.
+    fn begin_and_keep(server: &Server, path: &str, name: &str) -> Connection {
+        let connection = begin(server, path, b"");
+        let name = format!("\"{name}\"");
+        runtime::wait_until("the handler to have begun", || get(server, "/kept").1.contains(&name));
+        connection
+    }
+
     fn none(_: usize) -> String {
         String::new()
     }
@@ -198,10 +221,8 @@ export default {
             assert_eq!(answers, vec![(200, "ok".to_owned()); 20], "{}", server.name());
             let answers = at_once(&server, "/lazy-then-stream", 20, none);
             assert_eq!(answers, vec![(200, "xxx".to_owned()); 20], "{}", server.name());
-            // What they gave to waitUntil has run to its end too.
-            thread::sleep(Duration::from_millis(100));
-            let undefined = format!("[{}]", ["\"undefined\""; 20].join(","));
-            assert_eq!(get(&server, "/log"), (200, undefined), "{}", server.name());
+            // What they gave to waitUntil runs to its end too.
+            assert_eq!(logged(&server, 20), ["undefined"; 20], "{}", server.name());
         }
     }
 
@@ -225,9 +246,7 @@ export default {
             assert_eq!(get(&server, "/begin-in-wait-until"), (200, "begun".to_owned()));
             let answers = at_once(&server, "/wait-for-chain", 5, none);
             assert_eq!(answers, vec![(200, "ready".to_owned()); 5], "{}", server.name());
-            thread::sleep(Duration::from_millis(100));
-            let waited = format!("[{}]", ["\"waited\""; 5].join(","));
-            assert_eq!(get(&server, "/log"), (200, waited), "{}", server.name());
+            assert_eq!(logged(&server, 5), ["waited"; 5], "{}", server.name());
         }
     }
 
@@ -235,12 +254,11 @@ export default {
     #[test]
     fn a_later_request_settles_what_an_earlier_one_waits_for() {
         let server = ours();
-        let holding = begin(&server, "/hold", b"");
-        thread::sleep(Duration::from_millis(100));
-        let waiting = begin(&server, "/wait-for-later", b"");
-        thread::sleep(Duration::from_millis(100));
+        let holding = begin_and_keep(&server, "/hold", "held");
+        let waiting = begin_and_keep(&server, "/wait-for-later", "later");
         assert_eq!(get(&server, "/do-later"), (200, "done".to_owned()));
         assert_eq!(answer(waiting).text(), "settled");
+        assert_eq!(get(&server, "/release"), (200, "released".to_owned()));
         assert_eq!(answer(holding).text(), "held");
     }
 
@@ -266,13 +284,13 @@ export default {
     #[test]
     fn who_waits_is_hung_when_the_last_one_alive_is_over() {
         let server = ours();
-        let holding = begin(&server, "/hold", b"");
-        thread::sleep(Duration::from_millis(100));
+        let holding = begin_and_keep(&server, "/hold", "held");
         let waiting: Vec<_> = (0..100).map(|_| begin(&server, "/never", b"")).collect();
         thread::sleep(Duration::from_millis(100));
         waiting[0].stream().set_nonblocking(true).expect("a socket");
         assert!(waiting[0].stream().peek(&mut [0]).is_err(), "one is alive");
         waiting[0].stream().set_nonblocking(false).expect("a socket");
+        assert_eq!(get(&server, "/release"), (200, "released".to_owned()));
         assert_eq!(answer(holding).text(), "held");
         for waiting in waiting {
             assert_eq!(answer(waiting).status, 500);
@@ -295,12 +313,11 @@ export default {
     #[test]
     fn a_body_is_fed_by_another_request_that_is_alive() {
         let server = ours();
-        let holding = begin(&server, "/hold", b"");
-        thread::sleep(Duration::from_millis(100));
-        let fed = begin(&server, "/body-fed", b"");
-        thread::sleep(Duration::from_millis(100));
+        let holding = begin_and_keep(&server, "/hold", "held");
+        let fed = begin_and_keep(&server, "/body-fed", "writer");
         assert_eq!(get(&server, "/feed"), (200, "fed".to_owned()));
         assert_eq!(answer(fed).text(), "beginend");
+        assert_eq!(get(&server, "/release"), (200, "released".to_owned()));
         assert_eq!(answer(holding).text(), "held");
     }
 

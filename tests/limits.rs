@@ -185,8 +185,10 @@ export default { async fetch(request) {
 
     #[test]
     fn native_work_on_huge_values_is_interrupted() {
-        // Little enough that the list of the transfer does not fill the memory before, also where the machine is busy.
-        let server = bulkhead_test_support::supervisor!().serve(beside(NATIVE, "cpuTimeMs = 200"));
+        // Little time and much memory, so that the list of the transfer does not fill it before, also where the machine is busy
+        // and what watches the time comes late.
+        let limits = "cpuTimeMs = 200, heapBytes = 1073741824, memoryBytes = 4294967296";
+        let server = bulkhead_test_support::supervisor!().serve(beside(NATIVE, limits));
         let left = server.port_of("left");
         back_in_service(left);
         let pids = process::workers(server.pid());
@@ -364,7 +366,7 @@ export default { async fetch(request) {
   }));
   return new Response('fine');
 } };";
-        let server = bulkhead_test_support::supervisor!().serve(beside(source, "wallTimeMs = 700"));
+        let server = bulkhead_test_support::supervisor!().serve(beside(source, "wallTimeMs = 2000"));
         let left = server.port_of("left");
         let response = http::get(left, "/before").expect("a response");
         assert_eq!((response.status, response.text().as_str()), (503, WALL));

@@ -461,7 +461,8 @@ fn rig_with_policy(
 
 /// Looks often, and has no patience.
 fn watchful() -> FleetConfig {
-    let short = Duration::from_millis(20);
+    // Long enough that nobody who answers is late on a busy machine.
+    let short = Duration::from_millis(200);
     let watch = WatchPolicy {
         interval: Duration::from_millis(5),
         idle_interval: Duration::from_millis(5),
@@ -894,7 +895,7 @@ fn a_check_that_succeeds_leaves_the_worker_bound() {
 fn processes_that_fail_to_start_are_replaced() {
     // Without a pool, so that the first process is the first to be bound.
     let settings =
-        FleetConfig { bind_timeout: Duration::from_millis(100), pool: PoolPolicy { min: 0, max: 0 }, ..settings() };
+        FleetConfig { bind_timeout: Duration::from_secs(2), pool: PoolPolicy { min: 0, max: 0 }, ..settings() };
     local(async {
         let mut rig = rig(settings, |pid| match pid {
             1 => Behaviour::NeverBinds,
@@ -905,7 +906,7 @@ fn processes_that_fail_to_start_are_replaced() {
         service.fetch(get("/hello")).await.expect("a response");
         let lines = [rig.logged("could not be started").await, rig.logged("could not be started").await];
         let any = |words: &str| lines.iter().any(|line| line.contains(words));
-        assert!(any("longer than 0.1 s") && any("was killed by SIGSEGV while it started"), "{lines:?}");
+        assert!(any("longer than 2 s") && any("was killed by SIGSEGV while it started"), "{lines:?}");
         drop(service);
         rig.ended().await;
     });
@@ -1002,7 +1003,7 @@ fn events_beyond_the_bound_wait_for_a_place() {
 #[test]
 fn nobody_waits_long_for_a_place_and_a_new_process_has_places() {
     local(async {
-        let settings = FleetConfig { max_events: 1, wait_timeout: Duration::from_millis(200), ..settings() };
+        let settings = FleetConfig { max_events: 1, wait_timeout: Duration::from_secs(2), ..settings() };
         let rig = rig(settings, |_| Behaviour::Good);
         let service = Rc::new(rig.service(0));
         let first = pid(&service).await;
@@ -1296,13 +1297,13 @@ fn a_worker_that_exhausts_its_memory_again_and_again_cannot_churn() {
 #[test]
 fn the_supervisor_ends_events_that_their_worker_does_not_end() {
     local(async {
-        let policy = WorkerPolicy { wall_time: Duration::from_millis(20), ..WorkerPolicy::default() };
+        let policy = WorkerPolicy { wall_time: Duration::from_millis(200), ..WorkerPolicy::default() };
         let mut rig = rig_with_policy(watchful(), policy, |_| Behaviour::Good);
         let service = rig.service(0);
         let first = pid(&service).await;
         let error = service.fetch(get("/hang")).await.expect_err("too late");
         assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{error:?}");
-        assert_eq!(rig.logged("exceeded").await, "worker \"one\" exceeded its wall time limit of 20 ms");
+        assert_eq!(rig.logged("exceeded").await, "worker \"one\" exceeded its wall time limit of 200 ms");
         // It was cancelled, and asked whether it lives.
         eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 0).await;
         eventually(|| rig.world.pings.load(Ordering::SeqCst) > 0).await;
@@ -1322,7 +1323,7 @@ fn the_supervisor_ends_events_that_their_worker_does_not_end() {
 #[test]
 fn a_process_that_sleeps_on_its_events_is_ended() {
     local(async {
-        let policy = WorkerPolicy { wall_time: Duration::from_millis(20), ..WorkerPolicy::default() };
+        let policy = WorkerPolicy { wall_time: Duration::from_millis(200), ..WorkerPolicy::default() };
         let mut rig = rig_with_policy(watchful(), policy, |_| Behaviour::Deaf);
         let (service, other) = (rig.service(0), rig.service(1));
         let (first, neighbour) = (pid(&service).await, pid(&other).await);
@@ -1330,7 +1331,7 @@ fn a_process_that_sleeps_on_its_events_is_ended() {
         assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{error:?}");
         let line = rig.logged("was ended").await;
         assert!(
-            line.starts_with(&format!("worker \"one\" (pid {first}) was ended: it did not answer within 0.0")),
+            line.starts_with(&format!("worker \"one\" (pid {first}) was ended: it did not answer within ")),
             "{line}"
         );
         assert_ne!(pid(&service).await, first);
@@ -1512,7 +1513,7 @@ fn who_fills_the_log_waits_and_nobody_else() {
 fn how_processes_end_is_counted() {
     local(async {
         let settings =
-            FleetConfig { bind_timeout: Duration::from_millis(100), pool: PoolPolicy { min: 0, max: 0 }, ..settings() };
+            FleetConfig { bind_timeout: Duration::from_secs(2), pool: PoolPolicy { min: 0, max: 0 }, ..settings() };
         let rig = rig(settings, |pid| match pid {
             1 => Behaviour::NeverBinds,
             2 => Behaviour::DiesInBind,

@@ -936,7 +936,8 @@ async fn leave(service: &Rc<WorkerService>, request: ServiceRequest) {
 #[test]
 fn who_keeps_the_bodies_of_requests_keeps_their_places() {
     local(async {
-        let wait_timeout = Duration::from_millis(50);
+        // Others have to be started and to answer within it.
+        let wait_timeout = Duration::from_secs(1);
         let mut rig = fakes::start(FleetConfig { max_events: 3, wait_timeout, ..settings() }, 65_536, play);
         let (one, two) = (Rc::new(rig.service(0)), rig.service(1));
         let token = Rc::new(());

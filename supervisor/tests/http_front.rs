@@ -244,7 +244,7 @@ impl Server {
     fn connect_to(&self, port: u16) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         // A test that hangs is a failure, and should say where.
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream
     }
 
@@ -276,7 +276,7 @@ impl Drop for Server {
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(20), "never: {what}");
+        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -692,18 +692,19 @@ fn a_thousand_stalled_connections_end_and_leak_nothing() {
             );
         }
     }
-    wait_until("all descriptors are back", || descriptors() == before);
+    wait_until("all descriptors are back", || descriptors() <= before);
     assert_eq!(server.counts.running.load(Ordering::SeqCst), 0);
 }
 
 #[test]
 fn a_client_that_sends_slowly_but_surely_is_served() {
-    let limits = Limits { head_time: Duration::from_secs(60), body_stall: Duration::from_millis(400), ..quick() };
+    let limits = Limits { head_time: Duration::from_secs(60), body_stall: Duration::from_secs(2), ..quick() };
     let server = start_on("127.0.0.1:0", 1, &limits, &HttpOptions::default());
     let mut stream = server.connect();
     stream.write_all(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n").unwrap();
+    // All together longer than the time that one piece may take.
     for _ in 0..20 {
-        std::thread::sleep(Duration::from_millis(30));
+        std::thread::sleep(Duration::from_millis(150));
         stream.write_all(b"x").unwrap();
     }
     assert!(read_response(&mut stream).ends_with("read 20"));
@@ -715,7 +716,7 @@ fn a_client_that_does_not_take_its_response_is_cut_off() {
     let before = descriptors();
     let mut stream = server.connect();
     stream.write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_until("the server's end is closed", || descriptors() == before + 1);
+    wait_until("the server's end is closed", || descriptors() <= before + 1);
 }
 
 #[test]
@@ -867,7 +868,7 @@ fn unix_sockets_serve_and_say_who_is_there() {
     for _ in 0..10 {
         let mut stream = UnixStream::connect(&path).unwrap();
         stream.write_all(b"GET /info HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let answer = read_response(&mut stream);
         let expected = format!(r#"{{\"clientPid\":{},\"clientUid\":"#, std::process::id());
         assert!(answer.contains(&expected), "{answer}");

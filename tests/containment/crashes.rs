@@ -228,7 +228,7 @@ const policy :Bulkhead.Policy = ( default = (waitUntilMs = 3000) );
         assert_eq!(http::get(server.port(), "/").expect("a response").text(), "fine");
     }
     // What was given to `waitUntil` has run to its end before that.
-    assert!(server.stdout().lines().any(|line| line == "waited"), "{}", server.stdout());
+    runtime::wait_until("what was waited for", || server.stdout().lines().any(|line| line == "waited"));
 }
 
 /// That the log blames what it was, and not the filter.

@@ -30,7 +30,8 @@ const worker :Workerd.Worker = ( modules = [ (name = "worker", esModule = embed 
 const WORKER: &str = "export default { async fetch(request) {
   const { pathname } = new URL(request.url);
   if (pathname === '/slow') await new Promise((done) => setTimeout(done, 300));
-  if (pathname === '/forever') await new Promise((done) => setTimeout(done, 600_000));
+  if (pathname === '/said') { console.log('in flight'); await new Promise((done) => setTimeout(done, 300)); }
+  if (pathname === '/forever') { console.log('in flight'); await new Promise((done) => setTimeout(done, 600_000)); }
   if (pathname === '/burn') { let sum = 0; for (let i = 0; i < 300_000_000; i++) sum += i % 7; console.debug(sum); }
   return new Response('Hello World\\n');
 } };";
@@ -106,7 +107,7 @@ fn answer_of_a_killed_worker_names_no_internals() {
     let victim = worker_of(&server, "left");
     let mut connection = Connection::open(server.port_of("left"));
     connection.send(http::request("GET", "/forever", &[], b"")).expect("send");
-    thread::sleep(std::time::Duration::from_millis(200));
+    runtime::wait_until("the request to be in flight", || server.stdout().contains("in flight"));
     kill(runtime::pid(victim), Signal::SIGKILL).expect("kill the worker");
     let response = connection.response("GET").expect("a response");
     assert_eq!(response.status, 503);
@@ -219,8 +220,8 @@ fn workers_end_with_their_supervisor() {
 fn requests_in_flight_are_answered_before_a_stop() {
     let server = bulkhead_test_support::supervisor!().serve(two_workers());
     let mut connection = Connection::open(server.port_of("left"));
-    connection.send(http::request("GET", "/slow", &[], b"")).expect("send");
-    thread::sleep(std::time::Duration::from_millis(100));
+    connection.send(http::request("GET", "/said", &[], b"")).expect("send");
+    runtime::wait_until("the request to be in flight", || server.stdout().contains("in flight"));
     server.signal(Signal::SIGTERM);
     assert_eq!(connection.response("GET").expect("a response").text(), "Hello World\n");
     assert_eq!(server.wait().code, Some(0));
