@@ -238,5 +238,5 @@
   globals.Blob = Blob;
   globals.File = File;
 
-  return { newBlob, isBlob, blobBytes, blobType, normalizeType, makeFile, isFile, fileName, fileModified };
+  return { Blob, newBlob, isBlob, blobBytes, blobType, normalizeType, makeFile, isFile, fileName, fileModified };
 })

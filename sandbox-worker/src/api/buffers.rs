@@ -4,7 +4,7 @@ use jsg::{Error, Result};
 
 /// What the built-in scripts need.
 #[derive(jsg::Trace, Debug)]
-struct Internal;
+pub(super) struct Internal;
 
 #[jsg::class(name = "internal")]
 impl Internal {
@@ -36,9 +36,4 @@ impl Internal {
         jsg::make_room(scope, value, number)?;
         Ok(v8::Number::new(scope, number).into())
     }
-}
-
-/// Gives the built-in scripts `countBuffer`, `countResized` and `makeRoom`.
-pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
-    super::expose_functions::<Internal>(scope, internal, &["countBuffer", "countResized", "makeRoom"]);
 }

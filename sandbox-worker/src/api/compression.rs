@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use bulkhead_ipc::compatibility::Flag;
 use bytes::Bytes;
-use jsg::{BufferSource, Error, FromJs as _, OrUndefined, Registry, Result, Uint8ArrayBytes};
+use jsg::{BufferSource, Error, FromJs as _, OrUndefined, Result, Uint8ArrayBytes};
 
 use crate::{
     isolate::Isolate,
@@ -20,7 +20,7 @@ const GARBAGE_EVERY: u32 = 256;
 
 /// The native half of a `CompressionStream` or `DecompressionStream`.
 #[derive(jsg::Trace)]
-struct NativeCodec {
+pub(super) struct NativeCodec {
     /// Boxed: wrapped objects have the alignment of a pointer.
     #[trace(skip)]
     codec: RefCell<Box<Codec>>,
@@ -156,9 +156,4 @@ impl NativeCodec {
     fn is_done(&self) -> bool {
         self.codec.borrow().is_done()
     }
-}
-
-/// Gives the built-in scripts the class `Codec`.
-pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
-    Registry::expose::<NativeCodec>(scope, internal);
 }

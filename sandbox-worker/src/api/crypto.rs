@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use jsg::{BufferSource, Error, FromJs, JsRef, Place, Result};
 use sha2::Digest as _;
 
-use crate::{io::IoContext, isolate::builtins};
+use crate::{io::IoContext, isolate::script};
 
 /// Fills a buffer from the kernel's generator: getrandom(2) and nothing else, for there is no `/dev` in a sandbox.
 pub(super) fn random(bytes: &mut [u8]) -> Result<()> {
@@ -100,7 +100,7 @@ impl Crypto {
 
     #[getter(name = "DigestStream")]
     fn digest_stream<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Value> {
-        builtins::value(scope, "DigestStream")
+        script::function(scope, |script| &script.digest_stream).into()
     }
 }
 
@@ -280,7 +280,7 @@ fn equal(left: &[u8], right: &[u8]) -> bool {
 
 /// The native half of a `DigestStream`.
 #[derive(jsg::Trace)]
-struct DigestState {
+pub(super) struct DigestState {
     /// Boxed: wrapped objects have the alignment of a pointer, hash states may want more.
     #[trace(skip)]
     hasher: RefCell<Option<Box<Hasher>>>,
@@ -329,7 +329,7 @@ impl DigestState {
 
 /// The conversion that the script half of a `DigestStream` asks for; copied to `internal`.
 #[derive(jsg::Trace, Debug)]
-struct DigestHelper;
+pub(super) struct DigestHelper;
 
 #[jsg::class(name = "DigestStream")]
 impl DigestHelper {
@@ -346,12 +346,6 @@ impl DigestHelper {
         }
         HashAlgorithm::from_js(scope, algorithm, place).map(|algorithm| algorithm.0)
     }
-}
-
-/// Puts the native half of `DigestStream` on `internal`.
-pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
-    jsg::Registry::expose::<DigestState>(scope, internal);
-    super::expose_functions::<DigestHelper>(scope, internal, &["algorithmName"]);
 }
 
 /// Exposes the classes, and the `crypto` object as an own property of the global object.

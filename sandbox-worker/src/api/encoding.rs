@@ -424,7 +424,7 @@ fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
 
 /// What the built-in scripts need.
 #[derive(jsg::Trace, Debug)]
-struct Internal;
+pub(super) struct Internal;
 
 #[jsg::class(name = "internal")]
 impl Internal {
@@ -439,12 +439,6 @@ impl Internal {
     fn decode_utf8<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: BufferSource<'s>) -> Result<v8::Local<'s, v8::String>> {
         TextDecoder::with_label("utf-8", false, false, false)?.decode_value(scope, Some(bytes), false)
     }
-}
-
-/// Gives the built-in scripts `TextDecoder`, `encodeUtf8` and `decodeUtf8`.
-pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
-    super::expose_functions::<Internal>(scope, internal, &["encodeUtf8", "decodeUtf8"]);
-    jsg::Registry::expose::<TextDecoder>(scope, internal);
 }
 
 /// Exposes the classes and functions of this file.

@@ -1,10 +1,16 @@
 //! What the built-in scripts ask of native code: see `js/README.md`.
 
-use jsg::{Error, Result};
+use jsg::{Class as _, Describe, Error, Result};
 
+use super::{
+    buffers,
+    compression::NativeCodec,
+    crypto::{DigestHelper, DigestState},
+    encoding::{self, TextDecoder},
+};
 use crate::{
     io::IoContext,
-    isolate::{Isolate, report_exception},
+    isolate::{Isolate, report_exception, script},
     log::{Level, Source},
 };
 
@@ -157,28 +163,183 @@ fn record<'s>(
     object
 }
 
-/// Puts the functions on `internal` and `internal.native`.
+/// What a hook is.
+#[derive(Clone, Copy)]
+enum Hook {
+    /// A class, which is supplied under its own name.
+    Class(Describe),
+    /// A static method of a class that scripts do not see.
+    Function(Describe),
+}
+
+/// What the scripts find on `internal` before the first of them runs: how it is called, what it means, where it comes from. A
+/// row is all that it takes to supply another one. A table of `js/README.md` is made of the rows: see `isolate/script.rs`.
+#[rustfmt::skip]
+const HOOKS: &[(&str, &str, Hook)] = &[
+    ("TextDecoder", "the Encoding Standard's class", Hook::Class(TextDecoder::info)),
+    ("encodeUtf8(string)", "the bytes of a text", Hook::Function(encoding::Internal::info)),
+    ("decodeUtf8(bytes)", "drops a byte order mark and replaces errors", Hook::Function(encoding::Internal::info)),
+    ("reportException(error)", "log an uncaught exception (nobody canceled its `error` event)", Hook::Function(Hooks::info)),
+    ("setTimeout(callback, ms)", "a timer of the current event; gives its id", Hook::Function(Hooks::info)),
+    ("clearTimeout(id)", "ends a timer of the current event", Hook::Function(Hooks::info)),
+    ("log(level, text)", "one console message, `level` one of log, debug, info, warn, error", Hook::Function(Hooks::info)),
+    ("randomUint32()", "entropy for multipart boundaries", Hook::Function(Hooks::info)),
+    ("countBuffer(v)", "gives `v`, and counts it when it is a new buffer that can be resized; RangeError if that is too much", Hook::Function(buffers::Internal::info)),
+    ("countResized(v)", "counts what a buffer has after it was resized; RangeError if that is too much", Hook::Function(buffers::Internal::info)),
+    ("makeRoom(v, length)", "if `v` can be resized: converts the length, and RangeError if there is not so much", Hook::Function(buffers::Internal::info)),
+    ("Codec", "class with `push(chunk)`, `finish()`, `pull(wanted)`, `release()`, `isBehind()`, `isDone()`", Hook::Class(NativeCodec::info)),
+    ("DigestState", "class with `update(chunk)`, `finish()`, `bytesWritten`", Hook::Class(DigestState::info)),
+    ("algorithmName(given, algorithm)", "the name in what a script gave for a digest's algorithm", Hook::Function(DigestHelper::info)),
+    ("native.getPromiseDetails(p)", "`{ state: 0 pending, 1 fulfilled, 2 rejected, result }`", Hook::Function(Native::info)),
+    ("native.getProxyDetails(v)", "`{ target }` (null when revoked), undefined for anything but a proxy", Hook::Function(Native::info)),
+    ("native.previewEntries(iterator)", "`{ entries, isKeyValue }` of a Map or Set iterator, or undefined", Hook::Function(Native::info)),
+    ("native.getOwnNonIndexProperties(o)", "own keys (names and symbols) of an array or view that are no indices", Hook::Function(Native::info)),
+    ("native.getConstructorName(o)", "V8's class name of an object", Hook::Function(Native::info)),
+    ("native.defineAttribute(o, name, get, set)", "an own property that looks like data, and calls its getter and setter with `o`", Hook::Function(Native::info)),
+    ("native.isImmutable(v)", "whether a `Headers` refuses changes; `null` for anything else", Hook::Function(Native::info)),
+];
+
+/// Puts the hooks on `internal` and `internal.native`.
 pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
-    super::expose_functions::<Hooks>(
-        scope,
-        internal,
-        &["log", "reportException", "setTimeout", "clearTimeout", "randomUint32"],
-    );
     let null = v8::null(scope);
     let native = v8::Object::with_prototype_and_properties(scope, null.into(), &[], &[]);
-    super::expose_functions::<Native>(
-        scope,
-        native,
-        &[
-            "getPromiseDetails",
-            "getProxyDetails",
-            "previewEntries",
-            "getOwnNonIndexProperties",
-            "getConstructorName",
-            "isImmutable",
-            "defineAttribute",
-        ],
-    );
     let key = jsg::string(scope, "native");
     internal.create_data_property(scope, key.into(), native.into());
+    for &(shown, _, hook) in HOOKS {
+        let name = script::name_of(shown);
+        let (target, name) = name.strip_prefix("native.").map_or((internal, name), |name| (native, name));
+        let value = match hook {
+            Hook::Class(class) => super::constructor(scope, class()).into(),
+            Hook::Function(class) => super::static_method(scope, class(), name),
+        };
+        let key = jsg::string(scope, name);
+        target.create_data_property(scope, key.into(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{
+        isolate::{builtins, script::Script},
+        testing::with_isolate,
+    };
+
+    type Names = BTreeSet<String>;
+
+    /// The identifiers that follow `before` in the scripts, where that is not the end of a longer word.
+    fn after(before: &str) -> Names {
+        let text = std::str::from_utf8(builtins::SCRIPTS.as_ref()).expect("the scripts are ASCII");
+        let identifier = |text: &str| {
+            let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+            text[..end].to_owned()
+        };
+        let follows = |at: usize| text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+        let found = text.match_indices(before).filter(|(at, _)| !follows(*at));
+        found.map(|(at, _)| identifier(&text[at + before.len()..])).filter(|name| !name.is_empty()).collect()
+    }
+
+    /// What the scripts read of `object`: as its members, and taken out of it.
+    fn read_of(object: &str) -> Names {
+        let text = std::str::from_utf8(builtins::SCRIPTS.as_ref()).expect("the scripts are ASCII");
+        let mut names = after(&format!("{object}."));
+        for (end, _) in text.match_indices(&format!("}} = {object};")) {
+            let start = text[..end].rfind('{').expect("a pattern begins");
+            names.extend(text[start + 1..end].split(',').map(|name| name.trim().to_owned()));
+        }
+        // The end of a file's name is no member.
+        names.retain(|name| !name.is_empty() && name != "js");
+        names
+    }
+
+    fn keys<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Names {
+        let names = object.get_own_property_names(scope, v8::GetPropertyNamesArgs::default()).expect("the keys");
+        let name = |index| names.get_index(scope, index).expect("a key").to_rust_string_lossy(scope);
+        (0..names.length()).map(name).collect()
+    }
+
+    #[test]
+    fn scripts_read_what_is_there_and_export_what_is_used() {
+        // Evaluated once more, beside what tenants get.
+        let all = with_isolate(async |isolate| {
+            isolate.enter(|scope| {
+                let context = v8::Context::new(scope, v8::ContextOptions::default());
+                let scope = &mut v8::ContextScope::new(scope, context);
+                let internal = v8::Object::new(scope);
+                install_internal(scope, internal);
+                builtins::run(scope, internal).expect("the scripts run");
+                keys(scope, internal)
+            })
+        });
+        let names = |rows: &[&'static str]| rows.iter().map(|row| script::name_of(row).to_owned()).collect::<Names>();
+        let hooks = names(&HOOKS.iter().map(|(shown, ..)| *shown).collect::<Vec<_>>());
+        let called = names(&Script::ROWS.iter().map(|(shown, _)| *shown).collect::<Vec<_>>());
+        let native: Names = hooks.iter().filter_map(|name| name.strip_prefix("native.").map(str::to_owned)).collect();
+        let mut supplied: Names = hooks.into_iter().filter(|name| !name.starts_with("native.")).collect();
+        supplied.insert("native".to_owned());
+        let read = read_of("internal");
+
+        assert_eq!(read.difference(&all).collect::<Vec<_>>(), Vec::<&String>::new(), "read by a script, set by nobody");
+        assert_eq!(
+            supplied.difference(&read).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "supplied, read by no script"
+        );
+        let members: Names = read_of("native").union(&read_of("internal.native")).cloned().collect();
+        assert_eq!(members, native, "members of `native`");
+        let used = |name: &&String| supplied.contains(*name) || read.contains(*name) || called.contains(*name);
+        let unused: Vec<_> = all.iter().filter(|name| !used(name)).collect();
+        assert_eq!(unused, Vec::<&String>::new(), "exports that nobody uses");
+        // Of the streams' files among each other.
+        let shared = read_of("internal.streams");
+        let exported: Names = {
+            let text = std::str::from_utf8(builtins::SCRIPTS.as_ref()).expect("the scripts are ASCII");
+            let lists = ["Object.assign(internal.streams, {", "streams: { __proto__: null,"];
+            let lists = lists.iter().flat_map(|list| text.split(list).skip(1));
+            let names = lists.flat_map(|rest| rest.split('}').next().unwrap_or_default().split(','));
+            names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+        };
+        assert_eq!(shared, exported, "what the files of streams/ have for each other");
+    }
+
+    fn table(title: &str, rows: impl Iterator<Item = (&'static str, &'static str)>) -> String {
+        let rows: String = rows.map(|(shown, meaning)| format!("| `{shown}` | {meaning} |\n")).collect();
+        format!("| {title} | meaning |\n|---|---|\n{rows}")
+    }
+
+    /// Both tables of the README. `BULKHEAD_REFRESH=1` writes them.
+    #[test]
+    fn readme_of_the_scripts() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/js/README.md");
+        let readme = std::fs::read_to_string(path).expect("the README can be read");
+        let mut made = readme.clone();
+        let tables = [
+            ("hooks", table("hook", HOOKS.iter().map(|&(shown, meaning, _)| (shown, meaning)))),
+            ("exports", table("export", Script::ROWS.iter().copied())),
+        ];
+        for (name, table) in tables {
+            let (begin, end) = (format!("<!-- {name}: made by a test -->\n"), format!("<!-- end of {name} -->"));
+            let start = made.find(&begin).expect("the README has the place") + begin.len();
+            let length = made[start..].find(&end).expect("the place ends");
+            made.replace_range(start..start + length, &table);
+        }
+        if std::env::var_os("BULKHEAD_REFRESH").is_some() {
+            std::fs::write(path, &made).expect("the README can be written");
+        } else {
+            assert!(readme == made, "js/README.md is stale: BULKHEAD_REFRESH=1 writes it anew");
+        }
+    }
+
+    #[test]
+    fn a_missing_export_is_found_before_any_request() {
+        let missing = with_isolate(async |isolate| {
+            isolate.enter(|scope| {
+                let internal = v8::Object::new(scope);
+                Script::find(scope, internal).map(|_| ()).map_err(|missing| missing.to_string())
+            })
+        });
+        assert_eq!(missing, Err("the built-in scripts export no function newSourceStream".to_owned()));
+    }
 }

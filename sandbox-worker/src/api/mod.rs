@@ -21,17 +21,12 @@ pub mod url;
 use crate::isolate::Surface;
 
 /// The surface of every isolate.
-pub static SURFACE: Surface =
-    Surface { install_internal, expose, brand_classes: structured_clone::brand_classes, move_accessors_to_objects };
-
-/// Puts what the built-in scripts need from native code on `internal`, before they are evaluated.
-fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::Local<'_, v8::Object>) {
-    hooks::install_internal(scope, internal);
-    encoding::install_internal(scope, internal);
-    compression::install_internal(scope, internal);
-    crypto::install_internal(scope, internal);
-    buffers::install_internal(scope, internal);
-}
+pub static SURFACE: Surface = Surface {
+    install_internal: hooks::install_internal,
+    expose,
+    brand_classes: structured_clone::brand_classes,
+    move_accessors_to_objects,
+};
 
 /// Has objects carry what is on prototypes since `workers_api_getters_setters_on_prototype`. The order is that of the
 /// reference, which scripts see when they enumerate an object.
@@ -54,18 +49,32 @@ fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
     fetch::expose(scope, target);
 }
 
+/// The constructor of a class.
+fn constructor<'s>(scope: &mut v8::PinScope<'s, '_>, class: &'static jsg::ClassInfo) -> v8::Local<'s, v8::Function> {
+    jsg::Registry::template(scope, class).get_function(scope).expect("the class template is complete")
+}
+
+/// A static method of a class that is not itself visible.
+fn static_method<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    class: &'static jsg::ClassInfo,
+    name: &str,
+) -> v8::Local<'s, v8::Value> {
+    let key = jsg::string(scope, name);
+    let function = constructor(scope, class).get(scope, key.into()).expect("a static method can be read");
+    assert!(function.is_function(), "{class:?} has no static method {name}");
+    function
+}
+
 /// Copies static methods of a class that is not itself visible to `target`, as functions of the global object.
 fn expose_functions<T: jsg::Class>(
     scope: &mut v8::PinScope<'_, '_>,
     target: v8::Local<'_, v8::Object>,
     names: &[&str],
 ) {
-    let template = jsg::Registry::template(scope, T::info());
-    let class = template.get_function(scope).expect("the class template is complete");
     for name in names {
+        let function = static_method(scope, T::info(), name);
         let key = jsg::string(scope, name);
-        let function = class.get(scope, key.into()).expect("a static method can be read");
-        assert!(function.is_function(), "{} has no static method {name}", T::NAME);
         target.create_data_property(scope, key.into(), function);
     }
 }

@@ -7,16 +7,16 @@ use jsg::{Error, Result, ToJs};
 
 use crate::{
     io::{IoContext, IoOwn},
-    isolate::builtins,
+    isolate::script,
     streams::{MAX_PULL_BYTES, PULL_BYTES, source::WireSource},
 };
 
 pub(super) fn is_disturbed<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<'s, v8::Object>) -> Result<bool> {
-    Ok(builtins::call(scope, "isDisturbed", &[stream.into()])?.is_true())
+    Ok(script::call(scope, |script| &script.is_disturbed, &[stream.into()])?.is_true())
 }
 
 pub(super) fn is_locked<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<'s, v8::Object>) -> Result<bool> {
-    Ok(builtins::call(scope, "isLocked", &[stream.into()])?.is_true())
+    Ok(script::call(scope, |script| &script.is_locked, &[stream.into()])?.is_true())
 }
 
 /// What stands behind a stream that native code made, under a private name of the stream object.
@@ -61,7 +61,7 @@ impl<'s> ToJs<'s> for Pulled {
 
 pub(super) fn stream_of_bytes<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: Bytes) -> Result<v8::Local<'s, v8::Object>> {
     let array = jsg::Uint8ArrayBytes(bytes.to_vec()).to_js(scope)?;
-    let stream = builtins::call(scope, "fromBytes", &[array])?;
+    let stream = script::call(scope, |script| &script.from_bytes, &[array])?;
     let stream = v8::Local::<v8::Object>::try_from(stream).expect("fromBytes gives a stream");
     let length = Some(bytes.len() as u64);
     let origin = Origin { bytes: RefCell::new(Some(bytes)), source: RefCell::default(), length };
@@ -115,7 +115,7 @@ pub(super) fn stream_of_source<'s>(
         Some(length) => v8::Number::new(scope, length as f64).into(),
         None => v8::undefined(scope).into(),
     };
-    let stream = builtins::call(scope, "newSourceStream", &[pull.into(), cancel.into(), length])?;
+    let stream = script::call(scope, |script| &script.new_source_stream, &[pull.into(), cancel.into(), length])?;
     let stream = v8::Local::<v8::Object>::try_from(stream).expect("newSourceStream gives a stream");
     let name = Origin::name(scope);
     stream.set_private(scope, name, origin.into());

@@ -7,7 +7,7 @@ use jsg::{Error, FromJs, Place, Result};
 use v8::{ValueDeserializerHelper as _, ValueSerializerHelper as _};
 
 use super::fetch::{headers::Headers, request::Request, response::Response};
-use crate::isolate::{Isolate, builtins};
+use crate::isolate::{Isolate, script};
 
 /// Errors keep their class, their stack and their own properties.
 const ENHANCED_ERRORS: Flag = Flag::named("enhanced_error_serialization");
@@ -147,13 +147,13 @@ fn copy_blob<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     blob: v8::Local<'s, v8::Object>,
 ) -> Result<v8::Local<'s, v8::Object>> {
-    let bytes = builtins::call(scope, "blobBytes", &[blob.into()])?;
+    let bytes = script::call(scope, |script| &script.blob_bytes, &[blob.into()])?;
     let copy = if bytes.is_undefined() {
         // Of its class by its prototype only.
         v8::Object::new(scope).into()
     } else {
-        let content_type = builtins::call(scope, "blobType", &[blob.into()])?;
-        builtins::call(scope, "newBlob", &[bytes, content_type])?
+        let content_type = script::call(scope, |script| &script.blob_type, &[blob.into()])?;
+        script::call(scope, |script| &script.new_blob, &[bytes, content_type])?
     };
     v8::Local::<v8::Object>::try_from(copy).map_err(|_| Error::Pending)
 }

@@ -13,7 +13,7 @@ use super::{Event, drive, settled};
 use crate::{
     api,
     io::{HUNG, IoContext, JsFuture, Outlet, js_future},
-    isolate::{builtins, describe, watch},
+    isolate::{describe, script, watch},
     limits::{self, Limit},
     log::{Level, Source},
     process::Process,
@@ -175,7 +175,9 @@ impl Dispatcher {
                     let env = v8::Local::new(scope, &self.worker.env);
                     function.call(scope, object.into(), &[request.into(), env.into(), ctx.into()])
                 }
-                Target::Listeners => builtins::call(scope, "dispatchFetch", &[request.into(), ctx.into()]).ok(),
+                Target::Listeners => {
+                    script::call(scope, |script| &script.dispatch_fetch, &[request.into(), ctx.into()]).ok()
+                }
             };
             returned.ok_or(jsg::Error::Pending)
         });

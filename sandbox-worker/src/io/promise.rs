@@ -11,7 +11,7 @@ use std::{
 use jsg::{Error, ToJs};
 
 use super::Contexts;
-use crate::isolate::Isolate;
+use crate::isolate::{Isolate, script};
 
 /// Settles the promise of `resolver` with what a Rust future gave.
 pub(super) fn settle<T: for<'a> ToJs<'a>>(
@@ -114,7 +114,7 @@ pub fn js_future<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8
             // script is interrupted or the stack is full; the promise then stays pending.
             if let Some((fulfilled, rejected)) = reactions(scope, &state) {
                 let arguments = [promise.into(), fulfilled.into(), rejected.into()];
-                let _ = crate::isolate::builtins::call(scope, "upon", &arguments);
+                let _ = script::call(scope, |script| &script.upon, &arguments);
             }
         }
     }

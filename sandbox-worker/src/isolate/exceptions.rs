@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bulkhead_ipc::compatibility::Flag;
 
-use super::{Isolate, builtins, stack::OWN_SCRIPTS};
+use super::{Isolate, script, stack::OWN_SCRIPTS};
 use crate::log::{Level, Source};
 
 const AFTER_CHECKPOINT: Flag = Flag::named("unhandled_rejection_after_microtask_checkpoint");
@@ -34,7 +34,7 @@ impl Described {
 pub fn describe<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> Described {
     v8::tc_scope!(let scope, scope);
     // V8 finds no name and no message in what keeps them behind getters.
-    let dom = builtins::call(scope, "exceptionText", &[exception]).ok();
+    let dom = script::call(scope, |script| &script.exception_text, &[exception]).ok();
     let dom = dom.and_then(|text| v8::Local::<v8::String>::try_from(text).ok());
     let is_error = dom.is_some() || exception.is_native_error();
     let mut message = match dom {
@@ -170,7 +170,7 @@ fn tell_handled<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8:
         _: v8::ReturnValue<'s, v8::Value>,
     ) {
         // It fails only when script is interrupted.
-        let _ = builtins::call(scope, "dispatchRejectionHandled", &[arguments.data()]);
+        let _ = script::call(scope, |script| &script.dispatch_rejection_handled, &[arguments.data()]);
     }
     if let Some(tell) = v8::Function::builder(tell).data(promise.into()).build(scope) {
         scope.enqueue_microtask(tell);
@@ -196,12 +196,11 @@ pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, 
         v8::scope!(let scope, scope);
         let promise = v8::Local::new(scope, promise);
         let reason = v8::Local::new(scope, reason);
-        let prevented = builtins::value(scope, "dispatchUnhandledRejection");
-        if let Ok(dispatch) = v8::Local::<v8::Function>::try_from(prevented) {
+        {
             v8::tc_scope!(let scope, scope);
-            let receiver = v8::undefined(scope).into();
-            let handled = dispatch.call(scope, receiver, &[promise.into(), reason]);
-            if handled.is_some_and(|handled| handled.is_true()) {
+            let arguments = [promise.into(), reason];
+            let prevented = script::call(scope, |script| &script.dispatch_unhandled_rejection, &arguments);
+            if prevented.is_ok_and(|prevented| prevented.is_true()) {
                 continue;
             }
         }

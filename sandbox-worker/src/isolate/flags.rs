@@ -7,7 +7,7 @@
 
 use bulkhead_ipc::compatibility::{CompatibilityFlags, Flag};
 
-use super::{Isolate, Surface, builtins};
+use super::{Isolate, Surface, script};
 
 const TAGS: Flag = Flag::named("set_tostring_tag");
 const ON_PROTOTYPES: Flag = Flag::named("workers_api_getters_setters_on_prototype");
@@ -46,7 +46,7 @@ pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags
     }
     object.set_integrity_level(scope, v8::IntegrityLevel::Frozen);
     v8::tc_scope!(let scope, scope);
-    if builtins::call(scope, "bindFlags", &[object.into()]).is_err() {
+    if script::call(scope, |script| &script.bind_flags, &[object.into()]).is_err() {
         let text = scope.exception().map(|value| value.to_rust_string_lossy(scope)).unwrap_or_default();
         panic!("the built-in scripts cannot be bound: {text}");
     }

@@ -2,7 +2,7 @@
 //!
 //! This room knows no class of the API and no wire: what scripts see is handed in as a [`Surface`].
 
-pub mod builtins;
+pub(crate) mod builtins;
 pub(crate) mod clock;
 pub(crate) mod continuations;
 pub mod eval;
@@ -10,6 +10,7 @@ mod exceptions;
 pub(crate) mod flags;
 pub mod modules;
 pub mod platform;
+pub(crate) mod script;
 mod stack;
 pub(crate) mod watch;
 
@@ -52,7 +53,6 @@ pub struct Isolate {
     surface: &'static Surface,
     pub(crate) contexts: Rc<Contexts>,
     pub(crate) continuations: Continuations,
-    pub(crate) internal: v8::Global<v8::Object>,
     pub(crate) modules: RefCell<modules::Modules>,
     pub(crate) rejections: RefCell<exceptions::Rejections>,
     flags: OnceCell<CompatibilityFlags>,
@@ -115,14 +115,14 @@ impl Isolate {
         v8.set_host_import_module_with_phase_dynamically_callback(modules::import_phase_dynamically);
         Registry::install(&mut v8);
         eval::install(&mut v8);
-        let (context, internal, continuations) = {
+        let (context, continuations) = {
             v8::scope!(let scope, &mut v8);
             let context = v8::Context::new(scope, v8::ContextOptions::default());
             let scope = &mut v8::ContextScope::new(scope, context);
             context.set_allow_generation_from_strings(false);
-            let internal = builtins::evaluate(scope, surface);
+            builtins::evaluate(scope, surface);
             let continuations = Continuations::install(scope, platform::stack_bytes());
-            (v8::Global::new(scope, context), v8::Global::new(scope, internal), continuations)
+            (v8::Global::new(scope, context), continuations)
         };
         let isolate = Rc::new_cyclic(|this: &Weak<Isolate>| {
             v8.set_slot(this.clone());
@@ -132,7 +132,6 @@ impl Isolate {
                 surface,
                 contexts: Rc::default(),
                 continuations,
-                internal,
                 modules: RefCell::default(),
                 rejections: RefCell::default(),
                 flags: OnceCell::new(),
@@ -228,8 +227,8 @@ impl Isolate {
             v8::scope!(let scope, &mut *v8);
             let context = v8::Local::new(scope, &self.context);
             let scope = &mut v8::ContextScope::new(scope, context);
-            let internal = v8::Local::new(scope, &self.internal);
-            builtins::forget(scope, internal);
+            // Script that is interrupted again leaves nothing that the next slice could find.
+            let _ = script::call(scope, |script| &script.forget, &[]);
         }
         clock::set(Clock::Running);
         (result, ended)

@@ -1,7 +1,7 @@
 //! The `stack` of an error as script sees it: without the frames of our own scripts, which say nothing to those who wrote
 //! the worker.
 
-use super::builtins;
+use super::script;
 
 /// What the names of the built-in scripts begin with.
 pub(super) const OWN_SCRIPTS: &str = "bulkhead:";
@@ -22,14 +22,14 @@ fn usual_text<'s>(
     error: v8::Local<'s, v8::Value>,
     sites: v8::Local<'s, v8::Array>,
 ) -> Option<v8::Local<'s, v8::Value>> {
-    let constructor = v8::Local::<v8::Object>::try_from(builtins::value(scope, "ErrorConstructor")).ok()?;
+    let constructor = script::function(scope, |script| &script.error_constructor);
     let key = jsg::string(scope, "prepareStackTrace");
     if let Ok(prepare) = v8::Local::<v8::Function>::try_from(constructor.get(scope, key.into())?) {
         let sites = foreign(scope, sites)?;
         return prepare.call(scope, constructor.into(), &[error, sites.into()]);
     }
     // While this runs V8 does not ask again, and makes the text with all frames.
-    let getter = v8::Local::<v8::Function>::try_from(builtins::value(scope, "stackGetter")).ok()?;
+    let getter = script::function(scope, |script| &script.stack_getter);
     let stack = getter.call(scope, error, &[])?;
     let Ok(text) = v8::Local::<v8::String>::try_from(stack) else { return Some(stack) };
     let text = text.to_rust_string_lossy(scope);
@@ -41,7 +41,7 @@ fn usual_text<'s>(
 
 /// The call sites that are not in our own scripts.
 fn foreign<'s>(scope: &mut v8::PinScope<'s, '_>, sites: v8::Local<'s, v8::Array>) -> Option<v8::Local<'s, v8::Array>> {
-    let name_of = v8::Local::<v8::Function>::try_from(builtins::value(scope, "scriptNameOfSite")).ok()?;
+    let name_of = script::function(scope, |script| &script.script_name_of_site);
     let mut foreign = Vec::new();
     for index in 0..sites.length() {
         let site = sites.get_index(scope, index)?;

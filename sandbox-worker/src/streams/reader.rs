@@ -16,7 +16,7 @@ use futures::future::{Either, select};
 use super::OpenBody;
 use crate::{
     io::{HUNG, Hold, IoContext, JsFuture, js_future},
-    isolate::{Isolate, builtins, describe, watch},
+    isolate::{Isolate, describe, script, watch},
     limits::{self, Limit},
     log::{Level, Source},
 };
@@ -133,7 +133,7 @@ impl ReaderSource {
                 let next = self.context.enter(|scope| {
                     v8::tc_scope!(let scope, scope);
                     let reader = v8::Local::new(scope, &self.reader);
-                    match builtins::call(scope, "readChunk", &[reader]) {
+                    match script::call(scope, |script| &script.read_chunk, &[reader]) {
                         Ok(promise) => {
                             let promise = v8::Local::<v8::Promise>::try_from(promise).expect("it gives a promise");
                             Ok(js_future(scope, promise))
@@ -242,7 +242,7 @@ impl Drop for ReaderSource {
                     let reader = v8::Local::new(scope, reader);
                     // As in the reference, the stream is not told why.
                     let reason = v8::undefined(scope).into();
-                    let cancelled = builtins::call(scope, "cancelReader", &[reader, reason]);
+                    let cancelled = script::call(scope, |script| &script.cancel_reader, &[reader, reason]);
                     if let Ok(promise) = cancelled
                         && let Ok(promise) = v8::Local::<v8::Promise>::try_from(promise)
                     {

@@ -4,7 +4,7 @@ use std::{cell::Cell, rc::Rc};
 
 use super::{Entrypoint, Target};
 use crate::{
-    isolate::{Isolate, builtins, modules::StartupError},
+    isolate::{Isolate, modules::StartupError, script},
     log::{Level, Source},
 };
 
@@ -65,7 +65,7 @@ pub(super) fn listening(scope: &mut v8::PinScope<'_, '_>) -> Result<Entrypoint, 
     let mut handlers = Vec::new();
     for handler in ["fetch", "scheduled", "queue", "tail", "trace", "email"] {
         let name = jsg::string(scope, handler);
-        if builtins::call(scope, "listens", &[name.into()]).is_ok_and(|listens| listens.is_true()) {
+        if script::call(scope, |script| &script.listens, &[name.into()]).is_ok_and(|listens| listens.is_true()) {
             handlers.push(handler.to_owned());
         }
     }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     api::streams::{Origin, is_disturbed, is_locked, stream_of_bytes, stream_of_source},
     io::{IoContext, IoOwn},
-    isolate::builtins,
+    isolate::script,
     streams::source::WireSource,
 };
 
@@ -184,7 +184,7 @@ impl Body {
             State::Bytes(bytes) => stream_of_bytes(scope, bytes)?,
             State::Wire(source, length) => stream_of_source(scope, source, length)?,
             State::Used | State::None | State::Stream(_) => {
-                let stream = builtins::call(scope, "usedStream", &[])?;
+                let stream = script::call(scope, |script| &script.used_stream, &[])?;
                 v8::Local::<v8::Object>::try_from(stream).expect("usedStream gives a stream")
             }
         };
@@ -243,7 +243,7 @@ impl Body {
             if is_locked(scope, stream)? {
                 return Err(Error::type_error(locked));
             }
-            let moved = builtins::call(scope, "moveStream", &[stream.into()])?;
+            let moved = script::call(scope, |script| &script.move_stream, &[stream.into()])?;
             if let Some(origin) = Origin::of(scope, stream) {
                 let bytes = origin.bytes.borrow_mut().take();
                 let source = origin.source.borrow_mut().take();
@@ -289,7 +289,7 @@ impl Body {
         if is_disturbed(scope, stream)? {
             return Err(Error::type_error(USED));
         }
-        let branches = builtins::call(scope, "tee", &[stream.into()])?;
+        let branches = script::call(scope, |script| &script.tee, &[stream.into()])?;
         let branches = v8::Local::<v8::Array>::try_from(branches).expect("tee gives two streams");
         let branch = |index| {
             let branch =
@@ -310,7 +310,7 @@ impl Body {
             if is_locked(scope, stream)? {
                 return Err(Error::type_error("The ReadableStream has been locked to a reader."));
             }
-            let reader = builtins::call(scope, "acquireReader", &[stream.into()])?;
+            let reader = script::call(scope, |script| &script.acquire_reader, &[stream.into()])?;
             // A stream over what native code has, and nobody read from it: the stream is not needed.
             if let Some(origin) = Origin::of(scope, stream) {
                 if let Some(bytes) = origin.bytes.borrow_mut().take() {
@@ -322,7 +322,7 @@ impl Body {
                     return Ok(Outgoing::Source(source.client.clone(), origin.length));
                 }
             }
-            let length = builtins::call(scope, "expectedLength", &[stream.into()])?;
+            let length = script::call(scope, |script| &script.expected_length, &[stream.into()])?;
             let length = v8::Local::<v8::Number>::try_from(length).ok().map(|length| length.value() as u64);
             return Ok(Outgoing::Reader(v8::Global::new(scope, reader), length));
         }

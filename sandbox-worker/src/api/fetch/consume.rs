@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::streams::{function, is_disturbed, is_locked},
-    isolate::{builtins, flags},
+    isolate::{flags, script},
     streams::MAX_COLLECTED,
 };
 
@@ -49,7 +49,7 @@ impl<'s> ToJs<'s> for Converted {
                     self.content_type.unwrap_or_default()
                 };
                 let content_type = jsg::string(scope, &content_type);
-                builtins::call(scope, "newBlob", &[bytes, content_type.into()])
+                script::call(scope, |script| &script.new_blob, &[bytes, content_type.into()])
             }
             Kind::FormData => {
                 if let Some(parsed) = self.content_type.as_deref().and_then(mime_type)
@@ -61,7 +61,7 @@ impl<'s> ToJs<'s> for Converted {
                 }
                 let bytes = jsg::Uint8ArrayBytes(self.bytes).to_js(scope)?;
                 let content_type = jsg::string(scope, &self.content_type.unwrap_or_default());
-                builtins::call(scope, "parseFormData", &[bytes, content_type.into()])
+                script::call(scope, |script| &script.parse_form_data, &[bytes, content_type.into()])
             }
         }
     }
@@ -138,6 +138,6 @@ pub(super) fn consume_stream<'s>(
         let conversion = jsg::instantiate(scope, Conversion { kind, content_type })?;
         function(scope, v8::MapFnTo::map_fn_to(collected), conversion.into())?.into()
     };
-    let promise = builtins::call(scope, "collect", &[stream.into(), limit, convert])?;
+    let promise = script::call(scope, |script| &script.collect, &[stream.into(), limit, convert])?;
     Ok(v8::Local::<v8::Promise>::try_from(promise).expect("collect gives a promise"))
 }

@@ -12,7 +12,7 @@ use crate::{
         streams::{is_disturbed, is_locked},
         url::UrlSearchParams,
     },
-    isolate::{builtins, flags},
+    isolate::{flags, script},
 };
 
 const ITERABLES: Flag = Flag::named("fetch_iterable_type_support");
@@ -84,7 +84,7 @@ fn extract_object<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     object: v8::Local<'s, v8::Object>,
 ) -> Result<Option<BodyInit<'s>>> {
-    if builtins::call(scope, "isReadableStream", &[object.into()])?.is_true() {
+    if script::call(scope, |script| &script.is_readable_stream, &[object.into()])?.is_true() {
         if is_disturbed(scope, object)? {
             return Err(Error::type_error(DISTURBED));
         }
@@ -99,16 +99,17 @@ fn extract_object<'s>(
             content_type: Some(Cow::Borrowed("application/x-www-form-urlencoded;charset=UTF-8")),
         }));
     }
-    if builtins::call(scope, "isBlob", &[object.into()])?.is_true() {
-        let bytes = builtins::call(scope, "blobBytes", &[object.into()])?;
-        let content_type = builtins::call(scope, "blobType", &[object.into()])?.to_rust_string_lossy(scope);
+    if script::call(scope, |script| &script.is_blob, &[object.into()])?.is_true() {
+        let bytes = script::call(scope, |script| &script.blob_bytes, &[object.into()])?;
+        let content_type =
+            script::call(scope, |script| &script.blob_type, &[object.into()])?.to_rust_string_lossy(scope);
         return Ok(Some(BodyInit {
             body: Init::Bytes(jsg::BufferSource(bytes).to_vec().into()),
             content_type: (!content_type.is_empty()).then_some(Cow::Owned(content_type)),
         }));
     }
-    if builtins::call(scope, "isFormData", &[object.into()])?.is_true() {
-        let form = builtins::call(scope, "serializeFormData", &[object.into()])?;
+    if script::call(scope, |script| &script.is_form_data, &[object.into()])?.is_true() {
+        let form = script::call(scope, |script| &script.serialize_form_data, &[object.into()])?;
         let form = v8::Local::<v8::Object>::try_from(form).expect("serializeFormData gives an object");
         let key = jsg::string(scope, "bytes");
         let bytes = form.get(scope, key.into()).ok_or(Error::Pending)?;
@@ -130,7 +131,7 @@ fn extract_object<'s>(
     if is_iterable(scope, asynchronous)?
         || (is_iterable(scope, synchronous)? && !(flags::is_on(scope, OWN_TEXT) && has_own_text(scope, object)?))
     {
-        let stream = builtins::call(scope, "fromIterable", &[object.into()])?;
+        let stream = script::call(scope, |script| &script.from_iterable, &[object.into()])?;
         let stream = v8::Local::<v8::Object>::try_from(stream).expect("fromIterable gives a stream");
         return Ok(Some(BodyInit { body: Init::Stream(stream), content_type: None }));
     }
@@ -148,5 +149,5 @@ fn has_own_text<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::
     }
     let key = jsg::string(scope, "toString");
     let method = object.get(scope, key.into()).ok_or(Error::Pending)?;
-    Ok(!method.strict_equals(builtins::value(scope, "objectToString")))
+    Ok(!method.strict_equals(script::function(scope, |script| &script.object_to_string).into()))
 }

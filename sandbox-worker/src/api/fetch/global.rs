@@ -10,7 +10,7 @@ use super::{
 use crate::{
     api::url::legacy,
     io::IoContext,
-    isolate::{builtins, flags},
+    isolate::{flags, script},
 };
 
 const KNOWN_SCHEMES: Flag = Flag::named("fetch_refuses_unknown_protocols");
@@ -63,8 +63,8 @@ fn for_fetch<'s>(
     };
     if let Some(signal) = request.signal.get() {
         let signal = signal.get(scope);
-        if builtins::call(scope, "signalAborted", &[signal])?.is_true() {
-            let reason = builtins::call(scope, "signalReason", &[signal])?;
+        if script::call(scope, |script| &script.signal_aborted, &[signal])?.is_true() {
+            let reason = script::call(scope, |script| &script.signal_reason, &[signal])?;
             scope.throw_exception(reason);
             return Err(Error::Pending);
         }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::structured_clone::{no_bodies, no_signals},
-    isolate::{builtins, flags},
+    isolate::{flags, script},
 };
 
 const CACHE_OPTION: Flag = Flag::named("cache_option_enabled");
@@ -135,7 +135,7 @@ impl Request {
         if let Some(signal) = self.signal.get() {
             return Ok(signal.get(scope));
         }
-        let signal = builtins::call(scope, "newAbortSignal", &[])?;
+        let signal = script::call(scope, |script| &script.new_abort_signal, &[])?;
         let _ = self.signal.set(JsRef::new(scope, signal));
         Ok(signal)
     }
@@ -276,7 +276,7 @@ impl<'s> FromJs<'s> for Signal<'s> {
         if value.is_null() {
             return Ok(Signal(None));
         }
-        if builtins::call(scope, "isAbortSignal", &[value])?.is_true() {
+        if script::call(scope, |script| &script.is_abort_signal, &[value])?.is_true() {
             return Ok(Signal(Some(value)));
         }
         if !flags::is_on(scope, NULL_IF_WRONG) {

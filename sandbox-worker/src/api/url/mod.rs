@@ -12,7 +12,7 @@ use jsg::{Error, FromJs, Place, Receiver, Ref, Result};
 pub use search_params::UrlSearchParams;
 
 use super::idl::{UsvHandle, UsvString};
-use crate::isolate::builtins;
+use crate::isolate::script;
 
 /// `URL`: one parsed record; its parts become strings when a script asks for them.
 #[derive(jsg::Trace)]
@@ -101,8 +101,8 @@ impl<'s> FromJs<'s> for BlobArgument {
     }
 
     fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
-        let class = v8::Local::<v8::Object>::try_from(builtins::global(scope, "Blob")).ok();
-        match class.and_then(|class| value.instance_of(scope, class)) {
+        let class = script::function(scope, |script| &script.blob);
+        match value.instance_of(scope, class.into()) {
             Some(true) => Ok(BlobArgument),
             _ => Err(place.mismatch(&Self::expected())),
         }
