@@ -7,7 +7,6 @@ use bulkhead_ipc::worker_capnp as wire;
 use crate::{
     events::Dispatcher,
     io::{Outlet, find_hung},
-    isolate::Isolate,
     process::Process,
     worker::Worker,
 };
@@ -39,7 +38,7 @@ impl wire::worker_control::Server for Control {
         let host = params.get_host()?;
         tokio::task::spawn_local(isolate.reporter().clone().run(host.clone()));
         tokio::task::spawn_local(process.logger.clone().run(host));
-        tokio::task::spawn_local(run_foreground_tasks(isolate.clone()));
+        tokio::task::spawn_local(isolate.clone().run_tasks());
         tokio::task::spawn_local(find_hung(isolate.clone()));
         let mut outcome = results.get().init_outcome();
         match Worker::start(isolate, bundle) {
@@ -92,16 +91,6 @@ impl wire::worker_control::Server for Control {
         _: wire::worker_control::PingResults,
     ) -> Result<(), capnp::Error> {
         Ok(())
-    }
-}
-
-/// V8's own tasks: compilation that ended, garbage collection, finalization.
-async fn run_foreground_tasks(isolate: Rc<Isolate>) {
-    loop {
-        let task = crate::isolate::platform::next_task().await;
-        isolate.run_task(task);
-        // A task may have brought the next one, and that must not keep events and questions waiting.
-        tokio::task::yield_now().await;
     }
 }
 

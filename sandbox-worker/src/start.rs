@@ -14,7 +14,7 @@ use bulkhead_policy::{
 
 use crate::{
     api::SURFACE,
-    io::Outlet,
+    io::{self, Outlet},
     isolate::{self, HeapLimits, Isolate, platform},
     log::Logger,
     process::Process,
@@ -88,7 +88,7 @@ fn run() -> Result<(), StartError> {
     let logger = Rc::new(Logger::default());
     isolate::limit_native_memory(usize::try_from(args.memory_bytes).unwrap_or(usize::MAX));
     let limits = HeapLimits { heap_bytes: usize::try_from(args.heap_bytes).unwrap_or(usize::MAX) };
-    let isolate = Isolate::new(limits, logger.clone(), &SURFACE);
+    let isolate = Isolate::new(limits, logger.clone(), &SURFACE, io::live_events());
     let process = Process::new(isolate.clone(), logger);
 
     let refusal = if args.seccomp_log { Refusal::Log } else { Refusal::Kill };

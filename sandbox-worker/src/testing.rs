@@ -16,7 +16,7 @@ use bulkhead_ipc::{
 
 use crate::{
     api::SURFACE,
-    io::{IoContext, Outlet, find_hung},
+    io::{Event, IoContext, Outlet, find_hung, live_events},
     isolate::{HeapLimits, Isolate, describe, platform},
     limits::Limit,
     log::Logger,
@@ -35,13 +35,14 @@ fn lock() -> MutexGuard<'static, ()> {
 pub fn with_isolate<R>(body: impl AsyncFnOnce(Rc<Isolate>) -> R) -> R {
     let _guard = lock();
     platform::initialize(&["--expose-gc".to_owned()]);
-    let isolate = Isolate::new(HeapLimits::default(), Rc::new(Logger::default()), &SURFACE);
+    let isolate = Isolate::new(HeapLimits::default(), Rc::new(Logger::default()), &SURFACE, live_events());
     let flags = compatibility::resolve::<&str>("2026-11-01", &[], false).expect("the date is valid");
     isolate.set_flags(flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built");
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         tokio::task::spawn_local(find_hung(isolate.clone()));
+        tokio::task::spawn_local(isolate.clone().run_tasks());
         body(isolate).await
     })
 }
@@ -194,7 +195,7 @@ pub fn serve<R>(
     platform::initialize(&["--expose-gc".to_owned()]);
     jsg::set_buffer_limit(usize::MAX);
     let logger = Rc::new(Logger::default());
-    let isolate = Isolate::new(HeapLimits { heap_bytes }, logger.clone(), &SURFACE);
+    let isolate = Isolate::new(HeapLimits { heap_bytes }, logger.clone(), &SURFACE, live_events());
     let process = Process::new(isolate, logger);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built");
     let local = tokio::task::LocalSet::new();
@@ -248,8 +249,8 @@ pub fn eval_logged(source: &str) -> (String, Vec<String>) {
 }
 
 async fn eval_in(isolate: Rc<Isolate>, source: &str) -> String {
-    let context = IoContext::new(isolate, Outlet::default());
-    let promise = context.enter(|scope| {
+    let event = Event::new(IoContext::new(isolate), Outlet::default());
+    let start = |scope: &mut v8::PinScope<'_, '_>| {
         v8::tc_scope!(let scope, scope);
         let source = jsg::string(scope, source);
         let result = v8::Script::compile(scope, source, None).and_then(|script| script.run(scope));
@@ -263,21 +264,22 @@ async fn eval_in(isolate: Rc<Isolate>, source: &str) -> String {
                 Err(describe(scope, exception).message)
             }
         }
-    });
+    };
+    let promise = event.run(start).await;
     let mut promise = match promise {
         Ok(promise) => promise,
         Err(text) => return text,
     };
     let settled = std::future::poll_fn(|cx| {
-        let _ = context.poll_tasks(cx);
+        let _ = event.context().poll_tasks(cx);
         match std::pin::Pin::new(&mut promise).poll(cx) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-            Poll::Pending if context.is_hung() => Poll::Ready(None),
+            Poll::Pending if event.is_hung() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
     })
     .await;
-    context.enter(|scope| match settled {
+    let outcome = |scope: &mut v8::PinScope<'_, '_>| match settled {
         Some(Ok(value)) => {
             let value = v8::Local::new(scope, value);
             show(scope, value)
@@ -287,7 +289,8 @@ async fn eval_in(isolate: Rc<Isolate>, source: &str) -> String {
             describe(scope, reason).message
         }
         None => "[hung]".to_owned(),
-    })
+    };
+    event.run(outcome).await
 }
 
 fn show(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> String {

@@ -6,7 +6,7 @@ use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, Result};
 
 use crate::{
-    io::{IoContext, IoOwn},
+    io::{Event, IoContext, IoOwn},
     isolate::flags,
 };
 
@@ -50,14 +50,14 @@ impl ExecutionContext {
     #[method]
     fn wait_until<'s>(&self, scope: &mut v8::PinScope<'s, '_>, promise: Awaitable<'s>) -> Result<()> {
         self.event.get(scope)?;
-        IoContext::require(scope)?.wait_until(scope, promise.0);
+        Event::require(scope)?.wait_until(scope, promise.0);
         Ok(())
     }
 
     #[method]
     fn pass_through_on_exception(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
         self.event.get(scope)?;
-        IoContext::require(scope)?.pass_through_on_exception();
+        Event::require(scope)?.pass_through_on_exception();
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::{
     encoding::{self, TextDecoder},
 };
 use crate::{
-    io::IoContext,
+    io::{Event, IoContext},
     isolate::{Isolate, report_exception, script},
     log::{Level, Source},
 };
@@ -44,7 +44,7 @@ impl Hooks {
         callback: v8::Local<'s, v8::Function>,
         delay: f64,
     ) -> Result<u32> {
-        IoContext::require(scope)?.set_timer(scope, callback, delay, false, &[])
+        Event::require(scope)?.set_timer(scope, callback, delay, false, &[])
     }
 
     /// 32 random bits of the kernel's.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jsg::{Error, Result, ToJs};
 
 use crate::{
-    io::{IoContext, IoOwn},
+    io::{Event, IoOwn},
     isolate::script,
     streams::{MAX_PULL_BYTES, PULL_BYTES, source::WireSource},
 };
@@ -84,12 +84,12 @@ pub(super) fn stream_of_source<'s>(
         let wanted = arguments.get(0).number_value(scope).unwrap_or(0.0);
         let wanted = if wanted >= 1.0 { (wanted as u32).min(MAX_PULL_BYTES) } else { PULL_BYTES };
         let result = (|| {
-            let context = IoContext::require(scope)?;
+            let event = Event::require(scope)?;
             let origin = jsg::unwrap_value::<Origin>(scope, arguments.data()).ok_or(jsg::Illegal)?;
             let source = origin.source.borrow().as_ref().map(|source| source.get(scope)).transpose()?;
             let Some(source) = source.filter(|source| !source.ended.get()) else { return Ok(None) };
             let pulled = async move { Ok(jsg::OrUndefined(source.pull(wanted).await?.map(Pulled))) };
-            context.promise(scope, pulled).map(Some)
+            event.promise(scope, pulled).map(Some)
         })();
         match result {
             Ok(Some(promise)) => rv.set(promise.into()),

@@ -2,7 +2,7 @@
 
 use jsg::{Error, FromJs, Place, Rest, Result};
 
-use crate::io::IoContext;
+use crate::io::{Event, IoContext};
 
 #[derive(jsg::Trace)]
 pub(super) struct Timers;
@@ -54,8 +54,8 @@ fn set<'s>(
             "Failed to execute '{method}' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'function'."
         )));
     };
-    let context = IoContext::require(scope)?;
-    context.set_timer(scope, function, delay.unwrap_or(0.0), interval, arguments)
+    let event = Event::require(scope)?;
+    event.set_timer(scope, function, delay.unwrap_or(0.0), interval, arguments)
 }
 
 /// What is given to `clearTimeout` and `clearInterval`: anything that converts to a number.

@@ -9,10 +9,10 @@ use bulkhead_ipc::{
 use futures::future::{Either, select};
 use tokio::sync::oneshot;
 
-use super::{Event, drive, settled};
+use super::{Delivery, drive, settled};
 use crate::{
     api,
-    io::{HUNG, IoContext, JsFuture, Outlet, js_future},
+    io::{Event, HUNG, JsFuture, Outlet, js_future},
     isolate::{describe, script, watch},
     limits::{self, Limit},
     log::{Level, Source},
@@ -45,8 +45,8 @@ impl Drop for Cancellable<'_> {
 const MAX_FAILURE_TEXT: usize = 8 * 1024;
 
 /// What a failure of this kind is to the supervisor.
-fn failure_kind(context: &IoContext, kind: event_failure::Kind) -> event_failure::Kind {
-    if context.passes_through() { event_failure::Kind::PassThrough } else { kind }
+fn failure_kind(event: &Event, kind: event_failure::Kind) -> event_failure::Kind {
+    if event.passes_through() { event_failure::Kind::PassThrough } else { kind }
 }
 
 /// How far the handler came when it was called.
@@ -77,27 +77,27 @@ impl wire::event_dispatcher::Server for Dispatcher {
             failure.set_kind(event_failure::Kind::Busy);
             return Ok(());
         }
-        let event = Event::new(&self.process, &self.worker, self.outlet.clone());
-        let context = &event.context;
-        let mut progress = context.enter(|scope| self.deliver(scope, context, request, is_head, &mut results))?;
+        let delivery = Delivery::new(&self.process, &self.worker, self.outlet.clone());
+        let event = &delivery.event;
+        let mut progress = event.run(|scope| self.deliver(scope, event, request, is_head, &mut results)).await?;
         drop(params);
-        if let Some(limit) = context.breach() {
+        if let Some(limit) = event.breach() {
             progress = Progress::Exceeded(limit);
         }
         if let Progress::Pending(promise) = progress {
             let (sender, cancelled) = oneshot::channel();
             self.waiting.borrow_mut().insert(number, sender);
             let _cancellable = Cancellable(&self, number);
-            let answered = pin!(self.wait(&event, promise, is_head, &mut results));
+            let answered = pin!(self.wait(&delivery, promise, is_head, &mut results));
             progress = match select(answered, cancelled).await {
                 Either::Left((progress, _)) => progress?,
                 Either::Right(_) => return Err(capnp::Error::failed("the event was cancelled".into())),
             };
         }
         match progress {
-            Progress::Done(body) => event.finish(body),
+            Progress::Done(body) => delivery.finish(body),
             Progress::Exceeded(limit) => {
-                context.end(limit);
+                event.end(limit);
                 set_exceeded(results.get(), limit);
             }
             Progress::Failed(kind, message) => {
@@ -146,7 +146,7 @@ impl Dispatcher {
     fn deliver<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
-        context: &Rc<IoContext>,
+        event: &Rc<Event>,
         request: wire::http_request::Reader<'_>,
         is_head: bool,
         results: &mut wire::event_dispatcher::FetchResults,
@@ -163,8 +163,8 @@ impl Dispatcher {
             let message = "Error: Handler does not export a fetch() function.".to_owned();
             return Ok(Progress::Failed(event_failure::Kind::NoHandler, message));
         };
-        let called = api::fetch::wire::from_wire(scope, context, request)?.and_then(|request| {
-            let ctx = api::execution_context::execution_context(scope, context, &self.props_json)?;
+        let called = api::fetch::wire::from_wire(scope, event.context(), request)?.and_then(|request| {
+            let ctx = api::execution_context::execution_context(scope, event.context(), &self.props_json)?;
             let returned = match &entrypoint.target {
                 Target::Object(object) => {
                     let object = v8::Local::new(scope, object);
@@ -188,13 +188,13 @@ impl Dispatcher {
                     jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
                     error => error.to_value(scope),
                 };
-                return Ok(self.threw(scope, context, exception));
+                return Ok(self.threw(scope, event, exception));
             }
         };
         let promise = match v8::Local::<v8::Promise>::try_from(value) {
             Ok(promise) => promise,
             Err(_) if !value.is_object() || api::fetch::response::is_response(scope, value) => {
-                return self.respond(scope, context, value, is_head, results);
+                return self.respond(scope, event, value, is_head, results);
             }
             // It may be thenable.
             Err(_) => {
@@ -202,7 +202,7 @@ impl Dispatcher {
                     v8::PromiseResolver::new(scope).filter(|resolver| resolver.resolve(scope, value).is_some());
                 let Some(resolver) = resolver else {
                     let exception = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
-                    return Ok(self.threw(scope, context, exception));
+                    return Ok(self.threw(scope, event, exception));
                 };
                 resolver.get_promise(scope)
             }
@@ -215,13 +215,13 @@ impl Dispatcher {
         match promise.state() {
             v8::PromiseState::Fulfilled => {
                 let value = promise.result(scope);
-                self.respond(scope, context, value, is_head, results)
+                self.respond(scope, event, value, is_head, results)
             }
             v8::PromiseState::Rejected => {
                 promise.mark_as_handled();
                 self.worker.isolate.forget_rejection(scope, promise);
                 let reason = promise.result(scope);
-                Ok(self.threw(scope, context, reason))
+                Ok(self.threw(scope, event, reason))
             }
             v8::PromiseState::Pending => Ok(Progress::Pending(js_future(scope, promise))),
         }
@@ -230,32 +230,33 @@ impl Dispatcher {
     /// Waits for the handler's promise, with the event's tasks and timers running.
     async fn wait(
         &self,
-        event: &Event,
+        delivery: &Delivery,
         promise: JsFuture,
         is_head: bool,
         results: &mut wire::event_dispatcher::FetchResults,
     ) -> Result<Progress, capnp::Error> {
-        let context = &event.context;
-        let settled = match drive(context, event.deadline(), settled(context, promise)).await {
+        let event = &delivery.event;
+        let settled = match drive(event, delivery.deadline(), settled(event, promise)).await {
             Ok(settled) => settled,
             Err(limit) => return Ok(Progress::Exceeded(limit)),
         };
         // Events that waited for the same thing are all done at once.
-        let hold = context.hold();
+        let hold = event.context().hold();
         let _room = self.outlet.room(self.worker.inline_body_bytes).await;
         drop(hold);
-        let progress = context.enter(|scope| match settled {
+        let answer = |scope: &mut v8::PinScope<'_, '_>| match settled {
             Some(Ok(value)) => {
                 let value = v8::Local::new(scope, value);
-                self.respond(scope, context, value, is_head, results)
+                self.respond(scope, event, value, is_head, results)
             }
             Some(Err(reason)) => {
                 let reason = v8::Local::new(scope, reason);
-                Ok(self.threw(scope, context, reason))
+                Ok(self.threw(scope, event, reason))
             }
-            None => Ok(Progress::Failed(failure_kind(context, event_failure::Kind::Hung), HUNG.into())),
-        })?;
-        Ok(context.breach().map_or(progress, Progress::Exceeded))
+            None => Ok(Progress::Failed(failure_kind(event, event_failure::Kind::Hung), HUNG.into())),
+        };
+        let progress = event.run(answer).await?;
+        Ok(event.breach().map_or(progress, Progress::Exceeded))
     }
 
     /// What an exception of the handler means for the event.
@@ -264,7 +265,7 @@ impl Dispatcher {
     pub(super) fn threw<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
-        context: &IoContext,
+        event: &Event,
         exception: v8::Local<'s, v8::Value>,
     ) -> Progress {
         if let Some(limit) = watch::breach() {
@@ -272,6 +273,6 @@ impl Dispatcher {
         }
         let mut text = describe(scope, exception).text();
         text.truncate(text.floor_char_boundary(MAX_FAILURE_TEXT));
-        Progress::Failed(failure_kind(context, event_failure::Kind::Exception), text)
+        Progress::Failed(failure_kind(event, event_failure::Kind::Exception), text)
     }
 }

@@ -7,7 +7,7 @@ use bulkhead_ipc::worker_capnp as wire;
 use super::deliver::{Dispatcher, Progress};
 use crate::{
     api::{self, fetch::wire::Refused},
-    io::IoContext,
+    io::Event,
 };
 
 impl Dispatcher {
@@ -15,7 +15,7 @@ impl Dispatcher {
     pub(super) fn respond<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
-        context: &Rc<IoContext>,
+        event: &Rc<Event>,
         value: v8::Local<'s, v8::Value>,
         is_head: bool,
         results: &mut wire::event_dispatcher::FetchResults,
@@ -23,7 +23,7 @@ impl Dispatcher {
         let limit = self.worker.inline_body_bytes;
         let builder = results.get().init_outcome();
         v8::tc_scope!(let scope, scope);
-        match api::fetch::wire::to_wire(scope, context, value, is_head, limit, builder.init_response()) {
+        match api::fetch::wire::to_wire(scope, event, value, is_head, limit, builder.init_response()) {
             Ok(body) => Ok(Progress::Done(body)),
             Err(Refused::Exceeded(limit)) => Ok(Progress::Exceeded(limit)),
             Err(Refused::Threw(error)) => {
@@ -31,7 +31,7 @@ impl Dispatcher {
                     jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
                     error => error.to_value(scope),
                 };
-                Ok(self.threw(scope, context, exception))
+                Ok(self.threw(scope, event, exception))
             }
         }
     }

@@ -12,7 +12,7 @@ pub(crate) use deliver::Dispatcher;
 use tokio::time::Instant;
 
 use crate::{
-    io::{IoContext, Outlet, Settled},
+    io::{Event, IoContext, Outlet, Settled},
     limits::Limit,
     process::{Active, Process},
     worker::Worker,
@@ -22,50 +22,50 @@ use crate::{
 ///
 /// When it is dropped, because it was answered or because the client is gone, what was given to `waitUntil` still runs to
 /// its end, as in the reference; everything else that the event owns ends with it.
-struct Event {
-    context: Rc<IoContext>,
+struct Delivery {
+    event: Rc<Event>,
     process: Rc<Process>,
-    started: Instant,
     _active: Active,
 }
 
-impl Event {
+impl Delivery {
     fn new(process: &Rc<Process>, worker: &Worker, outlet: Outlet) -> Self {
-        let context = IoContext::new(worker.isolate.clone(), outlet);
-        Event { context, process: process.clone(), started: Instant::now(), _active: Active::new(process) }
+        let event = Event::new(IoContext::new(worker.isolate.clone()), outlet);
+        Delivery { event, process: process.clone(), _active: Active::new(process) }
     }
 
     /// When the response must have come to its end.
     fn deadline(&self) -> Option<Deadline> {
-        self.context.isolate().limits().wall_time.map(|limit| Deadline::new(self.started, limit, Limit::WallTime))
+        let limit = self.event.isolate().limits().wall_time;
+        limit.map(|limit| Deadline::new(self.event.started(), limit, Limit::WallTime))
     }
 
     /// The reply is made; a body that is still to be pulled keeps the event alive.
     fn finish(self, body: Option<crate::streams::StreamingBody>) {
-        self.context.set_answered();
+        self.event.set_answered();
         if let Some(body) = body {
-            tokio::task::spawn_local(async move { drive(&self.context, self.deadline(), body.wait()).await });
+            tokio::task::spawn_local(async move { drive(&self.event, self.deadline(), body.wait()).await });
         }
     }
 }
 
-impl Drop for Event {
+impl Drop for Delivery {
     fn drop(&mut self) {
-        self.context.set_answered();
-        if self.context.is_settled() {
+        self.event.set_answered();
+        if self.event.is_settled() {
             return;
         }
-        let limit = self.context.isolate().limits().wait_until;
+        let limit = self.event.isolate().limits().wait_until;
         let deadline = limit.map(|limit| Deadline::new(Instant::now(), limit, Limit::WaitUntil));
-        let (context, active) = (self.context.clone(), Active::new(&self.process));
+        let (event, active) = (self.event.clone(), Active::new(&self.process));
         tokio::task::spawn_local(async move {
             // A promise that nothing is left to settle is not waited for.
-            let ended = |cx: &mut std::task::Context<'_>| match context.poll_settled(cx) {
-                Poll::Pending if context.is_hung() => Poll::Ready(()),
+            let ended = |cx: &mut std::task::Context<'_>| match event.poll_settled(cx) {
+                Poll::Pending if event.is_hung() => Poll::Ready(()),
                 settled => settled,
             };
             // A limit that ends it was reported where it did.
-            let _ = drive(&context, deadline, std::future::poll_fn(ended)).await;
+            let _ = drive(&event, deadline, std::future::poll_fn(ended)).await;
             drop(active);
         });
     }
@@ -85,21 +85,17 @@ impl Deadline {
 }
 
 /// What a promise of an event was settled with; `None` where nothing is left that could settle it.
-async fn settled(context: &IoContext, mut promise: impl Future<Output = Settled> + Unpin) -> Option<Settled> {
+async fn settled(event: &Event, mut promise: impl Future<Output = Settled> + Unpin) -> Option<Settled> {
     std::future::poll_fn(|cx| match std::pin::Pin::new(&mut promise).poll(cx) {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-        Poll::Pending if context.is_hung() => Poll::Ready(None),
+        Poll::Pending if event.is_hung() => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     })
     .await
 }
 
 /// Runs the tasks and timers of an event until `end`, or until a limit has ended the event.
-async fn drive<T>(
-    context: &Rc<IoContext>,
-    deadline: Option<Deadline>,
-    end: impl Future<Output = T>,
-) -> Result<T, Limit> {
+async fn drive<T>(event: &Rc<Event>, deadline: Option<Deadline>, end: impl Future<Output = T>) -> Result<T, Limit> {
     let mut end = pin!(end);
     let mut expired = pin!(async {
         match deadline {
@@ -108,8 +104,8 @@ async fn drive<T>(
         }
     });
     std::future::poll_fn(|cx| {
-        let _ = context.poll_tasks(cx);
-        if context.breach().is_none()
+        let _ = event.context().poll_tasks(cx);
+        if event.breach().is_none()
             && let Poll::Ready(value) = end.as_mut().poll(cx)
         {
             return Poll::Ready(Ok(value));
@@ -117,9 +113,9 @@ async fn drive<T>(
         if let Some(deadline) = deadline
             && expired.as_mut().poll(cx).is_ready()
         {
-            context.end(deadline.limit);
+            event.end(deadline.limit);
         }
-        context.breach().map_or(Poll::Pending, |limit| Poll::Ready(Err(limit)))
+        event.breach().map_or(Poll::Pending, |limit| Poll::Ready(Err(limit)))
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! Objects that belong to one event.
+//! Objects that belong to one owner of I/O.
 
 use std::{any::Any, cell::RefCell, marker::PhantomData, rc::Rc};
 
@@ -6,9 +6,9 @@ use jsg::Error;
 
 use super::{IoContext, IoContextHandle};
 
-/// A value that performs I/O on behalf of one event, held by an object that scripts may keep for longer.
+/// A value that performs I/O and belongs to one owner, held by an object that scripts may keep for longer.
 ///
-/// It is unusable from another event, and is freed when its event ends, whatever JavaScript still holds.
+/// It is unusable from events of another owner, and is freed when its owner goes, whatever JavaScript still holds.
 pub struct IoOwn<T> {
     context: IoContextHandle,
     key: usize,
@@ -22,7 +22,7 @@ impl<T: 'static> IoOwn<T> {
         IoOwn { context: context.handle(), key, value: PhantomData }
     }
 
-    /// The value, if its event is the current one; else the reference's exception.
+    /// The value, if its owner is the current event's; else the reference's exception.
     pub fn get(&self, scope: &v8::PinScope<'_, '_>) -> Result<Rc<T>, Error> {
         let owner = self.context.get();
         match (&owner, IoContext::current(scope)) {
@@ -45,7 +45,7 @@ impl<T: 'static> IoOwn<T> {
 
 impl<T> Drop for IoOwn<T> {
     fn drop(&mut self) {
-        // The value goes with the object or with the event, whichever ends first.
+        // The value goes with the object or with the owner, whichever ends first.
         let removed = self.context.get().and_then(|context| {
             let owned: &RefCell<slab::Slab<Box<dyn Any>>> = &context.owned;
             owned.try_borrow_mut().ok().and_then(|mut owned| owned.try_remove(self.key))

@@ -10,7 +10,7 @@ use std::{
 
 use jsg::{Error, ToJs};
 
-use super::Contexts;
+use super::live::LiveEvents;
 use crate::isolate::{Isolate, script};
 
 /// Settles the promise of `resolver` with what a Rust future gave.
@@ -49,7 +49,7 @@ struct State {
     waker: RefCell<Option<Waker>>,
     /// Nobody waits any more.
     given_up: Cell<bool>,
-    contexts: Rc<Contexts>,
+    live: Rc<LiveEvents>,
 }
 
 impl State {
@@ -58,7 +58,7 @@ impl State {
             return;
         }
         *self.outcome.borrow_mut() = Some(outcome);
-        self.contexts.settled();
+        self.live.settled();
         let waker = self.waker.borrow_mut().take();
         if let Some(waker) = waker {
             waker.wake();
@@ -67,7 +67,7 @@ impl State {
 
     fn take(&self) -> Option<Settled> {
         let outcome = self.outcome.borrow_mut().take()?;
-        self.contexts.delivered();
+        self.live.delivered();
         Some(outcome)
     }
 }
@@ -95,9 +95,9 @@ impl Drop for JsFuture {
 
 /// A future for the outcome of a promise. The promise counts as handled from here on.
 pub fn js_future<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8::Promise>) -> JsFuture {
-    let contexts = Isolate::of(scope).contexts.clone();
+    let live = LiveEvents::of(&Isolate::of(scope));
     let (outcome, waker, given_up) = (RefCell::default(), RefCell::default(), Cell::new(false));
-    let state = Rc::new(State { outcome, waker, given_up, contexts });
+    let state = Rc::new(State { outcome, waker, given_up, live });
     match promise.state() {
         v8::PromiseState::Fulfilled => {
             let value = promise.result(scope);

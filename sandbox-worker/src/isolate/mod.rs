@@ -15,6 +15,7 @@ mod stack;
 pub(crate) mod watch;
 
 use std::{
+    any::Any,
     cell::{Cell, OnceCell, RefCell},
     rc::{Rc, Weak},
     time::Duration,
@@ -27,7 +28,6 @@ pub use exceptions::{Described, describe, report_exception};
 use jsg::Registry;
 
 use crate::{
-    io::Contexts,
     limits::{self, Limit, Limits, Reporter},
     log::{Level, Logger, Source},
 };
@@ -46,12 +46,21 @@ pub struct Surface {
     pub move_accessors_to_objects: fn(&mut v8::PinScope<'_, '_>),
 }
 
+/// What the isolate asks of those on whose behalf its script runs. It does not know them: `io` does, and answers.
+pub trait Events: Any {
+    /// Whether script of the event with this number may run.
+    fn is_live(&self, number: u64) -> bool;
+
+    /// One of V8's own tasks has run. Events may have waited for it.
+    fn task_has_run(&self);
+}
+
 /// An isolate with one context in it.
 pub struct Isolate {
     v8: RefCell<v8::OwnedIsolate>,
     context: v8::Global<v8::Context>,
     surface: &'static Surface,
-    pub(crate) contexts: Rc<Contexts>,
+    events: Rc<dyn Events>,
     pub(crate) continuations: Continuations,
     pub(crate) modules: RefCell<modules::Modules>,
     pub(crate) rejections: RefCell<exceptions::Rejections>,
@@ -97,7 +106,7 @@ pub fn limit_native_memory(process_bytes: usize) {
 
 impl Isolate {
     /// Makes the isolate and evaluates the built-ins. No tenant code is needed for that, and none runs.
-    pub fn new(limits: HeapLimits, logger: Rc<Logger>, surface: &'static Surface) -> Rc<Self> {
+    pub fn new(limits: HeapLimits, logger: Rc<Logger>, surface: &'static Surface, events: Rc<dyn Events>) -> Rc<Self> {
         let heap = v8::cppgc::Heap::create(v8::V8::get_current_platform(), Registry::heap_params());
         let mut params = v8::CreateParams::default().cpp_heap(heap).array_buffer_allocator(jsg::buffer_allocator());
         if limits.heap_bytes != 0 {
@@ -130,7 +139,7 @@ impl Isolate {
                 v8: RefCell::new(v8),
                 context,
                 surface,
-                contexts: Rc::default(),
+                events,
                 continuations,
                 modules: RefCell::default(),
                 rejections: RefCell::default(),
@@ -270,6 +279,11 @@ impl Isolate {
         watch::is_exhausted()
     }
 
+    /// Those on whose behalf script runs.
+    pub(crate) fn events(&self) -> &Rc<dyn Events> {
+        &self.events
+    }
+
     /// Where breaches of limits are reported.
     pub fn reporter(&self) -> &Rc<Reporter> {
         &self.reporter
@@ -316,11 +330,21 @@ impl Isolate {
         platform::has_tasks() || self.v8.borrow().has_pending_background_tasks()
     }
 
+    /// Runs V8's own tasks, for as long as it is polled: compilation that ended, garbage collection, finalization.
+    pub(crate) async fn run_tasks(self: Rc<Self>) {
+        loop {
+            let task = platform::next_task().await;
+            self.run_task(task);
+            // A task may have brought the next one, and that must not keep events and questions waiting.
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Runs one of V8's own tasks. Some run script: callbacks of a `FinalizationRegistry`, and what follows
     /// `Atomics.waitAsync`. Such script may cause the next task, also when its event is long over, so that what tasks take is
     /// limited all together. They take as much as an event may, and beyond that as much as events do, for V8 collects
     /// their garbage in tasks too. What is over that has no script run until there is an event again.
-    pub(crate) fn run_task(&self, task: v8::Task) {
+    fn run_task(&self, task: v8::Task) {
         let before = self.tasks_used.get();
         let spent = self.limits.get().cpu_time.is_some_and(|limit| before >= limit);
         let ((), used, breach) = self.enter_event(before, |scope| {
@@ -332,7 +356,7 @@ impl Isolate {
             self.after_microtasks(scope);
         });
         self.tasks_used.set(before + used);
-        self.contexts.check();
+        self.events.task_has_run();
         // Once, and not for each task that comes after.
         if let Some(limit) = breach
             && !spent

@@ -17,7 +17,7 @@ use super::{
     codec::{Codec, CodecError, Format, Task},
     wire,
 };
-use crate::{io::IoContext, limits};
+use crate::{io::Event, limits};
 
 /// Base-two logarithm of the window of Brotli for bodies of unknown length. The encoder's memory grows with it.
 const BROTLI_WINDOW_BITS: u32 = 22;
@@ -69,14 +69,9 @@ impl Coding {
     }
 
     /// A body that is encoded while it is pulled, at the expense of the event that it is for.
-    pub(crate) fn source(
-        self,
-        from: byte_source::Client,
-        context: &Rc<IoContext>,
-        open: OpenBody,
-    ) -> byte_source::Client {
+    pub(crate) fn source(self, from: byte_source::Client, event: &Rc<Event>, open: OpenBody) -> byte_source::Client {
         wire::offer(EncodedSource {
-            context: context.clone(),
+            event: event.clone(),
             open: RefCell::new(Some(open)),
             from,
             codec: RefCell::new(self.codec(None)),
@@ -87,7 +82,7 @@ impl Coding {
 
 struct EncodedSource {
     /// The event lives for as long as its response is pulled.
-    context: Rc<IoContext>,
+    event: Rc<Event>,
     /// Dropped with the last byte.
     open: RefCell<Option<OpenBody>>,
     from: byte_source::Client,
@@ -104,13 +99,13 @@ impl byte_source::Server for EncodedSource {
     ) -> impl Future<Output = Result<(), capnp::Error>> + 'static {
         Promise::from_future(async move {
             let max_bytes = params.get()?.get_max_bytes() as usize;
-            let ended = pin!(self.context.ended());
+            let ended = pin!(self.event.ended());
             let piece = match select(pin!(self.encode(max_bytes)), ended).await {
                 Either::Left((piece, _)) => piece,
                 Either::Right((limit, _)) => Err(capnp::Error::failed(limits::text(limit).into())),
             };
             let piece = piece.inspect_err(|_| drop(self.open.take()))?;
-            let _room = self.context.outlet().room(piece.len()).await;
+            let _room = self.event.outlet().room(piece.len()).await;
             results.get().set_bytes(&piece);
             if self.codec.borrow().is_done() {
                 results.get().set_done(true);
@@ -157,11 +152,11 @@ impl EncodedSource {
 
     /// Has the codec work at the event's expense.
     fn work<R>(&self, work: impl FnOnce(&mut Codec) -> Result<R, CodecError>) -> Result<R, capnp::Error> {
-        if let Some(limit) = self.context.breach() {
+        if let Some(limit) = self.event.breach() {
             return Err(capnp::Error::failed(limits::text(limit).into()));
         }
-        let done = self.context.work(|| work(&mut self.codec.borrow_mut()));
-        match self.context.breach() {
+        let done = self.event.work(|| work(&mut self.codec.borrow_mut()));
+        match self.event.breach() {
             Some(limit) => Err(capnp::Error::failed(limits::text(limit).into())),
             None => done.map_err(|error| capnp::Error::failed(error.to_string())),
         }

@@ -15,7 +15,7 @@ use futures::future::{Either, select};
 
 use super::OpenBody;
 use crate::{
-    io::{HUNG, Hold, IoContext, JsFuture, js_future},
+    io::{Event, HUNG, Hold, JsFuture, Settled, js_future},
     isolate::{Isolate, describe, script, watch},
     limits::{self, Limit},
     log::{Level, Source},
@@ -24,7 +24,7 @@ use crate::{
 /// A body that script produces.
 pub(crate) struct ReaderSource {
     /// The event lives for as long as its response is pulled.
-    context: Rc<IoContext>,
+    event: Rc<Event>,
     reader: v8::Global<v8::Value>,
     /// Dropped at the end.
     open: RefCell<Option<OpenBody>>,
@@ -79,7 +79,7 @@ struct Waiting<'a>(&'a ReaderSource);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let hold = self.0.context.hold();
+        let hold = self.0.event.context().hold();
         *self.0.hold.borrow_mut() = Some(hold);
     }
 }
@@ -87,16 +87,16 @@ impl Drop for Waiting<'_> {
 impl ReaderSource {
     /// A body of at most `max_bytes` bytes that a reader of the built-in streams gives.
     pub(crate) fn new(
-        context: &Rc<IoContext>,
+        event: &Rc<Event>,
         reader: v8::Global<v8::Value>,
         open: OpenBody,
         max_bytes: u64,
     ) -> ReaderSource {
         ReaderSource {
-            context: context.clone(),
+            event: event.clone(),
             reader,
             open: RefCell::new(Some(open)),
-            hold: RefCell::new(Some(context.hold())),
+            hold: RefCell::new(Some(event.context().hold())),
             reading: RefCell::default(),
             left: Cell::new(max_bytes),
         }
@@ -106,14 +106,14 @@ impl ReaderSource {
     /// there is one, `room` is asked for, and nothing is waited for afterwards.
     async fn read(&self, max_bytes: usize, room: &mut Option<Reservation>) -> Result<Bytes, String> {
         let mut merged: Vec<u8> = Vec::new();
-        let mut ended = pin!(self.context.ended());
+        let mut ended = pin!(self.event.ended());
         loop {
-            if let Some(limit) = self.context.breach() {
+            if let Some(limit) = self.event.breach() {
                 // What came before goes out; the next pull fails.
                 return if merged.is_empty() { Err(limits::text(limit).into()) } else { Ok(merged.into()) };
             }
             if room.is_none() && !self.reading.borrow().rest.is_empty() {
-                *room = self.context.outlet().room(max_bytes).await;
+                *room = self.event.outlet().room(max_bytes).await;
             }
             {
                 let mut reading = self.reading.borrow_mut();
@@ -130,7 +130,7 @@ impl ReaderSource {
                 }
             }
             if self.reading.borrow().next.is_none() {
-                let next = self.context.enter(|scope| {
+                let ask = |scope: &mut v8::PinScope<'_, '_>| {
                     v8::tc_scope!(let scope, scope);
                     let reader = v8::Local::new(scope, &self.reader);
                     match script::call(scope, |script| &script.read_chunk, &[reader]) {
@@ -143,8 +143,9 @@ impl ReaderSource {
                             None => Err("the stream cannot be read".to_owned()),
                         },
                     }
-                });
-                if self.context.breach().is_some() {
+                };
+                let next = self.event.run(ask).await;
+                if self.event.breach().is_some() {
                     continue;
                 }
                 self.reading.borrow_mut().next = Some(next?);
@@ -167,20 +168,20 @@ impl ReaderSource {
                     }
                 }
             });
-            let hung = pin!(self.context.hung());
+            let hung = pin!(self.event.hung());
             let settled = match select(settled, select(ended.as_mut(), hung)).await {
                 Either::Left((Some(settled), _)) => settled,
                 Either::Left((None, _)) => return Ok(merged.into()),
                 Either::Right((Either::Left(_), _)) => continue,
                 Either::Right((Either::Right(_), _)) => {
                     let text = format!("Uncaught {HUNG}");
-                    self.context.isolate().logger().write(Level::Error, Source::Runtime, &text);
+                    self.event.isolate().logger().write(Level::Error, Source::Runtime, &text);
                     return Err(HUNG.to_owned());
                 }
             };
             drop(waiting);
-            let chunk = self.chunk(settled);
-            if self.context.breach().is_some() {
+            let chunk = self.event.run(|scope| chunk(scope, settled)).await;
+            if self.event.breach().is_some() {
                 continue;
             }
             match chunk? {
@@ -189,30 +190,28 @@ impl ReaderSource {
                         self.left.set(left);
                         self.reading.borrow_mut().rest = bytes;
                     }
-                    None => self.context.end(Limit::ResponseBody),
+                    None => self.event.end(Limit::ResponseBody),
                 },
                 None => self.reading.borrow_mut().ended = true,
             }
         }
     }
+}
 
-    /// The bytes that `readChunk` gave, or `None` at the end.
-    fn chunk(&self, settled: Result<v8::Global<v8::Value>, v8::Global<v8::Value>>) -> Result<Option<Bytes>, String> {
-        self.context.enter(|scope| {
-            v8::tc_scope!(let scope, scope);
-            let result = match settled {
-                Ok(result) => v8::Local::new(scope, result),
-                Err(reason) => {
-                    let reason = v8::Local::new(scope, reason);
-                    return Err(broke(scope, reason));
-                }
-            };
-            let result = v8::Local::<v8::Object>::try_from(result).expect("readChunk gives an object");
-            let key = jsg::string(scope, "value");
-            let value = result.get(scope, key.into()).ok_or("the stream cannot be read")?;
-            Ok((!value.is_undefined()).then(|| Bytes::from(jsg::BufferSource(value).to_vec())))
-        })
-    }
+/// The bytes that `readChunk` gave, or `None` at the end.
+fn chunk(scope: &mut v8::PinScope<'_, '_>, settled: Settled) -> Result<Option<Bytes>, String> {
+    v8::tc_scope!(let scope, scope);
+    let result = match settled {
+        Ok(result) => v8::Local::new(scope, result),
+        Err(reason) => {
+            let reason = v8::Local::new(scope, reason);
+            return Err(broke(scope, reason));
+        }
+    };
+    let result = v8::Local::<v8::Object>::try_from(result).expect("readChunk gives an object");
+    let key = jsg::string(scope, "value");
+    let value = result.get(scope, key.into()).ok_or("the stream cannot be read")?;
+    Ok((!value.is_undefined()).then(|| Bytes::from(jsg::BufferSource(value).to_vec())))
 }
 
 /// Logs what ended a response's body early. Its head is sent, so that there is no other way to say it.
@@ -228,28 +227,27 @@ fn broke<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Valu
 
 impl Drop for ReaderSource {
     fn drop(&mut self) {
-        if self.reading.get_mut().ended || self.context.breach().is_some() {
+        if self.reading.get_mut().ended || self.event.breach().is_some() {
             return;
         }
         let reader = self.reader.clone();
         let open = self.open.take();
-        let context = self.context.handle();
+        let event = self.event.handle();
         // As a task, because script may be running now.
-        self.context.spawn(async move {
-            if let Some(context) = context.get() {
-                context.enter(|scope| {
-                    v8::tc_scope!(let scope, scope);
-                    let reader = v8::Local::new(scope, reader);
-                    // As in the reference, the stream is not told why.
-                    let reason = v8::undefined(scope).into();
-                    let cancelled = script::call(scope, |script| &script.cancel_reader, &[reader, reason]);
-                    if let Ok(promise) = cancelled
-                        && let Ok(promise) = v8::Local::<v8::Promise>::try_from(promise)
-                    {
-                        promise.mark_as_handled();
-                    }
-                });
-            }
+        self.event.context().spawn(async move {
+            let cancel = |scope: &mut v8::PinScope<'_, '_>| {
+                v8::tc_scope!(let scope, scope);
+                let reader = v8::Local::new(scope, reader);
+                // As in the reference, the stream is not told why.
+                let reason = v8::undefined(scope).into();
+                let cancelled = script::call(scope, |script| &script.cancel_reader, &[reader, reason]);
+                if let Ok(promise) = cancelled
+                    && let Ok(promise) = v8::Local::<v8::Promise>::try_from(promise)
+                {
+                    promise.mark_as_handled();
+                }
+            };
+            event.run(cancel).await;
             drop(open);
         });
     }

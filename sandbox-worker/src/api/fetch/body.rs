@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::streams::{Origin, is_disturbed, is_locked, stream_of_bytes, stream_of_source},
-    io::{IoContext, IoOwn},
+    io::{Event, IoOwn},
     isolate::script,
     streams::source::WireSource,
 };
@@ -199,7 +199,7 @@ impl Body {
         kind: Kind,
         content_type: Option<String>,
     ) -> Result<v8::Local<'s, v8::Promise>> {
-        let context = IoContext::require(scope)?;
+        let event = Event::require(scope)?;
         if let Some(stream) = self.existing_stream(scope) {
             return consume_stream(scope, stream, kind, content_type);
         }
@@ -216,7 +216,7 @@ impl Body {
             },
             State::Wire(source, _) => {
                 let source = source.get(scope)?;
-                context.promise(scope, async move {
+                event.promise(scope, async move {
                     let bytes = source.collect().await?;
                     Ok(Converted { kind, content_type, bytes })
                 })

@@ -10,7 +10,7 @@ use capnp_rpc::ImbuedMessageBuilder;
 use super::wire;
 use crate::{
     api::execution_context,
-    io::{IoContext, JsFuture, Outlet, js_future},
+    io::{Event, IoContext, JsFuture, Outlet, js_future},
     isolate::{Isolate, describe},
     testing::with_isolate,
 };
@@ -35,19 +35,19 @@ fn start(scope: &mut v8::PinScope<'_, '_>, source: &str) -> JsFuture {
 }
 
 /// Waits for a future, with the tasks of the event running.
-async fn drive<T>(context: &Rc<IoContext>, future: impl Future<Output = T>) -> T {
+async fn drive<T>(event: &Rc<Event>, future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     poll_fn(|cx| {
-        let _ = context.poll_tasks(cx);
+        let _ = event.context().poll_tasks(cx);
         future.as_mut().poll(cx)
     })
     .await
 }
 
 /// The value of a promise as text.
-async fn settle(context: &Rc<IoContext>, promise: JsFuture) -> String {
-    let settled = drive(context, promise).await;
-    context.isolate().enter(|scope| match settled {
+async fn settle(event: &Rc<Event>, promise: JsFuture) -> String {
+    let settled = drive(event, promise).await;
+    event.isolate().enter(|scope| match settled {
         Ok(value) => v8::Local::new(scope, value).to_rust_string_lossy(scope),
         Err(reason) => {
             let reason = v8::Local::new(scope, reason);
@@ -76,16 +76,17 @@ fn message(method: &str, body: impl FnOnce(http_request::Builder<'_>)) -> Messag
 }
 
 /// Makes `request` and `ctx` globals of the event.
-fn begin(isolate: Rc<Isolate>, message: &mut Message) -> Rc<IoContext> {
-    let context = IoContext::new(isolate, Outlet::default());
-    context.enter(|scope| {
+async fn begin(isolate: Rc<Isolate>, message: &mut Message) -> Rc<Event> {
+    let event = Event::new(IoContext::new(isolate), Outlet::default());
+    let set = |scope: &mut v8::PinScope<'_, '_>| {
         let reader = message.get_root::<http_request::Builder<'_>>().expect("it has a root").into_reader();
-        let request = wire::from_wire(scope, &context, reader).expect("it is valid").expect("it can be made");
+        let request = wire::from_wire(scope, event.context(), reader).expect("it is valid").expect("it can be made");
         set_global(scope, "request", request);
-        let ctx = execution_context::execution_context(scope, &context, "").expect("it can be made");
+        let ctx = execution_context::execution_context(scope, event.context(), "").expect("it can be made");
         set_global(scope, "ctx", ctx);
-    });
-    context
+    };
+    event.run(set).await;
+    event
 }
 
 #[test]
@@ -101,14 +102,14 @@ fn as_the_reference() {
     let mut failures = Vec::new();
     with_isolate(async |isolate| {
         let mut message = message("GET", |builder| builder.init_body().set_none(()));
-        let context = begin(isolate, &mut message);
-        let promise = context.enter(|scope| start(scope, &format!("{SHOW}; Promise.resolve('')")));
-        settle(&context, promise).await;
+        let event = begin(isolate, &mut message).await;
+        let promise = event.run(|scope| start(scope, &format!("{SHOW}; Promise.resolve('')"))).await;
+        settle(&event, promise).await;
         for row in rows(OBSERVED, 2) {
             let [script, observed] = &row[..] else { unreachable!("the columns were counted") };
             let source = format!("'use strict'; observe(async (request, ctx) => ({script}), request, ctx)");
-            let promise = context.enter(|scope| start(scope, &source));
-            let ours = settle(&context, promise).await;
+            let promise = event.run(|scope| start(scope, &source)).await;
+            let ours = settle(&event, promise).await;
             let expected = different.remove(script);
             if expected.as_ref().is_some_and(|expected| expected == observed) {
                 failures.push(format!("{script}\n  is listed as different, but expects what the reference gives"));
@@ -178,9 +179,9 @@ fn streamed(chunks: &[&str], fails: bool, length: Option<u64>) -> (Message, Log)
 fn consume(chunks: &[&str], fails: bool, script: &str) -> String {
     with_isolate(async |isolate| {
         let (mut message, _) = streamed(chunks, fails, None);
-        let context = begin(isolate, &mut message);
-        let promise = context.enter(|scope| start(scope, script));
-        settle(&context, promise).await
+        let event = begin(isolate, &mut message).await;
+        let promise = event.run(|scope| start(scope, script)).await;
+        settle(&event, promise).await
     })
 }
 
@@ -189,9 +190,9 @@ fn incoming_requests() {
     let seen = |script: &str| {
         with_isolate(async |isolate| {
             let mut message = message("PUT", |builder| builder.init_body().set_bytes(b"{\"a\":[1]}"));
-            let context = begin(isolate, &mut message);
-            let promise = context.enter(|scope| start(scope, &format!("(async () => ({script}))()")));
-            settle(&context, promise).await
+            let event = begin(isolate, &mut message).await;
+            let promise = event.run(|scope| start(scope, &format!("(async () => ({script}))()"))).await;
+            settle(&event, promise).await
         })
     };
     assert_eq!(seen("request.method + request.url"), "PUThttp://example.com/x?y=z");
@@ -289,10 +290,10 @@ fn a_request_body_that_breaks_rejects() {
 fn cancelling_a_request_body_lets_go_of_it() {
     with_isolate(async |isolate| {
         let (mut message, log) = streamed(&["ab", "cd"], false, None);
-        let context = begin(isolate, &mut message);
+        let event = begin(isolate, &mut message).await;
         drop(message);
-        let promise = context.enter(|scope| start(scope, "request.body.cancel().then(() => 'cancelled')"));
-        assert_eq!(settle(&context, promise).await, "cancelled");
+        let promise = event.run(|scope| start(scope, "request.body.cancel().then(() => 'cancelled')")).await;
+        assert_eq!(settle(&event, promise).await, "cancelled");
         assert_eq!(*log.borrow(), ["dropped"]);
     });
 }
@@ -301,11 +302,11 @@ fn cancelling_a_request_body_lets_go_of_it() {
 fn a_request_body_ends_with_its_event() {
     with_isolate(async |isolate| {
         let (mut message, log) = streamed(&["ab", "cd"], false, None);
-        let context = begin(isolate, &mut message);
+        let event = begin(isolate, &mut message).await;
         drop(message);
-        context.enter(|scope| start(scope, "globalThis.kept = request; Promise.resolve(kept.body)"));
+        event.run(|scope| start(scope, "globalThis.kept = request; Promise.resolve(kept.body)")).await;
         assert!(log.borrow().is_empty());
-        drop(context);
+        drop(event);
         assert_eq!(*log.borrow(), ["dropped"]);
     });
 }
@@ -332,84 +333,83 @@ async fn pull(client: &byte_source::Client, max_bytes: u32) -> Result<(Vec<u8>, 
     Ok((results.get_bytes().expect("it has bytes").to_vec(), results.get_done()))
 }
 
-fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, script: &str) -> impl Future<Output = Reply> {
-    let context = begin(isolate, message);
-    let promise = context.enter(|scope| start(scope, &format!("(async () => ({script}))()")));
-    async move {
-        let settled = drive(&context, promise).await;
-        let mut message = Message::new(HeapAllocator::new());
-        let made = context.enter(|scope| {
-            let value = settled.unwrap_or_else(|reason| reason);
-            let value = v8::Local::new(scope, value);
-            let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
-            wire::to_wire(scope, &context, value, head, 8, builder).map_err(|error| {
-                let wire::Refused::Threw(error) = error else { panic!("no limit is set") };
-                let error = error.to_value(scope);
-                describe(scope, error).message
-            })
-        });
-        let mut reply = Reply {
-            status: 0,
-            headers: String::new(),
-            body: Ok(String::new()),
-            length: None,
-            produced: false,
-            pulls: Vec::new(),
-            bytes: Vec::new(),
-        };
-        let progress = match made {
-            Ok(progress) => progress,
-            Err(error) => {
-                reply.body = Err(error);
-                return reply;
-            }
-        };
-        reply.produced = progress.is_some();
-        let reader = message.get_root::<http_response::Builder<'_>>().expect("it has a root").into_reader();
-        reply.status = reader.get_status();
-        reply.length = Some(reader.get_body_length()).filter(|&length| length != u64::MAX);
-        let headers = reader.get_headers().expect("it has headers");
-        let show = |header: header::Reader<'_>| {
-            let name = header.get_name().expect("it has a name").to_string().expect("it is text");
-            format!("{name}: {}", String::from_utf8_lossy(header.get_value().expect("it has a value")))
-        };
-        reply.headers = headers.iter().map(show).collect::<Vec<_>>().join("; ");
-        match reader.get_body().which().expect("it is known") {
-            http_response::body::None(()) => reply.body = Ok("null".into()),
-            http_response::body::Bytes(bytes) => {
-                reply.body = Ok(String::from_utf8_lossy(bytes.expect("they can be read")).into_owned());
-            }
-            http_response::body::Stream(client) => {
-                let client = client.expect("it is a capability");
-                let mut all = Vec::new();
-                loop {
-                    match drive(&context, pull(&client, 4)).await {
-                        Ok((bytes, done)) => {
-                            assert!(done || !bytes.is_empty(), "a pull waits for bytes or the end");
-                            reply.pulls.push(String::from_utf8_lossy(&bytes).into_owned());
-                            all.extend(bytes);
-                            if done {
-                                reply.body = Ok(String::from_utf8_lossy(&all).into_owned());
-                                reply.bytes = all;
-                                break;
-                            }
-                        }
-                        Err(error) => {
-                            reply.body = Err(error);
+async fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, script: &str) -> Reply {
+    let event = begin(isolate, message).await;
+    let promise = event.run(|scope| start(scope, &format!("(async () => ({script}))()"))).await;
+    let settled = drive(&event, promise).await;
+    let mut message = Message::new(HeapAllocator::new());
+    let make = |scope: &mut v8::PinScope<'_, '_>| {
+        let value = settled.unwrap_or_else(|reason| reason);
+        let value = v8::Local::new(scope, value);
+        let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
+        wire::to_wire(scope, &event, value, head, 8, builder).map_err(|error| {
+            let wire::Refused::Threw(error) = error else { panic!("no limit is set") };
+            let error = error.to_value(scope);
+            describe(scope, error).message
+        })
+    };
+    let made = event.run(make).await;
+    let mut reply = Reply {
+        status: 0,
+        headers: String::new(),
+        body: Ok(String::new()),
+        length: None,
+        produced: false,
+        pulls: Vec::new(),
+        bytes: Vec::new(),
+    };
+    let progress = match made {
+        Ok(progress) => progress,
+        Err(error) => {
+            reply.body = Err(error);
+            return reply;
+        }
+    };
+    reply.produced = progress.is_some();
+    let reader = message.get_root::<http_response::Builder<'_>>().expect("it has a root").into_reader();
+    reply.status = reader.get_status();
+    reply.length = Some(reader.get_body_length()).filter(|&length| length != u64::MAX);
+    let headers = reader.get_headers().expect("it has headers");
+    let show = |header: header::Reader<'_>| {
+        let name = header.get_name().expect("it has a name").to_string().expect("it is text");
+        format!("{name}: {}", String::from_utf8_lossy(header.get_value().expect("it has a value")))
+    };
+    reply.headers = headers.iter().map(show).collect::<Vec<_>>().join("; ");
+    match reader.get_body().which().expect("it is known") {
+        http_response::body::None(()) => reply.body = Ok("null".into()),
+        http_response::body::Bytes(bytes) => {
+            reply.body = Ok(String::from_utf8_lossy(bytes.expect("they can be read")).into_owned());
+        }
+        http_response::body::Stream(client) => {
+            let client = client.expect("it is a capability");
+            let mut all = Vec::new();
+            loop {
+                match drive(&event, pull(&client, 4)).await {
+                    Ok((bytes, done)) => {
+                        assert!(done || !bytes.is_empty(), "a pull waits for bytes or the end");
+                        reply.pulls.push(String::from_utf8_lossy(&bytes).into_owned());
+                        all.extend(bytes);
+                        if done {
+                            reply.body = Ok(String::from_utf8_lossy(&all).into_owned());
+                            reply.bytes = all;
                             break;
                         }
                     }
-                }
-                if let Some(progress) = &progress {
-                    assert!(progress.is_done(), "the end was seen");
+                    Err(error) => {
+                        reply.body = Err(error);
+                        break;
+                    }
                 }
             }
+            if let Some(progress) = &progress {
+                assert!(progress.is_done(), "the end was seen");
+            }
         }
-        if let Some(progress) = progress {
-            drive(&context, progress.wait()).await;
-        }
-        reply
     }
+    if let Some(progress) = progress {
+        drive(&event, progress.wait()).await;
+    }
+    reply
 }
 
 fn reply_to(method: &str, script: &str) -> Reply {
@@ -595,18 +595,19 @@ fn a_body_that_was_touched_goes_through_script() {
 fn a_client_that_goes_away_cancels_the_stream() {
     with_isolate(async |isolate| {
         let mut request = message("GET", |builder| builder.init_body().set_none(()));
-        let context = begin(isolate, &mut request);
+        let event = begin(isolate, &mut request).await;
         let script = "(async () => new Response(new ReadableStream({
             start(c) { c.enqueue(new Uint8Array(3)) },
             cancel(reason) { globalThis.reason = String(reason) } })))()";
-        let promise = context.enter(|scope| start(scope, script));
-        let settled = drive(&context, promise).await.expect("it is a response");
+        let promise = event.run(|scope| start(scope, script)).await;
+        let settled = drive(&event, promise).await.expect("it is a response");
         let mut message = Message::new(HeapAllocator::new());
-        let progress = context.enter(|scope| {
+        let make = |scope: &mut v8::PinScope<'_, '_>| {
             let value = v8::Local::new(scope, settled);
             let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
-            wire::to_wire(scope, &context, value, false, 8, builder).expect("it can be sent")
-        });
+            wire::to_wire(scope, &event, value, false, 8, builder).expect("it can be sent")
+        };
+        let progress = event.run(make).await;
         let progress = progress.expect("script produces the body");
         let client = {
             let reader = message.get_root::<http_response::Builder<'_>>().expect("it has a root").into_reader();
@@ -616,7 +617,7 @@ fn a_client_that_goes_away_cancels_the_stream() {
             }
         };
         drop(message);
-        assert_eq!(drive(&context, pull(&client, 100)).await, Ok((vec![0; 3], false)));
+        assert_eq!(drive(&event, pull(&client, 100)).await, Ok((vec![0; 3], false)));
         // A pull that was given up is no reason to lose bytes or to refuse the next one.
         let mut given_up: Pin<Box<dyn Future<Output = _>>> = Box::pin(pull(&client, 100));
         poll_fn(|cx| {
@@ -627,9 +628,9 @@ fn a_client_that_goes_away_cancels_the_stream() {
         drop(given_up);
         assert!(!progress.is_done());
         drop(client);
-        drive(&context, progress.wait()).await;
-        let promise = context.enter(|scope| start(scope, "Promise.resolve(globalThis.reason)"));
-        assert_eq!(settle(&context, promise).await, "undefined");
+        drive(&event, progress.wait()).await;
+        let promise = event.run(|scope| start(scope, "Promise.resolve(globalThis.reason)")).await;
+        assert_eq!(settle(&event, promise).await, "undefined");
     });
 }
 
@@ -637,17 +638,18 @@ fn a_client_that_goes_away_cancels_the_stream() {
 fn objects_of_another_event() {
     with_isolate(async |isolate| {
         let (mut first, _) = streamed(&["ab"], false, None);
-        let context = begin(isolate.clone(), &mut first);
-        let promise = context.enter(|scope| start(scope, "globalThis.old = { request, ctx }; Promise.resolve('kept')"));
-        settle(&context, promise).await;
+        let event = begin(isolate.clone(), &mut first).await;
+        let promise =
+            event.run(|scope| start(scope, "globalThis.old = { request, ctx }; Promise.resolve('kept')")).await;
+        settle(&event, promise).await;
         let (mut second, _) = streamed(&["cd"], false, None);
-        let other = begin(isolate, &mut second);
+        let other = begin(isolate, &mut second).await;
         for script in [
             "old.request.text()",
             "(async () => old.ctx.waitUntil(1))()",
             "(async () => old.ctx.passThroughOnException())()",
         ] {
-            let promise = other.enter(|scope| start(scope, script));
+            let promise = other.run(|scope| start(scope, script)).await;
             let text = settle(&other, promise).await;
             assert!(
                 text.starts_with("rejected: Error: Cannot perform I/O on behalf of a different request."),

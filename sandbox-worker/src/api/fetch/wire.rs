@@ -22,7 +22,7 @@ use super::{
     response::Response,
 };
 use crate::{
-    io::{IoContext, IoOwn},
+    io::{Event, IoContext, IoOwn},
     isolate::{Isolate, flags},
     limits::Limit,
     streams::{
@@ -116,13 +116,13 @@ impl From<Error> for Refused {
 /// The value is not a `Response`; the body was used or is locked; the response is a network error; a limit is exceeded.
 pub fn to_wire<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    context: &Rc<IoContext>,
+    event: &Rc<Event>,
     value: v8::Local<'s, v8::Value>,
     request_is_head: bool,
     inline_bytes: usize,
     mut builder: http_response::Builder<'_>,
 ) -> std::result::Result<Option<StreamingBody>, Refused> {
-    let limits = context.isolate().limits();
+    let limits = event.isolate().limits();
     let response = jsg::unwrap_value::<Response>(scope, value)
         .ok_or_else(|| Error::type_error("Incorrect type for Promise: the Promise did not resolve to 'Response'."))?;
     if response.status == 0 {
@@ -167,7 +167,7 @@ pub fn to_wire<'s>(
     let mut to = builder.init_body();
     let streaming = StreamingBody::default();
     let encoded = |client| match coding {
-        Some(coding) => coding.source(client, context, streaming.open()),
+        Some(coding) => coding.source(client, event, streaming.open()),
         None => client,
     };
     match body {
@@ -178,13 +178,13 @@ pub fn to_wire<'s>(
             Some(coding) => {
                 // No bytes of the message: those would have a length.
                 let bytes = coding.encode(bytes).map_err(|error| Error::type_error(error.to_string()))?;
-                to.set_stream(offer(MemorySource::new(bytes, context.outlet())));
+                to.set_stream(offer(MemorySource::new(bytes, event.outlet())));
             }
         },
-        Outgoing::Bytes(bytes) => to.set_stream(encoded(offer(MemorySource::new(bytes, context.outlet())))),
+        Outgoing::Bytes(bytes) => to.set_stream(encoded(offer(MemorySource::new(bytes, event.outlet())))),
         Outgoing::Source(client, _) => to.set_stream(encoded(client)),
         Outgoing::Reader(reader, _) => {
-            let source = ReaderSource::new(context, reader, streaming.open(), max_body);
+            let source = ReaderSource::new(event, reader, streaming.open(), max_body);
             if request_is_head {
                 // Dropping the source cancels the stream.
                 drop(source);

@@ -1,0 +1,367 @@
+//! One event.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    future::Future,
+    pin::pin,
+    rc::{Rc, Weak},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use jsg::Error;
+use tokio::{sync::Notify, time::Instant};
+
+use super::{IoContext, Outlet, frame, live::LiveEvents, promise};
+use crate::{
+    isolate::Isolate,
+    limits::{self, Limit},
+    log::{Level, Source},
+};
+
+/// One event: an HTTP request, a run of a schedule …
+///
+/// Held by what answers it; everything else refers to it weakly or by its number.
+pub struct Event {
+    number: u64,
+    /// What owns what the event starts.
+    context: Rc<IoContext>,
+    live: Rc<LiveEvents>,
+    outlet: Outlet,
+    started: Instant,
+    /// The frame that its script begins in: made when it first does.
+    frame: OnceCell<v8::Global<v8::Array>>,
+    /// Processor time that the event has used.
+    used: Cell<Duration>,
+    /// `waitUntil` promises that have not settled.
+    waiting: Cell<usize>,
+    settled: RefCell<Option<Waker>>,
+    pass_through_on_exception: Cell<bool>,
+    /// Whether somebody was told how the event came out, so that a breach of a limit can only be logged.
+    answered: Cell<bool>,
+    /// The limit that ended the event.
+    breach: Cell<Option<Limit>>,
+    /// Told when a limit ends the event, and when it is found to be hung.
+    ended: Notify,
+}
+
+/// A weak reference to an event, for what the event's owner owns.
+#[derive(Clone, Debug)]
+pub struct EventHandle(Weak<Event>);
+
+impl EventHandle {
+    /// The event, unless it is over.
+    pub fn get(&self) -> Option<Rc<Event>> {
+        self.0.upgrade()
+    }
+
+    /// As [`Event::run`], unless the event is over by the time that its script may run.
+    pub async fn run<R>(&self, body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> Option<R> {
+        self.run_in(None, body).await
+    }
+
+    /// As [`Self::run`], in a frame other than the one that the event began in.
+    pub(super) async fn run_in<R>(
+        &self,
+        frame: Option<v8::Global<v8::Array>>,
+        body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R,
+    ) -> Option<R> {
+        let admission = self.get()?.context.admission();
+        admission.await;
+        Some(self.get()?.enter(frame.as_ref(), body))
+    }
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Event({})", self.number)
+    }
+}
+
+impl Event {
+    /// A new event, which begins now, whose I/O belongs to `context` and whose answer goes out by `outlet`.
+    pub(crate) fn new(context: Rc<IoContext>, outlet: Outlet) -> Rc<Self> {
+        context.isolate().allow_tasks(Duration::MAX);
+        let live = context.live().clone();
+        let event = Rc::new(Event {
+            number: live.next(),
+            context,
+            live,
+            outlet,
+            started: Instant::now(),
+            frame: OnceCell::new(),
+            used: Cell::default(),
+            waiting: Cell::new(0),
+            settled: RefCell::default(),
+            pass_through_on_exception: Cell::new(false),
+            answered: Cell::new(false),
+            breach: Cell::default(),
+            ended: Notify::new(),
+        });
+        event.live.insert(&event);
+        event
+    }
+
+    /// The event whose script is running; `None` while modules are evaluated, and for what is left of an event that is over.
+    pub fn current(scope: &v8::PinScope<'_, '_>) -> Option<Rc<Event>> {
+        LiveEvents::of(&Isolate::of(scope)).current(scope)
+    }
+
+    /// The current event, or the reference's exception for I/O in the global scope.
+    pub fn require(scope: &v8::PinScope<'_, '_>) -> Result<Rc<Event>, Error> {
+        Self::current(scope).ok_or_else(|| {
+            if frame::current(scope).is_some() {
+                return Error::error(
+                    "The request that this code belongs to has ended. I/O, timers and random values are not available \
+                     to what is left of it.",
+                );
+            }
+            Error::error(
+                "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or connect()), setting a \
+                 timeout, and generating random values are not allowed within global scope. To fix this error, perform \
+                 this operation within a handler. \
+                 https://developers.cloudflare.com/workers/runtime-apis/handlers/",
+            )
+        })
+    }
+
+    /// Names the event, within its isolate and for all time.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// A weak reference, for what must not keep the event alive.
+    pub fn handle(self: &Rc<Self>) -> EventHandle {
+        EventHandle(Rc::downgrade(self))
+    }
+
+    /// What owns what the event starts.
+    pub fn context(&self) -> &Rc<IoContext> {
+        &self.context
+    }
+
+    /// The isolate that the event runs in.
+    pub fn isolate(&self) -> &Rc<Isolate> {
+        self.context.isolate()
+    }
+
+    /// Where the event's answer goes out.
+    pub(crate) fn outlet(&self) -> &Outlet {
+        &self.outlet
+    }
+
+    /// When the event began.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Whether `frame` is the one that the event's script began in.
+    pub(super) fn is_first_frame(&self, frame: v8::Local<'_, v8::Array>) -> bool {
+        self.frame.get().is_some_and(|first| frame == *first)
+    }
+
+    /// Runs `body` with the isolate entered and this event current, then the microtasks that it caused.
+    ///
+    /// This and [`EventHandle::run`] are the one way from a task into script. It may have to wait; what is a task of the event's
+    /// owner takes the handle's, so that it keeps nothing alive meanwhile.
+    ///
+    /// What runs is counted against the event's limits. If it exceeds one, it is interrupted and the event is over, which
+    /// [`Self::breach`] says: what `body` gave then means nothing.
+    pub async fn run<R>(self: &Rc<Self>, body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {
+        let mut admission = pin!(self.context.admission());
+        if futures::poll!(admission.as_mut()).is_pending() {
+            // What waits to be let in goes on by itself.
+            let _hold = self.context.hold();
+            admission.await;
+        }
+        self.enter(None, body)
+    }
+
+    /// Must not be called while script is running.
+    fn enter<R>(
+        self: &Rc<Self>,
+        frame: Option<&v8::Global<v8::Array>>,
+        body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R,
+    ) -> R {
+        self.context.set_hung(false);
+        let isolate = self.context.isolate();
+        let outer = self.live.enter(Some(self.clone()));
+        debug_assert!(outer.is_none(), "script is entered from the event loop only");
+        let (result, used, breach) = isolate.enter_event(self.used.get(), |scope| {
+            isolate.continuations.enter(self.number);
+            let first = self.frame.get_or_init(|| {
+                let frame = frame::first(scope, self.number);
+                v8::Global::new(scope, frame)
+            });
+            let frame = v8::Local::new(scope, frame.unwrap_or(first));
+            scope.set_continuation_preserved_embedder_data(frame.into());
+            let result = body(scope);
+            isolate.run_microtasks(scope);
+            isolate.after_microtasks(scope);
+            let undefined = v8::undefined(scope);
+            scope.set_continuation_preserved_embedder_data(undefined.into());
+            isolate.continuations.enter(0);
+            result
+        });
+        drop(self.live.enter(None));
+        self.charge(used, breach);
+        result
+    }
+
+    /// Runs native work outside of script at the event's expense, as [`Self::run`] runs script. Must not be called while
+    /// script is running.
+    pub fn work<R>(&self, body: impl FnOnce() -> R) -> R {
+        let (result, used, breach) = self.isolate().work(self.used.get(), body);
+        self.charge(used, breach);
+        result
+    }
+
+    /// The event has used processor time, and has exceeded a limit by that.
+    fn charge(&self, used: Duration, breach: Option<Limit>) {
+        self.used.set(self.used.get() + used);
+        self.isolate().allow_tasks(used);
+        if let Some(limit) = breach {
+            self.end(limit);
+        }
+        self.context.count();
+    }
+
+    /// Ends the event because it has exceeded a limit: everything that its owner has goes. Not to be called while script runs.
+    pub fn end(&self, limit: Limit) {
+        if self.breach.replace(Some(limit)).is_some() {
+            return;
+        }
+        self.isolate().reporter().exceeded(limit);
+        if self.answered.get() {
+            let level = if limit == Limit::WaitUntil { Level::Warn } else { Level::Error };
+            self.isolate().logger().write(level, Source::Runtime, limits::text(limit));
+        }
+        self.waiting.set(0);
+        self.context.close();
+        self.ended.notify_waiters();
+    }
+
+    /// The limit that ended the event, if one did.
+    pub fn breach(&self) -> Option<Limit> {
+        self.breach.get()
+    }
+
+    /// Nothing in the isolate is left that could settle what the event waits for.
+    pub(super) fn tell_hung(&self) {
+        self.context.set_hung(true);
+        self.ended.notify_waiters();
+        self.context.wake();
+    }
+
+    /// Whether nothing in the isolate is left that could settle what the event waits for. To be asked after what it waits
+    /// for: that may have come meanwhile.
+    pub fn is_hung(&self) -> bool {
+        self.context.is_hung()
+    }
+
+    /// Ready when a limit has ended the event.
+    pub async fn ended(&self) -> Limit {
+        loop {
+            let ended = self.ended.notified();
+            if let Some(limit) = self.breach.get() {
+                return limit;
+            }
+            ended.await;
+        }
+    }
+
+    /// Ready when the event is hung ([`Self::is_hung`]).
+    pub async fn hung(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.is_hung() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// From here on somebody knows how the event came out: a limit that it exceeds is logged.
+    pub fn set_answered(&self) {
+        self.answered.set(true);
+    }
+
+    /// A promise for the outcome of `future`, which runs as a task of the event's owner.
+    ///
+    /// The result is converted, and the promise settled, with this event current. If the event ends first, the promise
+    /// stays pending.
+    pub fn promise<'s, T, F>(
+        self: &Rc<Self>,
+        scope: &mut v8::PinScope<'s, '_>,
+        future: F,
+    ) -> Result<v8::Local<'s, v8::Promise>, Error>
+    where
+        F: Future<Output = Result<T, Error>> + 'static,
+        T: for<'a> jsg::ToJs<'a> + 'static,
+    {
+        let resolver = v8::PromiseResolver::new(scope).ok_or(Error::Pending)?;
+        let promise = resolver.get_promise(scope);
+        let resolver = v8::Global::new(scope, resolver);
+        let handle = self.handle();
+        self.context.spawn(async move {
+            let outcome = future.await;
+            handle.run(|scope| promise::settle(scope, &resolver, outcome)).await;
+        });
+        Ok(promise)
+    }
+
+    /// `ctx.waitUntil`: keeps the event alive until the promise settles; a rejection is logged.
+    pub fn wait_until<'s>(self: &Rc<Self>, scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8::Promise>) {
+        self.waiting.set(self.waiting.get() + 1);
+        let future = promise::js_future(scope, promise);
+        let (handle, waits) = (self.handle(), self.context.waits());
+        self.context.spawn(async move {
+            if let Err(reason) = future.await {
+                let report = |scope: &mut v8::PinScope<'_, '_>| {
+                    let reason = v8::Local::new(scope, &reason);
+                    crate::isolate::report_exception(scope, reason);
+                };
+                handle.run(report).await;
+            }
+            drop(waits);
+            let Some(event) = handle.get() else { return };
+            // The event may have ended meanwhile.
+            event.waiting.set(event.waiting.get().saturating_sub(1));
+            if event.waiting.get() == 0
+                && let Some(waker) = event.settled.borrow_mut().take()
+            {
+                waker.wake();
+            }
+        });
+    }
+
+    /// `ctx.passThroughOnException`.
+    pub fn pass_through_on_exception(&self) {
+        self.pass_through_on_exception.set(true);
+    }
+
+    /// Whether the handler asked that its request be passed on if it fails.
+    pub fn passes_through(&self) -> bool {
+        self.pass_through_on_exception.get()
+    }
+
+    /// Whether every promise given to [`Event::wait_until`] has settled.
+    pub fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waiting.get() == 0 {
+            return Poll::Ready(());
+        }
+        *self.settled.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Whether every promise given to [`Event::wait_until`] has settled.
+    pub fn is_settled(&self) -> bool {
+        self.waiting.get() == 0
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        self.live.remove(self.number);
+    }
+}
