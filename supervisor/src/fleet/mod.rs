@@ -9,17 +9,24 @@
 //!                        └─ watches the pidfd and the diagnostic pipe
 //! ```
 //!
-//! What is decided is in [`decide`], as pure functions; `manager` does it.
+//! What is decided is in [`decide`], as pure functions; `manager` takes the commands, and `keeper`, `pool`, `watch` and `retire`
+//! do what is decided, each with its part of a process's life. Time is passed into decisions, and nothing here knows what an
+//! event is about.
 
 mod bundle;
 pub mod counters;
 pub mod decide;
 mod diagnostics;
+mod keeper;
 mod manager;
+mod pool;
+mod process;
 mod reason;
+mod retire;
 mod shard;
 pub mod spawner;
 mod usage;
+mod watch;
 
 use std::{
     path::PathBuf,

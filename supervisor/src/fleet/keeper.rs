@@ -1,0 +1,355 @@
+//! Keeps a worker running: starts a process for it when somebody asks, stays with the process, and starts the next.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::VecDeque,
+    ops::ControlFlow,
+    rc::Rc,
+    time::Duration,
+};
+
+use bulkhead_ipc::worker_capnp::{Limit, bind_outcome, host, worker_control};
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{
+    StartError, bundle,
+    counters::Counter,
+    decide::{Account, EndedBy, Failures},
+    diagnostics::LineBudget,
+    manager::{Attached, Manager},
+    process::{GRACE, Label, Live},
+};
+use crate::{link::host::Host, text::quote};
+
+/// The longest start-up error that is passed on, in characters.
+const MAX_ERROR: usize = 8192;
+
+pub(super) enum Phase {
+    /// Nobody has asked for it, or nobody has since its process ended or its code failed at start-up.
+    Idle,
+    /// A task works on it, and has no process for it.
+    Starting,
+    /// A task has taken a process, or has one made, and binds it.
+    Binding,
+    Running(Rc<Live>),
+}
+
+pub(super) enum Waiter {
+    Shard(u32, oneshot::Sender<Result<Attached, StartError>>),
+    Check(oneshot::Sender<Result<(), StartError>>),
+}
+
+impl Waiter {
+    pub(super) fn is_gone(&self) -> bool {
+        match self {
+            Waiter::Shard(_, reply) => reply.is_closed(),
+            Waiter::Check(reply) => reply.is_closed(),
+        }
+    }
+
+    pub(super) fn fail(self, error: StartError) {
+        // Whoever asked may be gone.
+        match self {
+            Waiter::Shard(_, reply) => drop(reply.send(Err(error))),
+            Waiter::Check(reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+/// What the fleet keeps of one worker.
+pub(super) struct Kept {
+    pub(super) phase: Phase,
+    pub(super) waiters: Vec<Waiter>,
+    pub(super) failures: Failures,
+    /// When it may be started again.
+    pub(super) not_before: Option<Instant>,
+    /// What it has used, and when it was first bound.
+    pub(super) account: Account,
+    pub(super) first_bound: Option<Instant>,
+    /// Processes that finish what they do, oldest first.
+    pub(super) retiring: VecDeque<Rc<Live>>,
+    pub(super) lines: Rc<RefCell<LineBudget>>,
+    /// The tenant's start-up error, and until when it is answered without another try.
+    pub(super) broken: Option<(StartError, Instant)>,
+}
+
+impl Manager {
+    /// Keeps one worker running for as long as somebody asks for it, until its code fails at start-up or the fleet drains.
+    pub(super) async fn keep(self: Rc<Self>, index: usize) {
+        loop {
+            let not_before = self.services[index].borrow().not_before;
+            if let Some(not_before) = not_before {
+                tokio::time::sleep_until(not_before).await;
+            }
+            if self.draining.get() {
+                break;
+            }
+            let begun = Instant::now();
+            // The pool needs no process for it any more.
+            self.services[index].borrow_mut().phase = Phase::Binding;
+            let (lived, by) = match self.start(index).await {
+                Ok(live) => match self.stay(index, live).await {
+                    Some(end) => end,
+                    None => break,
+                },
+                Err(error) => {
+                    if self.failed(index, &error, begun.elapsed()).is_break() {
+                        return;
+                    }
+                    (Duration::ZERO, EndedBy::Itself)
+                }
+            };
+            let mut service = self.services[index].borrow_mut();
+            service.failures = service.failures.ended(lived, by, &self.fleet.restart);
+            let delay = service.failures.delay(self.jitter(), &self.fleet.restart);
+            service.not_before = Some(Instant::now() + delay);
+            service.waiters.retain(|waiter| !waiter.is_gone());
+            if service.waiters.is_empty() {
+                // A process that nobody asks for could do nothing but harm.
+                service.phase = Phase::Idle;
+                return;
+            }
+        }
+        let mut service = self.services[index].borrow_mut();
+        service.phase = Phase::Idle;
+        for waiter in std::mem::take(&mut service.waiters) {
+            waiter.fail(StartError::Process("the supervisor is shutting down".into()));
+        }
+    }
+
+    /// Stays with a process that was bound until it has ended or is retired. Gives how long it served and by whom it ended;
+    /// `None` when the fleet drains.
+    async fn stay(self: &Rc<Self>, index: usize, live: Rc<Live>) -> Option<(Duration, EndedBy)> {
+        let since = Instant::now();
+        self.running(index, &live);
+        let words = tokio::select! {
+            words = live.wait() => Some(words),
+            () = live.retire.notified() => None,
+        };
+        self.services[index].borrow_mut().phase = Phase::Starting;
+        if self.draining.get() {
+            return None;
+        }
+        // Retiring is the supervisor's doing too.
+        let by = match &*live.kill.why.borrow() {
+            None if words.is_some() => EndedBy::Itself,
+            _ => EndedBy::Supervisor,
+        };
+        match words {
+            Some(words) => self.ended(index, &live, &words),
+            None => self.retire(index, live),
+        }
+        Some((since.elapsed(), by))
+    }
+
+    /// A worker could not be started, which took so long. Gives up until somebody asks again, or not.
+    fn failed(&self, index: usize, error: &StartError, took: Duration) -> ControlFlow<()> {
+        let name = self.worker(index).0;
+        // Whoever checks the start reports it.
+        let checked = self.services[index].borrow().waiters.iter().any(|waiter| matches!(waiter, Waiter::Check(_)));
+        match error {
+            _ if checked => {}
+            // The reference's words.
+            StartError::Code(text) => self.event(format!("service {name}: {text}")),
+            StartError::Process(text) => {
+                self.event(format!("worker {name:?} could not be started: {text}"));
+            }
+        }
+        let mut service = self.services[index].borrow_mut();
+        if let StartError::Code(_) = error {
+            // The same code fails again. It is tried again, because what it depends on may have changed,
+            // but only when somebody asks and never faster than the back-off.
+            service.failures = service.failures.ended(Duration::ZERO, EndedBy::Itself, &self.fleet.restart);
+            let pause = service.failures.pause(took, &self.fleet.restart);
+            service.broken = Some((error.clone(), Instant::now() + pause));
+            service.phase = Phase::Idle;
+            let waiters = std::mem::take(&mut service.waiters);
+            drop(service);
+            for waiter in waiters {
+                waiter.fail(error.clone());
+            }
+            return ControlFlow::Break(());
+        }
+        service.phase = Phase::Starting;
+        // A request goes on waiting within its own bound; the start-up check wants to know.
+        let waiters = std::mem::take(&mut service.waiters);
+        for waiter in waiters {
+            match waiter {
+                Waiter::Shard(..) if !waiter.is_gone() => service.waiters.push(waiter),
+                waiter => waiter.fail(error.clone()),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Takes a blank process and binds it.
+    async fn start(self: &Rc<Self>, index: usize) -> Result<Rc<Live>, StartError> {
+        let args = self.arguments(index);
+        let live = if args == self.pool_args { self.take_blank().await } else { self.make_blank(&args).await };
+        let live = live.map_err(StartError::Process)?;
+        let (name, worker) = self.worker(index);
+        let lines = self.services[index].borrow().lines.clone();
+        *live.label.borrow_mut() = Label { name: format!("worker {name:?}"), lines };
+        let prefix = self.fleet.verbose.then(|| format!("[{}] ", quote(name)));
+        let for_host = Rc::new(OnceCell::new());
+        let _ = for_host.set(live.connection.clone());
+        // The connection holds the host, and must not hold itself through it.
+        let (manager, process) = (Rc::downgrade(self), Rc::downgrade(&live));
+        let exceeded = move |limit| {
+            if let (Some(manager), Some(live)) = (manager.upgrade(), process.upgrade()) {
+                manager.exceeded(index, &live, limit);
+            }
+        };
+        let log = self.reporter.log.clone();
+        let rate = worker.policy.log_bytes_per_second;
+        let host: host::Client =
+            capnp_rpc::new_client(Host::new(log, name, prefix, rate, for_host, Box::new(exceeded)));
+        let outcome = {
+            let mut request = live.control.bind_request();
+            let to = request.get().init_bundle();
+            bundle::write(to, name, worker, self.fleet.experimental);
+            request.get().set_host(host);
+            let answer = request.send().promise;
+            let bound = tokio::select! {
+                answer = tokio::time::timeout(self.fleet.bind_timeout, answer) => answer,
+                words = live.wait() => {
+                    self.count_end(index, &live);
+                    return Err(StartError::Process(format!("it {words} while it started")));
+                }
+            };
+            match bound {
+                Ok(Ok(response)) => read_outcome(&response),
+                Ok(Err(error)) => {
+                    // The connection breaks a moment before the process is seen to have ended.
+                    let words = tokio::time::timeout(GRACE, live.wait()).await.ok();
+                    Err(StartError::Process(match words {
+                        Some(words) => {
+                            self.count_end(index, &live);
+                            format!("it {words} while it started")
+                        }
+                        None => format!("binding it failed: {}", quote(&error.to_string())),
+                    }))
+                }
+                Err(_) => {
+                    self.reporter.counters[index].count(Counter::StartUp);
+                    let seconds = self.fleet.bind_timeout.as_secs_f64();
+                    Err(StartError::Process(format!("its start-up took longer than {seconds} s")))
+                }
+            }
+        };
+        match outcome {
+            Ok(entrypoints) => {
+                if self.fleet.verbose {
+                    self.event(format!("worker {name:?} (pid {}) is ready", live.pid));
+                }
+                live.entrypoints.replace(entrypoints);
+                tokio::task::spawn_local(self.clone().watch_limits(index, live.clone()));
+                Ok(live)
+            }
+            Err(error) => {
+                live.kill.now(None, "it could not be started");
+                Err(error)
+            }
+        }
+    }
+
+    fn running(&self, index: usize, live: &Rc<Live>) {
+        let mut service = self.services[index].borrow_mut();
+        service.phase = Phase::Running(live.clone());
+        service.broken = None;
+        for waiter in std::mem::take(&mut service.waiters) {
+            if !waiter.is_gone()
+                && let Some(waiter) = serve(live, waiter)
+            {
+                service.waiters.push(waiter);
+            }
+        }
+    }
+
+    pub(super) fn ended(&self, index: usize, live: &Live, words: &str) {
+        self.count_end(index, live);
+        self.event(format!("worker {:?} (pid {}) {words}", self.worker(index).0, live.pid));
+    }
+
+    /// The process of a worker said that its tenant exceeded a limit.
+    fn exceeded(&self, index: usize, live: &Live, limit: Limit) {
+        self.reporter.exceeded(index, limit.into());
+        if limit == Limit::Memory {
+            live.work.retire();
+            live.retire.notify_one();
+        }
+    }
+
+    /// Takes note of the end of a worker's process.
+    fn count_end(&self, index: usize, live: &Live) {
+        let counter = match &*live.kill.why.borrow() {
+            Some((counter, _)) => *counter,
+            None => Some(Counter::Died),
+        };
+        if let Some(counter) = counter {
+            self.reporter.counters[index].count(counter);
+        }
+    }
+
+    /// A number from 0 to 1. Only spreads restarts, so that any generator will do (xorshift64).
+    fn jitter(&self) -> f64 {
+        let mut x = self.jitter.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.jitter.set(x);
+        (x >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// Gives a waiter what it wants from a running process; gives it back when that is not possible.
+pub(super) fn serve(live: &Rc<Live>, waiter: Waiter) -> Option<Waiter> {
+    match waiter {
+        Waiter::Check(reply) => {
+            let _ = reply.send(Ok(()));
+            None
+        }
+        Waiter::Shard(shard, reply) if live.work.is_retired() => Some(Waiter::Shard(shard, reply)),
+        Waiter::Shard(shard, reply) => {
+            let Some(stream) = live.events.borrow_mut()[shard as usize].take() else {
+                return Some(Waiter::Shard(shard, reply));
+            };
+            let attached = Attached { generation: live.generation, stream, work: live.work.clone() };
+            if let Err(Ok(attached)) = reply.send(Ok(attached)) {
+                // The shard was quicker to go than we to answer.
+                live.events.borrow_mut()[shard as usize] = Some(attached.stream);
+            }
+            None
+        }
+    }
+}
+
+/// The names of the entrypoints, or why there are none.
+fn read_outcome(
+    response: &capnp::capability::Response<worker_control::bind_results::Owned>,
+) -> Result<Vec<String>, StartError> {
+    let malformed = |error: &dyn std::fmt::Display| StartError::Process(format!("its answer was malformed: {error}"));
+    let outcome = response.get().and_then(|results| results.get_outcome()).map_err(|error| malformed(&error))?;
+    match outcome.which().map_err(|error| malformed(&error))? {
+        bind_outcome::Ready(entrypoints) => {
+            let entrypoints = entrypoints.map_err(|error| malformed(&error))?;
+            let names = entrypoints.iter().map(|entrypoint| entrypoint.get_name()?.to_string().map_err(Into::into));
+            names.collect::<capnp::Result<_>>().map_err(|error| malformed(&error))
+        }
+        bind_outcome::Error(error) => {
+            let error = error.map_err(|error| malformed(&error))?;
+            let text = |text: capnp::Result<capnp::text::Reader<'_>>| -> Result<String, StartError> {
+                let text = text.map_err(|error| malformed(&error))?;
+                Ok(String::from_utf8_lossy(text.as_bytes()).chars().take(MAX_ERROR).collect())
+            };
+            let (message, stack) = (text(error.get_message())?, text(error.get_stack())?);
+            // The places stand in the message where they are known; a stack says them again.
+            let all = if message.contains("\n  at ") || message.contains(&stack) {
+                message
+            } else {
+                format!("{message}\n{stack}")
+            };
+            Err(StartError::Code(all))
+        }
+    }
+}

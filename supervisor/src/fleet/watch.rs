@@ -1,0 +1,97 @@
+//! Watches that processes keep their limits, with what the kernel says that they use.
+
+use std::{rc::Rc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    counters::Counter,
+    decide::{Account, Overrun, Ping, Usage, Verdict, Watched, judge, next_look},
+    manager::Manager,
+    process::Live,
+};
+use crate::{link::Tally, service::LocalFuture};
+
+impl Manager {
+    /// Watches a bound process for what it should not do if it kept its limits.
+    pub(super) async fn watch_limits(self: Rc<Self>, index: usize, live: Rc<Live>) {
+        let (policy, worker) = (&self.fleet.watch, &self.worker(index).1.policy);
+        let mut last = self.usage(&live, Duration::ZERO).cpu;
+        let mut done = Tally::default();
+        self.services[index].borrow_mut().first_bound.get_or_insert_with(Instant::now);
+        let mut watched = Watched { proof: last, ..Watched::default() };
+        let mut open: Option<(Ping, LocalFuture<'_, ()>)> = None;
+        let mut pause = policy.interval;
+        let mut looked = Instant::now();
+        loop {
+            let answered = async {
+                match &mut open {
+                    Some((_, answer)) => answer.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = live.wait() => {
+                    let used = self.usage(&live, last).cpu.saturating_sub(last);
+                    self.charge(index, used, &mut done, live.work.tally());
+                    return;
+                }
+                () = answered => {
+                    open = None;
+                    watched.proof = last;
+                    continue;
+                }
+                () = live.suspected.notified() => watched.suspected = true,
+                () = tokio::time::sleep(pause) => {}
+            }
+            let usage = self.usage(&live, last);
+            let passed = looked.elapsed();
+            looked += passed;
+            watched.ping = open.as_mut().map(|(ping, _)| {
+                *ping = ping.older(passed, pause);
+                *ping
+            });
+            let work = live.work.tally();
+            let account = self.charge(index, usage.cpu.saturating_sub(last), &mut done, work);
+            match judge(&watched, &usage, work.open, &account, worker, policy) {
+                Verdict::Fine => {}
+                Verdict::Ask => {
+                    watched.suspected = false;
+                    let answer = live.control.ping_request().send().promise;
+                    // An error is an answer too: it lives.
+                    let ping = Ping { cpu: usage.cpu, age: Duration::ZERO };
+                    open = Some((ping, Box::pin(async { drop(answer.await) })));
+                }
+                Verdict::End(overrun) => {
+                    let counter = match overrun {
+                        Overrun::Computes(_) | Overrun::Sleeps(_) => Counter::Unresponsive,
+                        Overrun::CpuBudget(..) => Counter::CpuBudget,
+                        Overrun::Memory(_) => Counter::TotalMemory,
+                    };
+                    return live.kill.now(counter, overrun.to_string());
+                }
+            }
+            pause = next_look(pause, usage.cpu > last || open.is_some(), policy);
+            last = usage.cpu;
+        }
+    }
+
+    /// Puts what a process used, and what it was given since `done`, on its worker's account.
+    fn charge(&self, index: usize, used: Duration, done: &mut Tally, work: Tally) -> Account {
+        let service = &mut *self.services[index].borrow_mut();
+        service.account.add(used, work.events - done.events, work.bytes - done.bytes);
+        service.account.age = service.first_bound.map_or(Duration::ZERO, |first| first.elapsed());
+        *done = work;
+        service.account
+    }
+
+    /// What a process has used; nothing beyond `last` where that cannot be known.
+    fn usage(&self, live: &Live, last: Duration) -> Usage {
+        (live.meter)().unwrap_or_else(|error| {
+            if live.is_alive() && !self.is_blind.replace(true) {
+                self.event(format!("processor time and memory of workers cannot be watched: {error}"));
+            }
+            Usage { cpu: last, ..Usage::default() }
+        })
+    }
+}
