@@ -1,0 +1,207 @@
+//! One HTTP request to a worker: the body on its way, the call, and what became of it.
+
+use std::rc::Rc;
+
+use bulkhead_ipc::{
+    calls::Call,
+    transport::MAX_LIVE_EVENTS,
+    worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request},
+};
+use bytes::Bytes;
+use capnp::capability::Promise;
+use http::{Method, StatusCode};
+use http_body::Body as _;
+
+use super::{
+    WorkerService,
+    head::{UNKNOWN, head_bytes, read_response, write_head},
+    violation,
+};
+use crate::{
+    body::Body,
+    link::{
+        Ticket,
+        body::{BodySource, CancelOnDrop, Ready, collect_ready},
+    },
+    service::{PassedThrough, ServiceError},
+    text::quote,
+};
+
+impl WorkerService {
+    pub(super) async fn send(
+        &self,
+        ticket: Ticket,
+        dispatcher: &event_dispatcher::Client,
+        parts: http::request::Parts,
+        cf_json: Option<String>,
+        outgoing: Outgoing,
+    ) -> Result<http::Response<Body>, ServiceError> {
+        let link = ticket.link().clone();
+        // A worker that reads slowly delays its own requests, and does not make them pile up here.
+        let room = link.connection.reserve(outgoing.inline_bytes() + head_bytes(&parts, cf_json.as_deref())).await;
+
+        let mut call = dispatcher.fetch_request();
+        let mut to = call.get().init_request();
+        write_head(to.reborrow(), &parts, cf_json.as_deref());
+        let upload = outgoing.write(to);
+        let is_head = parts.method == Method::HEAD;
+        // The head lives in the message now.
+        drop((parts, cf_json));
+        let number = ticket.number();
+        call.get().set_event(number);
+        let dispatcher = dispatcher.clone();
+        let cancel = move || {
+            let mut request = dispatcher.cancel_request();
+            request.get().set_event(number);
+            Promise::from_future(async move { request.send().promise.await.map(drop) })
+        };
+        let reply = Call::new(call.send().promise, Some(link.connection.clone()), ticket.place().clone(), cancel);
+        drop(room);
+        let reply = reply.await.map_err(|error| link.failure(&error))?;
+        let outcome = reply
+            .get()
+            .and_then(|results| results.get_outcome())
+            .and_then(|outcome| Ok(outcome.which()?))
+            .map_err(|error| violation(&link, &error.to_string()))?;
+        match outcome {
+            fetch_outcome::Failure(failure) => {
+                let failure = failure.map_err(|error| violation(&link, &error.to_string()))?;
+                let name = link.name();
+                let broken = upload.as_ref().is_some_and(|upload| upload.0.is_broken());
+                if let Some(upload) = upload {
+                    upload.response_sent(link.policy().wait_until);
+                }
+                if broken {
+                    return Err(ServiceError::BrokenRequest);
+                }
+                read_failure(failure, name).unwrap_or_else(|error| Err(violation(&link, &error.to_string())))
+            }
+            fetch_outcome::Response(response) => {
+                let response = response.map_err(|error| violation(&link, &error.to_string()))?;
+                let response =
+                    read_response(response, is_head, upload, ticket).map_err(|what| violation(&link, &what))?;
+                let limit = link.policy().response_body_bytes;
+                if limit != 0 && matches!(response.body(), Body::Bytes(bytes) if bytes.len() as u64 > limit) {
+                    link.too_long();
+                    return Err(ServiceError::Exceeded(Limit::ResponseBody));
+                }
+                Ok(response)
+            }
+        }
+    }
+}
+
+/// A request body on its way.
+pub(super) enum Outgoing {
+    None,
+    Whole(Bytes),
+    Stream(Rc<BodySource>, u64),
+}
+
+impl Outgoing {
+    /// Reads what there is of `body`, up to `inline` bytes. `announced`: the request's head says that there is one.
+    ///
+    /// `None`: it is longer than `limit` already; one that turns out to be breaks off there.
+    ///
+    /// A body that is broken from its start goes to the handler all the same: it may not want to read it.
+    pub(super) async fn prepare(
+        mut body: Body,
+        announced: bool,
+        inline: usize,
+        limit: u64,
+        ticket: &Ticket,
+    ) -> Option<Self> {
+        if body.is_end_stream() {
+            // `Content-Length: 0` is a body without bytes, and `request.body` is not null.
+            return Some(if announced { Outgoing::Whole(Bytes::new()) } else { Outgoing::None });
+        }
+        let length = body.size_hint().exact();
+        let on_demand = body.is_on_demand();
+        let ready = match &mut body {
+            Body::Bytes(bytes) if bytes.len() <= inline => Ready::Whole(std::mem::take(bytes)),
+            // Whether it is sent at all is for the worker to say.
+            _ if on_demand => Ready::Begun(Bytes::new()),
+            // Known to be too long: not a byte is read before the worker asks.
+            _ if length.is_some_and(|length| length > inline as u64) => Ready::Begun(Bytes::new()),
+            _ => collect_ready(&mut body, inline).await,
+        };
+        let (Ready::Whole(bytes) | Ready::Begun(bytes) | Ready::Broken(bytes)) = &ready;
+        if bytes.len() as u64 > limit {
+            return None;
+        }
+        Some(match ready {
+            Ready::Whole(bytes) => Outgoing::Whole(bytes),
+            Ready::Begun(bytes) => {
+                let source = BodySource::new(bytes, body, limit, ticket);
+                Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
+            }
+            Ready::Broken(bytes) => {
+                let source = BodySource::broken(bytes, ticket);
+                Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
+            }
+        })
+    }
+
+    /// Bytes that travel in the message.
+    fn inline_bytes(&self) -> usize {
+        match self {
+            Outgoing::Whole(bytes) => bytes.len(),
+            Outgoing::None | Outgoing::Stream(..) => 0,
+        }
+    }
+
+    /// Puts the body into the message. What it returns has to be kept until the request has ended.
+    fn write(self, mut to: http_request::Builder<'_>) -> Option<CancelOnDrop> {
+        match self {
+            Outgoing::None => to.init_body().set_none(()),
+            Outgoing::Whole(bytes) => to.init_body().set_bytes(&bytes),
+            Outgoing::Stream(source, length) => {
+                to.set_body_length(length);
+                let client: byte_source::Client = capnp_rpc::new_client_from_rc(source.clone());
+                to.init_body().set_stream(client);
+                return Some(CancelOnDrop(source));
+            }
+        }
+        None
+    }
+}
+
+/// Longest text about a failure that is kept, in characters.
+const MAX_FAILURE: usize = 8 << 10;
+
+/// What a failure means for the request of the worker called `name`.
+fn read_failure(
+    failure: event_failure::Reader<'_>,
+    name: &str,
+) -> capnp::Result<Result<http::Response<Body>, ServiceError>> {
+    let message = failure.get_message()?;
+    let message: String = String::from_utf8_lossy(message.as_bytes()).chars().take(MAX_FAILURE).collect();
+    let text = match failure.get_kind()? {
+        event_failure::Kind::Exception | event_failure::Kind::PassThrough => message,
+        event_failure::Kind::NoHandler => "Error: Handler does not export a fetch() function.".to_owned(),
+        event_failure::Kind::Hung => {
+            "Error: The Workers runtime canceled this request because it detected that your Worker's code had hung and \
+             would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
+                .to_owned()
+        }
+        event_failure::Kind::Busy => {
+            let text =
+                format!("{MAX_LIVE_EVENTS} events live in the process, with those that only wait for waitUntil()");
+            return Ok(Err(ServiceError::Unavailable(text)));
+        }
+        event_failure::Kind::Exceeded => return Ok(Err(ServiceError::Exceeded(failure.get_limit()?))),
+    };
+    let text = format!("worker \"{}\": Uncaught {text}", quote(name));
+    if failure.get_kind()? == event_failure::Kind::PassThrough {
+        return Ok(Ok(nothing_behind(text)));
+    }
+    Ok(Err(ServiceError::Exception(text)))
+}
+
+/// The response when a worker passes a request on that nothing else could answer: the reference's empty 500.
+fn nothing_behind(text: String) -> http::Response<Body> {
+    let mut response = http::Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.extensions_mut().insert(PassedThrough(text));
+    response
+}

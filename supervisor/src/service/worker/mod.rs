@@ -1,0 +1,105 @@
+//! The service that is a worker: one call for one event, within the event's time and the request's length.
+//!
+//! What a worker answers is hostile until it has been read: what no correct worker sends ends its process.
+
+mod fetch;
+mod head;
+
+use std::rc::Rc;
+
+use bulkhead_ipc::worker_capnp::Limit;
+use http::{StatusCode, header};
+use http_body::Body as _;
+
+use self::fetch::Outgoing;
+use super::{LocalFuture, Service, ServiceError, ServiceRequest};
+use crate::{
+    body::Body,
+    config::policy::INLINE_BODY_BYTES,
+    fleet::{DispatcherCache, ShardFleet},
+    link::Link,
+    text::quote,
+};
+
+/// Answers requests by a worker process. One value for each use of a worker: a socket or a binding, with its entrypoint
+/// and parameters.
+pub struct WorkerService {
+    fleet: ShardFleet,
+    service: usize,
+    entrypoint: Option<String>,
+    props_json: Option<String>,
+    dispatcher: DispatcherCache,
+}
+
+impl WorkerService {
+    /// The worker with index `service` in the configuration, at the named export `entrypoint` or the default one, with
+    /// `props_json` for `ctx.props`.
+    pub fn new(fleet: ShardFleet, service: usize, entrypoint: Option<String>, props_json: Option<String>) -> Self {
+        Self { fleet, service, entrypoint, props_json, dispatcher: Default::default() }
+    }
+
+    async fn answer(&self, request: ServiceRequest) -> Result<http::Response<Body>, ServiceError> {
+        let limit = self.fleet.policy(self.service).request_body_bytes;
+        let limit = if limit == 0 { u64::MAX } else { limit };
+        let ServiceRequest { http: request, cf_json } = request;
+        let (parts, body) = request.into_parts();
+        // Where the head says it, the worker never sees the request.
+        if body.size_hint().lower() > limit {
+            return Err(self.too_long());
+        }
+        let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
+        let (ticket, dispatcher) = self.dispatcher.begin(&self.fleet, self.service, entrypoint, props).await?;
+        let link = ticket.link().clone();
+        let announced =
+            parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
+        let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, limit, &ticket).await;
+        let Some(outgoing) = outgoing else { return Err(self.too_long()) };
+        let source = match &outgoing {
+            Outgoing::Stream(source, _) => Some(source.clone()),
+            _ => None,
+        };
+        let deadline = ticket.deadline();
+        let overdue = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let too_long = async {
+            match &source {
+                Some(source) => source.too_long().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = too_long => Err(self.too_long()),
+            answer = self.send(ticket, &dispatcher, parts, cf_json, outgoing) => answer,
+            () = overdue => {
+                link.overdue();
+                Err(ServiceError::Exceeded(Limit::WallTime))
+            }
+        }
+    }
+
+    fn too_long(&self) -> ServiceError {
+        self.fleet.refused(self.service);
+        ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large".to_owned())
+    }
+}
+
+impl Service for WorkerService {
+    fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
+        Box::pin(self.answer(request))
+    }
+
+    fn crowded(&self) -> LocalFuture<'_, ()> {
+        Box::pin(self.dispatcher.crowded())
+    }
+}
+
+/// Ends the process that sent what no correct worker sends.
+fn violation(link: &Rc<Link>, what: &str) -> ServiceError {
+    link.connection.violation(what);
+    ServiceError::Unavailable(format!("the worker broke the protocol: {}", quote(what)))
+}
