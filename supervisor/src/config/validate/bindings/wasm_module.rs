@@ -1,0 +1,22 @@
+//! A `WebAssembly.Module`, in service-worker syntax only.
+
+use bulkhead_ipc::workerd_capnp::worker::binding;
+
+use crate::config::{model::BindingValue, position::Cursor, validate::Validator};
+
+pub(super) fn read(
+    validator: &mut Validator<'_>,
+    binding: binding::Reader<'_>,
+    at: &Cursor<'_>,
+    service_worker: bool,
+) -> Option<BindingValue> {
+    let Ok(binding::WasmModule(data)) = binding.which() else { return None };
+    if !service_worker {
+        validator.reporter.error_with_help(
+            at.name_place(),
+            "a `wasmModule` binding is for service-worker syntax only",
+            "make it a module: (name = \"…\", wasm = embed \"…\")",
+        );
+    }
+    Some(BindingValue::WasmModule(validator.bytes(data, at)?))
+}

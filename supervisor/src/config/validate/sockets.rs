@@ -1,0 +1,190 @@
+//! Sockets: where they listen, what is spoken there, and which service answers.
+
+use std::collections::HashSet;
+
+use bulkhead_ipc::workerd_capnp::{http_options, service_designator, socket};
+use capnp::{struct_list, text};
+
+use super::Validator;
+use crate::config::{
+    diagnostics::nearest,
+    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, Socket},
+    position::Cursor,
+};
+
+impl Validator<'_> {
+    pub(super) fn socket(
+        &mut self,
+        socket: socket::Reader<'_>,
+        at: &Cursor<'_>,
+        names: &mut HashSet<String>,
+        services_complete: bool,
+    ) -> Option<Socket> {
+        self.refuse_others(socket, at, &["name", "address", "http", "service"]);
+        let name_at = at.field("name");
+        let name = self.string(socket.get_name(), &name_at)?;
+        if name.is_empty() {
+            if !at.is_incomplete() {
+                self.error(&name_at, "a socket needs a `name`");
+            }
+        } else if !names.insert(name.clone()) {
+            self.error(&name_at, format!("there is already a socket `{name}`"));
+        }
+        let address_at = at.field("address");
+        let address = if socket.has_address() { Some(self.string(socket.get_address(), &address_at)?) } else { None };
+        if address.as_deref() == Some("") && !address_at.is_incomplete() {
+            self.error_with_help(
+                &address_at,
+                "this address is empty",
+                "leave it out to give it with --socket-addr or --socket-fd",
+            );
+        }
+        let http_at = at.field("http");
+        let http = match socket.which() {
+            Ok(socket::Http(options)) => {
+                let options = self.intact(options, &http_at)?;
+                self.http(options, &http_at)
+            }
+            // Have been refused.
+            Ok(_) => None,
+            Err(_) => self.newer(at),
+        };
+        let service_at = at.field("service");
+        if !socket.has_service() {
+            if !at.is_incomplete() && !service_at.is_incomplete() {
+                self.error(at, "the socket does not say which `service` answers");
+            }
+            return None;
+        }
+        let designator = self.intact(socket.get_service(), &service_at)?;
+        let service = self.designator(designator, &name, &service_at, services_complete)?;
+        Some(Socket { name, address, http: http?, service })
+    }
+
+    fn designator(
+        &mut self,
+        designator: service_designator::Reader<'_>,
+        socket: &str,
+        at: &Cursor<'_>,
+        services_complete: bool,
+    ) -> Option<Designator> {
+        self.refuse_others(designator, at, &["name", "entrypoint", "props"]);
+        let name_at = at.field("name");
+        let name = self.string(designator.get_name(), &name_at)?;
+        let service = self.services.get(&name).copied();
+        if name.is_empty() {
+            if !at.is_incomplete() {
+                self.error(&name_at, "this does not name a service");
+            }
+        } else if service.is_none() && services_complete {
+            let message =
+                format!("Socket \"{socket}\" refers to a service \"{name}\", but no such service is defined.");
+            match nearest(&name, self.services.keys().map(String::as_str)).map(str::to_owned) {
+                Some(meant) => self.error_with_help(&name_at, message, format!("did you mean `{meant}`?")),
+                None => self.error(&name_at, message),
+            }
+        }
+        let entrypoint_at = at.field("entrypoint");
+        let entrypoint = if designator.has_entrypoint() {
+            Some(self.string(designator.get_entrypoint(), &entrypoint_at)?)
+        } else {
+            None
+        };
+        if entrypoint.as_deref() == Some("") && !entrypoint_at.is_incomplete() {
+            self.error_with_help(&entrypoint_at, "this entrypoint has no name", "leave it out for the default export");
+        }
+        let props_at = at.field("props");
+        let props_json = match designator.get_props().which() {
+            Ok(service_designator::props::Empty(())) => None,
+            Ok(service_designator::props::Json(json)) => {
+                let json_at = props_at.field("json");
+                let json = self.string(json, &json_at)?;
+                if !json_at.is_incomplete() {
+                    self.json(&json, &json_at);
+                }
+                Some(json)
+            }
+            Err(_) => return self.newer(&props_at),
+        };
+        Some(Designator { service: service?, entrypoint, props_json })
+    }
+
+    fn http(&mut self, options: http_options::Reader<'_>, at: &Cursor<'_>) -> Option<HttpOptions> {
+        self.refuse_others(
+            options,
+            at,
+            &["style", "forwardedProtoHeader", "cfBlobHeader", "injectRequestHeaders", "injectResponseHeaders"],
+        );
+        let style = match options.get_style() {
+            Ok(http_options::Style::Host) => Some(HttpStyle::Host),
+            Ok(http_options::Style::Proxy) => Some(HttpStyle::Proxy),
+            Err(_) => self.newer(&at.field("style")),
+        };
+        // `None` for one that is wrong, `Some(None)` for none.
+        let forwarded_proto_header = match options.has_forwarded_proto_header() {
+            true => self.header_name(options.get_forwarded_proto_header(), &at.field("forwardedProtoHeader")).map(Some),
+            false => Some(None),
+        };
+        let cf_blob_header = match options.has_cf_blob_header() {
+            true => self.header_name(options.get_cf_blob_header(), &at.field("cfBlobHeader")).map(Some),
+            false => Some(None),
+        };
+        let request_at = at.field("injectRequestHeaders");
+        let request = self.intact(options.get_inject_request_headers(), &request_at);
+        let inject_request_headers = request.and_then(|headers| self.injections(headers, &request_at));
+        let response_at = at.field("injectResponseHeaders");
+        let response = self.intact(options.get_inject_response_headers(), &response_at);
+        let inject_response_headers = response.and_then(|headers| self.injections(headers, &response_at));
+        Some(HttpOptions {
+            style: style?,
+            forwarded_proto_header: forwarded_proto_header?,
+            cf_blob_header: cf_blob_header?,
+            inject_request_headers: inject_request_headers?,
+            inject_response_headers: inject_response_headers?,
+        })
+    }
+
+    fn injections(
+        &mut self,
+        headers: struct_list::Reader<'_, http_options::header::Owned>,
+        at: &Cursor<'_>,
+    ) -> Option<Vec<HeaderInjection>> {
+        let list: Vec<Option<HeaderInjection>> = (0..headers.len())
+            .map(|index| {
+                let (header, at) = (headers.get(index), at.index(index));
+                if at.is_incomplete() {
+                    return None;
+                }
+                self.refuse_others(header, &at, &["name", "value"]);
+                let name = self.header_name(header.get_name(), &at.field("name"))?;
+                let value_at = at.field("value");
+                let value = if header.has_value() {
+                    let text = self.string(header.get_value(), &value_at)?;
+                    match http::HeaderValue::from_bytes(text.as_bytes()) {
+                        Ok(value) => Some(value),
+                        Err(_) => {
+                            self.error(&value_at, "this cannot be the value of a header: it has control characters");
+                            return None;
+                        }
+                    }
+                } else {
+                    None
+                };
+                Some(HeaderInjection { name, value })
+            })
+            .collect();
+        list.into_iter().collect()
+    }
+
+    fn header_name(&mut self, text: capnp::Result<text::Reader<'_>>, at: &Cursor<'_>) -> Option<http::HeaderName> {
+        let name = self.string(text, at)?;
+        match http::HeaderName::from_bytes(name.as_bytes()) {
+            Ok(name) => Some(name),
+            Err(_) if at.is_incomplete() => None,
+            Err(_) => {
+                self.error(at, format!("`{name}` cannot be the name of a header"));
+                None
+            }
+        }
+    }
+}

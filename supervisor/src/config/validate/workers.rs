@@ -1,0 +1,185 @@
+//! A worker: its source, its compatibility, what it may not do.
+
+use std::collections::HashSet;
+
+use bulkhead_ipc::{
+    compatibility::{self, CompatibilityError, CompatibilityFlags, Date},
+    workerd_capnp::{service_designator, worker},
+};
+
+use super::Validator;
+use crate::config::{
+    diagnostics::nearest,
+    model::{Binding, BindingValue, ModuleKind, Worker, WorkerSource},
+    policy::WorkerPolicy,
+    position::Cursor,
+};
+
+impl Validator<'_> {
+    pub(super) fn worker(
+        &mut self,
+        worker: worker::Reader<'_>,
+        at: &Cursor<'_>,
+        policy: WorkerPolicy,
+    ) -> Option<Worker> {
+        self.refuse_others(
+            worker,
+            at,
+            &[
+                "modules",
+                "serviceWorkerScript",
+                "compatibilityDate",
+                "compatibilityFlags",
+                "bindings",
+                "globalOutbound",
+            ],
+        );
+        let outbound_at = at.field("globalOutbound");
+        if worker.has_global_outbound() {
+            let outbound = self.intact(worker.get_global_outbound(), &outbound_at)?;
+            let default = outbound.get_name().is_ok_and(|name| name == "internet")
+                && !outbound.has_entrypoint()
+                && matches!(outbound.get_props().which(), Ok(service_designator::props::Empty(())));
+            if !default {
+                self.unsupported(&outbound_at);
+            }
+        }
+        let mut service_worker = false;
+        let source = match worker.which() {
+            Ok(worker::Modules(modules)) => {
+                let modules_at = at.field("modules");
+                let modules = self.intact(modules, &modules_at)?;
+                self.modules(modules, at, &modules_at)
+            }
+            Ok(worker::ServiceWorkerScript(script)) => {
+                service_worker = true;
+                self.string(script, &at.field("serviceWorkerScript")).map(WorkerSource::ServiceWorker)
+            }
+            // Has been refused.
+            Ok(worker::Inherit(_)) => None,
+            Err(_) => self.newer(at),
+        };
+        let compatibility = self.compatibility(worker, at);
+        let bindings_at = at.field("bindings");
+        let bindings = self.intact(worker.get_bindings(), &bindings_at)?;
+        let mut names = HashSet::new();
+        let bindings: Vec<Option<Binding>> = (0..bindings.len())
+            .map(|index| self.binding(bindings.get(index), &bindings_at.index(index), &mut names, service_worker))
+            .collect();
+        let (compatibility_date, compatibility_flags, compatibility) = compatibility?;
+        let worker = Worker {
+            source: source?,
+            compatibility_date,
+            compatibility_flags,
+            compatibility,
+            bindings: bindings.into_iter().collect::<Option<_>>()?,
+            policy,
+        };
+        self.compilable(&worker, at);
+        Some(worker)
+    }
+
+    /// A worker without a compiler has no WebAssembly.
+    fn compilable(&mut self, worker: &Worker, at: &Cursor<'_>) {
+        if !worker.policy.jitless {
+            return;
+        }
+        let modules = match &worker.source {
+            WorkerSource::Modules(modules) => modules.as_slice(),
+            WorkerSource::ServiceWorker(_) => &[],
+        };
+        let module = modules.iter().position(|module| matches!(module.kind, ModuleKind::Wasm(_)));
+        let binding = worker.bindings.iter().position(|binding| matches!(binding.value, BindingValue::WasmModule(_)));
+        let places = [(module, "modules", "wasm"), (binding, "bindings", "wasmModule")];
+        for (index, list, field) in places.into_iter().filter_map(|(index, list, field)| Some((index?, list, field))) {
+            let list_at = at.field(list);
+            let one_at = list_at.index(index as u32);
+            self.error_with_help(
+                &one_at.field(field),
+                "this worker is `jitless`, and so has no WebAssembly",
+                "leave it out, or set `jitless = no` for this worker",
+            );
+        }
+    }
+
+    fn compatibility(
+        &mut self,
+        worker: worker::Reader<'_>,
+        at: &Cursor<'_>,
+    ) -> Option<(String, Vec<String>, CompatibilityFlags)> {
+        let date_at = at.field("compatibilityDate");
+        let flags_at = at.field("compatibilityFlags");
+        let flags = self.strings(worker.get_compatibility_flags(), &flags_at)?;
+        if flags.len() > compatibility::MAX_FLAGS {
+            self.error(&flags_at, format!("there are more than {} flags", compatibility::MAX_FLAGS));
+            return None;
+        }
+        let has_date = worker.has_compatibility_date();
+        if !has_date && !date_at.is_incomplete() && !at.is_incomplete() {
+            self.error_with_help(
+                at,
+                "Worker must specify compatibilityDate.",
+                format!(
+                    "for one that is written today: compatibilityDate = \"{}\"",
+                    self.rules.today.min(compatibility::MAX_DATE)
+                ),
+            );
+        }
+        let date = self.string(worker.get_compatibility_date(), &date_at)?;
+        // Without a date the flags are still worth checking.
+        let assumed = compatibility::MAX_DATE.to_string();
+        let checked = if has_date { date.as_str() } else { assumed.as_str() };
+        let resolved = compatibility::resolve(checked, &flags, self.rules.experimental);
+        let mut faulty = HashSet::new();
+        for error in resolved.as_ref().err().into_iter().flatten() {
+            let message = error.to_string();
+            match error {
+                CompatibilityError::InvalidDate(_) => {
+                    self.error_with_help(&date_at, message, "write it as YYYY-MM-DD");
+                }
+                CompatibilityError::BeyondMaximum(date) if *date > self.rules.today => {}
+                CompatibilityError::BeyondMaximum(_) => self.error(&date_at, message),
+                CompatibilityError::Unknown { index, name } => {
+                    faulty.insert(*index);
+                    let flag_at = flags_at.index(*index as u32);
+                    match nearest(name, compatibility::names()) {
+                        Some(meant) => self.error_with_help(&flag_at, message, format!("did you mean `{meant}`?")),
+                        None => self.error(&flag_at, message),
+                    }
+                }
+                CompatibilityError::Repeated { index, .. }
+                | CompatibilityError::Contradiction { index, .. }
+                | CompatibilityError::Experimental { index, .. } => {
+                    faulty.insert(*index);
+                    self.error(&flags_at.index(*index as u32), message);
+                }
+            }
+        }
+        let mut missing = false;
+        for (index, what) in compatibility::missing(&flags).filter(|(index, _)| !faulty.contains(index)) {
+            missing = true;
+            self.error_with_help(
+                &flags_at.index(index as u32),
+                format!("The compatibility flag {} is not implemented: what is missing: {what}.", flags[index]),
+                "docs/compatibility.md says for every flag what it does here",
+            );
+        }
+        if has_date
+            && let Some(day) = Date::parse(&date)
+            && day > self.rules.today
+        {
+            self.error(
+                &date_at,
+                format!(
+                    "Can't set compatibility date in the future: \"{day}\". Today's date (UTC) is \"{}\".",
+                    self.rules.today
+                ),
+            );
+            return None;
+        }
+        if !has_date || missing {
+            return None;
+        }
+        Some((date, flags, resolved.ok()?))
+    }
+}
