@@ -1,11 +1,10 @@
 //! The same bytes through the npm `workerd` binary and through ours. What differs is listed with a reason in
-//! `tests/differential/expected-differences.json`; an entry that no longer differs fails the test too.
+//! `tests/expected-differences.json`; an entry that no longer differs fails the test too.
 
 mod differential {
     mod applications;
     mod compatibility;
     mod console;
-    mod expectations;
     mod modules;
     mod probes;
     mod start_up;

@@ -5,7 +5,7 @@ use std::path::Path;
 use bulkhead_test_support::http::{Connection, Response};
 use bulkhead_test_support::{Runtime, Server, Setup, tools};
 
-use super::expectations::{Observation, check};
+use bulkhead_test_support::expectations::{Observation, check};
 
 type Request<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
 

@@ -2,7 +2,7 @@
 
 use bulkhead_test_support::{Runtime, Server, Setup, http, runtime};
 
-use super::expectations::{Observation, check};
+use bulkhead_test_support::expectations::{Observation, check};
 
 const WORKER: &str = r#"
 const says = {

@@ -2,7 +2,7 @@
 
 use bulkhead_test_support::{Runtime, Setup, http};
 
-use super::expectations::{Observation, check};
+use bulkhead_test_support::expectations::{Observation, check};
 
 /// Name, kind and content.
 type Module = (&'static str, &'static str, &'static str);

@@ -5,7 +5,10 @@ use std::fs;
 use bulkhead_test_support::http::Connection;
 use bulkhead_test_support::{Runtime, Server, Setup, tools};
 
-use super::expectations::{Observation, check};
+use bulkhead_test_support::expectations::{Observation, check};
+
+/// Long lists of small questions, which are asked on one date only.
+pub(super) const ON_ONE_DATE: &[&str] = &["fetch_expressions", "web_api"];
 
 macro_rules! cases {
     ($($name:ident),* $(,)?) => {
@@ -22,6 +25,7 @@ cases!(
     compression,
     crypto,
     events,
+    fetch_expressions,
     form_data_blob,
     global_scope,
     headers,
@@ -41,6 +45,7 @@ cases!(
     url,
     url_search_params,
     used_bodies,
+    web_api,
     webassembly,
     writable_stream,
 );

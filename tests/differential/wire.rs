@@ -9,7 +9,7 @@ use bulkhead_test_support::http::{Connection, Response};
 use bulkhead_test_support::{Runtime, Server, Setup, runtime::wait_until};
 
 use super::applications::describe;
-use super::expectations::{Observation, check};
+use bulkhead_test_support::expectations::{Observation, check};
 
 const WORKER: &str = r#"
 const bytes = (text) => new TextEncoder().encode(text);

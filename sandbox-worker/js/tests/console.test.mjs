@@ -6,8 +6,6 @@ import { load, scope } from "./load.mjs";
 const corpus = JSON.parse(readFileSync(new URL("./data/console-corpus.json", import.meta.url), "utf8"));
 // What Node.js cannot show to a script: these need the hooks of native code, and the isolate's own test runs them.
 const needsNative = /Proxy|Promise\.(resolve|reject)|Promise\(|\.keys\(\)|\.entries\(\)|\.values\(\)|TextEncoder/;
-// Differences on purpose, with the reason.
-const different = new Map(JSON.parse(readFileSync(new URL("./data/console-differences.json", import.meta.url), "utf8")));
 
 const { internal, evaluate } = scope();
 for (const { expression, text } of corpus) {
@@ -18,8 +16,7 @@ for (const { expression, text } of corpus) {
     evaluate(`console.log(${wrap ? `(${expression})` : expression})`);
     const [[level, ours]] = internal.logs;
     assert.equal(level, "log");
-    if (different.has(expression)) assert.notEqual(ours, text, "no longer a difference: remove it from the list");
-    else assert.equal(ours, text);
+    assert.equal(ours, text);
   });
 }
 

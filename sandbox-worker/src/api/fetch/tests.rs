@@ -1,7 +1,6 @@
-//! `Headers`, `Body`, `Request` and `Response` from the outside: against what the reference was seen to do, and on the
-//! wire.
+//! `Headers`, `Body`, `Request` and `Response` on the wire. Beside the reference they are in `tests/differential/`.
 
-use std::{cell::RefCell, collections::HashMap, future::poll_fn, io::Read as _, pin::Pin, rc::Rc, task::Poll};
+use std::{cell::RefCell, future::poll_fn, io::Read as _, pin::Pin, rc::Rc, task::Poll};
 
 use bulkhead_ipc::worker_capnp::{byte_source, header, http_request, http_response};
 use capnp::message::HeapAllocator;
@@ -14,10 +13,6 @@ use crate::{
     isolate::{Isolate, describe},
     testing::with_isolate,
 };
-
-const OBSERVED: &str = include_str!("../../../tests/fetch/observed.jsonl");
-const DIFFERENT: &str = include_str!("../../../tests/fetch/different.jsonl");
-const SHOW: &str = include_str!("../../../tests/fetch/show.js");
 
 /// A message that may hold capabilities.
 type Message = ImbuedMessageBuilder<HeapAllocator>;
@@ -87,41 +82,6 @@ async fn begin(isolate: Rc<Isolate>, message: &mut Message) -> Rc<Event> {
     };
     event.run(set).await;
     event
-}
-
-#[test]
-fn as_the_reference() {
-    let rows = |text: &str, columns: usize| -> Vec<Vec<String>> {
-        let parse = |line: &str| serde_json::from_str::<Vec<String>>(line).expect("a row is an array of texts");
-        let rows: Vec<_> = text.lines().map(parse).collect();
-        assert!(rows.iter().all(|row| row.len() == columns), "each row has {columns} columns");
-        rows
-    };
-    let mut different: HashMap<String, String> =
-        rows(DIFFERENT, 3).into_iter().map(|mut row| (row.swap_remove(0), row.swap_remove(1))).collect();
-    let mut failures = Vec::new();
-    with_isolate(async |isolate| {
-        let mut message = message("GET", |builder| builder.init_body().set_none(()));
-        let event = begin(isolate, &mut message).await;
-        let promise = event.run(|scope| start(scope, &format!("{SHOW}; Promise.resolve('')"))).await;
-        settle(&event, promise).await;
-        for row in rows(OBSERVED, 2) {
-            let [script, observed] = &row[..] else { unreachable!("the columns were counted") };
-            let source = format!("'use strict'; observe(async (request, ctx) => ({script}), request, ctx)");
-            let promise = event.run(|scope| start(scope, &source)).await;
-            let ours = settle(&event, promise).await;
-            let expected = different.remove(script);
-            if expected.as_ref().is_some_and(|expected| expected == observed) {
-                failures.push(format!("{script}\n  is listed as different, but expects what the reference gives"));
-            }
-            let expected = expected.as_ref().unwrap_or(observed);
-            if ours != *expected {
-                failures.push(format!("{script}\n  expected {expected}\n  got      {ours}"));
-            }
-        }
-    });
-    assert!(different.is_empty(), "no row of observed.jsonl has these scripts: {different:?}");
-    assert!(failures.is_empty(), "{} rows differ:\n{}", failures.len(), failures.join("\n"));
 }
 
 /// A body at the supervisor's side: chunks, then the end or a failure.
