@@ -2,6 +2,8 @@
 //!
 //! Options, their values and their errors follow the reference, so that programs which start it can start this. What does
 //! not exist yet is still understood, and refused by name.
+//!
+//! This is the top floor: it puts the others together, and none of them knows it.
 
 mod args;
 pub mod check_sandbox;

@@ -9,6 +9,7 @@
 //! - `validate` knows what a configuration means and nothing about text: it reads a message, and finds where a value was
 //!   written through `position`.
 //! - `diagnostics` collects what is wrong, all of it, and points into the source.
+//! - Nothing here knows the rest of the program: a configuration is checked without a process, a socket or a clock.
 //! - `limits` is how much a configuration may ask for, `policy` how much its workers may use.
 
 mod diagnostics;

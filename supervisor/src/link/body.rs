@@ -25,7 +25,7 @@ use tokio::{
     time::Sleep,
 };
 
-use super::{Link, Place, Ticket, Work};
+use super::{Link, Place, Ticket, Work, busy::Busy};
 use crate::{
     body::{Body, BodyError, PullSource, next_chunk},
     text::quote,
@@ -113,7 +113,7 @@ pub async fn collect_ready(body: &mut Body, limit: usize) -> Ready {
 /// A request body that a worker pulls.
 pub struct BodySource {
     state: RefCell<SourceState>,
-    busy: Cell<bool>,
+    busy: Busy,
     too_long: Notify,
     connection: Handle,
     work: Arc<Work>,
@@ -152,7 +152,7 @@ impl BodySource {
     }
 
     fn with(state: SourceState, ticket: &Ticket) -> Rc<Self> {
-        let (state, busy, too_long) = (RefCell::new(state), Cell::new(false), Notify::new());
+        let (state, busy, too_long) = (RefCell::new(state), Busy::default(), Notify::new());
         let (connection, work) = (ticket.link().connection.clone(), ticket.link().work().clone());
         let (begun, kept, alive) = (Cell::new(false), Cell::new(false), RefCell::new(None));
         Rc::new(Self { state, busy, too_long, connection, work, _place: ticket.place().clone(), begun, kept, alive })
@@ -254,14 +254,6 @@ impl BodySource {
     }
 }
 
-struct Busy<'a>(&'a Cell<bool>);
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
-}
-
 impl byte_source::Server for BodySource {
     async fn pull(
         self: Rc<Self>,
@@ -270,12 +262,12 @@ impl byte_source::Server for BodySource {
     ) -> Result<(), capnp::Error> {
         let limit = params.get()?.get_max_bytes().min(MAX_CHUNK) as usize;
         drop(params);
-        if limit == 0 || self.busy.replace(true) {
+        let busy = (limit != 0).then(|| self.busy.enter()).flatten();
+        let Some(_busy) = busy else {
             let what = "it pulled nothing, or twice at once";
             self.connection.violation(what);
             return Err(capnp::Error::failed(what.to_owned()));
-        }
-        let _busy = Busy(&self.busy);
+        };
         self.begun.set(true);
         // Bytes that the worker does not read must not pile up here, and bytes that do not come keep no room from others.
         std::future::poll_fn(|cx| self.poll_ready(cx)).await;

@@ -1,16 +1,13 @@
 //! The `Host` capability: what a bound worker process may ask of the supervisor.
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    time::Instant,
-};
+use std::{cell::RefCell, rc::Rc, time::Instant};
 
 use bulkhead_ipc::{
     transport::{Bucket, Handle, MESSAGES_FOR_A_CALL},
     worker_capnp::{Limit, host, log_entry},
 };
 
+use super::busy::Busy;
 use crate::{
     log::{Entry, Log, Stream},
     text::quote,
@@ -38,9 +35,9 @@ pub struct Host {
     name: String,
     /// Printed before each line, to tell workers apart; `None` prints like the reference.
     prefix: Option<String>,
-    busy: Cell<bool>,
+    busy: Busy,
     rate: Option<RefCell<Bucket>>,
-    exceeding: Cell<bool>,
+    exceeding: Busy,
     on_exceeded: Box<dyn Fn(Limit)>,
     connection: Rc<std::cell::OnceCell<Handle>>,
 }
@@ -58,7 +55,7 @@ impl Host {
     ) -> Self {
         let per_second = u64::from(bytes_per_second);
         let rate = (per_second != 0).then(|| RefCell::new(Bucket::new(per_second * LOG_BURST_SECONDS, per_second)));
-        let (busy, exceeding) = (Cell::new(false), Cell::new(false));
+        let (busy, exceeding) = (Busy::default(), Busy::default());
         Self { log, name: quote(name), prefix, busy, rate, exceeding, on_exceeded, connection }
     }
 
@@ -102,20 +99,11 @@ impl Host {
     }
 }
 
-struct Busy<'a>(&'a Cell<bool>);
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
-}
-
 impl host::Server for Host {
     async fn log(self: Rc<Self>, params: host::LogParams, _: host::LogResults) -> Result<(), capnp::Error> {
-        if self.busy.replace(true) {
+        let Some(_busy) = self.busy.enter() else {
             return Err(self.violation("it logged again before the last call had returned"));
-        }
-        let _busy = Busy(&self.busy);
+        };
         let entries = self.entries(&params).map_err(|what| self.violation(&what))?;
         // What is kept while waiting is the entries, once.
         drop(params);
@@ -141,10 +129,9 @@ impl host::Server for Host {
         params: host::ExceededParams,
         _: host::ExceededResults,
     ) -> Result<(), capnp::Error> {
-        if self.exceeding.replace(true) {
+        let Some(_exceeding) = self.exceeding.enter() else {
             return Err(self.violation("it exceeded a limit again before the last call had returned"));
-        }
-        let _exceeding = Busy(&self.exceeding);
+        };
         let limit = params.get().and_then(|params| Ok(params.get_limit()?));
         let limit = limit.map_err(|_| self.violation("it exceeded an unknown limit"))?;
         // Others run first, so that two calls at once meet.

@@ -5,6 +5,7 @@
 //! process. Nothing that a peer controls grows without a bound.
 
 pub mod body;
+mod busy;
 pub mod host;
 mod places;
 mod work;

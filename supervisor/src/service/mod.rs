@@ -3,6 +3,9 @@
 //! [`Service`] is one trait for every kind, so that a socket, a binding and a service in front of another are the same
 //! thing. A service value belongs to one shard: it is neither `Send` nor `Sync`, and a request stays on the shard that
 //! accepted it.
+//!
+//! The trait knows bodies and nothing else of this program: neither processes nor sockets. A kind of service has a file of its
+//! own, and `graph` alone knows all of them.
 
 pub mod graph;
 pub mod worker;

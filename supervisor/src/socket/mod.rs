@@ -2,6 +2,9 @@
 //!
 //! [`BoundSocket`] is an address that has been bound for all shards, [`HttpSocket`] what is spoken there on one shard, and
 //! [`serve`] joins them until a shutdown.
+//!
+//! A socket knows services and no processes: what a client sees follows from the kind of an error alone. All that a client
+//! controls has a bound (`limits`).
 
 mod address;
 mod client;

@@ -177,8 +177,7 @@ fn read_failure(
     let message = failure.get_message()?;
     let message: String = String::from_utf8_lossy(message.as_bytes()).chars().take(MAX_FAILURE).collect();
     let text = match failure.get_kind()? {
-        event_failure::Kind::Exception | event_failure::Kind::PassThrough => message,
-        event_failure::Kind::NoHandler => "Error: Handler does not export a fetch() function.".to_owned(),
+        event_failure::Kind::Exception | event_failure::Kind::PassThrough | event_failure::Kind::NoHandler => message,
         event_failure::Kind::Hung => {
             "Error: The Workers runtime canceled this request because it detected that your Worker's code had hung and \
              would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
