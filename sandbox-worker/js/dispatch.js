@@ -1,7 +1,9 @@
 // How native code delivers events to service-worker listeners, and rejections that nobody handled.
 (function (internal) {
   "use strict";
-  const { dispatchTrusted, newFetchEvent, newPromiseRejectionEvent, listens, reportError } = internal;
+  const {
+    dispatchTrusted, newFetchEvent, newScheduledEvent, newPromiseRejectionEvent, listens, reportError,
+  } = internal;
   const globalObject = globalThis;
 
   return {
@@ -23,6 +25,12 @@
       });
       dispatchTrusted(globalObject, event);
       return answer;
+    },
+
+    /** Delivers the event of a run of a schedule. */
+    dispatchScheduled(controller, ctx) {
+      const event = newScheduledEvent({ __proto__: null, controller, waitUntil: (promise) => ctx.waitUntil(promise) });
+      dispatchTrusted(globalObject, event);
     },
 
     /** Delivers an unhandled rejection (HTML, "notify about rejected promises"); whether a listener prevented the log. */

@@ -2,8 +2,8 @@
 (function (internal) {
   "use strict";
   const {
-    isObject, illegalConstructor, illegalInvocation, notOfType, constructorNotOfType, fieldNotOfType, toDOMString,
-    toUSVString, shape,
+    defineProperty, isObject, illegalConstructor, illegalInvocation, notOfType, constructorNotOfType, fieldNotOfType,
+    toDOMString, toUSVString, shape,
   } = internal.primordials;
   const { Event } = internal.globals;
 
@@ -184,10 +184,10 @@
   let hooksOf;
   class ExtendableEvent extends Event {
     #hooks;
-    constructor(type) {
+    constructor(type, cancelable = true) {
       if (!making) throw illegalConstructor();
       making = false;
-      super(type, { __proto__: null, cancelable: true });
+      super(type, { __proto__: null, cancelable });
       this.#hooks = pendingHooks;
       pendingHooks = undefined;
     }
@@ -234,6 +234,32 @@
       pendingHooks = hooks;
       return new FetchEvent("fetch");
     });
+
+  class ScheduledEvent extends ExtendableEvent {
+    #isScheduled = true;
+    constructor(type) {
+      if (!making) throw illegalConstructor();
+      const { controller } = pendingHooks;
+      super(type, false);
+      const attribute = (name, value) =>
+        defineProperty(this, name, { __proto__: null, value, enumerable: true, configurable: true });
+      attribute("cron", controller.cron);
+      attribute("scheduledTime", controller.scheduledTime);
+      attribute("actorState", undefined);
+    }
+    noRetry() {
+      if (!(#isScheduled in this)) throw illegalInvocation();
+      hooksOf(this).controller.noRetry();
+    }
+  }
+  shape(ScheduledEvent, "ScheduledEvent", 0);
+
+  /** `hooks`: { controller, waitUntil(promise) }; `controller` is native code's, with an own noRetry. */
+  const newScheduledEvent = (hooks) =>
+    make(() => {
+      pendingHooks = hooks;
+      return new ScheduledEvent("scheduled");
+    });
   const newPromiseRejectionEvent = (type, promise, reason, cancelable) =>
     new PromiseRejectionEvent(type, { __proto__: null, promise, reason, cancelable });
 
@@ -241,10 +267,11 @@
   globals.CustomEvent = CustomEvent;
   globals.ExtendableEvent = ExtendableEvent;
   globals.FetchEvent = FetchEvent;
+  globals.ScheduledEvent = ScheduledEvent;
   globals.PromiseRejectionEvent = PromiseRejectionEvent;
   globals.MessageEvent = MessageEvent;
   globals.CloseEvent = CloseEvent;
   globals.ErrorEvent = ErrorEvent;
 
-  return { newFetchEvent, newPromiseRejectionEvent };
+  return { newFetchEvent, newScheduledEvent, newPromiseRejectionEvent };
 })

@@ -47,9 +47,9 @@ impl wire::worker_control::Server for Control {
                 for (entrypoint, index) in worker.entrypoints.iter().zip(0..) {
                     let mut builder = list.reborrow().get(index);
                     builder.set_name(entrypoint.name.as_str());
-                    let mut handlers = builder.init_handlers(entrypoint.handlers.len() as u32);
+                    let mut handlers = builder.init_handlers(entrypoint.handlers.iter().count() as u32);
                     for (handler, index) in entrypoint.handlers.iter().zip(0..) {
-                        handlers.set(index, handler.as_str());
+                        handlers.set(index, handler.name());
                     }
                 }
                 let first = process.worker.set(Rc::new(worker)).is_ok();

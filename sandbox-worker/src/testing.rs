@@ -9,8 +9,10 @@ use std::{
 
 use bulkhead_ipc::{
     compatibility,
+    scheduled::Scheduled,
     worker_capnp::{
-        byte_source, event_dispatcher, event_failure, fetch_outcome, host, http_response, limits, worker_control,
+        byte_source, event_dispatcher, event_failure, fetch_outcome, host, http_response, limits, scheduled_outcome,
+        worker_bundle, worker_control,
     },
 };
 
@@ -52,10 +54,22 @@ pub fn with_isolate<R>(body: impl AsyncFnOnce(Rc<Isolate>) -> R) -> R {
 pub enum Outcome {
     /// The status, and the body: what came of it, and whether it came to its end.
     Response(u16, String, bool),
+    /// It came to its end, and there is nothing more to say.
+    Done,
     /// It failed in another way.
     Failure(event_failure::Kind, String),
     /// A limit ended it.
     Exceeded(Limit, String),
+}
+
+impl Outcome {
+    fn of(failure: event_failure::Reader<'_>) -> Self {
+        let message = failure.get_message().expect("a message").to_string().expect("text");
+        match failure.get_kind().expect("a kind") {
+            event_failure::Kind::Exceeded => Outcome::Exceeded(failure.get_limit().expect("a limit"), message),
+            kind => Outcome::Failure(kind, message),
+        }
+    }
 }
 
 /// What a worker told its supervisor.
@@ -128,15 +142,22 @@ impl Served {
                 let (body, whole) = read_body(response).await;
                 Outcome::Response(response.get_status(), body, whole)
             }
-            fetch_outcome::Failure(failure) => {
-                let failure = failure.expect("a failure");
-                let message = failure.get_message().expect("a message").to_string().expect("text");
-                match failure.get_kind().expect("a kind") {
-                    event_failure::Kind::Exceeded => Outcome::Exceeded(failure.get_limit().expect("a limit"), message),
-                    kind => Outcome::Failure(kind, message),
-                }
-            }
+            fetch_outcome::Failure(failure) => Outcome::of(failure.expect("a failure")),
         }
+    }
+
+    /// Sends a run of a schedule; whether the handler said that it is not to be retried, and how it came out.
+    pub async fn scheduled(&self, time: f64, cron: &str) -> (bool, Outcome) {
+        let mut request = self.dispatcher.scheduled_request();
+        Scheduled::new(time, cron.to_owned()).expect("the run is within the bounds").write(request.get());
+        request.get().set_event(self.number.replace(self.number.get() + 1));
+        let response = request.send().promise.await.expect("the call is answered");
+        let outcome = response.get().and_then(|results| results.get_outcome()).expect("an outcome");
+        let came_out = match outcome.which().expect("an outcome") {
+            scheduled_outcome::Done(()) => Outcome::Done,
+            scheduled_outcome::Failure(failure) => Outcome::of(failure.expect("a failure")),
+        };
+        (outcome.get_no_retry(), came_out)
     }
 
     /// Waits until no event is active and what the worker tells has come.
@@ -191,6 +212,33 @@ pub fn serve<R>(
     set_limits: impl FnOnce(limits::Builder<'_>),
     body: impl AsyncFnOnce(Served) -> R,
 ) -> Result<R, (String, Rc<Told>)> {
+    let set = |mut bundle: worker_bundle::Builder<'_>| {
+        let mut list = bundle.reborrow().init_compatibility_flags(flags.len() as u32);
+        for (flag, index) in flags.iter().zip(0..) {
+            list.set(index, *flag);
+        }
+        let mut main = bundle.reborrow().init_source().init_modules(1).get(0);
+        main.set_name("main");
+        main.set_es_module(module);
+        set_limits(bundle.init_limits());
+    };
+    serve_bundle(heap_bytes, set, body)
+}
+
+/// As [`serve`], with a script in the service-worker syntax and no limits.
+///
+/// # Errors
+///
+/// Why the worker did not start.
+pub fn serve_script<R>(script: &str, body: impl AsyncFnOnce(Served) -> R) -> Result<R, (String, Rc<Told>)> {
+    serve_bundle(0, |mut bundle| bundle.reborrow().init_source().set_service_worker_script(script), body)
+}
+
+fn serve_bundle<R>(
+    heap_bytes: usize,
+    set: impl FnOnce(worker_bundle::Builder<'_>),
+    body: impl AsyncFnOnce(Served) -> R,
+) -> Result<R, (String, Rc<Told>)> {
     let _guard = lock();
     platform::initialize(&["--expose-gc".to_owned()]);
     jsg::set_buffer_limit(usize::MAX);
@@ -209,14 +257,7 @@ pub fn serve<R>(
         bundle.set_service("test");
         bundle.set_compatibility_date("2026-11-01");
         bundle.set_experimental(true);
-        let mut list = bundle.reborrow().init_compatibility_flags(flags.len() as u32);
-        for (flag, index) in flags.iter().zip(0..) {
-            list.set(index, *flag);
-        }
-        let mut main = bundle.reborrow().init_source().init_modules(1).get(0);
-        main.set_name("main");
-        main.set_es_module(module);
-        set_limits(bundle.init_limits());
+        set(bundle);
         let bound = bind.send().promise.await.expect("the process can be bound");
         let outcome = bound.get().and_then(|results| results.get_outcome()).expect("an outcome");
         if let Ok(bulkhead_ipc::worker_capnp::bind_outcome::Error(error)) = outcome.which() {

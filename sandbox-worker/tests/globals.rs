@@ -15,7 +15,6 @@ const MISSING: &[&str] = &[
     "HTMLRewriter",
     "MessageChannel",
     "MessagePort",
-    "ScheduledEvent",
     "TailEvent",
     "TraceEvent",
     "URLPattern",

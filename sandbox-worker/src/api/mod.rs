@@ -13,6 +13,7 @@ mod hooks;
 mod idl;
 mod ordering;
 mod performance;
+pub mod scheduled;
 mod streams;
 mod structured_clone;
 mod timers;

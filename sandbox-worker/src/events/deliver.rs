@@ -9,12 +9,12 @@ use bulkhead_ipc::{
 use futures::future::{Either, select};
 use tokio::sync::oneshot;
 
-use super::{Delivery, drive, settled};
+use super::{Delivery, Failure, Kind, Progress, drive, settled};
 use crate::{
     api,
     io::{Event, HUNG, JsFuture, Outlet, js_future},
     isolate::{describe, script, watch},
-    limits::{self, Limit},
+    limits::Limit,
     log::{Level, Source},
     process::Process,
     worker::{Entrypoint, Target, Worker},
@@ -28,7 +28,7 @@ pub(crate) struct Dispatcher {
     /// `None`: the module has no export of that name. That is tolerated until an event comes.
     entrypoint: Option<Rc<Entrypoint>>,
     props_json: String,
-    /// The events whose handlers have not answered yet, by their numbers, and how to cancel them.
+    /// The events that have not been answered yet, by their numbers, and how to cancel them.
     waiting: RefCell<HashMap<u64, oneshot::Sender<()>>>,
 }
 
@@ -44,70 +44,33 @@ impl Drop for Cancellable<'_> {
 /// Longest text about a failure, in bytes: a script can throw a message of any length.
 const MAX_FAILURE_TEXT: usize = 8 * 1024;
 
-/// What a failure of this kind is to the supervisor.
-fn failure_kind(event: &Event, kind: event_failure::Kind) -> event_failure::Kind {
-    if event.passes_through() { event_failure::Kind::PassThrough } else { kind }
-}
-
-/// How far the handler came when it was called.
-pub(super) enum Progress {
-    /// The reply is complete. A body that is still to be pulled keeps the event alive.
-    Done(Option<crate::streams::StreamingBody>),
-    /// The handler's promise is pending.
-    Pending(JsFuture),
-    Failed(event_failure::Kind, String),
-    Exceeded(Limit),
+/// What an exception means for the event.
+///
+/// The supervisor writes it to its log: it knows which event failed, and bounds how often that is said.
+pub(super) fn threw<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> Failure {
+    if let Some(limit) = watch::breach() {
+        return Failure::Exceeded(limit);
+    }
+    let mut text = describe(scope, exception).text();
+    text.truncate(text.floor_char_boundary(MAX_FAILURE_TEXT));
+    Failure::Told(event_failure::Kind::Exception, text)
 }
 
 impl wire::event_dispatcher::Server for Dispatcher {
     async fn fetch(
         self: Rc<Self>,
         params: wire::event_dispatcher::FetchParams,
-        mut results: wire::event_dispatcher::FetchResults,
+        results: wire::event_dispatcher::FetchResults,
     ) -> Result<(), capnp::Error> {
-        let number = params.get()?.get_event();
-        let request = params.get()?.get_request()?;
-        let is_head = request.get_method()?.as_bytes() == b"HEAD";
-        if self.worker.isolate.is_exhausted() {
-            set_exceeded(results.get(), Limit::Memory);
-            return Ok(());
-        }
-        if self.process.active.get() >= MAX_LIVE_EVENTS as usize {
-            let mut failure = results.get().init_outcome().init_failure();
-            failure.set_kind(event_failure::Kind::Busy);
-            return Ok(());
-        }
-        let delivery = Delivery::new(&self.process, &self.worker, self.outlet.clone());
-        let event = &delivery.event;
-        let mut progress = event.run(|scope| self.deliver(scope, event, request, is_head, &mut results)).await?;
-        drop(params);
-        if let Some(limit) = event.breach() {
-            progress = Progress::Exceeded(limit);
-        }
-        if let Progress::Pending(promise) = progress {
-            let (sender, cancelled) = oneshot::channel();
-            self.waiting.borrow_mut().insert(number, sender);
-            let _cancellable = Cancellable(&self, number);
-            let answered = pin!(self.wait(&delivery, promise, is_head, &mut results));
-            progress = match select(answered, cancelled).await {
-                Either::Left((progress, _)) => progress?,
-                Either::Right(_) => return Err(capnp::Error::failed("the event was cancelled".into())),
-            };
-        }
-        match progress {
-            Progress::Done(body) => delivery.finish(body),
-            Progress::Exceeded(limit) => {
-                event.end(limit);
-                set_exceeded(results.get(), limit);
-            }
-            Progress::Failed(kind, message) => {
-                let mut failure = results.get().init_outcome().init_failure();
-                failure.set_kind(kind);
-                failure.set_message(message.as_str());
-            }
-            Progress::Pending(_) => unreachable!("`wait` ends with a response or a failure"),
-        }
-        Ok(())
+        self.take_fetch(params, results).await
+    }
+
+    async fn scheduled(
+        self: Rc<Self>,
+        params: wire::event_dispatcher::ScheduledParams,
+        results: wire::event_dispatcher::ScheduledResults,
+    ) -> Result<(), capnp::Error> {
+        self.take_scheduled(params, results).await
     }
 
     async fn cancel(
@@ -123,13 +86,8 @@ impl wire::event_dispatcher::Server for Dispatcher {
     }
 }
 
-/// The reply for an event that was ended by a limit.
-fn set_exceeded(results: wire::event_dispatcher::fetch_results::Builder<'_>, limit: Limit) {
-    let mut failure = results.init_outcome().init_failure();
-    failure.set_kind(event_failure::Kind::Exceeded);
-    failure.set_limit(limit);
-    failure.set_message(limits::text(limit));
-}
+/// What came of the handler. A failure has no delivery where no event was begun.
+pub(super) type Delivered<R> = Result<(Delivery, R), (Option<Delivery>, Failure)>;
 
 impl Dispatcher {
     pub(crate) fn new(
@@ -142,42 +100,79 @@ impl Dispatcher {
         Dispatcher { process, outlet, worker, entrypoint, props_json, waiting: RefCell::default() }
     }
 
+    /// Begins an event, has its handler called, and waits until that has come to something.
+    ///
+    /// # Errors
+    ///
+    /// The message is malformed, or the event was cancelled: there is nobody to tell what came of it.
+    pub(super) async fn deliver<K: Kind>(
+        &self,
+        number: u64,
+        kind: &mut K,
+    ) -> Result<Delivered<K::Reply>, capnp::Error> {
+        if self.worker.isolate.is_exhausted() {
+            return Ok(Err((None, Failure::Exceeded(Limit::Memory))));
+        }
+        if self.process.active.get() >= MAX_LIVE_EVENTS as usize {
+            return Ok(Err((None, Failure::Told(event_failure::Kind::Busy, String::new()))));
+        }
+        let delivery = Delivery::new(&self.process, &self.worker, self.outlet.clone());
+        let event = &delivery.event;
+        let mut progress = event.run(|scope| self.call(scope, event, kind)).await?;
+        if let Some(limit) = event.breach() {
+            progress = Progress::Failed(Failure::Exceeded(limit));
+        }
+        if let Progress::Pending(promise) = progress {
+            progress = self.cancellable(number, self.wait(&delivery, promise, kind)).await?;
+        }
+        Ok(match progress {
+            Progress::Done(reply) => Ok((delivery, reply)),
+            Progress::Failed(failure) => {
+                if let Failure::Exceeded(limit) = failure {
+                    event.end(limit);
+                }
+                Err((Some(delivery), failure))
+            }
+            Progress::Pending(_) => unreachable!("`wait` ends with a reply or a failure"),
+        })
+    }
+
+    /// Waits for `future`, unless the event of this number is cancelled before.
+    pub(super) async fn cancellable<T>(&self, number: u64, future: impl Future<Output = T>) -> Result<T, capnp::Error> {
+        let (sender, cancelled) = oneshot::channel();
+        self.waiting.borrow_mut().insert(number, sender);
+        let _cancellable = Cancellable(self, number);
+        match select(pin!(future), cancelled).await {
+            Either::Left((value, _)) => Ok(value),
+            Either::Right(_) => Err(capnp::Error::failed("the event was cancelled".into())),
+        }
+    }
+
     /// Calls the handler.
-    fn deliver<'s>(
+    fn call<'s, K: Kind>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
         event: &Rc<Event>,
-        request: wire::http_request::Reader<'_>,
-        is_head: bool,
-        results: &mut wire::event_dispatcher::FetchResults,
-    ) -> Result<Progress, capnp::Error> {
+        kind: &mut K,
+    ) -> Result<Progress<K::Reply>, capnp::Error> {
         v8::tc_scope!(let scope, scope);
-        let handler =
-            self.entrypoint.as_ref().filter(|entrypoint| entrypoint.handlers.iter().any(|name| name == "fetch"));
-        let Some(entrypoint) = handler else {
-            if self.entrypoint.as_ref().is_none_or(|entrypoint| !entrypoint.complained.replace(true)) {
-                let text = "Received a FetchEvent but we lack a handler for FetchEvents. Did you remember to export a \
-                            fetch() function?";
-                self.process.logger.write(Level::Error, Source::Runtime, text);
-            }
-            let message = "Error: Handler does not export a fetch() function.".to_owned();
-            return Ok(Progress::Failed(event_failure::Kind::NoHandler, message));
+        let Some(entrypoint) = self.entrypoint.as_ref().filter(|entrypoint| entrypoint.handlers.contains(K::HANDLER))
+        else {
+            return Ok(Progress::Failed(self.lacks::<K>()));
         };
-        let called = api::fetch::wire::from_wire(scope, event.context(), request)?.and_then(|request| {
+        let called = kind.argument(scope, event)?.and_then(|argument| {
             let ctx = api::execution_context::execution_context(scope, event.context(), &self.props_json)?;
             let returned = match &entrypoint.target {
                 Target::Object(object) => {
                     let object = v8::Local::new(scope, object);
-                    let key = jsg::string(scope, "fetch");
+                    let key = jsg::string(scope, K::HANDLER.name());
                     let function = object.get(scope, key.into()).ok_or(jsg::Error::Pending)?;
                     let function = v8::Local::<v8::Function>::try_from(function)
-                        .map_err(|_| jsg::Error::type_error("Handler does not export a fetch() function."))?;
+                        .map_err(|_| jsg::Error::type_error(no_function::<K>()))?;
                     let env = v8::Local::new(scope, &self.worker.env);
-                    function.call(scope, object.into(), &[request.into(), env.into(), ctx.into()])
+                    function.call(scope, object.into(), &[argument.into(), env.into(), ctx.into()])
                 }
-                Target::Listeners => {
-                    script::call(scope, |script| &script.dispatch_fetch, &[request.into(), ctx.into()]).ok()
-                }
+                Target::Listeners => script::call(scope, K::LISTENERS, &[argument.into(), ctx.into()]).ok(),
             };
             returned.ok_or(jsg::Error::Pending)
         });
@@ -188,21 +183,19 @@ impl Dispatcher {
                     jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
                     error => error.to_value(scope),
                 };
-                return Ok(self.threw(scope, event, exception));
+                return Ok(Progress::Failed(threw(scope, exception)));
             }
         };
         let promise = match v8::Local::<v8::Promise>::try_from(value) {
             Ok(promise) => promise,
-            Err(_) if !value.is_object() || api::fetch::response::is_response(scope, value) => {
-                return self.respond(scope, event, value, is_head, results);
-            }
+            Err(_) if !value.is_object() || K::is_reply(scope, value) => return Ok(kind.reply(scope, event, value)),
             // It may be thenable.
             Err(_) => {
                 let resolver =
                     v8::PromiseResolver::new(scope).filter(|resolver| resolver.resolve(scope, value).is_some());
                 let Some(resolver) = resolver else {
                     let exception = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
-                    return Ok(self.threw(scope, event, exception));
+                    return Ok(Progress::Failed(threw(scope, exception)));
                 };
                 resolver.get_promise(scope)
             }
@@ -210,69 +203,64 @@ impl Dispatcher {
         // Most handlers are done as soon as their microtasks are: no reaction needs to be made for those.
         self.worker.isolate.run_microtasks(scope);
         if let Some(limit) = watch::breach() {
-            return Ok(Progress::Exceeded(limit));
+            return Ok(Progress::Failed(Failure::Exceeded(limit)));
         }
-        match promise.state() {
+        Ok(match promise.state() {
             v8::PromiseState::Fulfilled => {
                 let value = promise.result(scope);
-                self.respond(scope, event, value, is_head, results)
+                kind.reply(scope, event, value)
             }
             v8::PromiseState::Rejected => {
                 promise.mark_as_handled();
                 self.worker.isolate.forget_rejection(scope, promise);
                 let reason = promise.result(scope);
-                Ok(self.threw(scope, event, reason))
+                Progress::Failed(threw(scope, reason))
             }
-            v8::PromiseState::Pending => Ok(Progress::Pending(js_future(scope, promise))),
+            v8::PromiseState::Pending => Progress::Pending(js_future(scope, promise)),
+        })
+    }
+
+    /// There is no handler, which is logged once.
+    fn lacks<K: Kind>(&self) -> Failure {
+        let first = self.entrypoint.as_ref().is_none_or(|entrypoint| {
+            let mut complained = entrypoint.complained.get();
+            let first = complained.insert(K::HANDLER);
+            entrypoint.complained.set(complained);
+            first
+        });
+        if first {
+            self.process.logger.write(Level::Error, Source::Runtime, K::MISSING);
         }
+        Failure::Told(event_failure::Kind::NoHandler, format!("Error: {}", no_function::<K>()))
     }
 
     /// Waits for the handler's promise, with the event's tasks and timers running.
-    async fn wait(
-        &self,
-        delivery: &Delivery,
-        promise: JsFuture,
-        is_head: bool,
-        results: &mut wire::event_dispatcher::FetchResults,
-    ) -> Result<Progress, capnp::Error> {
+    async fn wait<K: Kind>(&self, delivery: &Delivery, promise: JsFuture, kind: &mut K) -> Progress<K::Reply> {
         let event = &delivery.event;
         let settled = match drive(event, delivery.deadline(), settled(event, promise)).await {
             Ok(settled) => settled,
-            Err(limit) => return Ok(Progress::Exceeded(limit)),
+            Err(limit) => return Progress::Failed(Failure::Exceeded(limit)),
         };
         // Events that waited for the same thing are all done at once.
         let hold = event.context().hold();
-        let _room = self.outlet.room(self.worker.inline_body_bytes).await;
+        let _room = self.outlet.room(kind.reply_bytes(&self.worker)).await;
         drop(hold);
         let answer = |scope: &mut v8::PinScope<'_, '_>| match settled {
             Some(Ok(value)) => {
                 let value = v8::Local::new(scope, value);
-                self.respond(scope, event, value, is_head, results)
+                kind.reply(scope, event, value)
             }
             Some(Err(reason)) => {
                 let reason = v8::Local::new(scope, reason);
-                Ok(self.threw(scope, event, reason))
+                Progress::Failed(threw(scope, reason))
             }
-            None => Ok(Progress::Failed(failure_kind(event, event_failure::Kind::Hung), HUNG.into())),
+            None => Progress::Failed(Failure::Told(event_failure::Kind::Hung, HUNG.into())),
         };
-        let progress = event.run(answer).await?;
-        Ok(event.breach().map_or(progress, Progress::Exceeded))
+        let progress = event.run(answer).await;
+        event.breach().map_or(progress, |limit| Progress::Failed(Failure::Exceeded(limit)))
     }
+}
 
-    /// What an exception of the handler means for the event.
-    ///
-    /// The supervisor writes it to its log: it knows which request failed, and bounds how often that is said.
-    pub(super) fn threw<'s>(
-        &self,
-        scope: &mut v8::PinScope<'s, '_>,
-        event: &Event,
-        exception: v8::Local<'s, v8::Value>,
-    ) -> Progress {
-        if let Some(limit) = watch::breach() {
-            return Progress::Exceeded(limit);
-        }
-        let mut text = describe(scope, exception).text();
-        text.truncate(text.floor_char_boundary(MAX_FAILURE_TEXT));
-        Progress::Failed(failure_kind(event, event_failure::Kind::Exception), text)
-    }
+fn no_function<K: Kind>() -> String {
+    format!("Handler does not export a {}() function.", K::HANDLER.name())
 }

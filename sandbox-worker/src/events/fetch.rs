@@ -1,38 +1,104 @@
-//! `fetch`: the response that its handler gives.
+//! `fetch`: an HTTP request, and the response that its handler gives.
 
 use std::rc::Rc;
 
-use bulkhead_ipc::worker_capnp as wire;
-
-use super::deliver::{Dispatcher, Progress};
-use crate::{
-    api::{self, fetch::wire::Refused},
-    io::Event,
+use bulkhead_ipc::worker_capnp::{
+    event_dispatcher::{FetchParams, FetchResults},
+    event_failure,
 };
 
-impl Dispatcher {
-    /// Puts what the handler gave into the reply.
-    pub(super) fn respond<'s>(
-        &self,
+use super::{
+    Failure, Kind, Progress,
+    deliver::{Dispatcher, threw},
+};
+use crate::{
+    api::fetch::{
+        response::is_response,
+        wire::{Refused, from_wire, to_wire},
+    },
+    io::Event,
+    isolate::script::{Export, Script},
+    streams::StreamingBody,
+    worker::{Handler, Worker},
+};
+
+/// One request.
+struct Fetch<'a> {
+    /// Until it was read.
+    params: Option<FetchParams>,
+    is_head: bool,
+    results: &'a mut FetchResults,
+    /// Longest body that travels in the reply, in bytes.
+    inline_bytes: usize,
+}
+
+impl Kind for Fetch<'_> {
+    /// A body that is still to be pulled.
+    type Reply = Option<StreamingBody>;
+
+    const HANDLER: Handler = Handler::Fetch;
+    const LISTENERS: Export = |script: &Script| &script.dispatch_fetch;
+    const MISSING: &'static str = "Received a FetchEvent but we lack a handler for FetchEvents. Did you remember to export a \
+                                   fetch() function?";
+
+    fn argument<'s>(
+        &mut self,
+        scope: &mut v8::PinScope<'s, '_>,
+        event: &Rc<Event>,
+    ) -> Result<jsg::Result<v8::Local<'s, v8::Object>>, capnp::Error> {
+        let params = self.params.take().ok_or_else(|| capnp::Error::failed("the request was read before".into()))?;
+        from_wire(scope, event.context(), params.get()?.get_request()?)
+    }
+
+    fn is_reply<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {
+        is_response(scope, value)
+    }
+
+    fn reply_bytes(&self, worker: &Worker) -> usize {
+        worker.inline_body_bytes
+    }
+
+    fn reply<'s>(
+        &mut self,
         scope: &mut v8::PinScope<'s, '_>,
         event: &Rc<Event>,
         value: v8::Local<'s, v8::Value>,
-        is_head: bool,
-        results: &mut wire::event_dispatcher::FetchResults,
-    ) -> Result<Progress, capnp::Error> {
-        let limit = self.worker.inline_body_bytes;
-        let builder = results.get().init_outcome();
+    ) -> Progress<Self::Reply> {
         v8::tc_scope!(let scope, scope);
-        match api::fetch::wire::to_wire(scope, event, value, is_head, limit, builder.init_response()) {
-            Ok(body) => Ok(Progress::Done(body)),
-            Err(Refused::Exceeded(limit)) => Ok(Progress::Exceeded(limit)),
+        let builder = self.results.get().init_outcome().init_response();
+        match to_wire(scope, event, value, self.is_head, self.inline_bytes, builder) {
+            Ok(body) => Progress::Done(body),
+            Err(Refused::Exceeded(limit)) => Progress::Failed(Failure::Exceeded(limit)),
             Err(Refused::Threw(error)) => {
                 let exception = match error {
                     jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
                     error => error.to_value(scope),
                 };
-                Ok(self.threw(scope, event, exception))
+                Progress::Failed(threw(scope, exception))
             }
         }
+    }
+}
+
+impl Dispatcher {
+    pub(super) async fn take_fetch(&self, params: FetchParams, mut results: FetchResults) -> Result<(), capnp::Error> {
+        let number = params.get()?.get_event();
+        let is_head = params.get()?.get_request()?.get_method()?.as_bytes() == b"HEAD";
+        let inline_bytes = self.worker.inline_body_bytes;
+        let mut fetch = Fetch { params: Some(params), is_head, results: &mut results, inline_bytes };
+        let (delivery, mut failure) = match self.deliver(number, &mut fetch).await? {
+            Ok((delivery, body)) => {
+                delivery.finish(body);
+                return Ok(());
+            }
+            Err(failed) => failed,
+        };
+        if delivery.is_some_and(|delivery| delivery.event.passes_through())
+            && let Failure::Told(kind @ (event_failure::Kind::Exception | event_failure::Kind::Hung), _) = &mut failure
+        {
+            *kind = event_failure::Kind::PassThrough;
+        }
+        failure.write(results.get().init_outcome().init_failure());
+        Ok(())
     }
 }

@@ -1,22 +1,102 @@
 //! Events: what comes in, and how it is answered.
 //!
-//! The life of an event is written once, here and in [`deliver`]; a kind of event adds its arguments and its reply, in a file of
-//! its own. This room stands above `worker` and `api`, which know no event: only [`rpc`](crate::rpc) is above it.
+//! The life of an event is written once, here and in [`deliver`]; a kind of event adds its argument and its reply, in a file of its
+//! own. To add one: a file beside [`fetch`] and [`scheduled`] with a [`Kind`] and how its call is read and its reply written, a method
+//! of the wire in `deliver.rs`, and what its handler is given in `api`. `worker/handler.rs` names all kinds.
+//!
+//! Invariants:
+//!
+//! - `worker` and `api` know no event: only [`rpc`](crate::rpc) stands above this room.
+//! - An event is answered once, and what was given to `waitUntil` runs to its end whatever became of the answer.
+//! - Nothing of an event is left when its [`Delivery`] is dropped but what was given to `waitUntil`.
+//! - A handler that is done when its microtasks are is answered without another turn of the event loop.
 
 mod deliver;
 mod fetch;
+mod scheduled;
 
 use std::{pin::pin, rc::Rc, task::Poll, time::Duration};
 
+use bulkhead_ipc::worker_capnp::event_failure;
 pub(crate) use deliver::Dispatcher;
 use tokio::time::Instant;
 
 use crate::{
-    io::{Event, IoContext, Outlet, Settled},
-    limits::Limit,
+    io::{Event, IoContext, JsFuture, Outlet, Settled},
+    isolate::script::Export,
+    limits::{self, Limit},
     process::{Active, Process},
-    worker::Worker,
+    worker::{Handler, Worker},
 };
+
+/// What differs between kinds of event. One is taken by reading the call, [`Dispatcher::deliver`], and writing the reply.
+trait Kind {
+    /// What is left to be done with an event whose handler has come to its end.
+    type Reply;
+
+    /// Whose handler is called.
+    const HANDLER: Handler;
+    /// What delivers it to the listeners of a script: it is given the argument and `ctx`.
+    const LISTENERS: Export;
+    /// What is logged when there is no handler.
+    const MISSING: &'static str;
+
+    /// The first argument of the handler, before `env` and `ctx`. Called once.
+    ///
+    /// # Errors
+    /// Outside: the message is malformed. Inside: what the event fails with.
+    fn argument<'s>(
+        &mut self,
+        scope: &mut v8::PinScope<'s, '_>,
+        event: &Rc<Event>,
+    ) -> Result<jsg::Result<v8::Local<'s, v8::Object>>, capnp::Error>;
+
+    /// Whether an object that a handler gave is what it is to give, and not maybe something with a `then`.
+    fn is_reply<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool;
+
+    /// How much room the reply may take on the connection, in bytes.
+    fn reply_bytes(&self, worker: &Worker) -> usize;
+
+    /// Makes the reply of what the handler gave.
+    fn reply<'s>(
+        &mut self,
+        scope: &mut v8::PinScope<'s, '_>,
+        event: &Rc<Event>,
+        value: v8::Local<'s, v8::Value>,
+    ) -> Progress<Self::Reply>;
+}
+
+/// How far a handler has come.
+enum Progress<R> {
+    Done(R),
+    /// Its promise is pending.
+    Pending(JsFuture),
+    Failed(Failure),
+}
+
+/// Why an event has failed.
+enum Failure {
+    /// The limit that ended it.
+    Exceeded(Limit),
+    /// Anything else, in words for the log.
+    Told(event_failure::Kind, String),
+}
+
+impl Failure {
+    fn write(&self, mut to: event_failure::Builder<'_>) {
+        match self {
+            Failure::Exceeded(limit) => {
+                to.set_kind(event_failure::Kind::Exceeded);
+                to.set_limit(*limit);
+                to.set_message(limits::text(*limit));
+            }
+            Failure::Told(kind, message) => {
+                to.set_kind(*kind);
+                to.set_message(message.as_str());
+            }
+        }
+    }
+}
 
 /// An event that is being answered.
 ///
@@ -49,23 +129,33 @@ impl Delivery {
     }
 }
 
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        self.event.set_answered();
-        if self.event.is_settled() {
-            return;
-        }
-        let limit = self.event.isolate().limits().wait_until;
-        let deadline = limit.map(|limit| Deadline::new(Instant::now(), limit, Limit::WaitUntil));
-        let (event, active) = (self.event.clone(), Active::new(&self.process));
-        tokio::task::spawn_local(async move {
-            // A promise that nothing is left to settle is not waited for.
+impl Delivery {
+    /// Waits until what was given to `waitUntil` has settled, or nothing is left that could settle it.
+    fn wait_until(&self) -> impl Future<Output = Result<(), Limit>> + use<> {
+        let event = self.event.clone();
+        async move {
+            let limit = event.isolate().limits().wait_until;
+            let deadline = limit.map(|limit| Deadline::new(Instant::now(), limit, Limit::WaitUntil));
             let ended = |cx: &mut std::task::Context<'_>| match event.poll_settled(cx) {
                 Poll::Pending if event.is_hung() => Poll::Ready(()),
                 settled => settled,
             };
+            drive(&event, deadline, std::future::poll_fn(ended)).await
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.event.set_answered();
+        // A promise that nothing is left to settle is not waited for.
+        if self.event.is_settled() || self.event.is_hung() {
+            return;
+        }
+        let (rest, active) = (self.wait_until(), Active::new(&self.process));
+        tokio::task::spawn_local(async move {
             // A limit that ends it was reported where it did.
-            let _ = drive(&event, deadline, std::future::poll_fn(ended)).await;
+            let _ = rest.await;
             drop(active);
         });
     }

@@ -36,6 +36,8 @@ pub struct Event {
     /// `waitUntil` promises that have not settled.
     waiting: Cell<usize>,
     settled: RefCell<Option<Waker>>,
+    /// What the first `waitUntil` promise that was rejected was rejected with.
+    rejection: RefCell<Option<v8::Global<v8::Value>>>,
     pass_through_on_exception: Cell<bool>,
     /// Whether somebody was told how the event came out, so that a breach of a limit can only be logged.
     answered: Cell<bool>,
@@ -93,6 +95,7 @@ impl Event {
             used: Cell::default(),
             waiting: Cell::new(0),
             settled: RefCell::default(),
+            rejection: RefCell::default(),
             pass_through_on_exception: Cell::new(false),
             answered: Cell::new(false),
             breach: Cell::default(),
@@ -322,6 +325,9 @@ impl Event {
                     crate::isolate::report_exception(scope, reason);
                 };
                 handle.run(report).await;
+                if let Some(event) = handle.get() {
+                    event.rejection.borrow_mut().get_or_insert(reason);
+                }
             }
             drop(waits);
             let Some(event) = handle.get() else { return };
@@ -333,6 +339,11 @@ impl Event {
                 waker.wake();
             }
         });
+    }
+
+    /// What the first promise given to [`Event::wait_until`] that was rejected was rejected with.
+    pub fn take_rejection(&self) -> Option<v8::Global<v8::Value>> {
+        self.rejection.take()
     }
 
     /// `ctx.passThroughOnException`.

@@ -119,6 +119,7 @@ script! {
     listens = "listens(type)": "whether the global object has listeners for events of this type";
     dispatch_fetch = "dispatchFetch(request, ctx)":
         "delivers a fetch event; what the first `respondWith()` was given, or undefined";
+    dispatch_scheduled = "dispatchScheduled(controller, ctx)": "delivers the event of a run of a schedule";
     dispatch_unhandled_rejection = "dispatchUnhandledRejection(promise, reason)":
         "whether a listener prevented the log";
     dispatch_rejection_handled = "dispatchRejectionHandled(promise)":

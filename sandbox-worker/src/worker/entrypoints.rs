@@ -2,15 +2,11 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use super::{Entrypoint, Target};
+use super::{Entrypoint, Handler, Handlers, Target};
 use crate::{
     isolate::{Isolate, modules::StartupError, script},
     log::{Level, Source},
 };
-
-/// Names of handlers that an exported object may have.
-const HANDLERS: &[&str] =
-    &["fetch", "connect", "scheduled", "queue", "tail", "trace", "tailStream", "email", "test", "alarm"];
 
 /// The entrypoints that a main module exports.
 pub(super) fn exported(
@@ -34,7 +30,7 @@ pub(super) fn exported(
                 stack: String::new(),
             });
         };
-        let mut handlers = Vec::new();
+        let mut handlers = Handlers::default();
         if object.is_function() {
             if name == "default" {
                 let isolate = Isolate::of(scope);
@@ -43,10 +39,10 @@ pub(super) fn exported(
                 isolate.logger().write(Level::Error, Source::Runtime, text);
             }
         } else {
-            for handler in HANDLERS {
-                let key = jsg::string(scope, handler);
+            for handler in Handler::ALL {
+                let key = jsg::string(scope, handler.name());
                 if object.get(scope, key.into()).is_some_and(|value| value.is_function()) {
-                    handlers.push((*handler).to_owned());
+                    handlers.insert(handler);
                 }
             }
         }
@@ -54,7 +50,7 @@ pub(super) fn exported(
             name: if name == "default" { String::new() } else { name },
             target: Target::Object(v8::Global::new(scope, object)),
             handlers,
-            complained: Cell::new(false),
+            complained: Cell::default(),
         }));
     }
     Ok(entrypoints)
@@ -62,11 +58,11 @@ pub(super) fn exported(
 
 /// The one entrypoint of a service-worker script.
 pub(super) fn listening(scope: &mut v8::PinScope<'_, '_>) -> Result<Entrypoint, StartupError> {
-    let mut handlers = Vec::new();
-    for handler in ["fetch", "scheduled", "queue", "tail", "trace", "email"] {
-        let name = jsg::string(scope, handler);
+    let mut handlers = Handlers::default();
+    for handler in Handler::ALL.into_iter().filter(|handler| handler.is_listened_for()) {
+        let name = jsg::string(scope, handler.name());
         if script::call(scope, |script| &script.listens, &[name.into()]).is_ok_and(|listens| listens.is_true()) {
-            handlers.push(handler.to_owned());
+            handlers.insert(handler);
         }
     }
     if handlers.is_empty() {
@@ -75,5 +71,5 @@ pub(super) fn listening(scope: &mut v8::PinScope<'_, '_>) -> Result<Entrypoint, 
             stack: String::new(),
         });
     }
-    Ok(Entrypoint { name: String::new(), target: Target::Listeners, handlers, complained: Cell::new(false) })
+    Ok(Entrypoint { name: String::new(), target: Target::Listeners, handlers, complained: Cell::default() })
 }

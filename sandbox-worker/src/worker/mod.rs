@@ -5,8 +5,11 @@
 
 mod bundle;
 mod entrypoints;
+mod handler;
 
 use std::{cell::Cell, rc::Rc};
+
+pub use handler::{Handler, Handlers};
 
 use crate::isolate::Isolate;
 
@@ -30,10 +33,10 @@ pub struct Entrypoint {
     pub name: String,
     /// What events are delivered to.
     pub target: Target,
-    /// The kinds of event that have a handler, by the name of the handler.
-    pub handlers: Vec<String>,
-    /// Whether it was said that there is no handler, which is said once.
-    pub complained: Cell<bool>,
+    /// The kinds of event that have a handler.
+    pub handlers: Handlers,
+    /// Those of which it was said that there is no handler, which is said once.
+    pub complained: Cell<Handlers>,
 }
 
 /// What events are delivered to.
