@@ -8,7 +8,7 @@ use jsg::{Error, Result, ToJs};
 use crate::{
     io::{Event, IoOwn},
     isolate::script,
-    streams::{MAX_PULL_BYTES, PULL_BYTES, source::WireSource},
+    streams::{MAX_PULL_BYTES, PULL_BYTES, wire::WireSource},
 };
 
 pub(super) fn is_disturbed<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<'s, v8::Object>) -> Result<bool> {
@@ -82,13 +82,13 @@ pub(super) fn stream_of_source<'s>(
         mut rv: v8::ReturnValue<'s, v8::Value>,
     ) {
         let wanted = arguments.get(0).number_value(scope).unwrap_or(0.0);
-        let wanted = if wanted >= 1.0 { (wanted as u32).min(MAX_PULL_BYTES) } else { PULL_BYTES };
+        let wanted = if wanted >= 1.0 { (wanted as usize).min(MAX_PULL_BYTES) } else { PULL_BYTES };
         let result = (|| {
             let event = Event::require(scope)?;
             let origin = jsg::unwrap_value::<Origin>(scope, arguments.data()).ok_or(jsg::Illegal)?;
             let source = origin.source.borrow().as_ref().map(|source| source.get(scope)).transpose()?;
-            let Some(source) = source.filter(|source| !source.ended.get()) else { return Ok(None) };
-            let pulled = async move { Ok(jsg::OrUndefined(source.pull(wanted).await?.map(Pulled))) };
+            let Some(source) = source.filter(|source| !source.is_ended()) else { return Ok(None) };
+            let pulled = async move { Ok(jsg::OrUndefined(source.read(wanted).await?.map(Pulled))) };
             event.promise(scope, pulled).map(Some)
         })();
         match result {

@@ -2,20 +2,17 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::Future,
     pin::pin,
     rc::Rc,
 };
 
-use bulkhead_ipc::worker_capnp::byte_source;
 use bytes::Bytes;
-use capnp::capability::Promise;
-use futures::future::{Either, select};
+use futures::future::{Either, LocalBoxFuture, select};
 
 use super::{
     OpenBody, PULL_BYTES,
     codec::{Codec, CodecError, Format, Task},
-    wire,
+    source::{Pulled, Source},
 };
 use crate::{io::Event, limits};
 
@@ -69,14 +66,14 @@ impl Coding {
     }
 
     /// A body that is encoded while it is pulled, at the expense of the event that it is for.
-    pub(crate) fn source(self, from: byte_source::Client, event: &Rc<Event>, open: OpenBody) -> byte_source::Client {
-        wire::offer(EncodedSource {
+    pub(crate) fn source(self, from: Rc<dyn Source>, event: &Rc<Event>, open: OpenBody) -> impl Source + 'static {
+        EncodedSource {
             event: event.clone(),
             open: RefCell::new(Some(open)),
-            from,
+            from: RefCell::new(Some(from)),
             codec: RefCell::new(self.codec(None)),
             is_empty: Cell::new(true),
-        })
+        }
     }
 }
 
@@ -85,34 +82,28 @@ struct EncodedSource {
     event: Rc<Event>,
     /// Dropped with the last byte.
     open: RefCell<Option<OpenBody>>,
-    from: byte_source::Client,
+    /// Dropped when encoding fails or the event is ended.
+    from: RefCell<Option<Rc<dyn Source>>>,
     codec: RefCell<Codec>,
     /// Nothing has come yet.
     is_empty: Cell<bool>,
 }
 
-impl byte_source::Server for EncodedSource {
-    fn pull(
-        self: capnp::capability::Rc<Self>,
-        params: byte_source::PullParams,
-        mut results: byte_source::PullResults,
-    ) -> impl Future<Output = Result<(), capnp::Error>> + 'static {
-        Promise::from_future(async move {
-            let max_bytes = params.get()?.get_max_bytes() as usize;
+impl Source for EncodedSource {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, capnp::Error>> {
+        Box::pin(async move {
             let ended = pin!(self.event.ended());
-            let piece = match select(pin!(self.encode(max_bytes)), ended).await {
-                Either::Left((piece, _)) => piece,
+            let bytes = match select(pin!(self.encode(max_bytes)), ended).await {
+                Either::Left((bytes, _)) => bytes,
                 Either::Right((limit, _)) => Err(capnp::Error::failed(limits::text(limit).into())),
             };
-            let piece = piece.inspect_err(|_| drop(self.open.take()))?;
-            let _room = self.event.outlet().room(piece.len()).await;
-            results.get().set_bytes(&piece);
-            if self.codec.borrow().is_done() {
-                results.get().set_done(true);
+            let bytes = bytes.inspect_err(|_| drop((self.open.take(), self.from.take())))?;
+            let room = self.event.outlet().room(bytes.len()).await;
+            let done = self.codec.borrow().is_done();
+            if done {
                 self.open.take();
             }
-            drop(results);
-            Ok(())
+            Ok(Pulled { bytes, done, room })
         })
     }
 }
@@ -133,14 +124,14 @@ impl EncodedSource {
 
     /// Feeds the codec with what one pull gives.
     async fn fill(&self) -> Result<(), capnp::Error> {
-        let response = wire::pull(&self.from, PULL_BYTES).await?;
-        let results = response.get()?;
-        let bytes = results.get_bytes()?;
-        if !bytes.is_empty() {
+        let from = self.from.borrow().clone();
+        let from = from.ok_or_else(|| capnp::Error::failed("the stream was cancelled".into()))?;
+        let pulled = from.pull(PULL_BYTES).await?;
+        if !pulled.bytes.is_empty() {
             self.is_empty.set(false);
-            self.work(|codec| codec.push(Bytes::copy_from_slice(bytes)))?;
+            self.work(|codec| codec.push(pulled.bytes))?;
         }
-        if results.get_done() {
+        if pulled.done {
             if self.is_empty.get() {
                 self.codec.borrow_mut().release();
             } else {

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 
-use bulkhead_ipc::worker_capnp::byte_source;
 use bytes::Bytes;
+use futures::future::LocalBoxFuture;
 
+use super::source::{Pulled, Source};
 use crate::io::Outlet;
 
 /// A long body in memory.
@@ -19,21 +20,14 @@ impl MemorySource {
     }
 }
 
-impl byte_source::Server for MemorySource {
-    async fn pull(
-        self: capnp::capability::Rc<Self>,
-        params: byte_source::PullParams,
-        mut results: byte_source::PullResults,
-    ) -> Result<(), capnp::Error> {
-        let max_bytes = params.get()?.get_max_bytes() as usize;
-        let length = max_bytes.min(self.bytes.borrow().len());
-        let room = self.outlet.room(length).await;
-        let mut bytes = self.bytes.borrow_mut();
-        let part = bytes.split_to(length);
-        results.get().set_bytes(&part);
-        results.get().set_done(bytes.is_empty());
-        // Queued before anybody else gets room.
-        drop((results, room));
-        Ok(())
+impl Source for MemorySource {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, capnp::Error>> {
+        Box::pin(async move {
+            let length = max_bytes.min(self.bytes.borrow().len());
+            let room = self.outlet.room(length).await;
+            let mut left = self.bytes.borrow_mut();
+            let bytes = left.split_to(length);
+            Ok(Pulled { bytes, done: left.is_empty(), room })
+        })
     }
 }

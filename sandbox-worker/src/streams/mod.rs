@@ -13,8 +13,8 @@ pub(crate) mod wire;
 pub(crate) use progress::{OpenBody, StreamingBody};
 
 /// Bytes asked for with one pull when nobody says how many are wanted.
-pub(crate) const PULL_BYTES: u32 = 64 << 10;
+pub(crate) const PULL_BYTES: usize = 64 << 10;
 /// Bytes asked for with one pull at most.
-pub(crate) const MAX_PULL_BYTES: u32 = 256 << 10;
+pub(crate) const MAX_PULL_BYTES: usize = 256 << 10;
 /// What is collected from one body into memory at most; V8 has no longer strings than this either.
 pub(crate) const MAX_COLLECTED: usize = 512 << 20;

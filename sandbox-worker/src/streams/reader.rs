@@ -8,17 +8,19 @@ use std::{
     task::Poll,
 };
 
-use bulkhead_ipc::{transport::Reservation, worker_capnp::byte_source};
+use bulkhead_ipc::transport::Reservation;
 use bytes::Bytes;
-use capnp::capability::Promise;
-use futures::future::{Either, select};
+use futures::future::{Either, LocalBoxFuture, select};
 
-use super::OpenBody;
+use super::{
+    OpenBody,
+    source::{Pulled, Source},
+};
 use crate::{
     io::{Event, HUNG, Hold, JsFuture, Settled, js_future},
     isolate::{Isolate, describe, script, watch},
     limits::{self, Limit},
-    log::{Level, Source},
+    log::{self, Level},
 };
 
 /// A body that script produces.
@@ -44,14 +46,9 @@ struct Reading {
     ended: bool,
 }
 
-impl byte_source::Server for ReaderSource {
-    fn pull(
-        self: capnp::capability::Rc<Self>,
-        params: byte_source::PullParams,
-        mut results: byte_source::PullResults,
-    ) -> impl Future<Output = Result<(), capnp::Error>> + 'static {
-        Promise::from_future(async move {
-            let max_bytes = params.get()?.get_max_bytes() as usize;
+impl Source for ReaderSource {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, capnp::Error>> {
+        Box::pin(async move {
             let mut room = None;
             let bytes = self.read(max_bytes, &mut room).await.map_err(|message| {
                 self.reading.borrow_mut().ended = true;
@@ -62,14 +59,10 @@ impl byte_source::Server for ReaderSource {
                 let reading = self.reading.borrow();
                 reading.ended && reading.rest.is_empty()
             };
-            results.get().set_bytes(&bytes);
-            results.get().set_done(done);
-            // Queued before anybody else gets room.
-            drop((results, room));
             if done {
                 drop((self.open.take(), self.hold.take()));
             }
-            Ok(())
+            Ok(Pulled { bytes, done, room })
         })
     }
 }
@@ -175,7 +168,7 @@ impl ReaderSource {
                 Either::Right((Either::Left(_), _)) => continue,
                 Either::Right((Either::Right(_), _)) => {
                     let text = format!("Uncaught {HUNG}");
-                    self.event.isolate().logger().write(Level::Error, Source::Runtime, &text);
+                    self.event.isolate().logger().write(Level::Error, log::Source::Runtime, &text);
                     return Err(HUNG.to_owned());
                 }
             };
@@ -221,7 +214,7 @@ fn broke<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Valu
     }
     let described = describe(scope, exception);
     let text = format!("Uncaught {}", described.text());
-    Isolate::of(scope).logger().write(Level::Error, Source::Runtime, &text);
+    Isolate::of(scope).logger().write(Level::Error, log::Source::Runtime, &text);
     described.message
 }
 

@@ -1,4 +1,6 @@
 //! Bytes on the wire: what the supervisor pulls from, and how this side pulls. Both can be cancelled while a pull is open.
+//!
+//! The one place where a [`Source`] and a `ByteSource` of the schema meet.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,29 +9,102 @@ use std::{
 
 use bulkhead_ipc::{
     calls::Call,
+    source::RESPONSE_SENT,
     worker_capnp::byte_source::{self, CancelParams, CancelResults, PullParams, PullResults, Server, pull_results},
 };
+use bytes::Bytes;
 use capnp::capability::{Promise, Response};
-use futures::future::{Either, select};
+use futures::future::{Either, LocalBoxFuture, select};
+use jsg::Error;
 use tokio::sync::Notify;
+
+use super::{
+    MAX_COLLECTED, MAX_PULL_BYTES,
+    source::{Pulled, Source},
+};
 
 /// Offers `source` to the supervisor, which may have one pull open, for at least one byte. When it is cancelled, an open
 /// pull is answered and `source` is dropped.
-pub(crate) fn offer<S: Server>(source: S) -> byte_source::Client {
+pub(crate) fn offer(source: Rc<dyn Source>) -> byte_source::Client {
     capnp_rpc::new_client(Offered {
-        source: RefCell::new(Some(Rc::new(source))),
+        source: RefCell::new(Some(source)),
         pulling: Cell::new(false),
         cancelled: Notify::new(),
     })
 }
 
+/// A body that the supervisor has.
+pub(crate) struct WireSource {
+    client: byte_source::Client,
+    ended: Cell<bool>,
+}
+
+impl WireSource {
+    pub(crate) fn new(client: byte_source::Client) -> Self {
+        WireSource { client, ended: Cell::new(false) }
+    }
+
+    /// The capability itself, for a body that goes back untouched.
+    pub(crate) fn client(&self) -> byte_source::Client {
+        self.client.clone()
+    }
+
+    /// Whether a script has read it to its end, or has failed to.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// The next bytes, or nothing at the end.
+    pub(crate) async fn read(&self, max_bytes: usize) -> jsg::Result<Option<Vec<u8>>> {
+        while !self.ended.get() {
+            let bytes = async {
+                let response = pull(&self.client, max_bytes).await?;
+                let results = response.get()?;
+                self.ended.set(results.get_done());
+                Ok::<_, capnp::Error>(results.get_bytes()?.to_vec())
+            };
+            let bytes = bytes.await.map_err(|error| {
+                self.ended.set(true);
+                match error.extra.contains(RESPONSE_SENT) {
+                    true => Error::type_error(RESPONSE_SENT),
+                    false => Error::error("Network connection lost."),
+                }
+            })?;
+            if !bytes.is_empty() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
+    /// All of it. Nothing is set aside for what a client only announces.
+    pub(crate) async fn collect(&self) -> jsg::Result<Vec<u8>> {
+        let mut collected = Vec::new();
+        let mut reserved = jsg::Reserved::default();
+        while let Some(bytes) = self.read(MAX_PULL_BYTES).await? {
+            if collected.len() + bytes.len() > MAX_COLLECTED || !reserved.grow(bytes.len()) {
+                return Err(Error::type_error("Memory limit exceeded before EOF."));
+            }
+            collected.extend_from_slice(&bytes);
+        }
+        Ok(collected)
+    }
+}
+
+impl Source for WireSource {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, capnp::Error>> {
+        Box::pin(async move {
+            let response = pull(&self.client, max_bytes).await?;
+            let results = response.get()?;
+            Ok(Pulled { bytes: Bytes::copy_from_slice(results.get_bytes()?), done: results.get_done(), room: None })
+        })
+    }
+}
+
 /// One pull; when the future is dropped before the answer has come, the source is cancelled.
-pub(crate) async fn pull(
-    source: &byte_source::Client,
-    max_bytes: u32,
-) -> Result<Response<pull_results::Owned>, capnp::Error> {
+async fn pull(source: &byte_source::Client, max_bytes: usize) -> Result<Response<pull_results::Owned>, capnp::Error> {
     let mut request = source.pull_request();
-    request.get().set_max_bytes(max_bytes);
+    request.get().set_max_bytes(u32::try_from(max_bytes).unwrap_or(u32::MAX));
     let source = source.clone();
     let cancel = move || {
         let source = source.clone();
@@ -38,8 +113,8 @@ pub(crate) async fn pull(
     Call::new(request.send().promise, None, (), cancel).await
 }
 
-struct Offered<S> {
-    source: RefCell<Option<Rc<S>>>,
+struct Offered {
+    source: RefCell<Option<Rc<dyn Source>>>,
     pulling: Cell<bool>,
     cancelled: Notify,
 }
@@ -53,11 +128,12 @@ impl Drop for Open<'_> {
     }
 }
 
-impl<S: Server> Server for Offered<S> {
-    async fn pull(self: Rc<Self>, params: PullParams, results: PullResults) -> Result<(), capnp::Error> {
+impl Server for Offered {
+    async fn pull(self: Rc<Self>, params: PullParams, mut results: PullResults) -> Result<(), capnp::Error> {
         let cancelled = || capnp::Error::failed("the stream was cancelled".into());
         let source = self.source.borrow().clone().ok_or_else(cancelled)?;
-        if params.get()?.get_max_bytes() == 0 {
+        let max_bytes = params.get()?.get_max_bytes() as usize;
+        if max_bytes == 0 {
             return Err(capnp::Error::failed("a pull must ask for at least one byte".into()));
         }
         if self.pulling.replace(true) {
@@ -65,12 +141,16 @@ impl<S: Server> Server for Offered<S> {
         }
         // The call may be dropped while it waits.
         let _open = Open(&self.pulling);
-        let pulled = Box::pin(source.pull(params, results));
         let told = std::pin::pin!(self.cancelled.notified());
-        match select(pulled, told).await {
-            Either::Left((pulled, _)) => pulled,
-            Either::Right(_) => Err(cancelled()),
-        }
+        let pulled = match select(source.pull(max_bytes), told).await {
+            Either::Left((pulled, _)) => pulled?,
+            Either::Right(_) => return Err(cancelled()),
+        };
+        results.get().set_bytes(&pulled.bytes);
+        results.get().set_done(pulled.done);
+        // Queued before anybody else gets room.
+        drop((results, pulled.room));
+        Ok(())
     }
 
     async fn cancel(self: Rc<Self>, _: CancelParams, _: CancelResults) -> Result<(), capnp::Error> {

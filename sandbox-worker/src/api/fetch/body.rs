@@ -5,7 +5,6 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use bulkhead_ipc::worker_capnp::byte_source;
 use bytes::Bytes;
 use jsg::{Error, JsRef, Registry, Result};
 
@@ -18,7 +17,7 @@ use crate::{
     api::streams::{Origin, is_disturbed, is_locked, stream_of_bytes, stream_of_source},
     io::{Event, IoOwn},
     isolate::script,
-    streams::source::WireSource,
+    streams::wire::WireSource,
 };
 
 pub(super) const USED: &str =
@@ -48,7 +47,7 @@ pub(super) enum Outgoing {
     None,
     Bytes(Bytes),
     /// The supervisor's own body goes back to it, untouched.
-    Source(byte_source::Client, Option<u64>),
+    Source(Rc<WireSource>, Option<u64>),
     /// A reader made by the built-in streams, and the length of the stream where that is known.
     Reader(v8::Global<v8::Value>, Option<u64>),
 }
@@ -318,8 +317,7 @@ impl Body {
                 }
                 let source = origin.source.borrow_mut().take();
                 if let Some(source) = source {
-                    let source = source.get(scope)?;
-                    return Ok(Outgoing::Source(source.client.clone(), origin.length));
+                    return Ok(Outgoing::Source(source.get(scope)?, origin.length));
                 }
             }
             let length = script::call(scope, |script| &script.expected_length, &[stream.into()])?;
@@ -331,10 +329,7 @@ impl Body {
         }
         match self.state.replace(State::Used) {
             State::Bytes(bytes) => Ok(Outgoing::Bytes(bytes)),
-            State::Wire(source, length) => {
-                let source = source.get(scope)?;
-                Ok(Outgoing::Source(source.client.clone(), length))
-            }
+            State::Wire(source, length) => Ok(Outgoing::Source(source.get(scope)?, length)),
             State::Used | State::None | State::Stream(_) => Err(Error::type_error(USED)),
         }
     }

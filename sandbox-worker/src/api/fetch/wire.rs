@@ -1,9 +1,6 @@
 //! Requests from the wire, and responses to it.
 
-use std::{
-    cell::{Cell, OnceCell},
-    rc::Rc,
-};
+use std::{cell::OnceCell, rc::Rc};
 
 use bulkhead_ipc::{
     compatibility::Flag,
@@ -26,7 +23,12 @@ use crate::{
     isolate::{Isolate, flags},
     limits::Limit,
     streams::{
-        StreamingBody, coding::Coding, memory::MemorySource, reader::ReaderSource, source::WireSource, wire::offer,
+        StreamingBody,
+        coding::Coding,
+        memory::MemorySource,
+        reader::ReaderSource,
+        source::Source,
+        wire::{WireSource, offer},
     },
 };
 
@@ -83,7 +85,7 @@ pub fn from_wire<'s>(
 
 /// A body that the supervisor has, as the state of a new object.
 fn wire_state(context: &Rc<IoContext>, client: byte_source::Client, length: Option<u64>) -> State {
-    State::Wire(IoOwn::new(context, WireSource { client, ended: Cell::new(false) }), length)
+    State::Wire(IoOwn::new(context, WireSource::new(client)), length)
 }
 
 /// Why an answer does not go out.
@@ -166,9 +168,9 @@ pub fn to_wire<'s>(
     builder.set_body_length(length.unwrap_or(if matches!(body, Outgoing::None) { 0 } else { u64::MAX }));
     let mut to = builder.init_body();
     let streaming = StreamingBody::default();
-    let encoded = |client| match coding {
-        Some(coding) => coding.source(client, event, streaming.open()),
-        None => client,
+    let encoded = |source: Rc<dyn Source>| match coding {
+        Some(coding) => offer(Rc::new(coding.source(source, event, streaming.open()))),
+        None => offer(source),
     };
     match body {
         Outgoing::None => to.set_none(()),
@@ -178,11 +180,12 @@ pub fn to_wire<'s>(
             Some(coding) => {
                 // No bytes of the message: those would have a length.
                 let bytes = coding.encode(bytes).map_err(|error| Error::type_error(error.to_string()))?;
-                to.set_stream(offer(MemorySource::new(bytes, event.outlet())));
+                to.set_stream(offer(Rc::new(MemorySource::new(bytes, event.outlet()))));
             }
         },
-        Outgoing::Bytes(bytes) => to.set_stream(encoded(offer(MemorySource::new(bytes, event.outlet())))),
-        Outgoing::Source(client, _) => to.set_stream(encoded(client)),
+        Outgoing::Bytes(bytes) => to.set_stream(encoded(Rc::new(MemorySource::new(bytes, event.outlet())))),
+        Outgoing::Source(source, _) if coding.is_none() => to.set_stream(source.client()),
+        Outgoing::Source(source, _) => to.set_stream(encoded(source)),
         Outgoing::Reader(reader, _) => {
             let source = ReaderSource::new(event, reader, streaming.open(), max_body);
             if request_is_head {
@@ -190,7 +193,7 @@ pub fn to_wire<'s>(
                 drop(source);
                 to.set_none(());
             } else {
-                to.set_stream(encoded(offer(source)));
+                to.set_stream(encoded(Rc::new(source)));
             }
         }
     }
