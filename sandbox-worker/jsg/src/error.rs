@@ -67,6 +67,17 @@ impl Error {
         }
     }
 
+    /// The value that a script would catch, where the exception that [`Error::Pending`] stands for is in `try_catch`.
+    pub fn caught<'s>(
+        &self,
+        try_catch: &mut v8::PinnedRef<'_, v8::TryCatch<'_, 's, v8::HandleScope<'_>>>,
+    ) -> v8::Local<'s, v8::Value> {
+        match self {
+            Error::Pending => try_catch.exception().unwrap_or_else(|| v8::undefined(try_catch).into()),
+            error => error.to_value(try_catch),
+        }
+    }
+
     /// Throws it into the script that is running.
     pub fn throw(&self, scope: &mut v8::PinScope<'_, '_>) {
         if !matches!(self, Error::Pending) {

@@ -69,7 +69,7 @@ pub use iter::{Pair, PairIterable, inherit_iterator_prototype, iterator};
 pub use jsg_macros::{Dict, Enum, Trace, Union, class};
 pub use memory::{Counted, External, STRIDE, check, is_interrupted, set_interrupted, set_memory_limit};
 pub use strings::{ByteString, DomString, latin1_to_string, one_byte, string};
-pub use to_js::{OrUndefined, ToJs};
+pub use to_js::{OrUndefined, ToJs, resolved};
 pub use trace::{JsRef, Trace, allocated, take_allocated};
 
 /// The result of everything that may throw into JavaScript.

@@ -138,3 +138,14 @@ impl<'s, T: ToJs<'s>> ToJs<'s> for Result<T, Error> {
         self?.to_js(scope)
     }
 }
+
+/// A promise that is resolved with `value`.
+///
+/// # Errors
+/// The value cannot be made, or script is interrupted.
+pub fn resolved<'s>(scope: &mut v8::PinScope<'s, '_>, value: impl ToJs<'s>) -> Result<v8::Local<'s, v8::Promise>> {
+    let value = value.to_js(scope)?;
+    let resolver = v8::PromiseResolver::new(scope).ok_or(Error::Pending)?;
+    resolver.resolve(scope, value).ok_or(Error::Pending)?;
+    Ok(resolver.get_promise(scope))
+}

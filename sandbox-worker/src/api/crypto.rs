@@ -218,11 +218,8 @@ impl SubtleCrypto {
         data: BufferSource<'s>,
     ) -> Result<v8::Local<'s, v8::Promise>> {
         let mut hasher = Hasher::new(&algorithm.0)?;
-        super::encoding::with_bytes(Some(data), |bytes| hasher.update_all(scope, bytes))?;
-        let digest = jsg::ToJs::to_js(jsg::ArrayBufferBytes(hasher.finish()), scope)?;
-        let resolver = v8::PromiseResolver::new(scope).ok_or(Error::Pending)?;
-        resolver.resolve(scope, digest);
-        Ok(resolver.get_promise(scope))
+        data.lend(|bytes| hasher.update_all(scope, bytes))?;
+        jsg::resolved(scope, jsg::ArrayBufferBytes(hasher.finish()))
     }
 
     #[method(promise)]
@@ -265,9 +262,7 @@ impl SubtleCrypto {
         if left.byte_length() != right.byte_length() {
             return Err(Error::type_error("Input buffers must have the same byte length."));
         }
-        Ok(super::encoding::with_bytes(Some(left), |left| {
-            super::encoding::with_bytes(Some(right), |right| equal(left, right))
-        }))
+        Ok(left.lend(|left| right.lend(|right| equal(left, right))))
     }
 }
 
@@ -303,9 +298,7 @@ impl DigestState {
             hasher.update_all(scope, text.as_bytes())?;
             text.len()
         } else if BufferSource::matches(scope, chunk) {
-            super::encoding::with_bytes(Some(BufferSource(chunk)), |bytes| {
-                hasher.update_all(scope, bytes).map(|()| bytes.len())
-            })?
+            BufferSource(chunk).lend(|bytes| hasher.update_all(scope, bytes).map(|()| bytes.len()))?
         } else {
             return Err(Error::type_error(
                 "DigestStream is a byte stream but received an object of non-ArrayBuffer/ArrayBufferView/string type on \

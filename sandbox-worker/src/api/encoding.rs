@@ -247,7 +247,7 @@ impl TextDecoder {
 }
 
 /// Lends the bytes of a buffer source, where they are.
-pub(super) fn with_bytes<R>(source: Option<BufferSource<'_>>, body: impl FnOnce(&[u8]) -> R) -> R {
+fn with_bytes<R>(source: Option<BufferSource<'_>>, body: impl FnOnce(&[u8]) -> R) -> R {
     match source {
         Some(source) => source.lend(body),
         None => body(&[]),

@@ -37,11 +37,9 @@ impl<'s> jsg::FromJs<'s> for Awaitable<'s> {
         if let Ok(promise) = v8::Local::<v8::Promise>::try_from(value) {
             return Ok(Awaitable(promise));
         }
-        let resolver = v8::PromiseResolver::new(scope).ok_or(Error::Pending)?;
         // Any other object with a `then` is asked by V8, which the reference does since then.
         let value = if flags::is_on(scope, UNWRAP_THENABLES) { value } else { v8::undefined(scope).into() };
-        resolver.resolve(scope, value).ok_or(Error::Pending)?;
-        Ok(Awaitable(resolver.get_promise(scope)))
+        jsg::resolved(scope, value).map(Awaitable)
     }
 }
 

@@ -22,10 +22,7 @@ pub(crate) fn bind_all<'s>(
                 target.create_data_property(scope, key.into(), value);
             }
             Err(error) => {
-                let exception = match &error {
-                    Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
-                    error => error.to_value(scope),
-                };
+                let exception = error.caught(scope);
                 let described = crate::isolate::describe(scope, exception);
                 let message = format!("Uncaught {}\n  in binding \"{name}\"", described.message);
                 return Err(Ok(StartupError { message, stack: described.stack }));

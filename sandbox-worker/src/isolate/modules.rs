@@ -354,10 +354,7 @@ fn evaluate_synthetic<'s>(
             module.set_synthetic_module_export(scope, key, export)?;
         }
     }
-    let resolver = v8::PromiseResolver::new(scope)?;
-    let undefined = v8::undefined(scope);
-    resolver.resolve(scope, undefined.into());
-    Some(resolver.get_promise(scope).into())
+    jsg::resolved(scope, ()).ok().map(Into::into)
 }
 
 /// The value of a module that is not an ES module; runs a CommonJS module at first use.
@@ -594,12 +591,8 @@ pub(super) fn import_dynamically<'s>(
                 resolver.resolve(scope, done.into());
                 return Some(promise);
             }
-            Err(Error::Pending) => {
-                let exception = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
-                v8::Global::new(scope, exception)
-            }
             Err(error) => {
-                let exception = error.to_value(scope);
+                let exception = error.caught(scope);
                 v8::Global::new(scope, exception)
             }
         }
@@ -639,27 +632,17 @@ fn import<'s>(
         return Ok((module.get_module_namespace(), completion));
     }
     let namespace = module.get_module_namespace();
-    let resolver = v8::PromiseResolver::new(scope).ok_or(Error::Pending)?;
-    resolver.resolve(scope, namespace);
-    Ok((namespace, resolver.get_promise(scope)))
+    Ok((namespace, jsg::resolved(scope, namespace)?))
 }
 
 /// The start-up error for what was thrown within a `TryCatch`.
-fn startup_error<'s>(
-    scope: &mut v8::PinnedRef<'_, v8::TryCatch<'s, '_, v8::HandleScope<'_>>>,
+fn startup_error(
+    scope: &mut v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>,
     error: &Error,
 ) -> StartupError {
-    match error {
-        Error::Pending => {
-            let exception = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
-            let message = scope.message();
-            describe_startup(scope, exception, message)
-        }
-        error => {
-            let exception = error.to_value(scope);
-            describe_startup(scope, exception, None)
-        }
-    }
+    let exception = error.caught(scope);
+    let message = if matches!(error, Error::Pending) { scope.message() } else { None };
+    describe_startup(scope, exception, message)
 }
 
 fn describe_startup<'s>(

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jsg::{Error, JsRef, Registry, Result};
 
 use super::{
-    consume::{Converted, Kind, consume_stream, convert_text, resolved},
+    consume::{Converted, Kind, consume_stream, convert_text},
     extract::Init,
     headers::HeaderList,
 };
@@ -203,15 +203,15 @@ impl Body {
             return consume_stream(scope, stream, kind, content_type);
         }
         if self.is_null() {
-            return resolved(scope, Converted { kind, content_type, bytes: Vec::new() });
+            return jsg::resolved(scope, Converted { kind, content_type, bytes: Vec::new() });
         }
         match self.state.replace(State::Used) {
             State::Bytes(bytes) => match kind {
                 Kind::Text | Kind::Json => {
                     let value = convert_text(scope, kind, &bytes)?;
-                    resolved(scope, value)
+                    jsg::resolved(scope, value)
                 }
-                _ => resolved(scope, Converted { kind, content_type, bytes: bytes.into() }),
+                _ => jsg::resolved(scope, Converted { kind, content_type, bytes: bytes.into() }),
             },
             State::Wire(source, _) => {
                 let source = source.get(scope)?;

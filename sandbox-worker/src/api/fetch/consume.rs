@@ -86,16 +86,6 @@ pub(super) fn convert_text<'s>(
     if kind == Kind::Json { v8::json::parse(scope, text).ok_or(Error::Pending) } else { Ok(text.into()) }
 }
 
-pub(super) fn resolved<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    value: impl ToJs<'s>,
-) -> Result<v8::Local<'s, v8::Promise>> {
-    let value = value.to_js(scope)?;
-    let resolver = v8::PromiseResolver::new(scope).ok_or(Error::Pending)?;
-    resolver.resolve(scope, value);
-    Ok(resolver.get_promise(scope))
-}
-
 /// What the bytes of a stream are to become, kept by the function that converts them.
 #[derive(jsg::Trace)]
 struct Conversion {

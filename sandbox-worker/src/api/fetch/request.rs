@@ -13,7 +13,10 @@ use super::{
     headers::{HeaderList, Headers, HeadersInit},
 };
 use crate::{
-    api::structured_clone::{no_bodies, no_signals},
+    api::{
+        idl::{Absent, Missing},
+        structured_clone::{no_bodies, no_signals},
+    },
     isolate::{flags, script},
 };
 
@@ -197,6 +200,66 @@ impl Request {
         }
         Ok(copy)
     }
+
+    /// What a dictionary says about the request; gives the body, which depends on the method and on the request before.
+    fn initialize<'s>(
+        &mut self,
+        scope: &mut v8::PinScope<'s, '_>,
+        dict: RequestInitializerDict<'s>,
+    ) -> Result<Option<BodyInit<'s>>> {
+        if let Some(name) = dict.method {
+            self.method = script_method(scope, &name)
+                .ok_or_else(|| Error::type_error(format!("Invalid HTTP method string: {name}")))?;
+        }
+        if let Some(headers) = dict.headers {
+            self.base = Body::with_state(State::None, HeaderList::new(headers.0));
+        }
+        if let Some(redirect) = dict.redirect {
+            self.redirect = match redirect.as_str() {
+                "follow" => Redirect::Follow,
+                "manual" => Redirect::Manual,
+                _ => {
+                    return Err(Error::type_error(
+                        "Invalid redirect value, must be one of \"follow\" or \"manual\" (\"error\" won't be \
+                         implemented since it does not make sense at the edge; use \"manual\" and check the response \
+                         status code).",
+                    ));
+                }
+            };
+        }
+        if let Some(cf) = dict.cf {
+            self.cf = cf.0;
+        }
+        if let Some(cache) = dict.cache {
+            if !flags::is_on(scope, CACHE_OPTION) {
+                return Err(Error::error("The 'cache' field on 'RequestInitializerDict' is not implemented."));
+            }
+            self.cache = Some(match cache.as_str() {
+                "no-store" => CacheMode::NoStore,
+                "no-cache" if flags::is_on(scope, CACHE_NO_CACHE) => CacheMode::NoCache,
+                "reload" if flags::is_on(scope, CACHE_RELOAD) => CacheMode::Reload,
+                _ => return Err(Error::type_error(format!("Unsupported cache mode: {cache}"))),
+            });
+        }
+        if dict.integrity.is_some_and(|integrity| !integrity.is_empty()) {
+            return Err(Error::type_error(
+                "Subrequest integrity checking is not implemented. The integrity option must be either undefined or an \
+                 empty string.",
+            ));
+        }
+        if let Some(Signal(signal)) = dict.signal {
+            self.signal = OnceCell::new();
+            if let Some(signal) = signal {
+                let _ = self.signal.set(JsRef::new(scope, signal));
+            }
+        }
+        if let Some(mode) = dict.encode_response_body
+            && !matches!(mode.as_str(), "automatic" | "manual")
+        {
+            return Err(Error::type_error(format!("encodeResponseBody: unexpected value: {mode}")));
+        }
+        Ok(dict.body)
+    }
 }
 
 /// The object for a `headers` attribute: made at the first call, then always the same.
@@ -239,7 +302,8 @@ pub(super) struct RequestInitializerDict<'s> {
     headers: Option<HeadersInit>,
     body: Option<BodyInit<'s>>,
     redirect: Option<String>,
-    fetcher: Option<NoFetcher>,
+    #[expect(dead_code, reason = "converted for its errors: there is none to give")]
+    fetcher: Option<Absent<Fetcher>>,
     cf: Option<CfInit>,
     cache: Option<String>,
     integrity: Option<String>,
@@ -247,21 +311,10 @@ pub(super) struct RequestInitializerDict<'s> {
     encode_response_body: Option<String>,
 }
 
-/// `Fetcher?`, of which only null exists.
-struct NoFetcher;
+struct Fetcher;
 
-impl<'s> FromJs<'s> for NoFetcher {
-    fn expected() -> std::borrow::Cow<'static, str> {
-        "Fetcher".into()
-    }
-
-    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
-        if value.is_null() || !flags::is_on(scope, NULL_IF_WRONG) {
-            Ok(NoFetcher)
-        } else {
-            Err(place.mismatch("Fetcher"))
-        }
-    }
+impl Missing for Fetcher {
+    const NAME: &'static str = "Fetcher";
 }
 
 /// `AbortSignal?`
@@ -326,64 +379,10 @@ pub(super) fn construct<'s>(
         },
     };
     made.url = url;
-    let mut body = None;
-    if let Some(dict) = dict {
-        if let Some(name) = dict.method {
-            made.method = script_method(scope, &name)
-                .ok_or_else(|| Error::type_error(format!("Invalid HTTP method string: {name}")))?;
-        }
-        if let Some(headers) = dict.headers {
-            made.base = Body::with_state(State::None, HeaderList::new(headers.0));
-        }
-        if let Some(redirect) = dict.redirect {
-            made.redirect = match redirect.as_str() {
-                "follow" => Redirect::Follow,
-                "manual" => Redirect::Manual,
-                _ => {
-                    return Err(Error::type_error(
-                        "Invalid redirect value, must be one of \"follow\" or \"manual\" (\"error\" won't be \
-                         implemented since it does not make sense at the edge; use \"manual\" and check the response \
-                         status code).",
-                    ));
-                }
-            };
-        }
-        if let Some(NoFetcher) = dict.fetcher {
-            // It has none.
-        }
-        if let Some(cf) = dict.cf {
-            made.cf = cf.0;
-        }
-        if let Some(cache) = dict.cache {
-            if !flags::is_on(scope, CACHE_OPTION) {
-                return Err(Error::error("The 'cache' field on 'RequestInitializerDict' is not implemented."));
-            }
-            made.cache = Some(match cache.as_str() {
-                "no-store" => CacheMode::NoStore,
-                "no-cache" if flags::is_on(scope, CACHE_NO_CACHE) => CacheMode::NoCache,
-                "reload" if flags::is_on(scope, CACHE_RELOAD) => CacheMode::Reload,
-                _ => return Err(Error::type_error(format!("Unsupported cache mode: {cache}"))),
-            });
-        }
-        if dict.integrity.is_some_and(|integrity| !integrity.is_empty()) {
-            return Err(Error::type_error(
-                "Subrequest integrity checking is not implemented. The integrity option must be either undefined or an \
-                 empty string.",
-            ));
-        }
-        if let Some(Signal(signal)) = dict.signal {
-            made.signal = OnceCell::new();
-            if let Some(signal) = signal {
-                let _ = made.signal.set(JsRef::new(scope, signal));
-            }
-        }
-        if let Some(mode) = dict.encode_response_body
-            && !matches!(mode.as_str(), "automatic" | "manual")
-        {
-            return Err(Error::type_error(format!("encodeResponseBody: unexpected value: {mode}")));
-        }
-        body = dict.body;
-    }
+    let body = match dict {
+        Some(dict) => made.initialize(scope, dict)?,
+        None => None,
+    };
     let bodyless = matches!(made.method, "GET" | "HEAD");
     let no_body = || Error::type_error("Request with a GET or HEAD method cannot have a body.");
     let list = made.base.headers().clone();

@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use bulkhead_ipc::compatibility::Flag;
-use jsg::{Error, FromJs, JsRef, OrUndefined, Place, Registry, Result};
+use jsg::{Error, JsRef, OrUndefined, Registry, Result};
 
 use super::{
     body::{Body, State},
@@ -14,12 +14,15 @@ use super::{
     request::headers_object,
 };
 use crate::{
-    api::{structured_clone::no_bodies, url::legacy},
+    api::{
+        idl::{Absent, Missing},
+        structured_clone::no_bodies,
+        url::legacy,
+    },
     isolate::flags,
 };
 
 const STANDARD_REDIRECT: Flag = Flag::named("response_redirect_url_standard");
-const NULL_IF_WRONG: Flag = Flag::named("dont_substitute_null_on_type_error");
 
 /// The class `Response`.
 #[derive(jsg::Trace)]
@@ -93,14 +96,7 @@ impl Response {
     #[method]
     fn clone<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
         let state = self.base.duplicate(scope)?;
-        let copy = Response {
-            base: Body::with_state(state, self.base.headers().duplicate()),
-            status: self.status,
-            status_text: self.status_text.clone(),
-            headers: OnceCell::new(),
-            cf: self.cf.duplicate(scope)?,
-            encoded: self.encoded,
-        };
+        let copy = self.with_body(scope, Body::with_state(state, self.base.headers().duplicate()))?;
         jsg::instantiate(scope, copy)
     }
 
@@ -157,15 +153,20 @@ impl Response {
         if !self.base.is_null() {
             return Err(no_bodies());
         }
-        let copy = Response {
-            base: self.base.copy_of_none(),
+        let copy = self.with_body(scope, self.base.copy_of_none())?;
+        jsg::instantiate(scope, copy)
+    }
+
+    /// The same response with another body and headers.
+    fn with_body(&self, scope: &mut v8::PinScope<'_, '_>, base: Body) -> Result<Response> {
+        Ok(Response {
+            base,
             status: self.status,
             status_text: self.status_text.clone(),
             headers: OnceCell::new(),
             cf: self.cf.duplicate(scope)?,
             encoded: self.encoded,
-        };
-        jsg::instantiate(scope, copy)
+        })
     }
 
     fn with_list(status: u16, list: Rc<HeaderList>) -> Self {
@@ -193,25 +194,15 @@ struct InitializerDict {
     status_text: Option<String>,
     headers: Option<HeadersInit>,
     cf: Option<CfInit>,
-    web_socket: Option<NoWebSocket>,
+    #[expect(dead_code, reason = "converted for its errors: there is none to give")]
+    web_socket: Option<Absent<WebSocket>>,
     encode_body: Option<String>,
 }
 
-/// `WebSocket?`, of which only null exists.
-struct NoWebSocket;
+struct WebSocket;
 
-impl<'s> FromJs<'s> for NoWebSocket {
-    fn expected() -> std::borrow::Cow<'static, str> {
-        "WebSocket".into()
-    }
-
-    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
-        if value.is_null() || !flags::is_on(scope, NULL_IF_WRONG) {
-            Ok(NoWebSocket)
-        } else {
-            Err(place.mismatch("WebSocket"))
-        }
-    }
+impl Missing for WebSocket {
+    const NAME: &'static str = "WebSocket";
 }
 
 /// Fetch Standard, "initialize a response".
@@ -242,9 +233,6 @@ fn construct<'s>(
             }
             if let Some(init) = dict.cf {
                 cf = init.0;
-            }
-            if let Some(NoWebSocket) = dict.web_socket {
-                // It has none.
             }
             encoded = match dict.encode_body.as_deref() {
                 None | Some("automatic") => false,

@@ -144,27 +144,7 @@ pub fn to_wire<'s>(
     }
     // As in the reference, nobody says how long an encoded body is.
     let length = length.filter(|_| coding.is_none());
-    let map = response.base.headers().map.borrow();
-    let wire = HeadLimits::default();
-    let head_bytes: usize = map.iter().map(|(name, value)| name.len() + value.len()).sum();
-    // One header and its length are this function's own.
-    if map.len() >= wire.max_headers as usize
-        || head_bytes > limits.response_head_bytes.unwrap_or(wire.max_bytes)
-        || response.status_text.len() > MAX_STATUS_TEXT
-    {
-        return Err(Refused::Exceeded(Limit::ResponseHead));
-    }
-    builder.set_status(response.status);
-    builder.set_status_text(&response.status_text);
-    // The response to a HEAD request has no body to count, so its length is a header; the script's, if it has one.
-    let counted =
-        length.filter(|_| request_is_head && !map.contains(b"content-length")).map(|length| length.to_string());
-    let count = map.len() + usize::from(counted.is_some());
-    let names = map.iter().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value));
-    let counted = counted.as_ref().map(|length| ("Content-Length", length.as_bytes()));
-    bulkhead_ipc::head::write(builder.reborrow().init_headers(count as u32), names.chain(counted));
-    drop(map);
-
+    write_head(response, limits.response_head_bytes, length.filter(|_| request_is_head), builder.reborrow())?;
     builder.set_body_length(length.unwrap_or(if matches!(body, Outgoing::None) { 0 } else { u64::MAX }));
     let mut to = builder.init_body();
     let streaming = StreamingBody::default();
@@ -198,6 +178,34 @@ pub fn to_wire<'s>(
         }
     }
     Ok((!streaming.is_done()).then_some(streaming))
+}
+
+/// Writes the status and the headers of a response, of at most `max_bytes`. `length` is that of the body of a response to HEAD.
+fn write_head(
+    response: &Response,
+    max_bytes: Option<usize>,
+    length: Option<u64>,
+    mut builder: http_response::Builder<'_>,
+) -> std::result::Result<(), Refused> {
+    let map = response.base.headers().map.borrow();
+    let wire = HeadLimits::default();
+    let head_bytes: usize = map.iter().map(|(name, value)| name.len() + value.len()).sum();
+    // One header and its length are this function's own.
+    if map.len() >= wire.max_headers as usize
+        || head_bytes > max_bytes.unwrap_or(wire.max_bytes)
+        || response.status_text.len() > MAX_STATUS_TEXT
+    {
+        return Err(Refused::Exceeded(Limit::ResponseHead));
+    }
+    builder.set_status(response.status);
+    builder.set_status_text(&response.status_text);
+    // The response to a HEAD request has no body to count, so its length is a header; the script's, if it has one.
+    let counted = length.filter(|_| !map.contains(b"content-length")).map(|length| length.to_string());
+    let count = map.len() + usize::from(counted.is_some());
+    let names = map.iter().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value));
+    let counted = counted.as_ref().map(|length| ("Content-Length", length.as_bytes()));
+    bulkhead_ipc::head::write(builder.reborrow().init_headers(count as u32), names.chain(counted));
+    Ok(())
 }
 
 /// The encoding that the headers ask this side for.
