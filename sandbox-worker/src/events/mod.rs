@@ -6,7 +6,7 @@
 //!
 //! Invariants:
 //!
-//! - `worker` and `api` know no event: only [`rpc`](crate::rpc) stands above this room.
+//! - `worker` and `api` know no event: only `rpc` stands above this room.
 //! - An event is answered once, and what was given to `waitUntil` runs to its end whatever became of the answer.
 //! - Nothing of an event is left when its [`Delivery`] is dropped but what was given to `waitUntil`.
 //! - A handler that is done when its microtasks are is answered without another turn of the event loop.
