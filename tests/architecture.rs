@@ -33,11 +33,17 @@ fn the_supervisor_forbids_unsafe_code() {
 #[test]
 fn the_wire_offers_a_worker_one_capability() {
     // Methods of the worker's interfaces are what the supervisor calls; a capability of the supervisor's reaches the worker
-    // only as a parameter of one of them. These are all that there are: the host, at `bind`, and the body of a request.
+    // only as a parameter of one of them. These are all that there are: the host, at `bind`, the body of a request, and what of
+    // its own code and parameters is too long for a message.
     let code = schema();
     let interfaces: Vec<&str> = interfaces(&code).into_iter().map(|(name, _)| name).collect();
     assert_eq!(interfaces, ["WorkerControl", "Host", "EventPort", "EventDispatcher", "ByteSource"]);
     assert_eq!(code.matches(":Host)").count(), 1, "the host is handed over once, when a worker is bound");
+    let sources = ["struct HttpRequest {", "struct HttpResponse {", "struct Blob {"];
+    let has_source = |name: &&str| {
+        code.split(*name).nth(1).and_then(|rest| rest.split("\n}").next()).is_some_and(|of| of.contains(":ByteSource;"))
+    };
+    assert!(sources.iter().all(has_source) && code.matches(":ByteSource").count() == sources.len());
     let host = code.split("interface Host {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the host");
     let methods: Vec<&str> = host.lines().filter(|line| line.contains(" @")).map(str::trim).collect();
     assert_eq!(methods, ["log @0 (entries :List(LogEntry)) -> ();", "exceeded @1 (limit :Limit) -> ();"]);

@@ -505,6 +505,51 @@ export default { async fetch(request) {
         assert_eq!(counters(&server, "right")["cpuTime"], 0);
     }
 
+    /// What does not fit into a message is pulled, whatever it is: it comes out as it went in.
+    #[test]
+    fn code_and_data_of_any_length_reach_their_worker() {
+        const SIZES: [usize; 5] = [(256 << 10) - 1, 256 << 10, (256 << 10) + 1, 10 << 20, 64 << 20];
+        let mut modules = r#"(name = "worker", esModule = embed "worker.js")"#.to_owned();
+        let mut source = String::new();
+        for size in SIZES {
+            modules += &format!(", (name = \"{size}\", data = embed \"{size}\")");
+            source += &format!("import data{size} from \"{size}\"; all.push(data{size});\n");
+        }
+        // A script that is longer than a message too, and so are a text and the parameters of the entrypoint.
+        let long = "x".repeat(3 << 20);
+        source = format!(
+            "const all = [];\n{source}const padding = \"{long}\";\nexport default {{ async fetch(request, env, ctx) {{
+  const ends = all.map((data) => {{ const bytes = new Uint8Array(data); return [bytes.length, bytes[0], bytes.at(-1)]; }});
+  return Response.json([...ends, padding.length, env.TEXT.length, ctx.props.text.length]);
+}} }};"
+        );
+        let json = format!("{{\"text\": \"{}\"}}", "y".repeat(600 << 10));
+        let mut setup = Setup::config(&format!(
+            r#"using Workerd = import "/workerd/workerd.capnp";
+using Bulkhead = import "/bulkhead/policy.capnp";
+const config :Workerd.Config = (
+  services = [ (name = "main", worker = ( modules = [ {modules} ], compatibilityDate = "2026-08-01",
+    bindings = [ (name = "TEXT", text = embed "text") ] )) ],
+  sockets = [ (name = "http", address = "127.0.0.1:0", http = (), service = (name = "main", props = (json = embed "json"))) ]
+);
+const policy :Bulkhead.Policy = ( default = (startUpCpuTimeMs = 60000, memoryBytes = 1073741824) );
+"#
+        ))
+        .file("worker.js", source)
+        .file("text", &long)
+        .file("json", json);
+        for size in SIZES {
+            let mut bytes = vec![0; size];
+            (bytes[0], bytes[size - 1]) = (1, 2);
+            setup = setup.file(&size.to_string(), bytes);
+        }
+        let server = bulkhead_test_support::supervisor!().serve(setup);
+        let text = http::get(server.port(), "/").expect("a response").text();
+        let mut expected: Vec<String> = SIZES.iter().map(|size| format!("[{size},1,2]")).collect();
+        expected.extend([long.len().to_string(), long.len().to_string(), (600 << 10).to_string()]);
+        assert_eq!(text, format!("[{}]", expected.join(",")), "{}", server.stderr());
+    }
+
     #[test]
     fn a_worker_without_machine_code_runs_scripts_and_refuses_webassembly() {
         let source = "export default { async fetch(request) {

@@ -3,6 +3,7 @@
 //! `cargo fuzz` calls them with bytes that it invents; the test `supervisor/tests/fuzz_corpus.rs` includes this file and
 //! calls them with the committed corpora and mutations of them. See docs/fuzzing.md.
 
+mod blob;
 mod calls;
 mod policy;
 #[path = "../../supervisor/tests/fakes/mod.rs"]
@@ -21,6 +22,7 @@ use bulkhead_supervisor::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+pub use blob::blob;
 pub use calls::rpc_calls;
 pub use policy::policy_table;
 
@@ -34,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http_head", http_head),
     ("rpc_frames", rpc_frames),
     ("rpc_calls", rpc_calls),
+    ("blob", blob),
     ("policy_table", policy_table),
 ];
 

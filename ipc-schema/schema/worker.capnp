@@ -76,7 +76,7 @@ struct LogEntry {
 interface EventPort {
   # Bootstrap capability of an event connection.
 
-  entrypoint @0 (name :Text, propsJson :Text) -> (dispatcher :EventDispatcher);
+  entrypoint @0 (name :Text, propsJson :Blob) -> (dispatcher :EventDispatcher);
   # The handler table of one exported entrypoint; an empty name is the default one. Waits until `bind` has ended.
 }
 
@@ -186,6 +186,18 @@ interface ByteSource {
   # Cancels the stream while a `pull` is open, which is answered at once. See `EventDispatcher.cancel` for why.
 }
 
+struct Blob {
+  # Bytes, or a text in UTF-8, that may be long: what is longer than 256 KiB does not fit into a message and is pulled. So
+  # does what is shorter, where many are in one message (`blob.rs`).
+
+  union {
+    bytes @0 :Data;
+    stream @1 :ByteSource;
+  }
+  length @2 :UInt64;
+  # Of a stream, in bytes.
+}
+
 struct WorkerBundle {
   service @0 :Text;
   # For stack traces and log lines.
@@ -196,7 +208,7 @@ struct WorkerBundle {
   source :union {
     modules @4 :List(Module);
     # The first one is the main module.
-    serviceWorkerScript @5 :Text;
+    serviceWorkerScript @5 :Blob;
   }
   bindings @6 :List(Binding);
   limits @7 :Limits;
@@ -205,12 +217,12 @@ struct WorkerBundle {
 struct Module {
   name @0 :Text;
   union {
-    esModule @1 :Text;
-    commonJsModule @2 :Text;
-    text @3 :Text;
-    data @4 :Data;
-    wasm @5 :Data;
-    json @6 :Text;
+    esModule @1 :Blob;
+    commonJsModule @2 :Blob;
+    text @3 :Blob;
+    data @4 :Blob;
+    wasm @5 :Blob;
+    json @6 :Blob;
   }
   namedExports @7 :List(Text);
   # Of a CommonJS module.
@@ -219,10 +231,10 @@ struct Module {
 struct Binding {
   name @0 :Text;
   union {
-    text @1 :Text;
-    data @2 :Data;
-    json @3 :Text;
-    wasmModule @4 :Data;
+    text @1 :Blob;
+    data @2 :Blob;
+    json @3 :Blob;
+    wasmModule @4 :Blob;
     # Service-worker syntax only.
   }
 }

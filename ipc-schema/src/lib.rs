@@ -5,12 +5,14 @@
 //!   makes it anew.
 //! - [`workerd_capnp`] and [`policy_capnp`]: the schemas of configuration files, generated in the same way.
 //! - [`transport`]: Cap'n Proto RPC over a Unix stream socket, batched and bounded.
+//! - [`blob`]: values that may be too long for a message.
 //! - [`head`]: request and response heads, written and read with bounds.
 //! - [`limit`]: what is said when a worker exceeds a limit.
 //! - [`scheduled`]: the parameters of scheduled runs, with bounds.
 //! - [`process`]: what both sides must agree on before the first message: descriptors and arguments.
 #![forbid(unsafe_code)]
 
+pub mod blob;
 pub mod calls;
 pub mod compatibility;
 pub mod head;

@@ -2,14 +2,17 @@
 
 use std::rc::Rc;
 
-use bulkhead_ipc::worker_capnp as wire;
+use bulkhead_ipc::{blob, worker_capnp as wire};
 
 use crate::{
     events::Dispatcher,
     io::{Outlet, find_hung},
     process::Process,
-    worker::Worker,
+    worker::{Parts, Worker},
 };
+
+/// Longest `ctx.props`, as JSON, in bytes: what a configuration can have.
+const MAX_PROPS: u64 = 512 << 20;
 
 /// The bootstrap capability of the control connection.
 pub fn control(process: Rc<Process>) -> wire::worker_control::Client {
@@ -41,7 +44,11 @@ impl wire::worker_control::Server for Control {
         tokio::task::spawn_local(isolate.clone().run_tasks());
         tokio::task::spawn_local(find_hung(isolate.clone()));
         let mut outcome = results.get().init_outcome();
-        match Worker::start(isolate, bundle) {
+        let started = match Parts::read(bundle).await {
+            Ok(parts) => Worker::start(isolate, bundle, parts),
+            Err(error) => Err(Err(error)),
+        };
+        match started {
             Ok(worker) => {
                 let mut list = outcome.init_ready(worker.entrypoints.len() as u32);
                 for (entrypoint, index) in worker.entrypoints.iter().zip(0..) {
@@ -105,7 +112,7 @@ impl wire::event_port::Server for Port {
         let worker = self.0.worker().await?;
         let params = params.get()?;
         let name = params.get_name()?.to_str()?;
-        let props_json = params.get_props_json()?.to_string()?;
+        let props_json = blob::read_text(params.get_props_json()?, MAX_PROPS).await?;
         let entrypoint = worker.entrypoint(name).cloned();
         let dispatcher = Dispatcher::new(self.0.clone(), self.1.clone(), worker, entrypoint, props_json);
         results.get().set_dispatcher(capnp_rpc::new_client(dispatcher));

@@ -219,7 +219,7 @@ pub fn serve<R>(
         }
         let mut main = bundle.reborrow().init_source().init_modules(1).get(0);
         main.set_name("main");
-        main.set_es_module(module);
+        main.init_es_module().set_bytes(module.as_bytes());
         set_limits(bundle.init_limits());
     };
     serve_bundle(heap_bytes, set, body)
@@ -231,7 +231,10 @@ pub fn serve<R>(
 ///
 /// Why the worker did not start.
 pub fn serve_script<R>(script: &str, body: impl AsyncFnOnce(Served) -> R) -> Result<R, (String, Rc<Told>)> {
-    serve_bundle(0, |mut bundle| bundle.reborrow().init_source().set_service_worker_script(script), body)
+    let set = |bundle: worker_bundle::Builder<'_>| {
+        bundle.init_source().init_service_worker_script().set_bytes(script.as_bytes());
+    };
+    serve_bundle(0, set, body)
 }
 
 fn serve_bundle<R>(

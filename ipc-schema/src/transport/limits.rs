@@ -121,16 +121,16 @@ impl Limits {
         }
     }
 
-    /// What a worker grants the supervisor, whom it trusts: room for a bundle with all its modules.
+    /// What a worker grants the supervisor, whom it trusts: room for a bundle with what travels with it of its modules.
     pub const fn for_supervisor() -> Self {
         Self {
             peer: Peer::Trusted,
             max_queued_bytes: SHORT_MESSAGES_BYTES + WRITABLE_BELOW_BYTES + (BATCH_MESSAGES + 2) * MAX_MESSAGE_BYTES,
             writable_below_bytes: WRITABLE_BELOW_BYTES,
-            max_message_words: (256 << 20) / 8,
+            max_message_words: (64 << 20) / 8,
             max_segments: 512,
             max_nesting: 64,
-            max_held_bytes: MAX_EVENTS as usize * MAX_ANSWER_BYTES + (256 << 20),
+            max_held_bytes: MAX_EVENTS as usize * MAX_ANSWER_BYTES + (64 << 20),
             max_open_calls: u32::MAX,
             max_imports: u32::MAX,
             max_capabilities: u32::MAX,

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use bulkhead_ipc::{
+    blob,
     compatibility::{self, Flag},
     worker_capnp as wire,
 };
 
 use super::{Worker, entrypoints};
 use crate::{
-    bindings,
+    bindings::{self, Binding, Value},
     isolate::{
         Isolate,
         eval::set_eval_allowed,
@@ -23,15 +24,76 @@ const EVAL_AT_START: Flag = Flag::named("allow_eval_during_startup");
 /// The default size of a body that travels in the reply: 64 KiB.
 const DEFAULT_INLINE_BODY: usize = 64 * 1024;
 
+/// Most bytes of code and bindings, all together: what a configuration can have.
+const MAX_BYTES: u64 = 512 << 20;
+
+/// What of a bundle may be long: it is here when all of it has been pulled.
+pub(crate) struct Parts {
+    source: Source,
+    bindings: Vec<Binding>,
+}
+
+enum Source {
+    Modules(Vec<ModuleSource>),
+    Script(String),
+}
+
+/// Reads values one after the other, within a bound for all of them.
+struct Budget(u64);
+
+impl Budget {
+    async fn bytes(&mut self, value: capnp::Result<wire::blob::Reader<'_>>) -> Result<Vec<u8>, capnp::Error> {
+        let bytes = blob::read(value?, self.0).await?;
+        self.0 -= bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    async fn text(&mut self, value: capnp::Result<wire::blob::Reader<'_>>) -> Result<String, capnp::Error> {
+        let text = blob::read_text(value?, self.0).await?;
+        self.0 -= text.len() as u64;
+        Ok(text)
+    }
+}
+
+impl Parts {
+    /// Reads them, and pulls what did not travel with the bundle.
+    pub(crate) async fn read(bundle: wire::worker_bundle::Reader<'_>) -> Result<Self, capnp::Error> {
+        let mut budget = Budget(MAX_BYTES);
+        let source = match bundle.get_source().which()? {
+            wire::worker_bundle::source::Modules(list) => {
+                let mut sources = Vec::new();
+                for module in list? {
+                    sources.push(module_source(module, &mut budget).await?);
+                }
+                Source::Modules(sources)
+            }
+            wire::worker_bundle::source::ServiceWorkerScript(text) => Source::Script(budget.text(text).await?),
+        };
+        let mut bindings = Vec::new();
+        for binding in bundle.get_bindings()? {
+            use wire::binding::Which;
+            let value = match binding.which()? {
+                Which::Text(text) => Value::Text(budget.text(text).await?),
+                Which::Data(bytes) => Value::Data(budget.bytes(bytes).await?),
+                Which::Json(text) => Value::Json(budget.text(text).await?),
+                Which::WasmModule(bytes) => Value::Wasm(budget.bytes(bytes).await?),
+            };
+            bindings.push(Binding { name: binding.get_name()?.to_string()?, value });
+        }
+        Ok(Self { source, bindings })
+    }
+}
+
 impl Worker {
-    /// Runs the bundle's code.
+    /// Runs the bundle's code, of which `parts` were read before.
     ///
     /// # Errors
     ///
     /// `Err(Ok(…))`: the tenant's code did not start. `Err(Err(…))`: the message itself is faulty.
-    pub fn start(
+    pub(crate) fn start(
         isolate: Rc<Isolate>,
         bundle: wire::worker_bundle::Reader<'_>,
+        parts: Parts,
     ) -> Result<Worker, Result<StartupError, capnp::Error>> {
         let malformed = |error: capnp::Error| Err(error);
         let flags = compatibility_flags(bundle)?;
@@ -43,43 +105,25 @@ impl Worker {
         }
         isolate.logger().set_limit(limits.get_log_buffer_bytes() as usize);
         let service = bundle.get_service().map_err(malformed)?.to_string().map_err(|error| malformed(error.into()))?;
-        let mut sources = None;
-        let mut script = None;
-        match bundle.get_source().which().map_err(|error| malformed(error.into()))? {
-            wire::worker_bundle::source::Modules(list) => {
-                let list = list.map_err(malformed)?;
-                sources = Some(list.iter().map(module_source).collect::<Result<Vec<_>, _>>().map_err(malformed)?);
-            }
-            wire::worker_bundle::source::ServiceWorkerScript(text) => {
-                let text = text.map_err(malformed)?;
-                script = Some(text.to_string().map_err(|error| malformed(error.into()))?);
-            }
-        }
-        let bindings = bundle.get_bindings().map_err(malformed)?;
         let (started, breach) = isolate.clone().start_up(|scope| {
             let context = scope.get_current_context();
             set_eval_allowed(context, isolate.flags().is_on(EVAL_AT_START));
             let env = v8::Object::new(scope);
-            let started = match (&sources, &script) {
-                (Some(_), _) => {
-                    bindings::bind_all(scope, env, bindings)?;
-                    let sources = sources.take().unwrap_or_default();
+            let started = match parts.source {
+                Source::Modules(sources) => {
+                    bindings::bind_all(scope, env, parts.bindings).map_err(Ok)?;
                     modules::evaluate_modules(scope, sources)
                         .and_then(|namespace| entrypoints::exported(scope, namespace))
                         .map_err(Ok)
                 }
-                (None, Some(text)) => {
+                Source::Script(text) => {
                     // In this syntax bindings are properties of the global object.
                     let global = scope.get_current_context().global(scope);
-                    bindings::bind_all(scope, global, bindings)?;
-                    modules::evaluate_script(scope, &service, text)
+                    bindings::bind_all(scope, global, parts.bindings).map_err(Ok)?;
+                    modules::evaluate_script(scope, &service, &text)
                         .and_then(|()| entrypoints::listening(scope).map(|entrypoint| vec![Rc::new(entrypoint)]))
                         .map_err(Ok)
                 }
-                (None, None) => Err(Ok(StartupError {
-                    message: "No event handlers were registered. This script does nothing.".into(),
-                    stack: String::new(),
-                })),
             };
             set_eval_allowed(context, false);
             Ok::<_, Result<StartupError, capnp::Error>>((started?, v8::Global::new(scope, env)))
@@ -113,21 +157,21 @@ fn compatibility_flags(
     })
 }
 
-fn module_source(module: wire::module::Reader<'_>) -> Result<ModuleSource, capnp::Error> {
+async fn module_source(module: wire::module::Reader<'_>, budget: &mut Budget) -> Result<ModuleSource, capnp::Error> {
     use wire::module::Which;
     let content = match module.which()? {
-        Which::EsModule(text) => Content::Es(text?.to_string()?),
+        Which::EsModule(text) => Content::Es(budget.text(text).await?),
         Which::CommonJsModule(text) => {
             let mut names = Vec::new();
             for name in module.get_named_exports()? {
                 names.push(name?.to_string()?);
             }
-            Content::CommonJs(text?.to_string()?, names)
+            Content::CommonJs(budget.text(text).await?, names)
         }
-        Which::Text(text) => Content::Text(text?.to_string()?),
-        Which::Data(bytes) => Content::Data(bytes?.to_vec()),
-        Which::Wasm(bytes) => Content::Wasm(bytes?.to_vec()),
-        Which::Json(text) => Content::Json(text?.to_string()?),
+        Which::Text(text) => Content::Text(budget.text(text).await?),
+        Which::Data(bytes) => Content::Data(budget.bytes(bytes).await?),
+        Which::Wasm(bytes) => Content::Wasm(budget.bytes(bytes).await?),
+        Which::Json(text) => Content::Json(budget.text(text).await?),
     };
     Ok(ModuleSource { name: module.get_name()?.to_string()?, content })
 }

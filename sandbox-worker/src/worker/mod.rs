@@ -7,6 +7,8 @@ mod bundle;
 mod entrypoints;
 mod handler;
 
+pub(crate) use bundle::Parts;
+
 use std::{cell::Cell, rc::Rc};
 
 pub use handler::{Handler, Handlers};

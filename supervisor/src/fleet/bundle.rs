@@ -1,16 +1,54 @@
 //! From a checked configuration to the bundle that a process is bound with.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use bulkhead_ipc::worker_capnp::{binding, limits, module, worker_bundle};
+use bulkhead_ipc::{
+    blob,
+    worker_capnp::{self, binding, limits, worker_bundle},
+};
+use bytes::Bytes;
 
 use crate::config::{
     model::{BindingValue, ModuleKind, Worker, WorkerSource},
     policy::{INLINE_BODY_BYTES, WorkerPolicy},
 };
 
+/// Code and bindings that travel with the bundle, all together, in bytes. The worker pulls the rest.
+const INLINE_BYTES: usize = 16 << 20;
+
+/// A part of a worker that its process pulls from the configuration, which it keeps alive.
+struct Part {
+    worker: Arc<Worker>,
+    which: Which,
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Module(usize),
+    Script,
+    Binding(usize),
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        match (self.which, &self.worker.source) {
+            (Which::Module(index), WorkerSource::Modules(modules)) => match &modules[index].kind {
+                ModuleKind::EsModule(text) | ModuleKind::Text(text) | ModuleKind::Json(text) => text.as_bytes(),
+                ModuleKind::CommonJs { source, .. } => source.as_bytes(),
+                ModuleKind::Data(bytes) | ModuleKind::Wasm(bytes) => bytes,
+            },
+            (Which::Script, WorkerSource::ServiceWorker(script)) => script.as_bytes(),
+            (Which::Binding(index), _) => match &self.worker.bindings[index].value {
+                BindingValue::Text(text) | BindingValue::Json(text) => text.as_bytes(),
+                BindingValue::Data(bytes) | BindingValue::WasmModule(bytes) => bytes,
+            },
+            _ => &[],
+        }
+    }
+}
+
 /// Writes everything that the worker `name` is.
-pub(super) fn write(mut bundle: worker_bundle::Builder<'_>, name: &str, worker: &Worker, experimental: bool) {
+pub(super) fn write(mut bundle: worker_bundle::Builder<'_>, name: &str, worker: &Arc<Worker>, experimental: bool) {
     bundle.set_service(name);
     bundle.set_compatibility_date(&worker.compatibility_date);
     bundle.set_experimental(experimental);
@@ -18,14 +56,36 @@ pub(super) fn write(mut bundle: worker_bundle::Builder<'_>, name: &str, worker: 
     for (index, flag) in worker.compatibility_flags.iter().enumerate() {
         flags.set(index as u32, flag.as_str());
     }
+    let mut values = blob::Writer::new(INLINE_BYTES);
+    let mut write = |to: worker_capnp::blob::Builder<'_>, which| {
+        let part = Part { worker: worker.clone(), which };
+        let again = Part { worker: worker.clone(), which };
+        values.write(to, part.as_ref(), || Bytes::from_owner(again));
+    };
     match &worker.source {
-        WorkerSource::ServiceWorker(script) => bundle.reborrow().init_source().set_service_worker_script(script),
+        WorkerSource::ServiceWorker(_) => {
+            write(bundle.reborrow().init_source().init_service_worker_script(), Which::Script);
+        }
         WorkerSource::Modules(modules) => {
             let mut list = bundle.reborrow().init_source().init_modules(modules.len() as u32);
             for (index, source) in modules.iter().enumerate() {
                 let mut to = list.reborrow().get(index as u32);
                 to.set_name(&source.name);
-                write_module(to, &source.kind);
+                let content = match &source.kind {
+                    ModuleKind::EsModule(_) => to.init_es_module(),
+                    ModuleKind::CommonJs { named_exports, .. } => {
+                        let mut names = to.reborrow().init_named_exports(named_exports.len() as u32);
+                        for (index, name) in named_exports.iter().enumerate() {
+                            names.set(index as u32, name.as_str());
+                        }
+                        to.init_common_js_module()
+                    }
+                    ModuleKind::Text(_) => to.init_text(),
+                    ModuleKind::Data(_) => to.init_data(),
+                    ModuleKind::Wasm(_) => to.init_wasm(),
+                    ModuleKind::Json(_) => to.init_json(),
+                };
+                write(content, Which::Module(index));
             }
         }
     }
@@ -33,12 +93,13 @@ pub(super) fn write(mut bundle: worker_bundle::Builder<'_>, name: &str, worker: 
     for (index, source) in worker.bindings.iter().enumerate() {
         let mut to: binding::Builder<'_> = bindings.reborrow().get(index as u32);
         to.set_name(&source.name);
-        match &source.value {
-            BindingValue::Text(text) => to.set_text(text),
-            BindingValue::Data(data) => to.set_data(data),
-            BindingValue::Json(json) => to.set_json(json),
-            BindingValue::WasmModule(wasm) => to.set_wasm_module(wasm),
-        }
+        let value = match &source.value {
+            BindingValue::Text(_) => to.init_text(),
+            BindingValue::Data(_) => to.init_data(),
+            BindingValue::Json(_) => to.init_json(),
+            BindingValue::WasmModule(_) => to.init_wasm_module(),
+        };
+        write(value, Which::Binding(index));
     }
     write_limits(bundle.init_limits(), &worker.policy);
 }
@@ -55,21 +116,4 @@ fn write_limits(mut to: limits::Builder<'_>, policy: &WorkerPolicy) {
     to.set_buffer_bytes(policy.buffer_bytes);
     to.set_response_head_bytes(policy.response_head_bytes);
     to.set_response_body_bytes(policy.response_body_bytes);
-}
-
-fn write_module(mut to: module::Builder<'_>, kind: &ModuleKind) {
-    match kind {
-        ModuleKind::EsModule(source) => to.set_es_module(source),
-        ModuleKind::CommonJs { source, named_exports } => {
-            to.set_common_js_module(source);
-            let mut names = to.init_named_exports(named_exports.len() as u32);
-            for (index, name) in named_exports.iter().enumerate() {
-                names.set(index as u32, name.as_str());
-            }
-        }
-        ModuleKind::Text(text) => to.set_text(text),
-        ModuleKind::Data(data) => to.set_data(data),
-        ModuleKind::Wasm(wasm) => to.set_wasm(wasm),
-        ModuleKind::Json(json) => to.set_json(json),
-    }
 }

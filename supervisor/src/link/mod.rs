@@ -20,6 +20,7 @@ use std::{
 };
 
 use bulkhead_ipc::{
+    blob,
     calls::Call,
     transport::{self, Handle, Limits, MAX_EVENTS, TransportError},
     worker_capnp::{Limit, event_dispatcher, event_port},
@@ -169,10 +170,12 @@ impl Link {
             return Ok(dispatcher.clone());
         }
         // The parameters are as long as the operator likes.
-        let room = self.connection.reserve(props_json.map_or(0, str::len)).await;
+        let props = props_json.unwrap_or_default();
+        let room = self.connection.reserve(props.len().min(blob::MAX_INLINE)).await;
         let mut request = self.port.entrypoint_request();
         request.get().set_name(entrypoint.unwrap_or_default());
-        request.get().set_props_json(props_json.unwrap_or_default());
+        blob::Writer::new(blob::MAX_INLINE)
+            .write(request.get().init_props_json(), props.as_bytes(), || props.as_bytes().to_vec().into());
         // Whoever asks may leave before the answer, which is not to be had any sooner by saying so.
         let never = || Promise::from_future(std::future::pending());
         let call = Call::new(request.send().promise, Some(self.connection.clone()), place.clone(), never);
