@@ -155,15 +155,7 @@
         __proto__: null, value: attributes[i][1], enumerable: true, configurable: true,
       });
     }
-    if (!flag("global_navigator")) {
-      delete globalThis.navigator;
-      delete ServiceWorkerGlobalScope.prototype.Navigator;
-    }
     if (flag("no_global_importscripts")) delete WorkerGlobalScope.prototype.importScripts;
-    if (!flag("enable_weak_ref")) {
-      delete globalThis.WeakRef;
-      delete globalThis.FinalizationRegistry;
-    }
   });
   // Makes `globalThis instanceof WorkerGlobalScope` true and gives it the tag. A host that forbids it keeps its own chain.
   setPrototypeOf(globalThis, ServiceWorkerGlobalScope.prototype);

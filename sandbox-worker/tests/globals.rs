@@ -1,66 +1,7 @@
-//! Where the properties of the global scope sit, and how they can be used, against what the reference has.
-//!
-//! `data/globals.json` holds, for each object of the prototype chain of `globalThis` but the last, the string-keyed
-//! properties with their attributes: `w` writable, `e` enumerable, `c` configurable, `g` has a getter. Recorded at
-//! compatibility date 2026-08-01.
+//! What the global scope of a worker is and what it has not. Where its properties sit beside the reference's is a test of
+//! `api/surface.rs`.
 
-use std::collections::BTreeMap;
-
-use bulkhead_sandbox_worker::testing::{check, eval};
-
-/// What the reference has and we do not have yet: such a name is a `ReferenceError` here.
-const MISSING: &[&str] = &[
-    "CryptoKey",
-    "EventSource",
-    "HTMLRewriter",
-    "MessageChannel",
-    "MessagePort",
-    "TailEvent",
-    "TraceEvent",
-    "URLPattern",
-    "WebSocket",
-    "WebSocketPair",
-    "WebSocketRequestResponsePair",
-];
-
-#[test]
-fn properties_sit_where_the_reference_has_them() {
-    let reference: Vec<BTreeMap<String, String>> =
-        serde_json::from_str(include_str!("data/globals.json")).expect("a list of objects");
-    let ours = eval(
-        "const out = [];
-        for (let o = globalThis; o !== Object.prototype; o = Object.getPrototypeOf(o)) {
-          const level = {};
-          for (const key of Reflect.ownKeys(o)) {
-            if (typeof key !== 'string') continue;
-            const d = Object.getOwnPropertyDescriptor(o, key);
-            level[key] = `${d.writable ? 'w' : ''}${d.enumerable ? 'e' : ''}${d.configurable ? 'c' : ''}${d.get ? 'g' : ''}`;
-          }
-          out.push(level);
-        }
-        out",
-    );
-    let ours: Vec<BTreeMap<String, String>> = serde_json::from_str(&ours).unwrap_or_else(|_| panic!("{ours}"));
-    assert_eq!(ours.len(), reference.len(), "objects on the prototype chain");
-    let mut wrong = Vec::new();
-    let mut missing = Vec::new();
-    for (depth, (ours, reference)) in ours.iter().zip(&reference).enumerate() {
-        for (name, attributes) in reference {
-            match ours.get(name) {
-                Some(found) if found == attributes => {}
-                Some(found) => wrong.push(format!("{depth} {name}: {found}, {attributes} in the reference")),
-                None => missing.push(name.as_str()),
-            }
-        }
-        // --expose-gc is a flag of this test's process.
-        for name in ours.keys().filter(|name| !reference.contains_key(*name) && *name != "gc") {
-            wrong.push(format!("{depth} {name} is not there in the reference"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    missing.sort_unstable();
-    assert_eq!(missing, MISSING);
-}
+use bulkhead_sandbox_worker::testing::check;
 
 #[test]
 fn what_is_not_a_worker_s_is_absent() {

@@ -17,13 +17,6 @@
   let constructorsEnabled = true;
   internal.atBind((flag) => {
     constructorsEnabled = flag("streams_enable_constructors");
-    if (!constructorsEnabled) {
-      const names = [
-        "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableByteStreamController",
-        "WritableStreamDefaultController", "TransformStreamDefaultController",
-      ];
-      for (let i = 0; i < names.length; i++) delete internal.globals.ServiceWorkerGlobalScope.prototype[names[i]];
-    }
   });
   // Set while a class of ours makes a stream for a worker whose scripts may not.
   let permitted = false;

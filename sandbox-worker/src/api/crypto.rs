@@ -43,7 +43,7 @@ const QUOTA: usize = 65_536;
 
 /// `Crypto`.
 #[derive(jsg::Trace, Default)]
-struct Crypto {
+pub(super) struct Crypto {
     subtle: RefCell<Option<JsRef<v8::Object>>>,
 }
 
@@ -182,7 +182,7 @@ impl<'s> FromJs<'s> for HashAlgorithm {
 
 /// `SubtleCrypto`.
 #[derive(jsg::Trace, Debug)]
-struct SubtleCrypto;
+pub(super) struct SubtleCrypto;
 
 fn not_supported_yet(method: &str) -> Error {
     Error::dom("NotSupportedError", format!("crypto.subtle.{method}() is not supported yet."))
@@ -339,13 +339,6 @@ impl DigestHelper {
         }
         HashAlgorithm::from_js(scope, algorithm, place).map(|algorithm| algorithm.0)
     }
-}
-
-/// Exposes the classes, and the `crypto` object as an own property of the global object.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    jsg::Registry::expose::<Crypto>(scope, target);
-    jsg::Registry::expose::<SubtleCrypto>(scope, target);
-    super::expose_instance(scope, "crypto", Crypto::default());
 }
 
 /// Moves accessors: see `api::move_accessors_to_objects`.

@@ -313,7 +313,7 @@ impl TextDecoder {
 
 /// Functions of the global object.
 #[derive(jsg::Trace, Debug)]
-struct Base64Functions;
+pub(super) struct Base64Functions;
 
 #[jsg::class(name = "ServiceWorkerGlobalScope")]
 impl Base64Functions {
@@ -439,13 +439,6 @@ impl Internal {
     fn decode_utf8<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: BufferSource<'s>) -> Result<v8::Local<'s, v8::String>> {
         TextDecoder::with_label("utf-8", false, false, false)?.decode_value(scope, Some(bytes), false)
     }
-}
-
-/// Exposes the classes and functions of this file.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    jsg::Registry::expose::<TextEncoder>(scope, target);
-    jsg::Registry::expose::<TextDecoder>(scope, target);
-    super::expose_functions::<Base64Functions>(scope, target, &["atob", "btoa"]);
 }
 
 /// Moves accessors: see `api::move_accessors_to_objects`.

@@ -7,6 +7,7 @@ use super::{
     compression::NativeCodec,
     crypto::{DigestHelper, DigestState},
     encoding::{self, TextDecoder},
+    surface,
 };
 use crate::{
     io::{Event, IoContext},
@@ -209,8 +210,8 @@ pub(super) fn install_internal(scope: &mut v8::PinScope<'_, '_>, internal: v8::L
         let name = script::name_of(shown);
         let (target, name) = name.strip_prefix("native.").map_or((internal, name), |name| (native, name));
         let value = match hook {
-            Hook::Class(class) => super::constructor(scope, class()).into(),
-            Hook::Function(class) => super::static_method(scope, class(), name),
+            Hook::Class(class) => surface::constructor(scope, class()).into(),
+            Hook::Function(class) => surface::static_method(scope, class(), name),
         };
         let key = jsg::string(scope, name);
         target.create_data_property(scope, key.into(), value);

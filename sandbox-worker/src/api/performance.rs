@@ -4,7 +4,7 @@ use crate::{io::IoContext, isolate::clock};
 
 /// `Performance`: `now` and `timeOrigin`. The class is not visible, only the one object.
 #[derive(jsg::Trace, Debug)]
-struct Performance;
+pub(super) struct Performance;
 
 #[jsg::class]
 impl Performance {
@@ -23,9 +23,4 @@ impl Performance {
         }
         clock::milliseconds() as f64
     }
-}
-
-/// Makes the `performance` object, an own property of the global object.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>) {
-    super::expose_instance(scope, "performance", Performance);
 }

@@ -6,7 +6,6 @@ use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, FromJs, Place, Result};
 use v8::{ValueDeserializerHelper as _, ValueSerializerHelper as _};
 
-use super::fetch::{headers::Headers, request::Request, response::Response};
 use crate::isolate::{Isolate, script};
 
 /// Errors keep their class, their stack and their own properties.
@@ -42,35 +41,72 @@ impl Shared {
     }
 }
 
-/// How classes that built-in scripts made are known: their prototypes carry their names under a key that scripts have no
-/// way to.
-struct Brands {
+/// What `structuredClone` does with an object of a class; with an object of any other class of ours it throws.
+#[derive(Clone, Copy)]
+pub(super) enum Cloned {
+    /// It throws, in words that fit every class.
+    Not,
+    /// It throws this.
+    Refused(fn() -> Error),
+    /// A copy of the object; `None` if it is not of the class.
+    Copied(MakeCopy),
+    /// A `DOMException`, of which the visible properties are copied.
+    Exception,
+}
+
+/// Copies an object of a class; `None` for any other.
+pub(super) type MakeCopy =
+    for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>) -> Option<Result<v8::Local<'s, v8::Object>>>;
+
+/// The classes of ours. The prototypes of those that built-in scripts made carry their numbers under a key that scripts have no
+/// way to; objects of those in Rust say themselves what they are. In an isolate slot.
+pub(super) struct Brands {
     key: v8::Global<v8::Private>,
     /// The prototype of plain objects.
     plain: v8::Global<v8::Value>,
+    scripted: Vec<Cloned>,
+    native: Vec<MakeCopy>,
 }
 
-/// Marks the classes among `globals`, which built-in scripts have made. Once for an isolate, before scripts of tenants run.
-pub(super) fn brand_classes<'s>(scope: &mut v8::PinScope<'s, '_>, globals: v8::Local<'s, v8::Object>) -> Option<()> {
-    let brand = v8::Private::new(scope, None);
-    let key = jsg::string(scope, "prototype");
-    let names = globals.get_own_property_names(scope, v8::GetPropertyNamesArgs::default())?;
-    for index in 0..names.length() {
-        let name = names.get_index(scope, index)?;
-        let Ok(class) = v8::Local::<v8::Function>::try_from(globals.get(scope, name)?) else { continue };
-        if let Ok(prototype) = v8::Local::<v8::Object>::try_from(class.get(scope, key.into())?) {
-            prototype.set_private(scope, brand, name)?;
-        }
+impl Brands {
+    /// Knows no class yet.
+    pub(super) fn new(scope: &mut v8::PinScope<'_, '_>) -> Self {
+        let brand = v8::Private::new(scope, None);
+        let plain = v8::Object::new(scope).get_prototype(scope).expect("a new object has a prototype");
+        let (key, plain) = (v8::Global::new(scope, brand), v8::Global::new(scope, plain));
+        Brands { key, plain, scripted: Vec::new(), native: Vec::new() }
     }
-    let plain = v8::Object::new(scope).get_prototype(scope)?;
-    let brands = Brands { key: v8::Global::new(scope, brand), plain: v8::Global::new(scope, plain) };
-    scope.set_slot(brands);
-    Some(())
+
+    /// Adds a class that a built-in script made.
+    pub(super) fn add_scripted(
+        &mut self,
+        scope: &mut v8::PinScope<'_, '_>,
+        class: v8::Local<'_, v8::Object>,
+        cloned: Cloned,
+    ) {
+        let key = jsg::string(scope, "prototype");
+        let prototype = class.get(scope, key.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
+        let number = v8::Integer::new_from_unsigned(scope, self.scripted.len() as u32).into();
+        let brand = v8::Local::new(scope, &self.key);
+        let marked = prototype.and_then(|prototype| prototype.set_private(scope, brand, number));
+        marked.expect("the prototype of a class can be marked");
+        self.scripted.push(cloned);
+    }
+
+    /// Adds a class in Rust whose objects are copied.
+    pub(super) fn add_native(&mut self, copy: MakeCopy) {
+        self.native.push(copy);
+    }
+
+    /// Has the isolate know these classes, before scripts of tenants run.
+    pub(super) fn install(self, scope: &mut v8::PinScope<'_, '_>) {
+        scope.set_slot(self);
+    }
 }
 
-/// The name of the nearest class that the object is of. Nobody runs script by being asked for a prototype here: proxies are
+/// What is done with objects of the nearest class of a script that the object is of. Nobody runs script by being asked for a prototype here: proxies are
 /// refused by the serializer before.
-fn class_of<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<String> {
+fn class_of<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<Cloned> {
     let mut prototype = object.get_prototype(scope)?;
     let brands = scope.get_slot::<Brands>()?;
     if brands.plain == prototype {
@@ -84,13 +120,27 @@ fn class_of<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Obje
             return None;
         }
         let object = v8::Local::<v8::Object>::try_from(prototype).ok()?;
-        let name = object.get_private(scope, key)?;
-        if name.is_string() {
-            return Some(name.to_rust_string_lossy(scope));
+        if let Ok(number) = v8::Local::<v8::Uint32>::try_from(object.get_private(scope, key)?) {
+            return scope.get_slot::<Brands>()?.scripted.get(number.value() as usize).copied();
         }
         prototype = object.get_prototype(scope)?;
     }
     None
+}
+
+/// A copy of an object of a class in Rust; `None` if its class has none.
+fn copy_native<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    object: v8::Local<'s, v8::Object>,
+) -> Option<Result<v8::Local<'s, v8::Object>>> {
+    let mut number = 0;
+    loop {
+        let copy = *scope.get_slot::<Brands>()?.native.get(number)?;
+        if let Some(copied) = copy(scope, object) {
+            return Some(copied);
+        }
+        number += 1;
+    }
 }
 
 struct Writer<'a> {
@@ -99,13 +149,12 @@ struct Writer<'a> {
 }
 
 /// What an object is to the serializer.
-#[derive(PartialEq, Eq)]
 enum Sort {
     /// V8 serializes it.
     Plain,
     Error,
     /// An object of a class that a built-in script made.
-    Scripted(String),
+    Scripted(Cloned),
     /// An object of a native class.
     Native,
 }
@@ -116,7 +165,7 @@ impl Writer<'_> {
             return Sort::Native;
         }
         match class_of(scope, object) {
-            Some(name) => Sort::Scripted(name),
+            Some(cloned) => Sort::Scripted(cloned),
             None if object.is_native_error() && self.enhanced_errors => Sort::Error,
             None => Sort::Plain,
         }
@@ -143,7 +192,8 @@ impl Writer<'_> {
     }
 }
 
-fn copy_blob<'s>(
+/// A copy of a `Blob`.
+pub(super) fn copy_blob<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     blob: v8::Local<'s, v8::Object>,
 ) -> Result<v8::Local<'s, v8::Object>> {
@@ -163,6 +213,11 @@ pub(super) fn no_bodies() -> Error {
     data_clone_error("ReadableStream can only be serialized for RPC.")
 }
 
+/// The same for what is written to.
+pub(super) fn no_sinks() -> Error {
+    data_clone_error("WritableStream can only be serialized for RPC.")
+}
+
 /// The exception for an `AbortSignal`, and for what has one.
 pub(super) fn no_signals() -> Error {
     data_clone_error("AbortSignal serialization is not enabled.")
@@ -180,7 +235,7 @@ impl v8::ValueSerializerImpl for Writer<'_> {
 
     fn is_host_object<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<bool> {
         jsg::check(scope).ok()?;
-        Some(self.sort(scope, object) != Sort::Plain)
+        Some(!matches!(self.sort(scope, object), Sort::Plain))
     }
 
     fn write_host_object<'s>(
@@ -191,7 +246,7 @@ impl v8::ValueSerializerImpl for Writer<'_> {
     ) -> Option<bool> {
         let context = scope.get_current_context();
         match self.sort(scope, object) {
-            Sort::Scripted(class) if class == "DOMException" => {
+            Sort::Scripted(Cloned::Exception) => {
                 let text = |scope: &mut v8::PinScope<'s, '_>, name: &str| {
                     let key = jsg::string(scope, name);
                     object.get(scope, key.into())?.to_string(scope)
@@ -241,31 +296,22 @@ impl v8::ValueSerializerImpl for Writer<'_> {
                 }
                 Some(true)
             }
-            Sort::Scripted(class) if matches!(class.as_str(), "ReadableStream" | "WritableStream") => {
-                data_clone_error(format!("{class} can only be serialized for RPC.")).throw(scope);
+            Sort::Scripted(Cloned::Refused(refusal)) => {
+                refusal().throw(scope);
                 None
             }
-            Sort::Scripted(class) if class == "AbortSignal" => {
-                no_signals().throw(scope);
-                None
-            }
-            Sort::Scripted(class) if class == "Blob" => {
-                let copied = copy_blob(scope, object);
-                self.write_copy(scope, copied, serializer)
-            }
-            Sort::Plain | Sort::Scripted(_) | Sort::Native => {
-                let copied = if let Some(headers) = jsg::unwrap::<Headers>(scope, object) {
-                    headers.copy(scope)
-                } else if let Some(request) = jsg::unwrap::<Request>(scope, object) {
-                    request.copy(scope)
-                } else if let Some(response) = jsg::unwrap::<Response>(scope, object) {
-                    response.copy(scope)
-                } else {
+            sort @ (Sort::Plain | Sort::Scripted(_) | Sort::Native) => {
+                let copied = match sort {
+                    Sort::Scripted(Cloned::Copied(copy)) => copy(scope, object),
+                    Sort::Native => copy_native(scope, object),
+                    _ => None,
+                };
+                let copied = copied.unwrap_or_else(|| {
                     let name = object.get_constructor_name().to_rust_string_lossy(scope);
                     Err(data_clone_error(format!(
                         "Could not serialize object of type \"{name}\". This type does not support serialization."
                     )))
-                };
+                });
                 self.write_copy(scope, copied, serializer)
             }
         }
@@ -522,7 +568,7 @@ fn clone<'s>(
 
 /// Functions of the global object.
 #[derive(jsg::Trace, Debug)]
-struct CloneFunctions;
+pub(super) struct CloneFunctions;
 
 #[jsg::class(name = "ServiceWorkerGlobalScope")]
 impl CloneFunctions {
@@ -534,9 +580,4 @@ impl CloneFunctions {
     ) -> Result<v8::Local<'s, v8::Value>> {
         clone(scope, value, &options.unwrap_or_default().transfer)
     }
-}
-
-/// Exposes `structuredClone`.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    super::expose_functions::<CloneFunctions>(scope, target, &["structuredClone"]);
 }

@@ -84,8 +84,3 @@ fn clear(scope: &mut v8::PinScope<'_, '_>, TimerId(id): TimerId) {
         context.clear_timer(id as u32);
     }
 }
-
-/// Puts the functions on the global object's prototype.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    super::expose_functions::<Timers>(scope, target, &["setTimeout", "clearTimeout", "setInterval", "clearInterval"]);
-}

@@ -2,7 +2,7 @@
 //! classes and globals of the newest date are there, and binding a worker applies the differences of its date.
 //!
 //! Whoever has to know a flag asks in one of four ways: a member of a Rust class has `flag` or `unless`
-//! (`jsg_macros::class`), a built-in script takes it in `atBind` (`js/README.md`), Rust code asks
+//! (`jsg_macros::class`), as a row of the surface can have one (`api/surface.rs`), a built-in script takes it in `atBind` (`js/README.md`), Rust code asks
 //! `Isolate::flags().is_on(CONSTANT)`, and a built-in module will have it in its row.
 
 use bulkhead_ipc::compatibility::{CompatibilityFlags, Flag};
@@ -32,6 +32,7 @@ pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags
         shows_undefined: flags.is_on(WHOLE_RESULTS),
     };
     jsg::Registry::apply(scope, look, is_on);
+    (surface.apply)(scope, flags);
     if !flags.is_on(ON_PROTOTYPES) {
         (surface.move_accessors_to_objects)(scope);
     }

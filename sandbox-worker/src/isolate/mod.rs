@@ -38,10 +38,10 @@ use crate::{
 pub struct Surface {
     /// Puts what the built-in scripts need from native code on the object that they get, before they are evaluated.
     pub install_internal: for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>),
-    /// Exposes classes and functions; the object is the prototype of the global object.
+    /// Exposes what scripts find in the global scope; the object is what the built-in scripts list for it.
     pub expose: for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>),
-    /// Marks the classes among the globals that the built-in scripts have made, for `structuredClone`.
-    pub brand_classes: for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>) -> Option<()>,
+    /// Takes away what a worker with these flags does not have.
+    pub apply: fn(&mut v8::PinScope<'_, '_>, &CompatibilityFlags),
     /// Has objects carry what is on prototypes since `workers_api_getters_setters_on_prototype`.
     pub move_accessors_to_objects: fn(&mut v8::PinScope<'_, '_>),
 }

@@ -335,11 +335,6 @@ impl Body {
     }
 }
 
-/// Exposes `Body`.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    Registry::expose::<Body>(scope, target);
-}
-
 /// Moves accessors: see `api::move_accessors_to_objects`.
 pub(super) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
     Registry::move_to_objects(scope, <Body as jsg::Class>::info(), &["body", "bodyUsed"]);

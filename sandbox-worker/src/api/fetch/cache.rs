@@ -1,12 +1,12 @@
 //! `caches`: present, and clear about what they cannot do yet.
 
-use jsg::{Error, Registry, Result};
+use jsg::{Error, Result};
 
 use crate::io::IoContext;
 
 /// The class `Cache`, of which only `caches.default` exists.
 #[derive(jsg::Trace)]
-struct Cache;
+pub(in crate::api) struct Cache;
 
 fn no_cache<'s>(scope: &v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Promise>> {
     IoContext::require(scope)?;
@@ -32,8 +32,8 @@ impl Cache {
 }
 
 /// The class `CacheStorage`.
-#[derive(jsg::Trace)]
-struct CacheStorage {
+#[derive(jsg::Trace, Default)]
+pub(in crate::api) struct CacheStorage {
     default: std::cell::OnceCell<jsg::Ref<Cache>>,
 }
 
@@ -54,11 +54,4 @@ impl CacheStorage {
     fn open<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Promise>> {
         no_cache(scope)
     }
-}
-
-/// Exposes `caches` and its classes.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    Registry::expose::<Cache>(scope, target);
-    Registry::expose::<CacheStorage>(scope, target);
-    crate::api::expose_instance(scope, "caches", CacheStorage { default: std::cell::OnceCell::new() });
 }

@@ -1,7 +1,7 @@
 //! The function `fetch`: clear about what it cannot do yet.
 
 use bulkhead_ipc::compatibility::Flag;
-use jsg::{Class, Error, Result};
+use jsg::{Error, Result};
 
 use super::{
     body::State,
@@ -18,7 +18,7 @@ const STANDARD_URL: Flag = Flag::named("fetch_standard_url");
 
 /// The functions of this class are copied to the global object; the class itself is not visible.
 #[derive(jsg::Trace)]
-struct Global;
+pub(in crate::api) struct Global;
 
 #[jsg::class(name = "ServiceWorkerGlobalScope")]
 impl Global {
@@ -82,10 +82,4 @@ fn for_fetch<'s>(
         None => request.base.transfer(scope, REUSED, LOCKED)?,
     };
     Ok((url, body))
-}
-
-/// Exposes `fetch`.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    debug_assert_eq!(Global::NAME, "ServiceWorkerGlobalScope");
-    crate::api::expose_functions::<Global>(scope, target, &["fetch"]);
 }

@@ -283,10 +283,8 @@ impl<'s> FromJs<'s> for HeadersInit {
     }
 }
 
-/// Exposes `Headers`.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    Registry::expose::<Headers>(scope, target);
-    // Web IDL, section 3.7.10: `@@iterator` is the function `entries`.
+/// Gives the class its `@@iterator`, which is the function `entries` (Web IDL, section 3.7.10).
+pub(in crate::api) fn add_iterator(scope: &mut v8::PinScope<'_, '_>) {
     let constructor = Registry::template(scope, <Headers as jsg::Class>::info())
         .get_function(scope)
         .expect("the class template is complete");

@@ -2,12 +2,12 @@
 //!
 //! Only [`wire`] names a type of the wire.
 
-mod body;
-mod cache;
+pub(super) mod body;
+pub(super) mod cache;
 mod cf;
 mod consume;
 mod extract;
-mod global;
+pub(super) mod global;
 pub(super) mod header_map;
 pub(super) mod headers;
 mod mime;
@@ -22,14 +22,4 @@ pub(super) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
     body::move_accessors_to_objects(scope);
     request::move_accessors_to_objects(scope);
     response::move_accessors_to_objects(scope);
-}
-
-/// Exposes the classes and functions.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    headers::expose(scope, target);
-    body::expose(scope, target);
-    request::expose(scope, target);
-    response::expose(scope, target);
-    global::expose(scope, target);
-    cache::expose(scope, target);
 }

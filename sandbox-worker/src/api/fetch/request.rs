@@ -417,11 +417,6 @@ pub(super) fn construct<'s>(
     Ok(made)
 }
 
-/// Exposes `Request`.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    Registry::expose::<Request>(scope, target);
-}
-
 /// Moves accessors: see `api::move_accessors_to_objects`.
 pub(super) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
     Registry::move_to_objects(

@@ -273,11 +273,6 @@ pub fn is_response<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8
     jsg::unwrap_value::<Response>(scope, value).is_some()
 }
 
-/// Exposes `Response`.
-pub(super) fn expose(scope: &mut v8::PinScope<'_, '_>, target: v8::Local<'_, v8::Object>) {
-    Registry::expose::<Response>(scope, target);
-}
-
 /// Moves accessors: see `api::move_accessors_to_objects`.
 pub(super) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
     Registry::move_to_objects(
