@@ -36,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http_head", http_head),
     ("rpc_frames", rpc_frames),
     ("rpc_calls", rpc_calls),
+    ("rpc_pipelined", rpc_pipelined),
     ("blob", blob),
     ("policy_table", policy_table),
 ];
@@ -120,6 +121,15 @@ pub fn http_head(bytes: &[u8]) {
 
 /// Bytes as what a worker sends on its event connection, while calls are open and a request body is on offer.
 pub fn rpc_frames(bytes: &[u8]) {
+    frames(bytes, WireLimits::for_worker());
+}
+
+/// As [`rpc_frames`], where a worker may call what is promised: what that would cost (docs/design/pipelining.md).
+pub fn rpc_pipelined(bytes: &[u8]) {
+    frames(bytes, WireLimits { max_transform: 4, ..WireLimits::for_worker() });
+}
+
+fn frames(bytes: &[u8], limits: WireLimits) {
     struct Source;
     impl byte_source::Server for Source {
         async fn pull(
@@ -134,7 +144,6 @@ pub fn rpc_frames(bytes: &[u8]) {
     }
     run(async {
         let (ours, theirs) = tokio::net::UnixStream::pair().expect("a socketpair");
-        let limits = WireLimits::for_worker();
         let (port, handle, connection) = transport::client::<event_port::Client>(ours, limits);
         let driver = tokio::task::spawn_local(connection);
         let entrypoint = port.entrypoint_request().send();

@@ -24,6 +24,15 @@ pub(super) fn message(message: message::Reader<'_>, words: usize, limits: &Limit
             }
             match call.get_target().map_err(unreadable)?.which() {
                 Ok(message_target::ImportedCap(_)) => {}
+                Ok(message_target::PromisedAnswer(answer)) if limits.max_transform > 0 => {
+                    let transform = answer.and_then(|answer| answer.get_transform()).map_err(unreadable)?;
+                    if transform.len() > limits.max_transform {
+                        return Err(format!(
+                            "a call on an answer goes through more than {} fields",
+                            limits.max_transform
+                        ));
+                    }
+                }
                 _ => return Err("a call on something else than a capability that it was given".into()),
             }
             match call.get_send_results_to().which() {

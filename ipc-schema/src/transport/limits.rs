@@ -80,6 +80,9 @@ pub struct Limits {
     pub max_imports: u32,
     /// Capabilities in one message.
     pub max_capabilities: u32,
+    /// Steps from a promised answer to the capability in it that is called. 0: no calls on promised answers, which is what
+    /// the wire permits (docs/design/pipelining.md).
+    pub max_transform: u32,
     /// Messages of a hostile peer that nobody asked for: at once, and for each second after that; at least one. What comes
     /// sooner waits in its socket. At once: what all events in flight allow.
     pub messages_burst: u64,
@@ -114,6 +117,7 @@ impl Limits {
             max_open_calls: NUMBERS_ON_THEIR_WAY * CALLS_FOR_AN_EVENT * MAX_EVENTS,
             max_imports: NUMBERS_ON_THEIR_WAY * EXPORTS_FOR_AN_EVENT * MAX_EVENTS + STANDING_EXPORTS,
             max_capabilities: 8,
+            max_transform: 0,
             messages_burst: MAX_EVENTS as u64 * MESSAGES_FOR_A_CALL,
             messages_per_second: 20_000,
             bytes_burst: SHORT_MESSAGES_BYTES as u64,
@@ -134,6 +138,7 @@ impl Limits {
             max_open_calls: u32::MAX,
             max_imports: u32::MAX,
             max_capabilities: u32::MAX,
+            max_transform: u32::MAX,
             messages_burst: u64::MAX,
             messages_per_second: u64::MAX,
             bytes_burst: u64::MAX,
