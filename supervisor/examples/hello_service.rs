@@ -9,7 +9,7 @@ use bulkhead_supervisor::{
     config::HttpOptions,
     log::Log,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
-    shard::{ShardServices, ShardSocket, Shards},
+    shard::{Addressees, Served, ShardServices, ShardSocket, Shards},
     socket::{BoundSocket, Limits},
 };
 use bytes::Bytes;
@@ -31,8 +31,9 @@ impl Service for Hello {
 struct Services;
 
 impl ShardServices for Services {
-    fn start(&self, _shard: usize) -> LocalFuture<'_, Result<Vec<Rc<dyn Service>>, String>> {
-        Box::pin(async { Ok(vec![Rc::new(Hello) as Rc<dyn Service>]) })
+    fn start(&self, _shard: usize) -> LocalFuture<'_, Result<Served, String>> {
+        let sockets = vec![Rc::new(Hello) as Rc<dyn Service>];
+        Box::pin(async { Ok(Served { sockets, addressees: Addressees::new(), log: Log::to_channel(1).0 }) })
     }
 }
 

@@ -1,5 +1,8 @@
 //! One thread for each shard: its own event loop, its own listeners, its own connections to the workers, and nothing
-//! shared but read-only configuration and counters.
+//! shared but read-only configuration and counters. What others have for it they leave in its [`Mailbox`].
+
+mod clock;
+mod mailbox;
 
 use std::{
     io,
@@ -17,14 +20,37 @@ use crate::{
     config::HttpOptions,
     log::Log,
     service::{LocalFuture, Service},
-    socket::{Drained, HttpSocket, Limits, Listener},
+    socket::{HttpSocket, Limits, Listener},
 };
+use mailbox::Inbox;
+pub use {
+    clock::{SystemClock, Time, Timetable},
+    mailbox::{Addressees, Letter, Mailbox, PostError},
+};
+
+/// What a shard serves.
+pub struct Served {
+    /// The services of the configuration's sockets, in their order.
+    pub sockets: Vec<Rc<dyn Service>>,
+    /// Those that events may be posted for.
+    pub addressees: Addressees,
+    /// Where it is written what these events fail with.
+    pub log: Log,
+}
 
 /// Makes what a shard serves, on that shard's own thread.
 pub trait ShardServices: Send + Sync + 'static {
-    /// The services of the configuration's sockets, in their order. Called once for each shard. The future completes when
-    /// they can answer; its error is the text for the user.
-    fn start(&self, shard: usize) -> LocalFuture<'_, Result<Vec<Rc<dyn Service>>, String>>;
+    /// Called once for each shard. The future completes when the services can answer; its error is the text for the user.
+    fn start(&self, shard: usize) -> LocalFuture<'_, Result<Served, String>>;
+}
+
+/// How a shard ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were cut off because the time for draining was over.
+    pub cut_off: usize,
+    /// Scheduled runs of which the same is true.
+    pub runs_cut_off: usize,
 }
 
 /// Why the shards did not start.
@@ -56,6 +82,7 @@ pub struct ShardSocket {
 struct Shard {
     thread: JoinHandle<Result<Drained, String>>,
     sockets: Option<oneshot::Sender<Vec<ShardSocket>>>,
+    mailbox: Mailbox,
 }
 
 /// The running shards.
@@ -76,13 +103,14 @@ impl Shards {
         let mut shards = Vec::with_capacity(count);
         for index in 0..count {
             let (sockets, receiver) = oneshot::channel();
+            let (mailbox, inbox) = Mailbox::new();
             let (services, limits, ready) = (services.clone(), limits.clone(), ready.clone());
             let shutdown = shutdown.subscribe();
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{index}"))
-                .spawn(move || run(index, &limits, &*services, ready, receiver, shutdown))
+                .spawn(move || run(index, &limits, &*services, ready, receiver, inbox, shutdown))
                 .map_err(ShardError::Thread)?;
-            shards.push(Shard { thread, sockets: Some(sockets) });
+            shards.push(Shard { thread, sockets: Some(sockets), mailbox });
         }
         drop(ready);
         let shards = Shards { shards, shutdown };
@@ -119,6 +147,11 @@ impl Shards {
         Ok(())
     }
 
+    /// Where events for each shard are posted.
+    pub fn mailboxes(&self) -> Vec<Mailbox> {
+        self.shards.iter().map(|shard| shard.mailbox.clone()).collect()
+    }
+
     /// Asks all shards to stop accepting and to finish what is in flight. Returns at once.
     pub fn shut_down(&self) {
         self.shutdown.send_replace(true);
@@ -135,12 +168,15 @@ impl Shards {
     ///
     /// A shard ended with an error.
     pub fn join(self) -> Result<Drained, ShardError> {
-        let mut all = Drained { cut_off: 0 };
+        let mut all = Drained::default();
         let mut first_error = None;
-        for Shard { thread, sockets } in self.shards {
+        for Shard { thread, sockets, mailbox: _ } in self.shards {
             drop(sockets);
             match thread.join() {
-                Ok(Ok(drained)) => all.cut_off += drained.cut_off,
+                Ok(Ok(drained)) => {
+                    all.cut_off += drained.cut_off;
+                    all.runs_cut_off += drained.runs_cut_off;
+                }
                 Ok(Err(error)) => {
                     first_error.get_or_insert(error);
                 }
@@ -159,6 +195,7 @@ fn run(
     services: &dyn ShardServices,
     ready: mpsc::Sender<Result<(), String>>,
     sockets: oneshot::Receiver<Vec<ShardSocket>>,
+    inbox: Inbox,
     shutdown: watch::Receiver<bool>,
 ) -> Result<Drained, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -174,25 +211,26 @@ fn run(
     };
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
-        let services = match services.start(index).await {
-            Ok(services) => services,
+        let served = match services.start(index).await {
+            Ok(served) => served,
             Err(error) => {
                 let _ = ready.send(Err(error));
-                return Ok(Drained { cut_off: 0 });
+                return Ok(Drained::default());
             }
         };
         let _ = ready.send(Ok(()));
         drop(ready);
-        let Ok(sockets) = sockets.await else { return Ok(Drained { cut_off: 0 }) };
+        let Ok(sockets) = sockets.await else { return Ok(Drained::default()) };
         let sockets = sockets
             .into_iter()
-            .zip(services)
+            .zip(served.sockets)
             .map(|(socket, service)| {
                 (HttpSocket::new(socket.name, socket.options, limits, service, socket.log), socket.listeners)
             })
             .collect();
-        crate::socket::serve(sockets, limits, shutdown)
-            .await
-            .map_err(|error| format!("cannot accept connections: {error}"))
+        let letters = inbox.serve(served.addressees, served.log, limits.drain_time, shutdown.clone());
+        let (connections, runs_cut_off) = tokio::join!(crate::socket::serve(sockets, limits, shutdown), letters);
+        let cut_off = connections.map_err(|error| format!("cannot accept connections: {error}"))?;
+        Ok(Drained { cut_off, runs_cut_off })
     })
 }

@@ -20,8 +20,8 @@ use bulkhead_supervisor::{
     config::{HttpOptions, HttpStyle},
     log::Log,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
-    shard::{ShardServices, ShardSocket, Shards},
-    socket::{BoundSocket, Drained, Limits},
+    shard::{Addressees, Drained, Served, ShardServices, ShardSocket, Shards},
+    socket::{BoundSocket, Limits},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
@@ -170,11 +170,16 @@ impl PullSource for Broken {
 struct Factory(Arc<Counts>, usize);
 
 impl ShardServices for Factory {
-    fn start(&self, _shard: usize) -> LocalFuture<'_, Result<Vec<Rc<dyn Service>>, String>> {
+    fn start(&self, _shard: usize) -> LocalFuture<'_, Result<Served, String>> {
         let service: Rc<dyn Service> = Rc::new(Paths(self.0.clone()));
-        let services = vec![service; self.1];
-        Box::pin(async { Ok(services) })
+        let sockets = vec![service; self.1];
+        Box::pin(async { Ok(served(sockets)) })
     }
+}
+
+/// What no events are for.
+fn served(sockets: Vec<Rc<dyn Service>>) -> Served {
+    Served { sockets, addressees: Addressees::new(), log: Log::to_channel(1).0 }
 }
 
 struct Server {
@@ -840,7 +845,7 @@ fn a_shutdown_finishes_what_is_in_flight_and_takes_nothing_new() {
     busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     wait_until("it is in flight", || server.counts.running.load(Ordering::SeqCst) == 1);
     let port = server.port;
-    assert_eq!(server.shut_down(), Drained { cut_off: 0 });
+    assert_eq!(server.shut_down(), Drained { cut_off: 0, runs_cut_off: 0 });
     let answer = read_response(&mut busy);
     assert!(answer.contains("Connection: close\r\n") && answer.ends_with("slow"), "{answer}");
     assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0);
@@ -855,7 +860,7 @@ fn a_shutdown_does_not_wait_for_ever() {
     busy.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let counts = server.counts.clone();
     wait_until("it is in flight", || counts.running.load(Ordering::SeqCst) == 1);
-    assert_eq!(server.shut_down(), Drained { cut_off: 1 });
+    assert_eq!(server.shut_down(), Drained { cut_off: 1, runs_cut_off: 0 });
     assert_eq!(counts.running.load(Ordering::SeqCst), 0);
 }
 
@@ -934,10 +939,10 @@ fn services_that_do_not_start_are_one_error() {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     struct Failing;
     impl ShardServices for Failing {
-        fn start(&self, shard: usize) -> LocalFuture<'_, Result<Vec<Rc<dyn Service>>, String>> {
-            Box::pin(
-                async move { if shard == 0 { Ok(Vec::new()) } else { Err("the worker \"w\" does not parse".into()) } },
-            )
+        fn start(&self, shard: usize) -> LocalFuture<'_, Result<Served, String>> {
+            Box::pin(async move {
+                if shard == 0 { Ok(served(Vec::new())) } else { Err("the worker \"w\" does not parse".into()) }
+            })
         }
     }
     let error = Shards::start(3, &Limits::default(), Arc::new(Failing)).err().unwrap();

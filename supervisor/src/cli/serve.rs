@@ -17,7 +17,7 @@ use crate::{
     fleet::{Fleet, FleetConfig, FleetHandle},
     log::{Entry, Log},
     service::graph::WorkerServices,
-    shard::{ShardSocket, Shards},
+    shard::{ShardSocket, Shards, SystemClock, Time, Timetable},
     socket::{BoundSocket, Limits},
     text::own_text,
 };
@@ -123,14 +123,20 @@ impl Server<'_> {
             self.config.sockets.len(),
         );
         let running = self.listen(&limits)?;
+        let timetable = Timetable::new(&self.config, running.mailboxes(), self.log.clone(), SystemClock.now());
+        let clock = timetable.map(|timetable| tokio::spawn(timetable.run(SystemClock)));
         let signal = self.signals.next().await;
+        if let Some(clock) = clock {
+            clock.abort();
+        }
         report(self.verbose, &format!("{signal}: finishing the requests in flight"));
         self.finish(running, limits.drain_time).await
     }
 
     /// Starts the shards, and says that the sockets listen.
     fn listen(&mut self, limits: &Limits) -> Result<Shards, String> {
-        let services = Arc::new(WorkerServices { fleet: self.fleet.clone(), config: self.config.clone() });
+        let services =
+            Arc::new(WorkerServices { fleet: self.fleet.clone(), config: self.config.clone(), log: self.log.clone() });
         let mut running = Shards::start(self.shards, limits, services).map_err(|error| format!("error: {error}"))?;
         hand_over(&self.config, self.bound, &mut running, self.shards, &self.log)?;
         for (socket, bound) in self.config.sockets.iter().zip(&*self.bound) {
@@ -155,6 +161,12 @@ impl Server<'_> {
                 say(&format!(
                     "{} connections were not finished after {drain_time:?} and were cut off",
                     drained.cut_off
+                ));
+            }
+            if drained.runs_cut_off > 0 {
+                say(&format!(
+                    "{} scheduled runs were not finished after {drain_time:?} and were cut off",
+                    drained.runs_cut_off
                 ));
             }
             self.fleet.drain(FLEET_DRAIN).await;

@@ -11,6 +11,10 @@ use bulkhead_ipc::compatibility::CompatibilityFlags;
 use bytes::Bytes;
 
 use super::policy::WorkerPolicy;
+use crate::schedule::Expression;
+
+/// Schedules of one worker.
+pub const MAX_SCHEDULES: u32 = 64;
 
 /// A whole configuration: what is served, and where.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +58,8 @@ pub struct Worker {
     pub bindings: Vec<Binding>,
     /// What it may use.
     pub policy: WorkerPolicy,
+    /// When it runs without being asked; each once, at most [`MAX_SCHEDULES`].
+    pub schedules: Vec<Expression>,
 }
 
 /// The two ways to write a worker.
@@ -158,6 +164,8 @@ pub struct HttpOptions {
     pub inject_request_headers: Vec<HeaderInjection>,
     /// Applied to every response, in order.
     pub inject_response_headers: Vec<HeaderInjection>,
+    /// Whether the paths below `/cdn-cgi/handler/` call other handlers than `fetch`. The policy says so, not the socket.
+    pub handler_paths: bool,
 }
 
 /// What a request line holds.

@@ -3,28 +3,43 @@
 use std::{rc::Rc, sync::Arc};
 
 use super::{LocalFuture, Service, worker::WorkerService};
-use crate::{config::Config, fleet::FleetHandle, shard::ShardServices};
+use crate::{
+    config::{Config, ServiceKind},
+    fleet::FleetHandle,
+    log::Log,
+    shard::{Served, ShardServices},
+};
 
-/// The services behind the configuration's sockets.
+/// The services behind the configuration's sockets and schedules.
 pub struct WorkerServices {
     /// Has the processes.
     pub fleet: FleetHandle,
     /// Says which sockets there are, and what is behind them.
     pub config: Arc<Config>,
+    /// Is told what scheduled runs fail with.
+    pub log: Log,
 }
 
 impl ShardServices for WorkerServices {
-    fn start(&self, shard: usize) -> LocalFuture<'_, Result<Vec<Rc<dyn Service>>, String>> {
+    fn start(&self, shard: usize) -> LocalFuture<'_, Result<Served, String>> {
         Box::pin(async move {
             let index = u32::try_from(shard).map_err(|_| "there are too many shards".to_owned())?;
             let fleet = self.fleet.shard(index);
-            let services = self.config.sockets.iter().map(|socket| {
+            let sockets = self.config.sockets.iter().map(|socket| {
                 let to = &socket.service;
                 let worker =
                     WorkerService::new(fleet.clone(), to.service, to.entrypoint.clone(), to.props_json.clone());
                 Rc::new(worker) as Rc<dyn Service>
             });
-            Ok(services.collect())
+            let scheduled = self.config.services.iter().enumerate().filter(|(_, service)| {
+                let ServiceKind::Worker(worker) = &service.kind;
+                !worker.schedules.is_empty()
+            });
+            let addressees = scheduled.map(|(index, service)| {
+                let worker = WorkerService::new(fleet.clone(), index, None, None);
+                (index, (service.name.clone(), Rc::new(worker) as Rc<dyn Service>))
+            });
+            Ok(Served { sockets: sockets.collect(), addressees: addressees.collect(), log: self.log.clone() })
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What a socket, a binding or another service can send a request to.
+//! What a socket, a binding, a schedule or another service can send a request or an event to.
 //!
 //! [`Service`] is one trait for every kind, so that a socket, a binding and a service in front of another are the same
 //! thing. A service value belongs to one shard: it is neither `Send` nor `Sync`, and a request stays on the shard that
@@ -12,7 +12,7 @@ pub mod worker;
 
 use std::{future::Future, pin::Pin};
 
-use bulkhead_ipc::{limit, worker_capnp::Limit};
+use bulkhead_ipc::{limit, scheduled::Scheduled, worker_capnp::Limit};
 
 use crate::body::Body;
 
@@ -54,16 +54,49 @@ pub enum ServiceError {
     /// without: the connection is closed without an answer, as the reference does.
     #[error("the request's body broke off")]
     BrokenRequest,
+    /// The service takes no events of this kind.
+    #[error("this service takes no {0} events")]
+    NoSuchEvent(&'static str),
+}
+
+/// What a service is told beside requests. There is no client behind it, and nobody who tries again.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The time of a schedule has come.
+    Scheduled(Scheduled),
+}
+
+impl Event {
+    /// The kind, as the handler for it is called.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Event::Scheduled(_) => "scheduled",
+        }
+    }
+}
+
+/// What came of an event that a handler was run for.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the handler failed with, if it did.
+    pub failure: Option<ServiceError>,
+    /// Whether the handler said that nobody is to try again, even if it failed.
+    pub no_retry: bool,
 }
 
 /// Why a response is what it is, for the log: what the handler threw before its request was passed on.
 #[derive(Debug, Clone)]
 pub(crate) struct PassedThrough(pub(crate) String);
 
-/// Something that answers requests, on one shard.
+/// Something that answers requests and takes events, on one shard.
 pub trait Service {
     /// Answers one request. Dropping the future, or later the response's body, cancels the work for it.
     fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>>;
+
+    /// Runs the handler for an event to its end. Dropping the future cancels it.
+    fn event(&self, event: Event) -> LocalFuture<'_, Result<Outcome, ServiceError>> {
+        Box::pin(std::future::ready(Err(ServiceError::NoSuchEvent(event.kind()))))
+    }
 
     /// Resolves when a request waits for others to end, and whoever asks is to end one that nobody may be waiting for.
     fn crowded(&self) -> LocalFuture<'_, ()> {

@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use super::{
     client::{ClientIo, Watched},
     connection::{ConnectionTable, Order, Ticket},
+    handlers,
     limits::Limits,
     log::FailureLog,
     rewrite::{Framing, Reject, check_method, rewrite_request, rewrite_response},
@@ -194,6 +195,11 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
         Ok(cf) => cf,
         Err(reject) => return Ok(refuse(reject)),
     };
+    if socket.options.handler_paths
+        && let Some(response) = handlers::answer(&*socket.service, &head, |error| socket.complain(error)).await
+    {
+        return Ok(response);
+    }
     let cf_json = cf.or_else(|| context.cf_json.clone());
     let request = ServiceRequest { http: Request::from_parts(head, body), cf_json };
     let response = match socket.service.fetch(request).await {
@@ -243,10 +249,13 @@ fn client_view(error: &ServiceError) -> Option<Reject> {
         // What is left of the request may stand in the way of the next one.
         ServiceError::Refused(status, text) => Reject { status: *status, text: text.clone().into(), close: true },
         ServiceError::BrokenRequest => return None,
+        ServiceError::NoSuchEvent(_) => {
+            Reject { status: StatusCode::NOT_IMPLEMENTED, text: "Not Implemented".into(), close: false }
+        }
     })
 }
 
-fn refuse(reject: Reject) -> Response<Body> {
+pub(super) fn refuse(reject: Reject) -> Response<Body> {
     let text = match reject.text {
         std::borrow::Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
         std::borrow::Cow::Owned(text) => Bytes::from(text),

@@ -9,6 +9,7 @@
 mod address;
 mod client;
 mod connection;
+mod handlers;
 mod http;
 mod limits;
 mod listener;
@@ -32,15 +33,9 @@ pub use self::{
 };
 use self::{connection::ConnectionTable, http::Peer};
 
-/// How a shard's sockets ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drained {
-    /// Connections that were cut off because the time for draining was over.
-    pub cut_off: usize,
-}
-
 /// Accepts and serves on one shard until `shutdown` becomes true; then stops accepting, lets requests in flight finish,
-/// and returns when the last connection has ended or [`Limits::drain_time`] is over.
+/// and returns when the last connection has ended or [`Limits::drain_time`] is over: how many connections were cut off
+/// because of that.
 ///
 /// Belongs on a [`tokio::task::LocalSet`].
 ///
@@ -51,7 +46,7 @@ pub async fn serve(
     sockets: Vec<(Rc<HttpSocket>, Vec<Listener>)>,
     limits: &Limits,
     mut shutdown: watch::Receiver<bool>,
-) -> io::Result<Drained> {
+) -> io::Result<usize> {
     let table = ConnectionTable::new(limits, sockets.len());
     let mut accepting = Vec::new();
     for (number, (socket, listeners)) in sockets.into_iter().enumerate() {
@@ -84,7 +79,7 @@ pub async fn serve(
         }
     };
     sweeper.abort();
-    Ok(Drained { cut_off })
+    Ok(cut_off)
 }
 
 /// Looks at the limits on time, as long as somebody is connected.

@@ -284,3 +284,81 @@ fn the_documented_defaults_are_the_real_ones() {
         assert!(said.starts_with(expected.as_str()), "schema, {field}: {said}");
     }
 }
+
+fn schedules(policy: &str) -> Vec<Vec<String>> {
+    let loaded = load_with(policy, &options()).unwrap_or_else(|error| panic!("{error}"));
+    let of = |service: &bulkhead_supervisor::config::Service| {
+        let ServiceKind::Worker(worker) = &service.kind;
+        worker.schedules.iter().map(|expression| expression.text().to_owned()).collect()
+    };
+    loaded.config.services.iter().map(of).collect()
+}
+
+#[test]
+fn schedules_belong_to_their_workers() {
+    let none = schedules("const policy :Bulkhead.Policy = (default = (cpuTimeMs = 5));");
+    assert_eq!(none, [const { Vec::<String>::new() }; 3]);
+    let some = schedules(
+        "const policy :Bulkhead.Policy = (
+            workers = [(name = \"a\", limits = (cpuTimeMs = 5))],
+            schedules = [(worker = \"b\", crons = [\"*/30 * * * *\", \"59 23 LW * *\"]), (worker = \"a\", crons = [])]);",
+    );
+    assert_eq!(some, [vec![], vec!["*/30 * * * *".to_owned(), "59 23 LW * *".to_owned()], vec![]]);
+}
+
+#[test]
+fn schedules_that_mean_nothing_are_refused_at_their_place() {
+    let many = (0..65).map(|minute| format!("\"{minute} * * * *\"")).collect::<Vec<_>>().join(", ");
+    let cases = [
+        (
+            "(worker = \"a\", crons = [\"0 0 * * *\", \"0 25 * * *\"])",
+            "9:39: error: `0 25 * * *` is not a schedule: `25` is no hour: it takes 0 to 23",
+        ),
+        (
+            "(worker = \"a\", crons = [\"0 0 31 2 *\"])",
+            "9:26: error: `0 0 31 2 *` is not a schedule: no day of any year",
+        ),
+        (
+            "(worker = \"a\", crons = [\"0 0 * * *\", \"0 0 * * *\"])",
+            "9:39: error: the schedule `0 0 * * *` is there twice",
+        ),
+        ("(worker = \"d\", crons = [\"0 0 * * *\"])", "there is no worker `d` in the configuration"),
+        ("(crons = [\"0 0 * * *\"])", "this needs the name of a `worker`"),
+        ("(worker = \"a\"), (worker = \"a\")", "`a` has schedules already"),
+        (&format!("(worker = \"a\", crons = [{many}])"), "a worker has at most 64 schedules, and these are 65"),
+    ];
+    for (text, expected) in cases {
+        let policy = format!("const policy :Bulkhead.Policy = (schedules = [\n {text}]);");
+        let said = load_with(&policy, &options()).expect_err(text).to_string();
+        assert!(said.contains(expected), "{text}: {said}");
+    }
+}
+
+#[test]
+fn only_the_policy_permits_the_paths_of_handlers() {
+    let load = |policy: &str, experimental: bool| {
+        let socket = CONFIG
+            .replace("]);", "], sockets = [(name = \"http\", service = \"a\"), (name = \"x\", service = \"a\")]);");
+        let text = format!("{PRELUDE}{socket}{IMPORT}{policy}");
+        load_text_from_bytes(text.as_bytes(), [], &Options { experimental, ..options() })
+    };
+    let paths = |policy: &str| -> Vec<bool> {
+        let loaded = load(policy, true).unwrap_or_else(|error| panic!("{error}"));
+        loaded.config.sockets.iter().map(|socket| socket.http.handler_paths).collect()
+    };
+    let permitted = "const policy :Bulkhead.Policy = (sockets = [(name = \"x\", handlerPaths = true)]);";
+    assert_eq!(paths(""), [false, false]);
+    assert_eq!(paths(permitted), [false, true]);
+    assert_eq!(paths("const policy :Bulkhead.Policy = (sockets = [(name = \"x\")]);"), [false, false]);
+    let said = load(permitted, false).expect_err("not without the option").to_string();
+    assert!(said.contains("`handlerPaths` is experimental") && said.contains("--experimental"), "{said}");
+    for (entries, expected) in [
+        ("(name = \"htpp\")", "there is no socket `htpp` in the configuration"),
+        ("(name = \"x\"), (name = \"x\")", "`x` has permissions already"),
+        ("(handlerPaths = true)", "this needs the `name` of a socket"),
+    ] {
+        let policy = format!("const policy :Bulkhead.Policy = (sockets = [{entries}]);");
+        let said = load(&policy, true).expect_err(entries).to_string();
+        assert!(said.contains(expected), "{entries}: {said}");
+    }
+}

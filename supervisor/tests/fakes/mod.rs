@@ -177,6 +177,7 @@ fn worker_config(name: &str, policy: WorkerPolicy) -> ServiceConfig {
             compatibility: bulkhead_ipc::compatibility::resolve("2024-01-01", &none, false).expect("flags"),
             bindings: Vec::new(),
             policy,
+            schedules: Vec::new(),
         })),
     }
 }

@@ -1,5 +1,5 @@
 @0x8a8ea58a26ac0d3f;
-# The policy schema: what the workers of a configuration may use. It stands beside the `Config`, in the same file or in
+# The policy schema: what the workers of a configuration may use, and when they run without being asked. It stands beside the `Config`, in the same file or in
 # one of its own; without one, every worker has the limits that are named here as the defaults.
 #
 #     using Bulkhead = import "/bulkhead/policy.capnp";
@@ -17,6 +17,34 @@ struct Policy {
 
   workers @1 :List(WorkerLimits);
   # For single workers.
+
+  schedules @2 :List(Schedules);
+  # When workers run without being asked. docs/schedules.md has the whole of it.
+
+  sockets @3 :List(SocketPermissions);
+  # What sockets may be asked beside requests for their services.
+}
+
+struct Schedules {
+  # When one worker runs: its handler for `scheduled` is called.
+  #
+  #     schedules = [ (worker = "reports", crons = ["*/30 * * * *", "0 6 * * MON-FRI"]) ]
+
+  worker @0 :Text;
+  # A service of the configuration that is a worker; each at most once.
+
+  crons @1 :List(Text);
+  # Cron expressions in UTC: minute, hour, day of the month, month, day of the week. At most 64, each at most once.
+}
+
+struct SocketPermissions {
+  name @0 :Text;
+  # A socket of the configuration; each at most once.
+
+  handlerPaths @1 :Bool;
+  # Whether `GET /cdn-cgi/handler/scheduled?cron=…&time=…` runs the handler for `scheduled` of the socket's service, instead
+  # of going to the service as a request: for tests of that handler. Who reaches the socket may run it then. Only with
+  # `--experimental`.
 }
 
 struct WorkerLimits {

@@ -128,7 +128,7 @@ impl Validator<'_> {
         let services_complete = !services_at.is_incomplete();
         self.service_names(services, &services_at);
         if let Some((policy, policy_at)) = policy {
-            self.policies = self.policies(policy, &policy_at, services, services_complete).unwrap_or_default();
+            self.policies = self.policies(policy, &policy_at, config, at).unwrap_or_default();
         }
         let services: Vec<Option<Service>> =
             (0..services.len()).map(|index| self.service(services.get(index), &services_at.index(index))).collect();

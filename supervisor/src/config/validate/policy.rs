@@ -1,4 +1,6 @@
-//! From a `Policy` message to what each worker may use.
+//! From a `Policy` message to what each worker may use, and when it runs.
+
+mod schedules;
 
 use std::time::Duration;
 
@@ -7,15 +9,20 @@ use capnp::struct_list;
 
 use super::{
     HashMap, HashSet, Validator, nearest,
-    schema::{service, service::Which as Kind},
+    schema::{self, service, service::Which as Kind},
 };
-use crate::config::{policy::WorkerPolicy, position::Cursor};
+use crate::{
+    config::{policy::WorkerPolicy, position::Cursor},
+    schedule::Expression,
+};
 
 /// The policies of all workers of a configuration.
 #[derive(Debug, Default)]
 pub(super) struct Policies {
     default: WorkerPolicy,
     named: HashMap<String, WorkerPolicy>,
+    schedules: HashMap<String, Vec<Expression>>,
+    handler_paths: HashSet<String>,
 }
 
 impl Policies {
@@ -77,16 +84,19 @@ fn size(bytes: u64) -> String {
 }
 
 impl Validator<'_> {
-    /// Reads a policy for a configuration whose services are `services`; `complete` says that none of them is missing in
-    /// the message because it was wrong.
+    /// Reads a policy for a configuration.
     pub(super) fn policies(
         &mut self,
         policy: policy::Reader<'_>,
         at: &Cursor<'_>,
-        services: struct_list::Reader<'_, service::Owned>,
-        complete: bool,
+        config: schema::config::Reader<'_>,
+        config_at: &Cursor<'_>,
     ) -> Option<Policies> {
-        self.refuse_others(policy, at, &["default", "workers"]);
+        self.refuse_others(policy, at, &["default", "workers", "schedules", "sockets"]);
+        let services_at = config_at.field("services");
+        let services = self.intact(config.get_services(), &services_at)?;
+        // Otherwise one that is named may be missing because it was wrong.
+        let complete = !services_at.is_incomplete();
         let mut policies = Policies::default();
         let default = self.intact(policy.get_default(), at)?;
         self.limits(default, &at.field("default"), &mut policies.default);
@@ -114,6 +124,8 @@ impl Validator<'_> {
                 policies.named.insert(name, limits);
             }
         }
+        policies.schedules = self.schedules(policy, at, services, complete)?;
+        policies.handler_paths = self.socket_permissions(policy, at, config, config_at)?;
         Some(policies)
     }
 

@@ -47,7 +47,8 @@ impl Validator<'_> {
                     );
                 }
                 let worker = self.intact(worker, &worker_at)?;
-                let worker = self.worker(worker, &worker_at, self.policies.of(&name))?;
+                let mut worker = self.worker(worker, &worker_at, self.policies.of(&name))?;
+                worker.schedules = self.policies.schedules_of(&name);
                 Some(Service { name, kind: ServiceKind::Worker(Arc::new(worker)) })
             }
             Ok(service::Unspecified(())) => {

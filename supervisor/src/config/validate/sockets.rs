@@ -58,7 +58,8 @@ impl Validator<'_> {
         }
         let designator = self.intact(socket.get_service(), &service_at)?;
         let service = self.designator(designator, &name, &service_at, services_complete)?;
-        Some(Socket { name, address, http: http?, service })
+        let http = HttpOptions { handler_paths: self.policies.has_handler_paths(&name), ..http? };
+        Some(Socket { name, address, http, service })
     }
 
     fn designator(
@@ -141,6 +142,7 @@ impl Validator<'_> {
             cf_blob_header: cf_blob_header?,
             inject_request_headers: inject_request_headers?,
             inject_response_headers: inject_response_headers?,
+            handler_paths: false,
         })
     }
 

@@ -74,6 +74,7 @@ impl Validator<'_> {
             compatibility,
             bindings: bindings.into_iter().collect::<Option<_>>()?,
             policy,
+            schedules: Vec::new(),
         };
         self.compilable(&worker, at);
         Some(worker)

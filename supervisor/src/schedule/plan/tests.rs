@@ -115,6 +115,8 @@ fn plans() -> impl Strategy<Value = Vec<(naive::Naive, Expression)>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn it_runs_what_a_matcher_that_looks_at_every_minute_runs(expressions in plans(), minutes in clock(MAX_RANGES - 2)) {
         let mut plan = Plan::new(expressions.iter().map(|(_, parsed)| parsed.clone()).collect(), Minute(minutes[0]));

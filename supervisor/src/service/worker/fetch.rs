@@ -4,16 +4,15 @@ use std::rc::Rc;
 
 use bulkhead_ipc::{
     calls::Call,
-    transport::MAX_LIVE_EVENTS,
     worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request},
 };
 use bytes::Bytes;
-use capnp::capability::Promise;
 use http::{Method, StatusCode};
 use http_body::Body as _;
 
 use super::{
     WorkerService,
+    call::{cancel, read_failure},
     head::{UNKNOWN, head_bytes, read_response, write_head},
     violation,
 };
@@ -24,7 +23,6 @@ use crate::{
         body::{BodySource, CancelOnDrop, Ready, collect_ready},
     },
     service::{PassedThrough, ServiceError},
-    text::quote,
 };
 
 impl WorkerService {
@@ -49,12 +47,7 @@ impl WorkerService {
         drop((parts, cf_json));
         let number = ticket.number();
         call.get().set_event(number);
-        let dispatcher = dispatcher.clone();
-        let cancel = move || {
-            let mut request = dispatcher.cancel_request();
-            request.get().set_event(number);
-            Promise::from_future(async move { request.send().promise.await.map(drop) })
-        };
+        let cancel = cancel(dispatcher, number);
         let reply = Call::new(call.send().promise, Some(link.connection.clone()), ticket.place().clone(), cancel);
         drop(room);
         let reply = reply.await.map_err(|error| link.failure(&error))?;
@@ -74,7 +67,12 @@ impl WorkerService {
                 if broken {
                     return Err(ServiceError::BrokenRequest);
                 }
-                read_failure(failure, name).unwrap_or_else(|error| Err(violation(&link, &error.to_string())))
+                let error = read_failure(failure, name);
+                let error = error.unwrap_or_else(|error| violation(&link, &error.to_string()));
+                match (failure.get_kind(), error) {
+                    (Ok(event_failure::Kind::PassThrough), ServiceError::Exception(text)) => Ok(nothing_behind(text)),
+                    (_, error) => Err(error),
+                }
             }
             fetch_outcome::Response(response) => {
                 let response = response.map_err(|error| violation(&link, &error.to_string()))?;
@@ -164,37 +162,6 @@ impl Outgoing {
         }
         None
     }
-}
-
-/// Longest text about a failure that is kept, in characters.
-const MAX_FAILURE: usize = 8 << 10;
-
-/// What a failure means for the request of the worker called `name`.
-fn read_failure(
-    failure: event_failure::Reader<'_>,
-    name: &str,
-) -> capnp::Result<Result<http::Response<Body>, ServiceError>> {
-    let message = failure.get_message()?;
-    let message: String = String::from_utf8_lossy(message.as_bytes()).chars().take(MAX_FAILURE).collect();
-    let text = match failure.get_kind()? {
-        event_failure::Kind::Exception | event_failure::Kind::PassThrough | event_failure::Kind::NoHandler => message,
-        event_failure::Kind::Hung => {
-            "Error: The Workers runtime canceled this request because it detected that your Worker's code had hung and \
-             would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
-                .to_owned()
-        }
-        event_failure::Kind::Busy => {
-            let text =
-                format!("{MAX_LIVE_EVENTS} events live in the process, with those that only wait for waitUntil()");
-            return Ok(Err(ServiceError::Unavailable(text)));
-        }
-        event_failure::Kind::Exceeded => return Ok(Err(ServiceError::Exceeded(failure.get_limit()?))),
-    };
-    let text = format!("worker \"{}\": Uncaught {text}", quote(name));
-    if failure.get_kind()? == event_failure::Kind::PassThrough {
-        return Ok(Ok(nothing_behind(text)));
-    }
-    Ok(Err(ServiceError::Exception(text)))
 }
 
 /// The response when a worker passes a request on that nothing else could answer: the reference's empty 500.

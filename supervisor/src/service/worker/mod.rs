@@ -2,6 +2,8 @@
 //!
 //! What a worker answers is hostile until it has been read: what no correct worker sends ends its process.
 
+mod call;
+mod event;
 mod fetch;
 mod head;
 
@@ -12,7 +14,7 @@ use http::{StatusCode, header};
 use http_body::Body as _;
 
 use self::fetch::Outgoing;
-use super::{LocalFuture, Service, ServiceError, ServiceRequest};
+use super::{Event, LocalFuture, Outcome, Service, ServiceError, ServiceRequest};
 use crate::{
     body::Body,
     config::policy::INLINE_BODY_BYTES,
@@ -58,13 +60,7 @@ impl WorkerService {
             Outgoing::Stream(source, _) => Some(source.clone()),
             _ => None,
         };
-        let deadline = ticket.deadline();
-        let overdue = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
+        let overdue = call::overdue(ticket.deadline());
         let too_long = async {
             match &source {
                 Some(source) => source.too_long().await,
@@ -91,6 +87,10 @@ impl WorkerService {
 impl Service for WorkerService {
     fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
         Box::pin(self.answer(request))
+    }
+
+    fn event(&self, event: Event) -> LocalFuture<'_, Result<Outcome, ServiceError>> {
+        Box::pin(self.deliver(event))
     }
 
     fn crowded(&self) -> LocalFuture<'_, ()> {

@@ -1,0 +1,70 @@
+//! Events that are no requests: one call for each, and what it came to.
+
+use bulkhead_ipc::{
+    calls::Call,
+    scheduled::Scheduled,
+    worker_capnp::{Limit, event_dispatcher, scheduled_outcome},
+};
+
+use super::{
+    WorkerService,
+    call::{cancel, overdue, read_failure},
+    violation,
+};
+use crate::{
+    link::Ticket,
+    service::{Event, Outcome, ServiceError},
+};
+
+impl WorkerService {
+    /// Waits for a process and a place there as a request does, within the same bounds.
+    ///
+    /// The worker answers when what was given to `waitUntil` has ended too, so it has the time for that as well.
+    pub(super) async fn deliver(&self, event: Event) -> Result<Outcome, ServiceError> {
+        let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
+        let (ticket, dispatcher) = self.dispatcher.begin(&self.fleet, self.service, entrypoint, props).await?;
+        let link = ticket.link().clone();
+        let wait_until = link.policy().wait_until;
+        let deadline = if wait_until.is_zero() { None } else { ticket.deadline() };
+        let overdue = overdue(deadline.and_then(|deadline| deadline.checked_add(wait_until)));
+        let run = async {
+            match event {
+                Event::Scheduled(run) => scheduled(&ticket, &dispatcher, &run).await,
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = run => outcome,
+            () = overdue => {
+                link.overdue();
+                Ok(Outcome { failure: Some(ServiceError::Exceeded(Limit::WallTime)), no_retry: false })
+            }
+        }
+    }
+}
+
+async fn scheduled(
+    ticket: &Ticket,
+    dispatcher: &event_dispatcher::Client,
+    run: &Scheduled,
+) -> Result<Outcome, ServiceError> {
+    let link = ticket.link();
+    let room = link.connection.reserve(run.cron.len()).await;
+    let mut call = dispatcher.scheduled_request();
+    run.write(call.get());
+    call.get().set_event(ticket.number());
+    let cancel = cancel(dispatcher, ticket.number());
+    let reply = Call::new(call.send().promise, Some(link.connection.clone()), ticket.place().clone(), cancel);
+    drop(room);
+    let reply = reply.await.map_err(|error| link.failure(&error))?;
+    let outcome = reply.get().and_then(|results| results.get_outcome());
+    let read = || {
+        let outcome = outcome?;
+        let failure = match outcome.which()? {
+            scheduled_outcome::Done(()) => None,
+            scheduled_outcome::Failure(failure) => Some(read_failure(failure?, link.name())?),
+        };
+        Ok(Outcome { failure, no_retry: outcome.get_no_retry() })
+    };
+    read().map_err(|error: capnp::Error| violation(link, &error.to_string()))
+}
