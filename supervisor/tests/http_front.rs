@@ -764,6 +764,24 @@ fn a_connection_that_becomes_idle_makes_room_for_one_that_waits() {
 }
 
 #[test]
+fn nobody_makes_room_whose_request_was_not_read_yet() {
+    let limits = Limits { connections: 2, drain_time: Duration::from_millis(100), ..Limits::default() };
+    let server = start_on("127.0.0.1:0", 1, &limits, &HttpOptions::default());
+    let mut busy: Vec<TcpStream> = (0..2).map(|_| server.connect()).collect();
+    busy[0].write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    busy[1].write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    wait_until("both are at work", || server.counts.running.load(Ordering::SeqCst) == 2);
+    // One place for all of them, which each has to itself until it is answered.
+    let mut waiting: Vec<TcpStream> = (0..32).map(|_| server.connect()).collect();
+    for stream in &mut waiting {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    }
+    for stream in &mut waiting {
+        assert!(read_response(stream).contains("Hello"));
+    }
+}
+
+#[test]
 fn a_socket_has_its_share_of_the_connections_to_itself() {
     let limits = Limits { connections: 8, drain_time: Duration::from_millis(100), ..Limits::default() };
     let server = start_sockets(&["127.0.0.1:0", "127.0.0.1:0"], 1, &limits, &HttpOptions::default());

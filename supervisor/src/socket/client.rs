@@ -28,6 +28,9 @@ pub(crate) trait ClientIo: AsyncRead + AsyncWrite + Unpin + 'static {
     /// Whether nothing that is sent can arrive: the connection was reset or, on this machine, closed.
     fn is_gone(&self) -> bool;
 
+    /// Whether bytes are here that were not read yet.
+    fn has_unread(&self) -> bool;
+
     /// Has the kernel ask the other end now and then whether it still knows the connection.
     fn ask_after_peer(&self);
 }
@@ -39,8 +42,8 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Questions in a row that remain without an answer.
 const KEEPALIVE_RETRIES: u32 = 3;
 
-fn peek_end(stream: impl AsFd) -> io::Result<bool> {
-    Ok(SockRef::from(&stream).peek(&mut [MaybeUninit::uninit()])? == 0)
+fn peek_end(stream: &impl AsFd) -> io::Result<bool> {
+    Ok(SockRef::from(stream).peek(&mut [MaybeUninit::uninit()])? == 0)
 }
 
 fn is_hung_up(stream: impl AsFd) -> bool {
@@ -70,6 +73,11 @@ macro_rules! client_io {
                 is_hung_up(self)
             }
 
+            fn has_unread(&self) -> bool {
+                // Not by way of the runtime, which does not know yet what has come since it last asked.
+                peek_end(self).is_ok_and(|is_end| !is_end)
+            }
+
             fn ask_after_peer(&self) {
                 let ask: fn(&Self) = $ask;
                 ask(self);
@@ -93,6 +101,10 @@ impl ClientIo for tokio::io::DuplexStream {
     }
 
     fn is_gone(&self) -> bool {
+        false
+    }
+
+    fn has_unread(&self) -> bool {
         false
     }
 

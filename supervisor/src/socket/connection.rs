@@ -145,6 +145,7 @@ impl Connection {
     /// Says whose stream it is. To be undone by [`Connection::detach`], for the stream knows the connection.
     pub(crate) fn attach(&self, stream: Rc<RefCell<dyn ClientIo>>) {
         *self.stream.borrow_mut() = Some(stream);
+        self.update(|_, _| ());
     }
 
     /// Lets go of the stream and of the body that came from it.
@@ -242,6 +243,13 @@ impl Connection {
     /// Whether the client does not take what is ready to be sent. The connection's task is woken when it does.
     pub(crate) fn is_write_stalled(&self) -> bool {
         self.activity.get().awaiting_write.is_some()
+    }
+
+    /// Whether the client's next request may be here without a byte of it having been read: nobody waits for the client then.
+    fn is_unheard(&self) -> bool {
+        matches!(self.phase(), Phase::Idle | Phase::Head)
+            && self.head.get() == 0
+            && self.stream.borrow().as_ref().is_none_or(|stream| stream.borrow().has_unread())
     }
 
     /// How many bytes may be read from the client now. For a head it waits until there may be more.
@@ -370,15 +378,22 @@ impl ConnectionTable {
     /// of that socket or of one that has more than its own share.
     pub(crate) fn make_room(&self, socket: Option<usize>) {
         let (connections, shares) = (self.connections.borrow(), self.shares.borrow());
-        let victim = make_room(
-            connections
-                .iter()
-                .filter(|(_, connection)| connection.order.get() != Order::Kill)
-                .filter(|(_, connection)| {
-                    socket.is_none_or(|socket| connection.holder == socket || shares.exceeds(connection.holder))
-                })
-                .map(|(key, connection)| (key, connection.activity.get())),
-        );
+        let mut unheard = Vec::new();
+        let victim = loop {
+            let victim = make_room(
+                connections
+                    .iter()
+                    .filter(|(key, connection)| connection.order.get() != Order::Kill && !unheard.contains(key))
+                    .filter(|(_, connection)| {
+                        socket.is_none_or(|socket| connection.holder == socket || shares.exceeds(connection.holder))
+                    })
+                    .map(|(key, connection)| (key, connection.activity.get())),
+            );
+            match victim {
+                Some(key) if connections[key].is_unheard() => unheard.push(key),
+                victim => break victim,
+            }
+        };
         if let Some(key) = victim {
             connections[key].evicted.set(true);
             self.leaving.set(self.leaving.get() + 1);
