@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::{
-    Attribute, Error, FnArg, Ident, ImplItem, ItemImpl, LitCStr, LitStr, Pat, Path, Result, Type, parse::Parser,
-    spanned::Spanned,
+    Attribute, Error, FnArg, Ident, ImplItem, ImplItemConst, ImplItemFn, ItemImpl, LitCStr, LitStr, Pat, Path, Result,
+    Type, parse::Parser, spanned::Spanned,
 };
 
 /// `get_set_cookie` → `getSetCookie`.
@@ -120,6 +120,28 @@ fn last_segment(ty: &Type) -> Option<String> {
     }
 }
 
+/// What is generated of a class, as its members are looked at.
+struct Parts {
+    ty: Box<Type>,
+    class_name: String,
+    krate: Path,
+    functions: Vec<TokenStream>,
+    definitions: Vec<TokenStream>,
+    conditions: Vec<TokenStream>,
+    /// By the place of the definition: a name, its getter, its setter.
+    accessors: BTreeMap<usize, (String, Option<Ident>, Option<Ident>)>,
+    constructor: Option<TokenStream>,
+}
+
+/// How the parameters of a member come from the arguments of a call.
+struct Parameters {
+    has_self: bool,
+    /// Statements that convert the arguments.
+    prepare: Vec<TokenStream>,
+    /// What is passed on.
+    pass: Vec<TokenStream>,
+}
+
 pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let options = options(attribute)?;
     let mut item: ItemImpl = syn::parse2(item)?;
@@ -127,29 +149,56 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
     let Some(type_name) = last_segment(&ty) else {
         return Err(Error::new(ty.span(), "jsg::class needs a type with a name"));
     };
-    let class_name = options.name.clone().unwrap_or(type_name);
-    let krate: Path = syn::parse_quote!(::jsg);
-
-    let mut functions = Vec::new();
-    let mut definitions = Vec::new();
-    let mut conditions = Vec::new();
-    let mut accessors: BTreeMap<usize, (String, Option<Ident>, Option<Ident>)> = BTreeMap::new();
-    let mut constructor = None;
-
+    let mut parts = Parts {
+        ty,
+        class_name: options.name.clone().unwrap_or(type_name),
+        krate: syn::parse_quote!(::jsg),
+        functions: Vec::new(),
+        definitions: Vec::new(),
+        conditions: Vec::new(),
+        accessors: BTreeMap::new(),
+        constructor: None,
+    };
     for entry in &mut item.items {
-        if let ImplItem::Const(constant) = entry {
-            let before = constant.attrs.len();
-            constant.attrs.retain(|attribute| !attribute.path().is_ident("constant"));
-            if constant.attrs.len() != before {
-                let ident = &constant.ident;
-                let name = ident.to_string();
-                definitions.push(quote!(builder.constant(#name, f64::from(<#ty>::#ident));));
+        match entry {
+            ImplItem::Const(constant) => parts.constant(constant),
+            ImplItem::Fn(function) => {
+                if let Some(member) = take_member(&mut function.attrs)? {
+                    parts.member(function, member);
+                }
             }
-            continue;
+            _ => {}
         }
-        let ImplItem::Fn(function) = entry else { continue };
-        let Some(member) = take_member(&mut function.attrs)? else { continue };
-        let rust_name = function.sig.ident.clone();
+    }
+    parts.define_accessors();
+    if options.iterable {
+        parts.iterable();
+    }
+    if options.iterator {
+        parts.iterator();
+    }
+    let class = parts.class(options.extends.as_ref())?;
+    Ok(quote! {
+        #item
+
+        #class
+    })
+}
+
+impl Parts {
+    fn constant(&mut self, constant: &mut ImplItemConst) {
+        let before = constant.attrs.len();
+        constant.attrs.retain(|attribute| !attribute.path().is_ident("constant"));
+        if constant.attrs.len() != before {
+            let (ty, ident) = (&self.ty, &constant.ident);
+            let name = ident.to_string();
+            self.definitions.push(quote!(builder.constant(#name, f64::from(<#ty>::#ident));));
+        }
+    }
+
+    fn member(&mut self, function: &ImplItemFn, member: Member) {
+        let krate = &self.krate;
+        let rust_name = &function.sig.ident;
         let plain = rust_name.to_string();
         let default_name = match member.kind {
             Kind::Setter => camel_case(plain.strip_prefix("set_").unwrap_or(&plain)),
@@ -158,11 +207,21 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
         let name = member.name.unwrap_or(default_name);
         if let Some((flag, on)) = &member.flag {
             let is_static = member.kind == Kind::Static;
-            conditions.push(quote! {
+            self.conditions.push(quote! {
                 #krate::Condition { member: #name, is_static: #is_static, flag: #flag.name(), on: #on }
             });
         }
+        let parameters = self.parameters(function, member.kind, &name);
+        if member.kind == Kind::Constructor {
+            self.constructor = Some(self.construct(function, &parameters));
+            return;
+        }
+        let callback = self.callback(rust_name, member.promise, &parameters);
+        self.define(member.kind, name, callback);
+    }
 
+    fn parameters(&self, function: &ImplItemFn, kind: Kind, name: &str) -> Parameters {
+        let (class_name, krate) = (&self.class_name, &self.krate);
         let mut has_self = false;
         let mut prepare = Vec::new();
         let mut pass = Vec::new();
@@ -202,7 +261,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
                 _ => {}
             }
             let binding = format_ident!("argument{index}");
-            let place = match member.kind {
+            let place = match kind {
                 Kind::Constructor => quote!(#krate::Place::Constructor(#class_name, #index)),
                 Kind::Setter => quote!(#krate::Place::Attribute(#class_name, #name)),
                 _ => quote!(#krate::Place::Argument(#class_name, #name, #index)),
@@ -214,38 +273,45 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
             pass.push(quote!(#binding));
             index += 1;
         }
+        Parameters { has_self, prepare, pass }
+    }
+
+    /// The body of `new`.
+    fn construct(&self, function: &ImplItemFn, parameters: &Parameters) -> TokenStream {
+        let (ty, krate) = (&self.ty, &self.krate);
+        let Parameters { prepare, pass, .. } = parameters;
+        let rust_name = &function.sig.ident;
+        let body = format_ident!("jsg_body_{}", rust_name);
+        let fallible = match &function.sig.output {
+            syn::ReturnType::Type(_, ty) => last_segment(ty).is_some_and(|name| name == "Result"),
+            syn::ReturnType::Default => false,
+        };
+        let call =
+            if fallible { quote!(<#ty>::#rust_name(#(#pass),*)) } else { quote!(Ok(<#ty>::#rust_name(#(#pass),*))) };
+        quote! {
+            #[allow(unused_variables, clippy::needless_question_mark)]
+            fn #body<'s>(
+                scope: &mut ::v8::PinScope<'s, '_>,
+                arguments: &::v8::FunctionCallbackArguments<'s>,
+            ) -> #krate::Result<#ty> {
+                #(#prepare)*
+                #call
+            }
+            let made = #body(scope, &arguments);
+            #krate::glue::construct::<#ty>(scope, &arguments, made);
+        }
+    }
+
+    /// Adds the function that V8 calls for an operation or an attribute; gives its name.
+    fn callback(&mut self, rust_name: &Ident, is_promise: bool, parameters: &Parameters) -> Ident {
+        let (ty, krate) = (&self.ty, &self.krate);
+        let Parameters { has_self, prepare, pass } = parameters;
         let body = format_ident!("jsg_body_{}", rust_name);
         let callback = format_ident!("jsg_callback_{}", rust_name);
-
-        if member.kind == Kind::Constructor {
-            let fallible = match &function.sig.output {
-                syn::ReturnType::Type(_, ty) => last_segment(ty).is_some_and(|name| name == "Result"),
-                syn::ReturnType::Default => false,
-            };
-            let call = if fallible {
-                quote!(<#ty>::#rust_name(#(#pass),*))
-            } else {
-                quote!(Ok(<#ty>::#rust_name(#(#pass),*)))
-            };
-            constructor = Some(quote! {
-                #[allow(unused_variables, clippy::needless_question_mark)]
-                fn #body<'s>(
-                    scope: &mut ::v8::PinScope<'s, '_>,
-                    arguments: &::v8::FunctionCallbackArguments<'s>,
-                ) -> #krate::Result<#ty> {
-                    #(#prepare)*
-                    #call
-                }
-                let made = #body(scope, &arguments);
-                #krate::glue::construct::<#ty>(scope, &arguments, made);
-            });
-            continue;
-        }
-
         let call =
-            if has_self { quote!(<#ty>::#rust_name(this, #(#pass),*)) } else { quote!(<#ty>::#rust_name(#(#pass),*)) };
+            if *has_self { quote!(<#ty>::#rust_name(this, #(#pass),*)) } else { quote!(<#ty>::#rust_name(#(#pass),*)) };
         let this = has_self.then(|| quote!(let this = #krate::glue::this::<#ty>(scope, arguments)?;));
-        let finish = if member.promise {
+        let finish = if is_promise {
             quote!(#krate::glue::finish_promise(scope, &arguments, rv, #body);)
         } else {
             quote! {
@@ -254,13 +320,13 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
             }
         };
         // What is wrong with the arguments, and what the operation itself gives, are told apart where they matter.
-        let (result_type, outcome) = if member.promise {
+        let (result_type, outcome) = if is_promise {
             let ty = quote!(#krate::Result<#krate::Result<::v8::Local<'s, ::v8::Value>>>);
             (ty, quote!(Ok(#krate::ToJs::to_js(result, scope))))
         } else {
             (quote!(#krate::Result<::v8::Local<'s, ::v8::Value>>), quote!(#krate::ToJs::to_js(result, scope)))
         };
-        functions.push(quote! {
+        self.functions.push(quote! {
             #[allow(non_snake_case, unused_variables, clippy::let_unit_value, clippy::unit_arg, clippy::too_many_arguments)]
             fn #body<'s>(
                 scope: &mut ::v8::PinScope<'s, '_>,
@@ -281,21 +347,26 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
                 #finish
             }
         });
-        match member.kind {
-            Kind::Method => definitions.push(quote!(builder.method(#name, ::v8::MapFnTo::map_fn_to(#callback));)),
+        callback
+    }
+
+    fn define(&mut self, kind: Kind, name: String, callback: Ident) {
+        match kind {
+            Kind::Method => self.definitions.push(quote!(builder.method(#name, ::v8::MapFnTo::map_fn_to(#callback));)),
             Kind::Static => {
-                definitions.push(quote!(builder.static_method(#name, ::v8::MapFnTo::map_fn_to(#callback));));
+                self.definitions.push(quote!(builder.static_method(#name, ::v8::MapFnTo::map_fn_to(#callback));));
             }
             Kind::Getter | Kind::Setter => {
-                let slot = accessors
+                let slot = self
+                    .accessors
                     .iter()
                     .find(|(_, (known, ..))| *known == name)
-                    .map_or(definitions.len(), |(slot, _)| *slot);
-                if slot == definitions.len() {
-                    definitions.push(TokenStream::new());
+                    .map_or(self.definitions.len(), |(slot, _)| *slot);
+                if slot == self.definitions.len() {
+                    self.definitions.push(TokenStream::new());
                 }
-                let accessor = accessors.entry(slot).or_insert_with(|| (name.clone(), None, None));
-                match member.kind {
+                let accessor = self.accessors.entry(slot).or_insert_with(|| (name.clone(), None, None));
+                match kind {
                     Kind::Getter => accessor.1 = Some(callback),
                     _ => accessor.2 = Some(callback),
                 }
@@ -303,20 +374,26 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
             Kind::Constructor => {}
         }
     }
-    for (slot, (name, getter, setter)) in accessors {
-        let raw = |callback: Option<Ident>| match callback {
-            Some(callback) => quote!(Some(::v8::MapFnTo::map_fn_to(#callback))),
-            None => quote!(None),
-        };
-        let (getter, setter) = (raw(getter), raw(setter));
-        definitions[slot] = quote!(builder.accessor(#name, #getter, #setter););
+
+    fn define_accessors(&mut self) {
+        for (slot, (name, getter, setter)) in std::mem::take(&mut self.accessors) {
+            let raw = |callback: Option<Ident>| match callback {
+                Some(callback) => quote!(Some(::v8::MapFnTo::map_fn_to(#callback))),
+                None => quote!(None),
+            };
+            let (getter, setter) = (raw(getter), raw(setter));
+            self.definitions[slot] = quote!(builder.accessor(#name, #getter, #setter););
+        }
     }
-    if options.iterable {
+
+    /// `entries`, `keys`, `values`, `forEach` and `@@iterator`.
+    fn iterable(&mut self) {
+        let (ty, krate) = (&self.ty, &self.krate);
         let (kinds, names) = (["Entries", "Keys", "Values"], ["entries", "keys", "values"]);
         for (kind, name) in kinds.into_iter().zip(names) {
             let kind = Ident::new(kind, Span::call_site());
             let callback = format_ident!("jsg_iterator_{name}");
-            functions.push(quote! {
+            self.functions.push(quote! {
                 fn #callback<'s>(
                     scope: &mut ::v8::PinScope<'s, '_>,
                     arguments: ::v8::FunctionCallbackArguments<'s>,
@@ -328,7 +405,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
                     #krate::glue::finish(scope, rv, result);
                 }
             });
-            definitions.push(if name == "entries" {
+            self.definitions.push(if name == "entries" {
                 quote! {
                     let symbol = ::v8::Symbol::get_iterator(builder.scope);
                     builder.symbol_method(symbol, Some("entries"), "entries", ::v8::MapFnTo::map_fn_to(#callback));
@@ -337,7 +414,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
                 quote!(builder.method(#name, ::v8::MapFnTo::map_fn_to(#callback));)
             });
         }
-        functions.push(quote! {
+        self.functions.push(quote! {
             fn jsg_for_each<'s>(
                 scope: &mut ::v8::PinScope<'s, '_>,
                 arguments: ::v8::FunctionCallbackArguments<'s>,
@@ -347,10 +424,12 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
                 #krate::glue::finish(scope, rv, result);
             }
         });
-        definitions.push(quote!(builder.method("forEach", ::v8::MapFnTo::map_fn_to(jsg_for_each));));
+        self.definitions.push(quote!(builder.method("forEach", ::v8::MapFnTo::map_fn_to(jsg_for_each));));
     }
-    if options.iterator {
-        functions.push(quote! {
+
+    /// `@@iterator` that gives the object itself.
+    fn iterator(&mut self) {
+        self.functions.push(quote! {
             fn jsg_self<'s>(
                 scope: &mut ::v8::PinScope<'s, '_>,
                 arguments: ::v8::FunctionCallbackArguments<'s>,
@@ -359,75 +438,90 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
                 rv.set(arguments.this().into());
             }
         });
-        definitions.push(quote! {
+        self.definitions.push(quote! {
             let symbol = ::v8::Symbol::get_iterator(builder.scope);
             builder.symbol_method(symbol, None, "[Symbol.iterator]", ::v8::MapFnTo::map_fn_to(jsg_self));
         });
     }
 
-    let construct =
-        constructor.unwrap_or_else(|| quote!(#krate::Error::type_error("Illegal constructor").throw(scope);));
-    let parent = match &options.extends {
-        Some(base) => quote! {
-            Some((
-                <#base as #krate::Class>::info,
-                {
-                    // SAFETY of the callers: the pointer is at a live value of this class.
-                    unsafe fn upcast(value: *const ()) -> *const () {
-                        // SAFETY: see above; the offset is that of a field.
-                        unsafe { ::std::ptr::from_ref(&(*value.cast::<#ty>()).base).cast() }
+    /// The description of the class that this one extends.
+    fn parent(&self, extends: Option<&Path>) -> TokenStream {
+        let (ty, krate) = (&self.ty, &self.krate);
+        match extends {
+            Some(base) => quote! {
+                Some((
+                    <#base as #krate::Class>::info,
+                    {
+                        // SAFETY of the callers: the pointer is at a live value of this class.
+                        unsafe fn upcast(value: *const ()) -> *const () {
+                            // SAFETY: see above; the offset is that of a field.
+                            unsafe { ::std::ptr::from_ref(&(*value.cast::<#ty>()).base).cast() }
+                        }
+                        upcast
+                    },
+                ))
+            },
+            None => quote!(None),
+        }
+    }
+
+    /// The implementations that make the type a class.
+    fn class(&self, extends: Option<&Path>) -> Result<TokenStream> {
+        let Parts { ty, class_name, krate, functions, definitions, conditions, .. } = self;
+        let illegal = || quote!(#krate::Error::type_error("Illegal constructor").throw(scope););
+        let construct = self.constructor.clone().unwrap_or_else(illegal);
+        let parent = self.parent(extends);
+        let c_name = std::ffi::CString::new(class_name.as_str()).map_err(|error| Error::new(ty.span(), error))?;
+        let c_name = LitCStr::new(&c_name, Span::call_site());
+        let conversions = self.conversions();
+        Ok(quote! {
+            #[allow(clippy::missing_docs_in_private_items)]
+            const _: () = {
+                fn jsg_construct<'s>(
+                    scope: &mut ::v8::PinScope<'s, '_>,
+                    arguments: ::v8::FunctionCallbackArguments<'s>,
+                    rv: ::v8::ReturnValue<'s, ::v8::Value>,
+                ) {
+                    let _ = rv;
+                    if !arguments.is_construct_call() {
+                        #krate::glue::without_new(#class_name).throw(scope);
+                        return;
                     }
-                    upcast
-                },
-            ))
-        },
-        None => quote!(None),
-    };
-    let c_name = LitCStr::new(
-        &std::ffi::CString::new(class_name.clone()).map_err(|error| Error::new(ty.span(), error))?,
-        Span::call_site(),
-    );
-    Ok(quote! {
-        #item
-
-        #[allow(clippy::missing_docs_in_private_items)]
-        const _: () = {
-            fn jsg_construct<'s>(
-                scope: &mut ::v8::PinScope<'s, '_>,
-                arguments: ::v8::FunctionCallbackArguments<'s>,
-                rv: ::v8::ReturnValue<'s, ::v8::Value>,
-            ) {
-                let _ = rv;
-                if !arguments.is_construct_call() {
-                    #krate::glue::without_new(#class_name).throw(scope);
-                    return;
+                    #construct
                 }
-                #construct
-            }
 
-            #(#functions)*
+                #(#functions)*
 
-            impl #krate::Class for #ty {
-                const NAME: &'static str = #class_name;
+                impl #krate::Class for #ty {
+                    const NAME: &'static str = #class_name;
 
-                fn info() -> &'static #krate::ClassInfo {
-                    static INFO: ::std::sync::LazyLock<#krate::ClassInfo> =
-                        ::std::sync::LazyLock::new(|| #krate::ClassInfo {
-                            name: #class_name,
-                            c_name: #c_name,
-                            parent: #parent,
-                            callback: ::v8::MapFnTo::map_fn_to(jsg_construct),
-                            define: |builder: &mut #krate::TemplateBuilder<'_, '_, '_>| {
-                                let _ = &builder;
-                                #(#definitions)*
-                            },
-                            conditions: vec![#(#conditions),*],
-                            index: ::std::sync::atomic::AtomicUsize::new(0),
-                        });
-                    &INFO
+                    fn info() -> &'static #krate::ClassInfo {
+                        static INFO: ::std::sync::LazyLock<#krate::ClassInfo> =
+                            ::std::sync::LazyLock::new(|| #krate::ClassInfo {
+                                name: #class_name,
+                                c_name: #c_name,
+                                parent: #parent,
+                                callback: ::v8::MapFnTo::map_fn_to(jsg_construct),
+                                define: |builder: &mut #krate::TemplateBuilder<'_, '_, '_>| {
+                                    let _ = &builder;
+                                    #(#definitions)*
+                                },
+                                conditions: vec![#(#conditions),*],
+                                index: ::std::sync::atomic::AtomicUsize::new(0),
+                            });
+                        &INFO
+                    }
                 }
-            }
 
+                #conversions
+            };
+        })
+    }
+
+    /// From and to values of scripts.
+    fn conversions(&self) -> TokenStream {
+        let Parts { ty, class_name, krate, .. } = self;
+        quote! {
             impl<'s> #krate::ToJs<'s> for #ty {
                 fn to_js(self, scope: &mut ::v8::PinScope<'s, '_>) -> #krate::Result<::v8::Local<'s, ::v8::Value>> {
                     #krate::instantiate(scope, self).map(Into::into)
@@ -451,6 +545,6 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
                     #krate::unwrap_value::<#ty>(scope, value).ok_or_else(|| place.mismatch(#class_name))
                 }
             }
-        };
-    })
+        }
+    }
 }
