@@ -52,3 +52,38 @@ pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags
         panic!("the built-in scripts cannot be bound: {text}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// The files below `directory` with this extension, and their text. Tests of scripts are none.
+    fn sources(directory: &Path, extension: &str, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(directory).expect("the sources can be listed").flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.ends_with("js/tests") {
+                sources(&path, extension, found);
+            } else if path.extension().is_some_and(|other| other == extension) {
+                let text = fs::read_to_string(&path).expect("a source can be read");
+                found.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text));
+            }
+        }
+    }
+
+    /// Rust code asks with a constant and scripts ask in `atBind`: nobody looks a flag up by a text, and nobody reads it from the
+    /// object that tenants see.
+    #[test]
+    fn flags_are_asked_in_the_places_for_it() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (mut rust, mut scripts) = (Vec::new(), Vec::new());
+        sources(&root.join("src"), "rs", &mut rust);
+        sources(&root.join("js"), "js", &mut scripts);
+        assert!(rust.len() > 40 && scripts.len() > 20, "the sources are where they were");
+        let by_text = concat!("Flag::", "find(");
+        let asking: Vec<_> = rust.iter().filter(|(_, text)| text.contains(by_text)).map(|(name, _)| name).collect();
+        assert_eq!(asking, ["flags.rs"], "files that look a flag up by its name");
+        let reading: Vec<_> =
+            scripts.iter().filter(|(_, text)| text.contains("compatibilityFlags")).map(|(name, _)| name).collect();
+        assert_eq!(reading, ["globals.js"], "scripts that know the object of tenants");
+    }
+}
