@@ -599,12 +599,12 @@ struct Network {
 
 impl capnp_rpc::VatNetwork<()> for Network {
     fn connect(&mut self, (): ()) -> Option<Box<dyn capnp_rpc::Connection<()>>> {
-        Some(Box::new(Link { shared: self.shared.clone() }))
+        Some(Box::new(RpcLink { shared: self.shared.clone() }))
     }
 
     fn accept(&mut self) -> Promise<Box<dyn capnp_rpc::Connection<()>>, capnp::Error> {
         if std::mem::take(&mut self.accept) {
-            Promise::ok(Box::new(Link { shared: self.shared.clone() }))
+            Promise::ok(Box::new(RpcLink { shared: self.shared.clone() }))
         } else {
             Promise::from_future(std::future::pending())
         }
@@ -617,11 +617,11 @@ impl capnp_rpc::VatNetwork<()> for Network {
 }
 
 /// The connection as `capnp-rpc` sees it.
-struct Link {
+struct RpcLink {
     shared: Rc<Shared>,
 }
 
-impl capnp_rpc::Connection<()> for Link {
+impl capnp_rpc::Connection<()> for RpcLink {
     fn get_peer_vat_id(&self) {}
 
     fn new_outgoing_message(&mut self, first_segment_words: u32) -> Box<dyn capnp_rpc::OutgoingMessage> {
