@@ -1,0 +1,268 @@
+//! The worker's modules: ES modules, CommonJS, JSON, text, data and WebAssembly, and service-worker scripts.
+//!
+//! Names are paths: `./a//b/../c` is the module `a/c`. A specifier is resolved against the directory of the module that
+//! imports it, whether it starts with `./` or not, as the reference does.
+
+mod commonjs;
+mod import;
+mod resolve;
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use commonjs::evaluate_synthetic;
+use import::link;
+pub(super) use import::{import_dynamically, import_phase_dynamically};
+use jsg::{Error, Result};
+use resolve::{join, shown};
+
+use super::{Isolate, exceptions};
+
+/// A module as the configuration gives it.
+#[derive(Debug, Clone)]
+pub struct ModuleSource {
+    /// Its name, by which others import it.
+    pub name: String,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What a module is.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// An ECMAScript module.
+    Es(String),
+    /// A CommonJS module, with the names that it exports beside `default`.
+    CommonJs(String, Vec<String>),
+    /// A string.
+    Text(String),
+    /// An `ArrayBuffer`.
+    Data(Vec<u8>),
+    /// A `WebAssembly.Module`.
+    Wasm(Vec<u8>),
+    /// A parsed JSON value.
+    Json(String),
+}
+
+/// Why the worker's code did not start, in the reference's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartupError {
+    /// One line or, with the places that the exception passed, several.
+    pub message: String,
+    /// The `stack` of the exception, if it has one.
+    pub stack: String,
+}
+
+impl StartupError {
+    fn new(message: impl Into<String>) -> Self {
+        StartupError { message: message.into(), stack: String::new() }
+    }
+}
+
+/// The modules of an isolate.
+#[derive(Default)]
+pub(crate) struct Modules {
+    by_path: HashMap<String, Rc<Entry>>,
+    /// V8 knows a module by an identity hash that need not be unique.
+    by_hash: HashMap<i32, Vec<Rc<Entry>>>,
+}
+
+struct Entry {
+    /// What its name comes to: how it is found, and what specifiers in it are relative to.
+    path: String,
+    module: v8::Global<v8::Module>,
+    kind: Kind,
+}
+
+enum Kind {
+    Es,
+    CommonJs {
+        code: v8::Global<v8::Function>,
+        /// The names that it exports beside `default`.
+        names: Vec<String>,
+        state: RefCell<CommonJs>,
+    },
+    /// A synthetic module with this default export.
+    Value(v8::Global<v8::Value>),
+}
+
+/// How far a CommonJS module has come.
+enum CommonJs {
+    Fresh,
+    /// It runs or has run; its `module` object.
+    Begun(v8::Global<v8::Object>),
+    /// It threw, and every further use of it throws the same: its exports are half of what they should be.
+    Failed(v8::Global<v8::Value>),
+}
+
+/// Compiles and evaluates the modules; gives the namespace of the first one, which is the main module.
+///
+/// # Errors
+///
+/// In the reference's words: code that does not parse, that throws, that waits for what cannot come.
+pub fn evaluate_modules<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    sources: Vec<ModuleSource>,
+) -> std::result::Result<v8::Local<'s, v8::Object>, StartupError> {
+    let Some(main) = sources.first().map(|source| source.name.clone()) else {
+        return Err(StartupError::new("Modules list cannot be empty."));
+    };
+    if !matches!(sources[0].content, Content::Es(_)) {
+        return Err(StartupError::new("Uncaught TypeError: Main module must be an ES module."));
+    }
+    let isolate = Isolate::of(scope);
+    for source in sources {
+        v8::tc_scope!(let scope, scope);
+        let Some(path) = join("", &source.name) else {
+            let text = format!("Uncaught TypeError: Module name \"{}\" leads out of the bundle's root", source.name);
+            return Err(StartupError::new(text));
+        };
+        if isolate.modules.borrow().by_path.contains_key(&path) {
+            let text = format!("Uncaught Error: Module \"{}\" already added to bundle", shown(&path));
+            return Err(StartupError::new(text));
+        }
+        match compile(scope, source, path) {
+            Ok(entry) => register(scope, &isolate, entry),
+            Err(error) => return Err(startup_error(scope, &error)),
+        }
+    }
+    let main = join("", &main).and_then(|path| isolate.modules.borrow().by_path.get(&path).cloned());
+    let entry = main.ok_or_else(|| StartupError::new("Uncaught Error: the main module is missing"))?;
+    v8::tc_scope!(let scope, scope);
+    let module = v8::Local::new(scope, &entry.module);
+    if link(scope, module).is_err() {
+        return Err(startup_error(scope, &Error::Pending));
+    }
+    let Some(completion) = module.evaluate(scope) else {
+        return Err(startup_error(scope, &Error::Pending));
+    };
+    isolate.run_microtasks(scope);
+    if let Ok(promise) = v8::Local::<v8::Promise>::try_from(completion) {
+        match promise.state() {
+            v8::PromiseState::Fulfilled => {}
+            v8::PromiseState::Pending => {
+                return Err(StartupError::new("Uncaught Error: Top-level await in module is unsettled."));
+            }
+            v8::PromiseState::Rejected => {
+                promise.mark_as_handled();
+                let reason = promise.result(scope);
+                return Err(describe_startup(scope, reason, None));
+            }
+        }
+    }
+    isolate.after_microtasks(scope);
+    let namespace = module.get_module_namespace();
+    v8::Local::<v8::Object>::try_from(namespace)
+        .map_err(|_| StartupError::new("Uncaught Error: the main module has no namespace"))
+}
+
+/// Compiles and runs a service-worker script. What it registers with `addEventListener` stays with the global object.
+///
+/// # Errors
+///
+/// Code that does not parse or that throws.
+pub fn evaluate_script(
+    scope: &mut v8::PinScope<'_, '_>,
+    name: &str,
+    source: &str,
+) -> std::result::Result<(), StartupError> {
+    v8::tc_scope!(let scope, scope);
+    let isolate = Isolate::of(scope);
+    let origin = origin(scope, name, false);
+    let source = jsg::string(scope, source);
+    let result = v8::Script::compile(scope, source, Some(&origin)).and_then(|script| script.run(scope));
+    if result.is_none() {
+        return Err(startup_error(scope, &Error::Pending));
+    }
+    isolate.run_microtasks(scope);
+    isolate.after_microtasks(scope);
+    Ok(())
+}
+
+fn origin<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, is_module: bool) -> v8::ScriptOrigin<'s> {
+    let name = jsg::string(scope, name);
+    v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, is_module, None)
+}
+
+fn register(scope: &mut v8::PinScope<'_, '_>, isolate: &Isolate, entry: Entry) {
+    let hash = v8::Local::new(scope, &entry.module).get_identity_hash().get();
+    let entry = Rc::new(entry);
+    let mut modules = isolate.modules.borrow_mut();
+    modules.by_hash.entry(hash).or_default().push(entry.clone());
+    modules.by_path.insert(entry.path.clone(), entry);
+}
+
+fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String) -> Result<Entry> {
+    let name = source.name;
+    let value = match source.content {
+        Content::Es(code) => {
+            let origin = origin(scope, &name, true);
+            let code = jsg::string(scope, &code);
+            let mut source = v8::script_compiler::Source::new(code, Some(&origin));
+            let module = v8::script_compiler::compile_module(scope, &mut source).ok_or(Error::Pending)?;
+            let module = v8::Global::new(scope, module);
+            return Ok(Entry { path, module, kind: Kind::Es });
+        }
+        Content::CommonJs(code, names) => {
+            let origin = origin(scope, &name, false);
+            let code = jsg::string(scope, &code);
+            let mut source = v8::script_compiler::Source::new(code, Some(&origin));
+            let parameters = ["require", "module", "exports", "__filename", "__dirname"]
+                .map(|parameter| jsg::string(scope, parameter));
+            let function = v8::script_compiler::compile_function(
+                scope,
+                &mut source,
+                &parameters,
+                &[],
+                v8::script_compiler::CompileOptions::NoCompileOptions,
+                v8::script_compiler::NoCacheReason::NoReason,
+            )
+            .ok_or(Error::Pending)?;
+            let module = synthetic(scope, &name, &names);
+            let code = v8::Global::new(scope, function);
+            let kind = Kind::CommonJs { code, names, state: RefCell::new(CommonJs::Fresh) };
+            return Ok(Entry { path, module, kind });
+        }
+        Content::Text(text) => jsg::string(scope, &text).into(),
+        Content::Data(bytes) => jsg::ToJs::to_js(jsg::ArrayBufferBytes(bytes), scope)?,
+        Content::Wasm(bytes) => v8::WasmModuleObject::compile(scope, &bytes).ok_or(Error::Pending)?.into(),
+        Content::Json(text) => {
+            let text = jsg::string(scope, &text);
+            v8::json::parse(scope, text).ok_or(Error::Pending)?
+        }
+    };
+    let module = synthetic(scope, &name, &[]);
+    let value = v8::Global::new(scope, value);
+    Ok(Entry { path, module, kind: Kind::Value(value) })
+}
+
+fn synthetic<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, names: &[String]) -> v8::Global<v8::Module> {
+    let mut exports = vec![jsg::string(scope, "default")];
+    exports.extend(names.iter().filter(|name| *name != "default").map(|name| jsg::string(scope, name)));
+    let name = jsg::string(scope, name);
+    let module = v8::Module::create_synthetic_module(scope, name, &exports, evaluate_synthetic);
+    v8::Global::new(scope, module)
+}
+
+/// The start-up error for what was thrown within a `TryCatch`.
+fn startup_error(
+    scope: &mut v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>,
+    error: &Error,
+) -> StartupError {
+    let exception = error.caught(scope);
+    let message = if matches!(error, Error::Pending) { scope.message() } else { None };
+    describe_startup(scope, exception, message)
+}
+
+fn describe_startup<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    exception: v8::Local<'s, v8::Value>,
+    message: Option<v8::Local<'s, v8::Message>>,
+) -> StartupError {
+    let described = exceptions::describe(scope, exception);
+    let message = message.unwrap_or_else(|| v8::Exception::create_message(scope, exception));
+    let frames = exceptions::frames(scope, message);
+    // What came up in a promise has its place in its stack alone.
+    let text = if frames.is_empty() { described.text() } else { format!("{}{frames}", described.message) };
+    let text = format!("Uncaught {text}");
+    StartupError { message: text, stack: described.stack }
+}
