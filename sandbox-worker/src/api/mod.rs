@@ -3,6 +3,7 @@
 //! This room knows no event and no entrypoint: what a handler is given and gives back is made and read here (`fetch::wire`), but
 //! nobody is called. `fetch::wire` alone names types of the wire.
 
+mod base64;
 mod buffers;
 mod compression;
 mod crypto;

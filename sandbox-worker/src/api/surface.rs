@@ -9,8 +9,9 @@ use bulkhead_ipc::compatibility::{CompatibilityFlags, Flag};
 use jsg::{Class as _, ClassInfo, Describe};
 
 use super::{
+    base64::Base64Functions,
     crypto::{Crypto, SubtleCrypto},
-    encoding::{Base64Functions, TextDecoder, TextEncoder},
+    encoding::{TextDecoder, TextEncoder},
     fetch::{
         body::Body,
         cache::{Cache, CacheStorage},
