@@ -5,6 +5,7 @@ mod differential {
     mod applications;
     mod compatibility;
     mod console;
+    mod cross_request;
     mod modules;
     mod probes;
     mod start_up;

@@ -475,7 +475,7 @@ static TABLE: [Row; 205] = [
     flag("nodejs_zlib", Missing("the `node:` modules")).off("no_nodejs_zlib").implied(&["nodejs_compat", "nodejs_compat_v2"], 2024, 9, 23),
     flag("replica_routing", Missing("Durable Objects")).experimental(),
     flag("enable_d1_with_sessions_api", Missing("D1 bindings")).experimental(),
-    flag("handle_cross_request_promise_resolution", OnlyOn("a continuation always runs in the request that waits for it")).off("no_handle_cross_request_promise_resolution").since(2024, 10, 14),
+    flag("handle_cross_request_promise_resolution", Implemented).off("no_handle_cross_request_promise_resolution").since(2024, 10, 14),
     flag("set_tostring_tag", Implemented).off("do_not_set_tostring_tag").since(2024, 9, 26),
     flag("upper_case_all_http_methods", Implemented).off("no_upper_case_all_http_methods").since(2024, 10, 14),
     flag("python_external_packages", Missing("Python workers")),

@@ -1,23 +1,17 @@
 //! What a handler of an event gets beside the event: `ctx`, the `ExecutionContext`.
 
-use std::rc::Rc;
-
 use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, Result};
 
-use crate::{
-    io::{Event, IoContext, IoOwn},
-    isolate::flags,
-};
+use crate::{io::Event, isolate::flags};
 
 const UNWRAP_THENABLES: Flag = Flag::named("unwrap_custom_thenables");
 
 /// The class `ExecutionContext`; scripts cannot name it.
+///
+/// As in the reference, it is of no event: what is asked of it is asked of the event that asks.
 #[derive(jsg::Trace)]
-pub struct ExecutionContext {
-    #[trace(skip)]
-    event: IoOwn<()>,
-}
+pub struct ExecutionContext;
 
 impl std::fmt::Debug for ExecutionContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -47,14 +41,12 @@ impl<'s> jsg::FromJs<'s> for Awaitable<'s> {
 impl ExecutionContext {
     #[method]
     fn wait_until<'s>(&self, scope: &mut v8::PinScope<'s, '_>, promise: Awaitable<'s>) -> Result<()> {
-        self.event.get(scope)?;
         Event::require(scope)?.wait_until(scope, promise.0);
         Ok(())
     }
 
     #[method]
     fn pass_through_on_exception(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
-        self.event.get(scope)?;
         Event::require(scope)?.pass_through_on_exception();
         Ok(())
     }
@@ -71,12 +63,8 @@ impl ExecutionContext {
 ///
 /// # Errors
 /// The text is not JSON, or the object cannot be made.
-pub fn execution_context<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    context: &Rc<IoContext>,
-    props_json: &str,
-) -> Result<v8::Local<'s, v8::Object>> {
-    let object = jsg::instantiate(scope, ExecutionContext { event: IoOwn::new(context, ()) })?;
+pub fn execution_context<'s>(scope: &mut v8::PinScope<'s, '_>, props_json: &str) -> Result<v8::Local<'s, v8::Object>> {
+    let object = jsg::instantiate(scope, ExecutionContext)?;
     let props = if props_json.is_empty() {
         v8::Object::new(scope).into()
     } else {

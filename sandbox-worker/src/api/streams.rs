@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jsg::{Error, Result, ToJs};
 
 use crate::{
-    io::{Event, IoOwn},
+    io::{Event, IoOwn, OwnedBy},
     isolate::script,
     streams::{MAX_PULL_BYTES, PULL_BYTES, wire::WireSource},
 };
@@ -28,6 +28,9 @@ pub(super) struct Origin {
     pub(super) source: RefCell<Option<IoOwn<WireSource>>>,
     #[trace(skip)]
     pub(super) length: Option<u64>,
+    /// Whose the bytes are.
+    #[trace(skip)]
+    pub(super) owner: OwnedBy,
 }
 
 #[jsg::class]
@@ -44,6 +47,16 @@ impl Origin {
         let origin = stream.get_private(scope, name)?;
         jsg::unwrap_value(scope, origin)
     }
+
+    /// The reference's exception, if native code made the stream for another event's owner.
+    pub(super) fn check<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<'s, v8::Object>) -> Result<()> {
+        let Some(origin) = Self::of(scope, stream) else { return Ok(()) };
+        origin.owner.check(scope)?;
+        match &*origin.source.borrow() {
+            Some(source) => source.get(scope).map(|_| ()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a promise for bytes is fulfilled with: an array would be asked for its `then`, which scripts can put on
@@ -59,12 +72,16 @@ impl<'s> ToJs<'s> for Pulled {
     }
 }
 
-pub(super) fn stream_of_bytes<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: Bytes) -> Result<v8::Local<'s, v8::Object>> {
+pub(super) fn stream_of_bytes<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: Bytes,
+    owner: OwnedBy,
+) -> Result<v8::Local<'s, v8::Object>> {
     let array = jsg::Uint8ArrayBytes(bytes.to_vec()).to_js(scope)?;
     let stream = script::call(scope, |script| &script.from_bytes, &[array])?;
     let stream = v8::Local::<v8::Object>::try_from(stream).expect("fromBytes gives a stream");
     let length = Some(bytes.len() as u64);
-    let origin = Origin { bytes: RefCell::new(Some(bytes)), source: RefCell::default(), length };
+    let origin = Origin { bytes: RefCell::new(Some(bytes)), source: RefCell::default(), length, owner };
     let origin = jsg::instantiate(scope, origin)?;
     let name = Origin::name(scope);
     stream.set_private(scope, name, origin.into());
@@ -107,7 +124,8 @@ pub(super) fn stream_of_source<'s>(
             origin.source.borrow_mut().take();
         }
     }
-    let origin = Origin { bytes: RefCell::default(), source: RefCell::new(Some(source)), length };
+    let origin =
+        Origin { bytes: RefCell::default(), source: RefCell::new(Some(source)), length, owner: OwnedBy::default() };
     let origin = jsg::instantiate(scope, origin)?;
     let pull = function(scope, v8::MapFnTo::map_fn_to(pull), origin.into())?;
     let cancel = function(scope, v8::MapFnTo::map_fn_to(cancel), origin.into())?;

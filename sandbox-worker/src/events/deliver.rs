@@ -161,7 +161,7 @@ impl Dispatcher {
             return Ok(Progress::Failed(self.lacks::<K>()));
         };
         let called = kind.argument(scope, event)?.and_then(|argument| {
-            let ctx = api::execution_context::execution_context(scope, event.context(), &self.props_json)?;
+            let ctx = api::execution_context::execution_context(scope, &self.props_json)?;
             let returned = match &entrypoint.target {
                 Target::Object(object) => {
                     let object = v8::Local::new(scope, object);

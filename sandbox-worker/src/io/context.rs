@@ -26,6 +26,8 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 /// An [`Event`] starts them and has script run for them, but they are its owner's: a stateless event has one of its own, which ends
 /// with it, an actor one for all of its events. Dropping it ends all that it owns.
 pub struct IoContext {
+    /// Names the owner, within its isolate and for all time.
+    number: u64,
     isolate: Rc<Isolate>,
     live: Rc<LiveEvents>,
     tasks: RefCell<Option<FuturesUnordered<Task>>>,
@@ -102,6 +104,7 @@ impl IoContext {
     pub(crate) fn new(isolate: Rc<Isolate>) -> Rc<Self> {
         let live = LiveEvents::of(&isolate);
         Rc::new(IoContext {
+            number: live.next(),
             isolate,
             live,
             tasks: RefCell::default(),
@@ -131,6 +134,10 @@ impl IoContext {
     /// A weak reference, for objects that scripts keep.
     pub fn handle(self: &Rc<Self>) -> IoContextHandle {
         IoContextHandle(Rc::downgrade(self))
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// The isolate that it is for.

@@ -25,11 +25,13 @@ pub const HUNG: &str = "Error: The Workers runtime canceled this request because
 #[derive(Default, Debug)]
 pub(crate) struct LiveEvents {
     events: RefCell<HashMap<u64, Weak<Event>>>,
-    /// The number of the last event. None is used twice: continuations of an event carry its number for as long as scripts
+    /// The number of the last event or owner. None is used twice: continuations of an event carry its number for as long as scripts
     /// keep their promises.
     last: Cell<u64>,
     /// The event whose script the event loop has entered.
     entered: RefCell<Option<Rc<Event>>>,
+    /// What is left of an event runs on behalf of the event that settles its promise: see [`Events::set_follows_frames`].
+    follows_entered: Cell<bool>,
     /// How many owners can go on by themselves.
     going_on: Cell<usize>,
     /// How many promises were settled that their waiters have not looked at.
@@ -45,7 +47,7 @@ impl LiveEvents {
         events.downcast().expect("an isolate's events are `io`'s")
     }
 
-    /// A number for a new event.
+    /// A number for a new event or owner.
     pub(super) fn next(&self) -> u64 {
         let number = self.last.get() + 1;
         self.last.set(number);
@@ -69,7 +71,7 @@ impl LiveEvents {
     pub(super) fn current(&self, scope: &v8::PinScope<'_, '_>) -> Option<Rc<Event>> {
         let frame = frame::current(scope)?;
         if let Some(entered) = &*self.entered.borrow()
-            && entered.is_first_frame(frame)
+            && (entered.is_first_frame(frame) || self.follows_entered.get())
         {
             return Some(entered.clone());
         }
@@ -116,8 +118,15 @@ impl LiveEvents {
 
 impl Events for LiveEvents {
     fn is_live(&self, number: u64) -> bool {
+        if self.follows_entered.get() {
+            return true;
+        }
         let event = self.events.borrow().get(&number).and_then(Weak::upgrade);
         event.is_some_and(|event| event.breach().is_none())
+    }
+
+    fn set_follows_frames(&self, follows: bool) {
+        self.follows_entered.set(!follows);
     }
 
     fn task_has_run(&self) {

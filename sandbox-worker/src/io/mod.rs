@@ -27,5 +27,5 @@ pub use context::{Hold, IoContext, IoContextHandle};
 pub use event::{Event, EventHandle};
 pub use live::{HUNG, find_hung, live_events};
 pub use outlet::Outlet;
-pub use own::IoOwn;
+pub use own::{IoOwn, OwnedBy};
 pub use promise::{JsFuture, Settled, js_future};

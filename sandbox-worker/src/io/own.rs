@@ -4,7 +4,42 @@ use std::{any::Any, cell::RefCell, marker::PhantomData, rc::Rc};
 
 use jsg::Error;
 
-use super::{IoContext, IoContextHandle};
+use super::{Event, IoContext, IoContextHandle};
+
+fn different_request() -> Error {
+    Error::error(
+        "Cannot perform I/O on behalf of a different request. I/O objects (such as streams, request/response bodies, and \
+         others) created in the context of one request handler cannot be accessed from a different request's handler. This \
+         is a limitation of Cloudflare Workers which allows us to improve overall performance. (I/O type: ReadableStreamSource>)",
+    )
+}
+
+/// Whose something is that counts as I/O though native code need not do any, such as a body in memory. What was made in the
+/// global scope is everybody's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnedBy(Option<u64>);
+
+impl OwnedBy {
+    /// The owner itself.
+    pub fn context(context: &IoContext) -> Self {
+        OwnedBy(Some(context.number()))
+    }
+
+    /// The current event's owner.
+    pub fn current(scope: &v8::PinScope<'_, '_>) -> Self {
+        OwnedBy(Event::current(scope).map(|event| event.context().number()))
+    }
+
+    /// # Errors
+    ///
+    /// It is not the current event's owner.
+    pub fn check(self, scope: &v8::PinScope<'_, '_>) -> Result<(), Error> {
+        match self.0 {
+            Some(_) if Self::current(scope).0 != self.0 => Err(different_request()),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// A value that performs I/O and belongs to one owner, held by an object that scripts may keep for longer.
 ///
@@ -28,12 +63,7 @@ impl<T: 'static> IoOwn<T> {
         match (&owner, IoContext::current(scope)) {
             (Some(owner), Some(current)) if Rc::ptr_eq(owner, &current) => {}
             _ => {
-                return Err(Error::error(
-                    "Cannot perform I/O on behalf of a different request. I/O objects (such as streams, request/response \
-                     bodies, and others) created in the context of one request handler cannot be accessed from a \
-                     different request's handler. This is a limitation of Cloudflare Workers which allows us to improve \
-                     overall performance.",
-                ));
+                return Err(different_request());
             }
         }
         let owner = owner.ok_or(Error::Pending)?;

@@ -158,11 +158,38 @@ extern "C" fn other(info: *const v8::FunctionCallbackInfo) {
     }
 }
 
+/// What a promise is rejected with whose event is over: the reference's words.
+const ENDED: &str = "This promise was created by a request that has since ended, so it can never settle. With the \
+                     handle_cross_request_promise_resolution compatibility flag, a promise can only settle in the request \
+                     that created it, and settling it after that request ends is dropped.";
+
+/// Has the promise of a reaction that was dropped rejected with that, instead of with the failure by which it was dropped:
+/// the error object is nobody's yet.
+fn explain<'s>(scope: &mut v8::PinScope<'s, '_>, promise: v8::Local<'s, v8::Value>) -> Option<()> {
+    let promise = v8::Local::<v8::Promise>::try_from(promise).ok()?;
+    let rejected = promise.state() == v8::PromiseState::Rejected;
+    let error = v8::Local::<v8::Object>::try_from(promise.result(scope)).ok().filter(|_| rejected)?;
+    let text = jsg::string(scope, ENDED);
+    let like = v8::Local::<v8::Object>::try_from(v8::Exception::error(scope, text)).ok()?;
+    let prototype = like.get_prototype(scope)?;
+    error.set_prototype(scope, prototype)?;
+    for (name, value) in [("message", text), ("stack", jsg::string(scope, &format!("Error: {ENDED}")))] {
+        let name = jsg::string(scope, name).into();
+        error.define_own_property(scope, name, value.into(), v8::PropertyAttribute::DONT_ENUM)?;
+    }
+    Some(())
+}
+
 /// The reaction that was to be dropped has failed.
 extern "C" fn after(info: *const v8::FunctionCallbackInfo) {
     // SAFETY: V8 calls this with a pointer that is valid for the call, and with the isolate entered.
     let info = unsafe { &*info };
     // SAFETY: as above.
     v8::callback_scope!(unsafe scope, info);
+    let dropped = drops();
     Isolate::of(scope).continuations.resume(scope);
+    if dropped {
+        let arguments = v8::FunctionCallbackArguments::from_function_callback_info(info);
+        explain(scope, arguments.get(0));
+    }
 }

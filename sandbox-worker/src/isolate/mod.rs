@@ -51,6 +51,10 @@ pub trait Events: Any {
     /// Whether script of the event with this number may run.
     fn is_live(&self, number: u64) -> bool;
 
+    /// Whether a continuation is of the event that asked for it. Before the compatibility flag
+    /// `handle_cross_request_promise_resolution` it is of the one that settles the promise.
+    fn set_follows_frames(&self, follows: bool);
+
     /// One of V8's own tasks has run. Events may have waited for it.
     fn task_has_run(&self);
 }
@@ -74,6 +78,7 @@ pub struct Isolate {
     tasks_used: Cell<Duration>,
 }
 
+const CROSS_REQUEST: Flag = Flag::named("handle_cross_request_promise_resolution");
 const PRECISE_TIMERS: Flag = Flag::named("precise_timers");
 
 /// The collector is asked to look when wrapped objects have come to own this much memory that it does not see, in bytes.
@@ -256,6 +261,7 @@ impl Isolate {
     pub fn set_flags(&self, flags: CompatibilityFlags) {
         let first = self.flags.set(flags).is_ok();
         assert!(first, "a process is bound once");
+        self.events.set_follows_frames(flags.is_on(CROSS_REQUEST));
         self.enter(|scope| flags::apply(scope, &flags, self.surface));
     }
 

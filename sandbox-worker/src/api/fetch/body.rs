@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     api::streams::{Origin, is_disturbed, is_locked, stream_of_bytes, stream_of_source},
-    io::{Event, IoOwn},
+    io::{Event, IoOwn, OwnedBy},
     isolate::script,
     streams::wire::WireSource,
 };
@@ -33,7 +33,7 @@ pub(super) enum State {
     /// The body is null.
     None,
     /// All of it, and nothing was read.
-    Bytes(#[trace(skip)] Bytes),
+    Bytes(#[trace(skip)] Bytes, #[trace(skip)] OwnedBy),
     /// The supervisor has it, and nothing was read.
     Wire(#[trace(skip)] IoOwn<WireSource>, #[trace(skip)] Option<u64>),
     /// A `ReadableStream`, which knows whether it was read.
@@ -120,7 +120,7 @@ impl Body {
     pub(super) fn new<'s>(scope: &mut v8::PinScope<'s, '_>, init: Init<'s>, headers: Rc<HeaderList>) -> Self {
         let state = match init {
             Init::None => State::None,
-            Init::Bytes(bytes) => State::Bytes(bytes),
+            Init::Bytes(bytes) => State::Bytes(bytes, OwnedBy::current(scope)),
             Init::Stream(stream) => State::Stream(JsRef::new(scope, stream)),
         };
         Body { state: RefCell::new(state), headers }
@@ -180,7 +180,7 @@ impl Body {
         }
         // From here on the body lives in the stream alone.
         let stream = match self.state.replace(State::Used) {
-            State::Bytes(bytes) => stream_of_bytes(scope, bytes)?,
+            State::Bytes(bytes, owner) => stream_of_bytes(scope, bytes, owner)?,
             State::Wire(source, length) => stream_of_source(scope, source, length)?,
             State::Used | State::None | State::Stream(_) => {
                 let stream = script::call(scope, |script| &script.used_stream, &[])?;
@@ -189,6 +189,15 @@ impl Body {
         };
         self.set_stream(scope, stream);
         Ok(Some(stream))
+    }
+
+    /// The reference's exception for what another event's owner has.
+    fn check(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
+        match &*self.state.borrow() {
+            State::Bytes(_, owner) => owner.check(scope),
+            State::Wire(source, _) => source.get(scope).map(|_| ()),
+            State::None | State::Used | State::Stream(_) => Ok(()),
+        }
     }
 
     /// Reads the body to its end (Fetch Standard, "consume body").
@@ -200,13 +209,15 @@ impl Body {
     ) -> Result<v8::Local<'s, v8::Promise>> {
         let event = Event::require(scope)?;
         if let Some(stream) = self.existing_stream(scope) {
+            Origin::check(scope, stream)?;
             return consume_stream(scope, stream, kind, content_type);
         }
         if self.is_null() {
             return jsg::resolved(scope, Converted { kind, content_type, bytes: Vec::new() });
         }
+        self.check(scope)?;
         match self.state.replace(State::Used) {
-            State::Bytes(bytes) => match kind {
+            State::Bytes(bytes, _) => match kind {
                 Kind::Text | Kind::Json => {
                     let value = convert_text(scope, kind, &bytes)?;
                     jsg::resolved(scope, value)
@@ -242,11 +253,14 @@ impl Body {
             if is_locked(scope, stream)? {
                 return Err(Error::type_error(locked));
             }
+            Origin::check(scope, stream)?;
             let moved = script::call(scope, |script| &script.move_stream, &[stream.into()])?;
             if let Some(origin) = Origin::of(scope, stream) {
                 let bytes = origin.bytes.borrow_mut().take();
                 let source = origin.source.borrow_mut().take();
-                let state = bytes.map(State::Bytes).or_else(|| source.map(|source| State::Wire(source, origin.length)));
+                let state = bytes
+                    .map(|bytes| State::Bytes(bytes, origin.owner))
+                    .or_else(|| source.map(|source| State::Wire(source, origin.length)));
                 if let Some(state) = state {
                     return Ok(state);
                 }
@@ -254,6 +268,7 @@ impl Body {
             let moved = v8::Local::<v8::Object>::try_from(moved).expect("moveStream gives a stream");
             return Ok(State::Stream(JsRef::new(scope, moved)));
         }
+        self.check(scope)?;
         match self.state.replace(State::Used) {
             State::Used => Err(Error::type_error(used)),
             state => Ok(state),
@@ -273,9 +288,10 @@ impl Body {
 
     /// Fetch Standard, "clone a body".
     pub(super) fn duplicate(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<State> {
+        self.check(scope)?;
         match &*self.state.borrow() {
             State::None => return Ok(State::None),
-            State::Bytes(bytes) => return Ok(State::Bytes(bytes.clone())),
+            State::Bytes(bytes, owner) => return Ok(State::Bytes(bytes.clone(), *owner)),
             // The reference's words, comma and all.
             State::Used => return Err(Error::type_error("This ReadableStream is currently locked to a reader,")),
             State::Wire(..) | State::Stream(_) => {}
@@ -284,6 +300,7 @@ impl Body {
         if is_locked(scope, stream)? {
             return Err(Error::type_error("This ReadableStream is currently locked to a reader,"));
         }
+        Origin::check(scope, stream)?;
         // The reference copies what is left of a body that was read in part.
         if is_disturbed(scope, stream)? {
             return Err(Error::type_error(USED));
@@ -309,6 +326,7 @@ impl Body {
             if is_locked(scope, stream)? {
                 return Err(Error::type_error("The ReadableStream has been locked to a reader."));
             }
+            Origin::check(scope, stream)?;
             let reader = script::call(scope, |script| &script.acquire_reader, &[stream.into()])?;
             // A stream over what native code has, and nobody read from it: the stream is not needed.
             if let Some(origin) = Origin::of(scope, stream) {
@@ -327,8 +345,9 @@ impl Body {
         if self.is_null() {
             return Ok(Outgoing::None);
         }
+        self.check(scope)?;
         match self.state.replace(State::Used) {
-            State::Bytes(bytes) => Ok(Outgoing::Bytes(bytes)),
+            State::Bytes(bytes, _) => Ok(Outgoing::Bytes(bytes)),
             State::Wire(source, length) => Ok(Outgoing::Source(source.get(scope)?, length)),
             State::Used | State::None | State::Stream(_) => Err(Error::type_error(USED)),
         }

@@ -19,7 +19,7 @@ use super::{
     response::Response,
 };
 use crate::{
-    io::{Event, IoContext, IoOwn},
+    io::{Event, IoContext, IoOwn, OwnedBy},
     isolate::{Isolate, flags},
     limits::Limit,
     streams::{
@@ -62,7 +62,7 @@ pub fn from_wire<'s>(
         http_request::body::Bytes(bytes) => {
             let bytes = bytes?;
             jsg::allocated(bytes.len());
-            State::Bytes(Bytes::copy_from_slice(bytes))
+            State::Bytes(Bytes::copy_from_slice(bytes), OwnedBy::context(context))
         }
         http_request::body::Stream(source) => {
             let length = Some(reader.get_body_length()).filter(|&length| length != u64::MAX);
