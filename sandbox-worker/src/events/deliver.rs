@@ -179,10 +179,7 @@ impl Dispatcher {
         let value = match called {
             Ok(value) => value,
             Err(error) => {
-                let exception = match error {
-                    jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
-                    error => error.to_value(scope),
-                };
+                let exception = error.caught(scope);
                 return Ok(Progress::Failed(threw(scope, exception)));
             }
         };

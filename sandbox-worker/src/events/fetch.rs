@@ -70,10 +70,7 @@ impl Kind for Fetch<'_> {
             Ok(body) => Progress::Done(body),
             Err(Refused::Exceeded(limit)) => Progress::Failed(Failure::Exceeded(limit)),
             Err(Refused::Threw(error)) => {
-                let exception = match error {
-                    jsg::Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
-                    error => error.to_value(scope),
-                };
+                let exception = error.caught(scope);
                 Progress::Failed(threw(scope, exception))
             }
         }

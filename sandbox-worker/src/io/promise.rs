@@ -28,10 +28,7 @@ pub(super) fn settle<T: for<'a> ToJs<'a>>(
         }
         Err(error) => error,
     };
-    let reason = match error {
-        Error::Pending => scope.exception().unwrap_or_else(|| v8::undefined(scope).into()),
-        error => error.to_value(scope),
-    };
+    let reason = error.caught(scope);
     scope.reset();
     resolver.reject(scope, reason);
 }

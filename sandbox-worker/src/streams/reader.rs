@@ -123,21 +123,7 @@ impl ReaderSource {
                 }
             }
             if self.reading.borrow().next.is_none() {
-                let ask = |scope: &mut v8::PinScope<'_, '_>| {
-                    v8::tc_scope!(let scope, scope);
-                    let reader = v8::Local::new(scope, &self.reader);
-                    match script::call(scope, |script| &script.read_chunk, &[reader]) {
-                        Ok(promise) => {
-                            let promise = v8::Local::<v8::Promise>::try_from(promise).expect("it gives a promise");
-                            Ok(js_future(scope, promise))
-                        }
-                        Err(_) => match scope.exception() {
-                            Some(exception) => Err(broke(scope, exception)),
-                            None => Err("the stream cannot be read".to_owned()),
-                        },
-                    }
-                };
-                let next = self.event.run(ask).await;
+                let next = self.event.run(|scope| ask(scope, &self.reader)).await;
                 if self.event.breach().is_some() {
                     continue;
                 }
@@ -188,6 +174,22 @@ impl ReaderSource {
                 None => self.reading.borrow_mut().ended = true,
             }
         }
+    }
+}
+
+/// Asks for the next chunk.
+fn ask(scope: &mut v8::PinScope<'_, '_>, reader: &v8::Global<v8::Value>) -> Result<JsFuture, String> {
+    v8::tc_scope!(let scope, scope);
+    let reader = v8::Local::new(scope, reader);
+    match script::call(scope, |script| &script.read_chunk, &[reader]) {
+        Ok(promise) => {
+            let promise = v8::Local::<v8::Promise>::try_from(promise).expect("it gives a promise");
+            Ok(js_future(scope, promise))
+        }
+        Err(_) => match scope.exception() {
+            Some(exception) => Err(broke(scope, exception)),
+            None => Err("the stream cannot be read".to_owned()),
+        },
     }
 }
 
