@@ -185,10 +185,9 @@ pub fn self_test_child() -> ! {
 
 fn child() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options { fds: 1, mode: Mode::BestEffort, ..Options::default() };
-    let mut prepared = enter::prepare(&options)?;
-    let mut channel = prepared.take_descriptors().pop().map(File::from).ok_or("no descriptor")?;
-    let report = prepared.seal(Profile::Stateless, Refusal::Kill)?;
-    channel.write_all(report.to_lines().as_bytes())?;
+    let mut sealed = enter::prepare(&options)?.seal(Profile::Stateless, Refusal::Kill)?;
+    let mut channel = sealed.take_descriptors().pop().map(File::from).ok_or("no descriptor")?;
+    channel.write_all(sealed.report().to_lines().as_bytes())?;
     channel.write_all(b".\n")?;
     channel.read_exact(&mut [0])?;
     // SAFETY: PTRACE_TRACEME takes no pointers. With the filter in force it is never made.

@@ -67,10 +67,7 @@ fn main() {
 // The worker's side.
 
 fn shut(refusal: Refusal) -> File {
-    let mut prepared = prepared();
-    let channel = prepared.take_descriptors().remove(0).into();
-    prepared.seal(Profile::Stateless, refusal).unwrap();
-    channel
+    prepared().seal(Profile::Stateless, refusal).unwrap().take_descriptors().remove(0).into()
 }
 
 fn prepared() -> Prepared {
@@ -93,13 +90,14 @@ fn probe_child(name: &String) -> ! {
     // As V8's helpers: threads that exist when the filter comes.
     let (go, wait) = mpsc::channel::<()>();
     let helper = std::thread::spawn(move || wait.recv().is_err());
-    prepared.seal(Profile::Stateless, Refusal::Kill).unwrap();
+    let _sealed = prepared.seal(Profile::Stateless, Refusal::Kill).unwrap();
     drop(go);
     assert!(helper.join().unwrap());
     no_unwinding(name);
     unreachable!()
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each mode")]
 fn child(mode: &str, rest: &[String]) -> ! {
     match mode {
         // Says what it was started with. Not shut.
@@ -129,12 +127,12 @@ fn child(mode: &str, rest: &[String]) -> ! {
         }
         // Shut; answers each byte, ends at the end of the channel. Has a thread from before and one from after.
         "hold" => {
-            let mut prepared = prepared();
-            let mut channel = File::from(prepared.take_descriptors().remove(0));
+            let prepared = prepared();
             std::thread::spawn(|| std::thread::sleep(Duration::from_secs(1000)));
-            let report = prepared.seal(Profile::Stateless, Refusal::Kill).unwrap();
+            let mut sealed = prepared.seal(Profile::Stateless, Refusal::Kill).unwrap();
             std::thread::spawn(|| std::thread::sleep(Duration::from_secs(1000)));
-            writeln!(channel, "{}.", report.to_lines()).unwrap();
+            let mut channel = File::from(sealed.take_descriptors().remove(0));
+            writeln!(channel, "{}.", sealed.report().to_lines()).unwrap();
             let mut byte = [0];
             while channel.read(&mut byte).unwrap() == 1 {
                 channel.write_all(&byte).unwrap();
@@ -173,19 +171,19 @@ fn child(mode: &str, rest: &[String]) -> ! {
         // Prepared but not sealed: what stands between it and the world is not seccomp. Descriptor 4 is a directory.
         "landlock" => {
             let options = Options { fds: 2, mode: Mode::Required, ..Options::default() };
-            let mut prepared = enter::prepare(&options).unwrap();
-            let mut descriptors = prepared.take_descriptors();
+            let _prepared = enter::prepare(&options).unwrap();
             // SAFETY: strings that end in NUL, an address of the right size; what is opened is never used.
             let errors = unsafe {
                 let errno = |value: i64| if value < 0 { *libc::__errno_location() } else { 0 };
-                let open = errno(libc::openat(descriptors[1].as_raw_fd(), c"passwd".as_ptr(), libc::O_RDONLY).into());
+                let open = errno(libc::openat(4, c"passwd".as_ptr(), libc::O_RDONLY).into());
                 let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0);
                 let address = [2u8, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
                 let connect = errno(libc::connect(socket, address.as_ptr().cast(), 16).into());
                 let bind = errno(libc::bind(socket, address.as_ptr().cast(), 16).into());
                 [open, connect, bind]
             };
-            write!(File::from(descriptors.remove(0)), "{errors:?}").unwrap();
+            // It is owned by what was prepared, which has no use for it.
+            write!(std::mem::ManuallyDrop::new(channel()), "{errors:?}").unwrap();
         }
         // A supervisor that starts a deaf worker whose diagnostics go where ours do, and then waits to be killed.
         "supervisor" => {

@@ -72,11 +72,7 @@ fn run() -> Result<(), StartError> {
         ..enter::Options::default()
     };
     hidden.leave_out(&mut options);
-    let mut prepared = enter::prepare(&options)?;
-    // Kept open for as long as the process lives. Durable objects, which will use it, do not exist yet.
-    let directory = prepared.take_directory();
-    let mut streams = prepared.take_descriptors().into_iter().map(StdUnixStream::from);
-    let control = streams.next().ok_or(StartError::NoControl)?;
+    let prepared = enter::prepare(&options)?;
 
     let mut v8_flags = args.v8_flags;
     if args.jitless {
@@ -92,7 +88,11 @@ fn run() -> Result<(), StartError> {
     let process = Process::new(isolate.clone(), logger);
 
     let refusal = if args.seccomp_log { Refusal::Log } else { Refusal::Kill };
-    prepared.seal(Profile::of(args.storage.is_some(), args.jitless), refusal)?;
+    let mut sealed = prepared.seal(Profile::of(args.storage.is_some(), args.jitless), refusal)?;
+    // Kept open for as long as the process lives. Durable objects, which will use it, do not exist yet.
+    let directory = sealed.take_directory();
+    let mut streams = sealed.take_descriptors().into_iter().map(StdUnixStream::from);
+    let control = streams.next().ok_or(StartError::NoControl)?;
     hidden.run(&isolate, directory.as_ref());
     drop(isolate);
 

@@ -173,43 +173,69 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// The descriptors that the process was handed, from 3 up, in order. Empty when called again.
-    /// [`Prepared::seal`] closes those that were not taken.
-    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
-        std::mem::take(&mut self.descriptors)
-    }
-
-    /// The worker's directory, opened for reading: the one at [`DIRECTORY`], or without an empty root the one that was
-    /// handed over. `None` without [`Options::storage`], and when called again. [`Prepared::seal`] closes it if it was not
-    /// taken.
-    pub fn take_directory(&mut self) -> Option<OwnedFd> {
-        self.directory.take()
-    }
-
     /// The layers so far.
     pub fn report(&self) -> &Report {
         &self.report
     }
 
-    /// Puts the system call filter of `profile` on every thread of the process.
+    /// Puts the system call filter of `profile` on every thread of the process, and gives out what it was handed.
     ///
     /// # Errors
     /// [`EnterError::Seccomp`] in [`Mode::Required`]. In [`Mode::BestEffort`] the report says that it is missing.
-    pub fn seal(mut self, profile: Profile, refusal: Refusal) -> Result<Report, EnterError> {
+    pub fn seal(mut self, profile: Profile, refusal: Refusal) -> Result<Sealed, EnterError> {
         if !self.without_limits {
             self.limit_memory()?;
         }
-        if self.without_filter {
-            return Ok(self.report);
+        if !self.without_filter {
+            let status = match filter::install(profile, refusal) {
+                Ok(()) if refusal == Refusal::Log => Status::Partial("log mode: calls are logged, not refused".into()),
+                Ok(()) => Status::Enforced,
+                Err(error) if self.mode == Mode::Required => return Err(error.into()),
+                Err(error) => Status::Missing(error.to_string()),
+            };
+            self.report.set(Layer::Seccomp, status);
         }
-        let status = match filter::install(profile, refusal) {
-            Ok(()) if refusal == Refusal::Log => Status::Partial("log mode: calls are logged, not refused".into()),
-            Ok(()) => Status::Enforced,
-            Err(error) if self.mode == Mode::Required => return Err(error.into()),
-            Err(error) => Status::Missing(error.to_string()),
-        };
-        self.report.set(Layer::Seccomp, status);
-        Ok(self.report)
+        Ok(Sealed { report: self.report, descriptors: self.descriptors, directory: self.directory })
+    }
+}
+
+/// A process that is shut. What it was handed comes from here and from nowhere else, so that nothing is read before.
+///
+/// ```compile_fail
+/// fn too_early(mut prepared: bulkhead_policy::enter::Prepared) {
+///     prepared.take_descriptors();
+/// }
+/// ```
+///
+/// ```
+/// fn in_time(mut sealed: bulkhead_policy::enter::Sealed) {
+///     sealed.take_descriptors();
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Sealed {
+    report: Report,
+    descriptors: Vec<OwnedFd>,
+    directory: Option<OwnedFd>,
+}
+
+impl Sealed {
+    /// The descriptors that the process was handed, from 3 up, in order. Empty when called again;
+    /// those that are not taken are closed with this.
+    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors)
+    }
+
+    /// The worker's directory, opened for reading: the one at [`DIRECTORY`], or without an empty root the one that was
+    /// handed over. `None` without [`Options::storage`], and when called again; it is
+    /// closed with this if it was not taken.
+    pub fn take_directory(&mut self) -> Option<OwnedFd> {
+        self.directory.take()
+    }
+
+    /// All layers.
+    pub fn report(&self) -> &Report {
+        &self.report
     }
 }
 

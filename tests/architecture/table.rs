@@ -1,0 +1,56 @@
+//! The rooms of both programs, from the lowest floor up. A room may know those that are listed with it.
+
+use super::Floors;
+
+pub(super) const WORKER: Floors = Floors {
+    sources: "sandbox-worker/src",
+    rooms: &[
+        ("log", &[]),
+        ("limits", &[]),
+        ("isolate", &["limits", "log"]),
+        ("io", &["isolate", "limits", "log"]),
+        ("streams", &["io", "isolate", "limits", "log"]),
+        ("api", &["io", "isolate", "limits", "log", "streams"]),
+        ("bindings", &["api", "io", "isolate"]),
+        ("worker", &["api", "bindings", "io", "isolate", "limits", "log"]),
+        ("process", &["api", "io", "isolate", "limits", "log", "worker"]),
+        ("events", &["api", "io", "isolate", "limits", "log", "process", "streams", "worker"]),
+        ("rpc", &["events", "io", "isolate", "log", "process", "worker"]),
+        ("start", &["api", "io", "isolate", "log", "process", "rpc"]),
+        ("testing", &["api", "io", "isolate", "limits", "log", "process", "rpc"]),
+    ],
+    exceptions: &[],
+    wire: &[
+        "api/fetch/body.rs",
+        "api/fetch/wire.rs",
+        "bindings",
+        "events",
+        "limits.rs",
+        "log.rs",
+        "rpc.rs",
+        "streams",
+        "testing.rs",
+        "worker/bundle.rs",
+    ],
+};
+
+pub(super) const SUPERVISOR: Floors = Floors {
+    sources: "supervisor/src",
+    rooms: &[
+        ("body", &[]),
+        ("text", &[]),
+        ("schedule", &[]),
+        ("config", &["schedule"]),
+        ("log", &["text"]),
+        ("service", &["body"]),
+        ("link", &["body", "config", "log", "service", "text"]),
+        ("fleet", &["config", "link", "log", "service", "text"]),
+        ("service/worker", &["body", "config", "fleet", "link", "service", "text"]),
+        ("socket", &["body", "config", "log", "service"]),
+        ("shard", &["config", "log", "service", "socket"]),
+        ("service/graph", &["config", "fleet", "service", "service/worker", "shard"]),
+        ("cli", &["config", "fleet", "log", "service/graph", "shard", "socket", "text"]),
+    ],
+    exceptions: &[],
+    wire: &["fleet/bundle.rs", "fleet/keeper.rs", "fleet/process.rs", "fleet/shard.rs", "link", "service/worker"],
+};
