@@ -25,13 +25,13 @@ pub mod transport;
 /// Code made by `capnpc`. Its documentation is the schema.
 pub mod generated {
     #[rustfmt::skip]
-    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unimplemented)]
+    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::too_many_lines, clippy::unimplemented)]
     pub mod policy_capnp;
     #[rustfmt::skip]
-    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unimplemented)]
+    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::too_many_lines, clippy::unimplemented)]
     pub mod worker_capnp;
     #[rustfmt::skip]
-    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unimplemented)]
+    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::too_many_lines, clippy::unimplemented)]
     pub mod workerd_capnp;
 }
 

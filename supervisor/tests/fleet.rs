@@ -216,6 +216,7 @@ impl event_dispatcher::Server for Events {
         Ok(())
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each path")]
     async fn fetch(
         self: Rc<Self>,
         params: event_dispatcher::FetchParams,

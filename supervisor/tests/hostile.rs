@@ -352,6 +352,7 @@ async fn misbehave_in_control(way: &str, wire: &mut Wire, host: u32, bind: u32) 
 }
 
 /// One event connection.
+#[expect(clippy::too_many_lines, reason = "one arm for each call")]
 async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::UnboundedSender<String>) {
     // What the streams do that were handed out.
     let mut streams = String::new();
@@ -545,6 +546,7 @@ fn be_odd(way: &str, question: u32, source: u32) -> Vec<u8> {
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each way")]
 fn misbehave(way: &str, question: u32, source: u32) -> Vec<u8> {
     let response_with = |status| frame(&response(question, &[], |mut response| response.set_status(status)));
     let kind = |fill: fn(capnp_rpc::rpc_capnp::message::Builder<'_>)| frame(&message(fill));
