@@ -343,7 +343,6 @@ impl<'s> FromJs<'s> for Signal<'s> {
 pub(super) const REUSED: &str = "Cannot reconstruct a Request with a used body.";
 
 /// Fetch Standard, "new Request(input, init)".
-#[expect(clippy::too_many_lines, reason = "the steps of the standard, in its order")]
 pub(super) fn construct<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     input: Input<'s>,
