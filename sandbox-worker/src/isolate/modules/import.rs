@@ -125,7 +125,10 @@ pub(in crate::isolate) fn import_dynamically<'s>(
             Ok((namespace, completion)) => {
                 // The namespace comes when the module has run, which top-level await may put off.
                 let then = v8::Function::builder(first_data).data(namespace).build(scope)?;
-                #[expect(clippy::disallowed_methods, reason = "the module is nobody's event, and the reaction runs no script")]
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the module is nobody's event, and the reaction runs no script"
+                )]
                 let done = completion.then(scope, then)?;
                 resolver.resolve(scope, done.into());
                 return Some(promise);
