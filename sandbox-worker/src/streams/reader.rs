@@ -97,7 +97,6 @@ impl ReaderSource {
 
     /// At least one byte and at most `max_bytes`, or nothing at the end. Chunks that are there already are merged. As soon as
     /// there is one, `room` is asked for, and nothing is waited for afterwards.
-    #[expect(clippy::too_many_lines, reason = "one loop whose steps share what was read so far")]
     async fn read(&self, max_bytes: usize, room: &mut Option<Reservation>) -> Result<Bytes, String> {
         let mut merged: Vec<u8> = Vec::new();
         let mut ended = pin!(self.event.ended());
