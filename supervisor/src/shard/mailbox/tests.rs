@@ -75,9 +75,12 @@ fn local(test: impl Future<Output = ()>) {
 }
 
 async fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
+    let met = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), met).await.expect("it comes to that");
 }
 
 #[test]
