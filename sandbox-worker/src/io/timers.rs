@@ -102,10 +102,11 @@ impl Timers {
 
     /// Runs the timers that are due; says whether any was.
     pub(super) fn poll(&self, context: &Rc<IoContext>, cx: &mut Context<'_>) -> bool {
-        let task = self.task.take();
-        if task.is_none() && self.is_empty() {
+        if self.is_empty() {
+            self.sleep.take();
             return false;
         }
+        let task = self.task.take();
         self.now.set(Some(Instant::now()));
         self.ran.set(false);
         let mut task = task.unwrap_or_else(|| Box::pin(run(context.handle())));
