@@ -194,7 +194,7 @@
     static {
       hooksOf = (value) => (isObject(value) && #hooks in value ? value.#hooks : undefined);
     }
-    waitUntil(promise) {
+    waitUntil(promise = undefined) {
       const hooks = hooksOf(this);
       if (hooks === undefined) throw illegalInvocation();
       if (arguments.length === 0) throw notOfType("waitUntil", "ExtendableEvent", 1, "Promise");
@@ -216,7 +216,7 @@
       if (!(#request in this)) throw illegalInvocation();
       return this.#request;
     }
-    respondWith(response) {
+    respondWith(response = undefined) {
       if (!(#request in this)) throw illegalInvocation();
       if (arguments.length === 0) throw notOfType("respondWith", "FetchEvent", 1, "Promise");
       hooksOf(this).respondWith(response, this);
@@ -248,7 +248,7 @@
       attribute("actorState", undefined);
     }
     noRetry() {
-      if (!(#isScheduled in this)) throw illegalInvocation();
+      if (!isObject(this) || !(#isScheduled in this)) throw illegalInvocation();
       hooksOf(this).controller.noRetry();
     }
   }

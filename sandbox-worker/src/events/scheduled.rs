@@ -84,7 +84,7 @@ impl Dispatcher {
             if failure.is_none() {
                 failure = match rest {
                     Err(limit) => Some(Failure::Exceeded(limit)),
-                    Ok(()) => match event.take_rejection() {
+                    Ok(()) => match event.take_failure() {
                         Some(reason) => Some(
                             event
                                 .run(|scope| {

@@ -36,8 +36,8 @@ pub struct Event {
     /// `waitUntil` promises that have not settled.
     waiting: Cell<usize>,
     settled: RefCell<Option<Waker>>,
-    /// What the first `waitUntil` promise that was rejected was rejected with.
-    rejection: RefCell<Option<v8::Global<v8::Value>>>,
+    /// What the first `waitUntil` promise that was rejected was rejected with, or the first timer that threw has thrown.
+    failure: RefCell<Option<v8::Global<v8::Value>>>,
     pass_through_on_exception: Cell<bool>,
     /// Whether somebody was told how the event came out, so that a breach of a limit can only be logged.
     answered: Cell<bool>,
@@ -95,7 +95,7 @@ impl Event {
             used: Cell::default(),
             waiting: Cell::new(0),
             settled: RefCell::default(),
-            rejection: RefCell::default(),
+            failure: RefCell::default(),
             pass_through_on_exception: Cell::new(false),
             answered: Cell::new(false),
             breach: Cell::default(),
@@ -326,7 +326,7 @@ impl Event {
                 };
                 handle.run(report).await;
                 if let Some(event) = handle.get() {
-                    event.rejection.borrow_mut().get_or_insert(reason);
+                    event.fail(reason);
                 }
             }
             drop(waits);
@@ -341,9 +341,14 @@ impl Event {
         });
     }
 
-    /// What the first promise given to [`Event::wait_until`] that was rejected was rejected with.
-    pub fn take_rejection(&self) -> Option<v8::Global<v8::Value>> {
-        self.rejection.take()
+    /// Something beside the handler has failed.
+    pub(super) fn fail(&self, reason: v8::Global<v8::Value>) {
+        self.failure.borrow_mut().get_or_insert(reason);
+    }
+
+    /// What failed first beside the handler: a promise given to [`Event::wait_until`], or a timer.
+    pub fn take_failure(&self) -> Option<v8::Global<v8::Value>> {
+        self.failure.take()
     }
 
     /// `ctx.passThroughOnException`.

@@ -169,6 +169,9 @@ impl Timers {
                 && let Some(exception) = scope.exception()
             {
                 crate::isolate::report_exception(scope, exception);
+                if let Some(event) = Event::current(scope) {
+                    event.fail(v8::Global::new(scope, exception));
+                }
             }
         }
         // The next delay begins when the callback has run, so that a slow one does not pile up calls.
