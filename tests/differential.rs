@@ -8,6 +8,7 @@ mod differential {
     mod cross_request;
     mod modules;
     mod probes;
+    mod scheduled;
     mod start_up;
     mod wire;
 }
