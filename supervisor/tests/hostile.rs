@@ -14,29 +14,34 @@ use std::{
     time::Duration,
 };
 
-use bulkhead_ipc::transport::Limits;
-use bulkhead_ipc::worker_capnp::{
-    Limit, byte_source, event_failure, event_port, fetch_outcome, http_response, log_entry, worker_control,
+use bulkhead_ipc::{
+    scheduled::Scheduled,
+    transport::Limits,
+    worker_capnp::{
+        Limit, byte_source, event_failure, event_port, fetch_outcome, http_response, log_entry, scheduled_outcome,
+        worker_control,
+    },
 };
 use bulkhead_policy::spawn::Exit;
 use bulkhead_supervisor::{
     body::Body,
     config::policy::WorkerPolicy,
     fleet::{
-        FleetConfig,
+        FleetConfig, FleetHandle,
         counters::Counter,
         decide::{Usage, WatchPolicy},
     },
     log::Stream,
-    service::{Service, ServiceError, ServiceRequest, worker::WorkerService},
+    service::{Event, LocalFuture, Service, ServiceError, ServiceRequest, worker::WorkerService},
+    shard::{Letter, Served, ShardServices, Shards},
 };
 use bytes::Bytes;
 use capnp::traits::HasTypeId;
 use fakes::{
     Ends, Rig, World, eventually, get, local, request, settings, text,
     wire::{
-        Cap, Message, Method, Said, Wire, calls, empty, exceeded, frame, log, message, nobody, outcome, pull, response,
-        returns, unknown,
+        Cap, Message, Method, Said, Wire, calls, empty, exceeded, frame, log, message, nobody, outcome, pull, ran,
+        response, returns, unknown,
     },
 };
 use tokio::sync::mpsc;
@@ -52,7 +57,7 @@ enum Client {
 
 use Client::{Torn, Unavailable};
 
-/// The ways: the path of the request that makes the worker do it, what the client gets, and words of the log line.
+/// The ways: the path of the request that makes the worker do it, or the expression of the scheduled run (`run-…`), what the client gets, and words of the log line.
 const WAYS: &[(&str, Client, &str)] = &[
     // The stream of bytes.
     ("many-segments", Unavailable, "more than 64 segments"),
@@ -124,6 +129,23 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("stream-other-type", Torn, ""),
     ("stream-none", Unavailable, "invalid capability pointer"),
     ("stream-close", Torn, "it closed an event connection"),
+    // What is said of a scheduled run.
+    ("run-results-text", Unavailable, ""),
+    ("run-results-capability", Unavailable, ""),
+    ("run-outcome-text", Unavailable, ""),
+    ("run-outcome-capability", Unavailable, ""),
+    ("run-outcome-unknown", Unavailable, ""),
+    ("run-failure-text", Unavailable, ""),
+    ("run-failure-unknown", Unavailable, ""),
+    ("run-failure-limit-unknown", Unavailable, ""),
+    ("run-failure-endless", Unavailable, ""),
+    ("run-failure-too-long", Unavailable, "longer than"),
+    ("run-return-promise", Unavailable, "a capability of a kind"),
+    ("run-return-many-capabilities", Unavailable, "more than 8 capabilities"),
+    ("run-return-far-capability", Unavailable, "it exports more than"),
+    ("run-return-to-nobody", Unavailable, "Invalid question ID"),
+    ("run-close", Unavailable, "it closed an event connection"),
+    ("run-die", Unavailable, "was killed by SIGSEGV"),
     // Calls.
     ("call-nobody", Unavailable, ""),
     ("call-promise", Unavailable, "a call on something else"),
@@ -177,6 +199,20 @@ const ODDITIES: &[&str] = &[
 
 /// Bodies that break off without a rule being broken.
 const TORN_BODIES: &[&str] = &["stream-early", "stream-fails", "stream-of-nobody"];
+
+/// What a worker may say of a scheduled run, true or not, and words of what its caller hears: nothing where all is well.
+const RUNS: &[(&str, &str)] = &[
+    ("run-null", ""),
+    ("run-response", ""),
+    ("run-twice", ""),
+    ("run-spare-capabilities", ""),
+    ("run-after-a-flood", ""),
+    ("run-exception", "because I say so"),
+    ("run-failure-long", "worker \"one\": Uncaught yyy"),
+    ("run-failure-not-text", "worker \"one\": Uncaught \u{fffd}ome words"),
+    ("run-failure-busy", "events live in the process"),
+    ("run-failure-exceeded", "exceeded CPU time limit"),
+];
 
 /// What is harmless once, without end: the worker is heard at its rate.
 const FLOODS: &[&str] = &[
@@ -362,8 +398,8 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
     let mut caps_of_flood = 0;
     // What is said again and again without waiting for anything.
     let mut torrent = Vec::new();
-    // Calls that are answered when they are cancelled.
-    let mut late = Vec::new();
+    // Answers that are given when something is cancelled.
+    let mut late: Vec<Message> = Vec::new();
     loop {
         wire.bytes(&torrent).await;
         let said = tokio::select! {
@@ -428,7 +464,7 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                     wire.send(&next(caps[0])).await;
                     wire.send(&hello(question, pid)).await;
                 } else if way == "late" {
-                    late.push(question);
+                    late.push(stream(question, Cap::SenderHosted(7), None));
                 } else if way == "never" {
                 } else if way == "die" {
                     world.kill(pid, 11);
@@ -446,9 +482,21 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                     wire.bytes(&misbehave(&way, question, caps[0])).await;
                 }
             }
+            Some(Said::Call { question, method: Method::Scheduled, text: way, .. }) => match way.as_str() {
+                "run-late" => late.push(ran(question, &[], |_| {})),
+                "run-flood" => {
+                    torrent = flood_of("flood-finish", 0);
+                    late.push(ran(question, &[], |_| {}));
+                }
+                "run-never" => {}
+                "run-die" => world.kill(pid, 11),
+                "run-close" => return,
+                other => wire.bytes(&answer_run(other, question)).await,
+            },
             Some(Said::Call { question, method: Method::Cancel, .. }) => {
-                for question in late.drain(..) {
-                    wire.send(&stream(question, Cap::SenderHosted(7), None)).await;
+                torrent.clear();
+                for answer in late.drain(..) {
+                    wire.send(&answer).await;
                 }
                 wire.send(&empty(question)).await;
             }
@@ -502,6 +550,82 @@ fn flood_of(way: &str, source: u32) -> Vec<u8> {
         }
         other => panic!("no such flood {other}"),
     }
+}
+
+/// What the worker says of a scheduled run.
+fn answer_run(way: &str, question: u32) -> Vec<u8> {
+    let failure =
+        |fill: &dyn Fn(event_failure::Builder<'_>)| ran(question, &[], |outcome| fill(outcome.init_failure()));
+    // Read as results, the failure is an outcome: its limit is the number of the union's field, its message what that holds.
+    let mistaken = |limit| {
+        returns(question, &[], |content| {
+            let mut failure = content.init_as::<scheduled_outcome::Builder<'_>>().init_failure();
+            failure.set_limit(limit);
+            failure.set_message("where a struct should be");
+        })
+    };
+    frame(&match way {
+        "run-results-text" => returns(question, &[], |mut content| content.set_as("text").expect("a text")),
+        "run-results-capability" => returns(question, &[Cap::SenderHosted(7)], |mut content| {
+            content.set_as_capability(nobody::<byte_source::Client>().client.hook);
+        }),
+        "run-outcome-text" => returns(question, &[], |content| {
+            content.init_as::<event_failure::Builder<'_>>().set_message("where the outcome should be");
+        }),
+        "run-outcome-capability" => returns(question, &[Cap::SenderHosted(7)], |content| {
+            content.init_as::<event_port::entrypoint_results::Builder<'_>>().set_dispatcher(nobody());
+        }),
+        "run-outcome-unknown" => mistaken(Limit::WaitUntil),
+        "run-failure-text" => mistaken(Limit::WallTime),
+        "run-failure-unknown" => {
+            let of = |kind| failure(&|mut failure| failure.set_kind(kind));
+            return unknown(&of(event_failure::Kind::Exception), &of(event_failure::Kind::Hung));
+        }
+        "run-failure-limit-unknown" => {
+            let of = |limit| {
+                failure(&|mut failure| {
+                    failure.set_kind(event_failure::Kind::Exceeded);
+                    failure.set_limit(limit);
+                })
+            };
+            return unknown(&of(Limit::WallTime), &of(Limit::WaitUntil));
+        }
+        "run-failure-endless" | "run-failure-not-text" => {
+            let mut bytes = frame(&failure(&|mut failure| failure.set_message("some words")));
+            let at = bytes.windows(11).position(|window| window == b"some words\0").expect("the text");
+            bytes[if way == "run-failure-endless" { at + 10 } else { at }] = 0xff;
+            return bytes;
+        }
+        "run-failure-too-long" => failure(&|mut failure| failure.set_message("y".repeat(600_000).as_str())),
+        "run-failure-long" => failure(&|mut failure| failure.set_message("y".repeat(250_000).as_str())),
+        "run-failure-forged" => failure(&|mut failure| failure.set_message(FORGED)),
+        "run-failure-busy" => failure(&|mut failure| failure.set_kind(event_failure::Kind::Busy)),
+        "run-failure-exceeded" => failure(&|mut failure| failure.set_kind(event_failure::Kind::Exceeded)),
+        "run-return-promise" => ran(question, &[Cap::SenderPromise(7)], |_| {}),
+        "run-return-many-capabilities" => ran(question, &[Cap::None; 9], |_| {}),
+        "run-return-far-capability" => ran(question, &[Cap::SenderHosted(1 << 20)], |_| {}),
+        "run-return-to-nobody" => ran(question + 1000, &[], |_| {}),
+        "run-null" => returns(question, &[], |_| {}),
+        "run-response" => hello(question, 0),
+        // The first counts.
+        "run-twice" => {
+            let mut both = frame(&ran(question, &[], |_| {}));
+            both.extend(frame(&failure(&|mut failure| failure.set_message("a second answer"))));
+            return both;
+        }
+        "run-spare-capabilities" => ran(question, &[Cap::SenderHosted(8), Cap::SenderHosted(9), Cap::None], |_| {}),
+        "run-after-a-flood" => {
+            let mut bytes = frame(&finish(500)).repeat(FLOOD);
+            bytes.extend(frame(&ran(question, &[], |_| {})));
+            return bytes;
+        }
+        "run-exception" => message(|message| {
+            let mut to = message.init_return();
+            to.set_answer_id(question);
+            to.init_exception().set_reason("because I say so");
+        }),
+        other => panic!("no such way {other}"),
+    })
 }
 
 fn hello(question: u32, pid: i32) -> Message {
@@ -737,8 +861,22 @@ async fn pid(service: &WorkerService) -> String {
     text(service.fetch(get("/hello")).await.expect("a response")).await.expect("a body")
 }
 
-/// What the client gets of a request, within a bounded time.
+fn scheduled(way: &str) -> Event {
+    Event::Scheduled(Scheduled::new(0.0, way.to_owned()).expect("a run"))
+}
+
+/// What a scheduled run fails with, whoever says so.
+async fn run(service: &WorkerService, way: &str) -> Result<(), ServiceError> {
+    let outcome = tokio::time::timeout(Duration::from_secs(30), service.event(scheduled(way)));
+    let outcome = outcome.await.unwrap_or_else(|_| panic!("{way}: no answer"))?;
+    outcome.failure.map_or(Ok(()), Err)
+}
+
+/// What the client gets of a request, or of a run, within a bounded time.
 async fn ask(service: &WorkerService, way: &str, token: &Rc<()>) -> Result<Result<String, String>, ServiceError> {
+    if way.starts_with("run-") {
+        return run(service, way).await.map(|()| Ok("done".to_owned()));
+    }
     let body = Body::Pull(Box::pin(Never(token.clone())));
     let answer = async {
         let response = service.fetch(request("POST", &format!("/{way}"), body)).await?;
@@ -776,6 +914,7 @@ fn every_way_of_misbehaving_ends_one_process_and_is_one_line() {
         for (index, (way, client, words)) in WAYS.iter().enumerate() {
             println!("{way}");
             let first = pid(&one).await;
+            let connection = shard.connected(0).expect("a connection").connection.clone();
             let got = ask(&one, way, &token).await;
             let seen = match &got {
                 Err(ServiceError::Unavailable(_)) => Some(Unavailable),
@@ -789,10 +928,11 @@ fn every_way_of_misbehaving_ends_one_process_and_is_one_line() {
             let lines = lines(&mut rig);
             assert_eq!(lines.len(), 1, "{way}: {lines:#?}");
             let start = format!("worker \"one\" ({first}) was ended: ");
-            let is_death = matches!(*way, "die" | "exit");
+            let is_death = matches!(*way, "die" | "exit" | "run-die");
             assert!(lines[0].starts_with(&start) != is_death && lines[0].contains(words), "{way}: {lines:#?}");
             assert!(!lines[0].contains('\n'), "{way}");
             eventually(|| Rc::strong_count(&token) == 1).await;
+            eventually(|| connection.held_bytes() == 0 && connection.given_up() == 0).await;
             if index == 10 {
                 before = Some(descriptors());
             }
@@ -996,6 +1136,141 @@ fn what_comes_after_a_cancellation_is_taken_and_forgotten() {
         assert_eq!(pid(&one).await, first);
         assert_eq!(lines(&mut rig), [""; 0]);
         drop((link, one, shard));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn what_is_said_of_a_run_is_believed_of_that_run_only() {
+    local(async {
+        // A place or a capability that is not given back is missed by the next run.
+        let connection =
+            Limits { max_imports: 16, messages_burst: BURST, messages_per_second: RATE, ..Limits::for_worker() };
+        let mut rig = fakes::start(FleetConfig { max_events: 1, connection, ..settings() }, 65_536, play);
+        let shard = rig.fleet.shard(0);
+        let (one, two) = (WorkerService::new(shard.clone(), 0, None, None), rig.service(1));
+        let (first, other) = (pid(&one).await, pid(&two).await);
+        let link = shard.connected(0).expect("a connection");
+        for _ in 0..20 {
+            for (way, words) in RUNS {
+                match run(&one, way).await {
+                    Ok(()) => assert_eq!(*words, "", "{way}"),
+                    Err(error) => {
+                        let text = error.to_string();
+                        assert!(!words.is_empty() && text.contains(words), "{way}: {text:.200}");
+                        assert!(text.chars().count() < 8192 + 100, "{way}: {} characters", text.chars().count());
+                    }
+                }
+            }
+        }
+        assert_eq!(pid(&one).await, first);
+        assert_eq!(pid(&two).await, other);
+        eventually(|| link.connection.held_bytes() == 0).await;
+        assert_eq!(link.connection.given_up(), 0);
+        assert_eq!(lines(&mut rig), [""; 0]);
+        drop((link, one, two, shard));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn runs_that_are_not_answered_are_ended_in_time_and_leave_their_place() {
+    local(async {
+        let short = Duration::from_millis(50);
+        let policy = WorkerPolicy { wall_time: short, wait_until: short, ..WorkerPolicy::default() };
+        let watch = WatchPolicy { grace: short, silence: Duration::from_secs(60), ..WatchPolicy::default() };
+        let connection = Limits { messages_burst: BURST, messages_per_second: RATE, ..Limits::for_worker() };
+        let settings = FleetConfig { max_events: 1, connection, watch, ..settings() };
+        let mut rig = fakes::start_with(settings, policy, 65_536, play);
+        let shard = rig.fleet.shard(0);
+        let (one, two) = (WorkerService::new(shard.clone(), 0, None, None), rig.service(1));
+        let other = pid(&two).await;
+        let mut before = None;
+        // They are answered when they are cancelled, and there is one place.
+        let late = ["run-late", "run-flood", "run-late", "run-flood"];
+        for way in late {
+            let error = run(&one, way).await.expect_err("too late");
+            assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{way}: {error:?}");
+            let link = shard.connected(0).expect("a connection");
+            assert_eq!(*before.get_or_insert(link.generation()), link.generation(), "{way}");
+            assert!(link.connection.held_bytes() < 1 << 20 && link.connection.queued_bytes() < 1 << 20, "{way}");
+            assert_eq!(pid(&two).await, other, "{way}");
+            eventually(|| link.connection.given_up() == 0).await;
+        }
+        let in_time = "worker \"one\" exceeded its wall time limit of 50 ms";
+        let seen = lines(&mut rig);
+        assert!(!seen.is_empty() && seen.iter().all(|line| line.starts_with(in_time)), "{seen:#?}");
+        let link = shard.connected(0).expect("a connection");
+        // It is not even answered then. Whoever waits for its place waits for another process.
+        let error = run(&one, "run-never").await.expect_err("too late");
+        assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{error:?}");
+        let error = run(&one, "run-late").await.expect_err("too late");
+        assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{error:?}");
+        assert_ne!(shard.connected(0).expect("a connection").generation(), link.generation());
+        let seen = lines(&mut rig);
+        let ended: Vec<_> = seen.iter().filter(|line| !line.starts_with(in_time)).collect();
+        assert!(ended.len() == 1 && ended[0].contains("it does not answer calls that were cancelled"), "{seen:#?}");
+        assert_eq!(rig.fleet.counters(0).get(Counter::WallTime), late.len() as u64 + 2);
+        eventually(|| link.connection.held_bytes() == 0 && link.connection.given_up() == 0).await;
+        assert_eq!(pid(&two).await, other);
+        drop((link, one, two, shard));
+        rig.ended().await;
+    });
+}
+
+/// Worker "one", for events that are posted.
+struct Posted {
+    fleet: FleetHandle,
+    log: bulkhead_supervisor::log::Log,
+}
+
+impl ShardServices for Posted {
+    fn start(&self, shard: usize) -> LocalFuture<'_, Result<Served, String>> {
+        let service: Rc<dyn Service> = Rc::new(WorkerService::new(self.fleet.shard(shard as u32), 0, None, None));
+        let addressees = [(0, ("one".to_owned(), service))].into();
+        Box::pin(std::future::ready(Ok(Served { sockets: Vec::new(), addressees, log: self.log.clone() })))
+    }
+}
+
+#[test]
+fn what_a_posted_run_fails_with_is_one_line() {
+    local(async {
+        let mut rig = fakes::start(FleetConfig { shards: 2, ..settings() }, 65_536, play);
+        let two = WorkerService::new(rig.fleet.shard(1), 1, None, None);
+        let other = pid(&two).await;
+        let (log, mut entries) = bulkhead_supervisor::log::Log::to_channel(1000);
+        let services = Arc::new(Posted { fleet: rig.fleet.clone(), log });
+        let mut shards = Shards::start(1, &Default::default(), services).expect("a shard");
+        shards.serve(vec![Vec::new()]).expect("a shard");
+        let mailbox = shards.mailboxes().remove(0);
+        let ways = ["run-failure-long", "run-failure-forged", "run-exception", "run-outcome-unknown", "run-die"];
+        mailbox.post(Letter { to: 0, event: scheduled("run-null") }).expect("room");
+        for way in ways {
+            mailbox.post(Letter { to: 0, event: scheduled(way) }).expect("room");
+            let line = tokio::time::timeout(Duration::from_secs(30), entries.recv()).await.expect("a line");
+            let text = line.expect("a log").text;
+            let start = format!("service \"one\", schedule \"{way}\": ");
+            assert!(text.starts_with(&start) && text.chars().count() < 8192 + 200, "{way}: {text:.300}");
+            // Lines of the worker's words do not begin like one of the supervisor's.
+            let rest = text.split(['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}']).skip(1);
+            for line in rest.map(|line| line.trim_start_matches('\u{200b}')) {
+                let forged = ["worker \"", "service ", "socket \"", "{", "error: ", "supervisor: "];
+                assert!(!forged.iter().any(|beginning| line.starts_with(beginning)), "{line:?} in {text:?}");
+            }
+        }
+        assert_eq!(pid(&two).await, other);
+        shards.shut_down();
+        drop(mailbox);
+        tokio::task::spawn_blocking(|| shards.join()).await.expect("no panic").expect("a shard");
+        assert!(entries.recv().await.is_none(), "a line too many");
+        let mut ended = Vec::new();
+        eventually(|| {
+            ended.extend(lines(&mut rig));
+            ended.len() >= 2
+        })
+        .await;
+        assert!(ended.len() == 2 && ended[0].contains("was ended: ") && ended[1].contains("SIGSEGV"), "{ended:#?}");
+        drop(two);
         rig.ended().await;
     });
 }

@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use bulkhead_ipc::worker_capnp::{Limit, byte_source, event_port, fetch_outcome, host, http_response, worker_control};
+use bulkhead_ipc::worker_capnp::{
+    Limit, byte_source, event_dispatcher, event_port, fetch_outcome, host, http_response, scheduled_outcome,
+    worker_control,
+};
 use capnp::{
     any_pointer,
     capability::FromClientHook,
@@ -93,11 +96,7 @@ pub fn empty(answer: u32) -> Message {
 /// The answer to a `fetch`: whatever `fill` makes of the outcome.
 pub fn outcome(answer: u32, caps: &[Cap], fill: impl FnOnce(fetch_outcome::Builder<'_>)) -> Message {
     returns(answer, caps, |content| {
-        fill(
-            content
-                .init_as::<bulkhead_ipc::worker_capnp::event_dispatcher::fetch_results::Builder<'_>>()
-                .init_outcome(),
-        );
+        fill(content.init_as::<event_dispatcher::fetch_results::Builder<'_>>().init_outcome());
     })
 }
 
@@ -107,6 +106,13 @@ pub fn response(answer: u32, caps: &[Cap], fill: impl FnOnce(http_response::Buil
         let mut response = outcome.init_response();
         response.set_status(200);
         fill(response);
+    })
+}
+
+/// The answer to a `scheduled`: done, or whatever `fill` makes of the outcome.
+pub fn ran(answer: u32, caps: &[Cap], fill: impl FnOnce(scheduled_outcome::Builder<'_>)) -> Message {
+    returns(answer, caps, |content| {
+        fill(content.init_as::<event_dispatcher::scheduled_results::Builder<'_>>().init_outcome());
     })
 }
 
@@ -173,7 +179,7 @@ pub enum Said {
         question: u32,
         /// What is called, by the numbers of interface and method.
         method: Method,
-        /// The service's name in a `bind`, the URL in a `fetch`.
+        /// The service's name in a `bind`, the URL in a `fetch`, the expression in a `scheduled`.
         text: String,
         /// The capabilities that come with it, by the supervisor's numbers.
         caps: Vec<u32>,
@@ -197,6 +203,7 @@ pub enum Method {
     Entrypoint,
     Fetch,
     Cancel,
+    Scheduled,
     Pull,
     CancelPull,
     Unknown,
@@ -243,7 +250,7 @@ impl Wire {
         }
     }
 
-    /// Answers everything but `fetch`, `pull` and what cancels them as it should be. Gives back what it did not answer.
+    /// Answers everything but `fetch`, `scheduled`, `pull` and what cancels them as it should be. Gives back what it did not answer.
     pub async fn polite(&mut self, said: Said) -> Option<Said> {
         let answer = match &said {
             Said::Bootstrap { question } => returns(*question, &[Cap::SenderHosted(0)], |mut content| {
@@ -301,7 +308,6 @@ fn understand(mut frame: &[u8]) -> capnp::Result<Said> {
                     caps.push(id);
                 }
             }
-            use bulkhead_ipc::worker_capnp::event_dispatcher;
             // Reading a capability pointer needs a table, which nobody here reads.
             let content = payload.get_content();
             let (method, text) = if interface == worker_control::Client::TYPE_ID && number == 0 {
@@ -313,6 +319,9 @@ fn understand(mut frame: &[u8]) -> capnp::Result<Said> {
                 (Method::Entrypoint, String::new())
             } else if interface == event_dispatcher::Client::TYPE_ID && number == 1 {
                 (Method::Cancel, String::new())
+            } else if interface == event_dispatcher::Client::TYPE_ID && number == 2 {
+                let params: event_dispatcher::scheduled_params::Reader<'_> = content.get_as()?;
+                (Method::Scheduled, params.get_cron()?.to_string()?)
             } else if interface == event_dispatcher::Client::TYPE_ID {
                 let params: event_dispatcher::fetch_params::Reader<'_> = content.get_as()?;
                 (Method::Fetch, params.get_request()?.get_url()?.to_string()?)
