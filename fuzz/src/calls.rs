@@ -15,13 +15,14 @@ use std::{
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use bulkhead_ipc::{
+    scheduled::{MAX_CRON, Scheduled},
     transport::{Handle, Limits, MAX_EVENTS},
     worker_capnp::{byte_source, event_dispatcher, event_failure, event_port, fetch_outcome, host, worker_control},
 };
 use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
     fleet::{FleetConfig, ShardFleet, decide::RestartPolicy},
-    service::{Service, worker::WorkerService},
+    service::{Event, LocalFuture, Service, ServiceError, worker::WorkerService},
 };
 use bytes::Bytes;
 use capnp::{any_pointer, traits::HasTypeId};
@@ -30,7 +31,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::rig::{
     self, Ends, Rig, get, request, settings, text,
-    wire::{Cap, Message, Method, Said, Wire, calls, frame, message, nobody, outcome, response, returns},
+    wire::{Cap, Message, Method, Said, Wire, calls, frame, message, nobody, outcome, ran, response, returns},
 };
 
 /// Steps that are followed.
@@ -184,6 +185,7 @@ enum What {
         chunk: Number,
     },
     Respond(Answer),
+    /// The failure of a request, or with the upper bit of `kind` that of a scheduled run.
     Fail {
         to: Seen,
         kind: u8,
@@ -270,7 +272,9 @@ impl<'a> Arbitrary<'a> for Step {
 struct Order {
     /// It goes away, or one more comes.
     leave: bool,
+    /// Which goes away. One that comes is a scheduled run with the upper bit, and sends a request without.
     who: u8,
+    /// What is sent: a body, or a long expression.
     upload: u8,
     /// How much of the response it takes.
     patience: u8,
@@ -470,16 +474,26 @@ impl Peer {
                     _ => to.init_body().set_stream(nobody()),
                 }
             }),
-            What::Fail { to, kind, limit, text } => outcome(self.question(*to), &[], |outcome| {
+            What::Fail { to, kind, limit, text } => {
                 use bulkhead_ipc::worker_capnp::Limit;
-                use event_failure::Kind::{Exceeded, Exception, Hung, NoHandler, PassThrough};
-                let mut failure = outcome.init_failure();
-                failure.set_kind([Exception, NoHandler, Hung, PassThrough, Exceeded][usize::from(kind % 5)]);
-                if let Ok(limit) = Limit::try_from(u16::from(limit % 8)) {
-                    failure.set_limit(limit);
+                use event_failure::Kind::{Busy, Exceeded, Exception, Hung, NoHandler, PassThrough};
+                let fill = |mut failure: event_failure::Builder<'_>| {
+                    let kinds = [Exception, NoHandler, Hung, PassThrough, Exceeded];
+                    failure.set_kind(if *kind == 0xff { Busy } else { kinds[usize::from(kind % 5)] });
+                    if let Ok(limit) = Limit::try_from(u16::from(limit % 8)) {
+                        failure.set_limit(limit);
+                    }
+                    failure.set_message(text.text().as_str());
+                };
+                if kind & 0x80 == 0 {
+                    outcome(self.question(*to), &[], |outcome| fill(outcome.init_failure()))
+                } else {
+                    ran(self.question(*to), &[], |mut outcome| {
+                        outcome.set_no_retry(kind & 0x40 != 0);
+                        fill(outcome.init_failure());
+                    })
                 }
-                failure.set_message(text.text().as_str());
-            }),
+            }
             What::Give { to, length, done } => give(self.question(*to), length.get(), *done),
             What::Nothing { to } => returns(self.question(*to), &[], nothing),
             What::Except { to, kind } => message(|message| {
@@ -584,7 +598,7 @@ async fn play(prompter: Arc<Prompter>, ends: Ends) {
                     continue;
                 }
             }
-            Said::Call { question, method: Method::Fetch, text, .. } => {
+            Said::Call { question, method: method @ (Method::Fetch | Method::Scheduled), text, .. } => {
                 if text.ends_with("/script")
                     && let Some((script, orders)) = prompter.take()
                 {
@@ -601,7 +615,10 @@ async fn play(prompter: Arc<Prompter>, ends: Ends) {
                     world.kill(pid, 9);
                     return std::future::pending().await;
                 }
-                let answer = hello(*question, &format!("pid {pid}"));
+                let answer = match method {
+                    Method::Fetch => hello(*question, &format!("pid {pid}")),
+                    _ => ran(*question, &[], |_| {}),
+                };
                 peer.wire.send(&answer).await;
                 continue;
             }
@@ -719,6 +736,17 @@ fn upload(choice: u8, held: &Rc<()>) -> (Body, bool) {
 /// Whether a client stops taking its response, after `patience / 4` chunks.
 fn waits(patience: u8) -> bool {
     patience % 4 == 3
+}
+
+/// A scheduled run's life, which is as long as the worker likes.
+async fn scheduled(service: Rc<WorkerService>, cron: String, answered: Rc<Cell<bool>>) {
+    let run = Scheduled::new(0.0, cron).expect("a run");
+    let outcome = service.event(Event::Scheduled(run)).await;
+    answered.set(true);
+    let Ok(outcome) = outcome else { return };
+    if let Some(ServiceError::Exception(text)) = outcome.failure {
+        assert!(text.chars().count() < 8192 + 200, "{} characters", text.chars().count());
+    }
 }
 
 /// A client's life. It ends because everything comes to an end, or is ended.
@@ -847,16 +875,23 @@ impl Stage {
     }
 
     fn join(&self, path: &'static str, order: Order) -> Client {
-        let (body, is_whole) = upload(order.upload, &self.held);
         let answered = Rc::new(Cell::new(false));
-        let client = client(self.one.clone(), path, body, order.patience, answered.clone());
+        let (client, is_endless): (LocalFuture<'static, ()>, _) = if order.who & 0x80 != 0 {
+            let cron =
+                "x".repeat(usize::from(order.upload) * 4).chars().take(MAX_CRON - path.len()).collect::<String>();
+            (Box::pin(scheduled(self.one.clone(), cron + path, answered.clone())), false)
+        } else {
+            let (body, is_whole) = upload(order.upload, &self.held);
+            let client = client(self.one.clone(), path, body, order.patience, answered.clone());
+            (Box::pin(client), waits(order.patience) || !is_whole)
+        };
         let prompter = self.prompter.clone();
         let task = tokio::task::spawn_local(async move {
             client.await;
             // If the worker has not taken it by now, it never will.
             drop(prompter.take());
         });
-        Client { task, answered, is_endless: waits(order.patience) || !is_whole }
+        Client { task, answered, is_endless }
     }
 
     /// One run. Whatever the worker did: every client gets an answer, and nothing of it is left.

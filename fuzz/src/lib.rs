@@ -5,9 +5,11 @@
 
 mod blob;
 mod calls;
+mod cron;
 mod policy;
 #[path = "../../supervisor/tests/fakes/mod.rs"]
 mod rig;
+mod scheduled;
 
 use std::{cell::RefCell, path::PathBuf, time::Duration};
 
@@ -24,7 +26,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub use blob::blob;
 pub use calls::rpc_calls;
+pub use cron::cron;
 pub use policy::policy_table;
+pub use scheduled::scheduled;
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -38,6 +42,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rpc_calls", rpc_calls),
     ("rpc_pipelined", rpc_pipelined),
     ("blob", blob),
+    ("scheduled", scheduled),
+    ("cron", cron),
     ("policy_table", policy_table),
 ];
 

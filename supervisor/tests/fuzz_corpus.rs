@@ -93,4 +93,4 @@ macro_rules! targets {
     };
 }
 
-targets!(config_text config_binary http_head rpc_frames rpc_calls rpc_pipelined blob policy_table);
+targets!(config_text config_binary http_head rpc_frames rpc_calls rpc_pipelined blob scheduled cron policy_table);
