@@ -3,7 +3,7 @@
 //! It is V8's continuation-preserved embedder data: an array that is never changed, `[event, store, span]`. Scripts cannot come by
 //! it. A frame that differs in one slot is another array, so that a continuation keeps the frame that it was asked for in.
 //!
-//! - `event`: the number of the event. `isolate/continuations.rs` reads it there ([`EVENT_SLOT`]).
+//! - `event`: the number of the event. `isolate/continuations.rs` reads it there (`EVENT_SLOT`).
 //! - `store`: the map of asynchronous context, `undefined` where nothing was put into it. To V8 and to this file it is any value.
 //!   `AsyncLocalStorage`, when there is one, gets it by [`store`] and replaces it by [`replace_store`].
 //! - `span`: the span that traces hang what follows on, `undefined` outside of them.

@@ -1,6 +1,6 @@
 //! A worker: what its code exports, and what its handlers get.
 //!
-//! The wire form of a bundle is read in [`bundle`] and nowhere else. A worker knows no event: what is delivered to its entrypoints,
+//! The wire form of a bundle is read in `bundle` and nowhere else. A worker knows no event: what is delivered to its entrypoints,
 //! and how, is for `events` to know.
 
 mod bundle;

@@ -1,6 +1,6 @@
 //! One connection to one worker process: what the supervisor offers the process, and how it reads what the process answers.
 //!
-//! A link knows no fleet: it is handed what it needs of its [`Owner`]. Everything here treats its peer as hostile: a
+//! A link knows no fleet: it is handed what it needs of its `Owner`. Everything here treats its peer as hostile: a
 //! capability that a worker misuses ends that worker's connection through [`Handle::violation`], and the owner then ends the
 //! process. Nothing that a peer controls grows without a bound.
 

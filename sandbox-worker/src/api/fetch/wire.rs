@@ -107,7 +107,7 @@ impl From<Error> for Refused {
 ///
 /// A body that is complete and at most `inline_bytes` long travels in the message. A request body that nobody read goes
 /// back to the supervisor as the very capability that it came as. Any other body becomes a `ByteSource` of this process;
-/// where script produces it or native code encodes it, the [`StreamingBody`] says when that has come to its end.
+/// where script produces it or native code encodes it, the `StreamingBody` says when that has come to its end.
 ///
 /// A body with `Content-Encoding: gzip` or `br` is encoded on its way, unless the script said that it did so.
 ///
