@@ -111,6 +111,30 @@
     stream.backpressure = backpressure;
   };
 
+  /** Has `end` end the transformer, the first time; `other` is the side that did not ask, and learns of it by `done` or `failed`. */
+  const finishOnce = (controller, other, end, done, failed) => {
+    if (controller.finishPromise !== undefined) return controller.finishPromise.promise;
+    const finish = (controller.finishPromise = withResolvers());
+    const promise = end(controller.transformer);
+    controller.clearAlgorithms();
+    upon(
+      promise,
+      () => {
+        if (other.state === ERRORED) {
+          finish.reject(other.storedError);
+        } else {
+          done();
+          finish.resolve(undefined);
+        }
+      },
+      (error) => {
+        failed(error);
+        finish.reject(error);
+      },
+    );
+    return finish.promise;
+  };
+
   class TransformSink {
     constructor(stream) {
       this.stream = stream;
@@ -126,52 +150,15 @@
       });
     }
     abort(reason) {
-      const { stream } = this;
-      const { controller, readable } = stream;
-      if (controller.finishPromise !== undefined) return controller.finishPromise.promise;
-      const finish = (controller.finishPromise = withResolvers());
-      const promise = controller.transformer.cancel(reason);
-      controller.clearAlgorithms();
-      upon(
-        promise,
-        () => {
-          if (readable.state === ERRORED) {
-            finish.reject(readable.storedError);
-          } else {
-            readable.controller.error(reason);
-            finish.resolve(undefined);
-          }
-        },
-        (error) => {
-          readable.controller.error(error);
-          finish.reject(error);
-        },
-      );
-      return finish.promise;
+      const { controller, readable } = this.stream;
+      const error = (reason) => readable.controller.error(reason);
+      return finishOnce(controller, readable, (transformer) => transformer.cancel(reason), () => error(reason), error);
     }
     close() {
-      const { stream } = this;
-      const { controller, readable } = stream;
-      if (controller.finishPromise !== undefined) return controller.finishPromise.promise;
-      const finish = (controller.finishPromise = withResolvers());
-      const promise = controller.transformer.flush(controller);
-      controller.clearAlgorithms();
-      upon(
-        promise,
-        () => {
-          if (readable.state === ERRORED) {
-            finish.reject(readable.storedError);
-          } else {
-            readable.controller.close();
-            finish.resolve(undefined);
-          }
-        },
-        (error) => {
-          readable.controller.error(error);
-          finish.reject(error);
-        },
-      );
-      return finish.promise;
+      const { controller, readable } = this.stream;
+      const close = () => readable.controller.close();
+      const error = (reason) => readable.controller.error(reason);
+      return finishOnce(controller, readable, (transformer) => transformer.flush(controller), close, error);
     }
   }
   class TransformSource {
@@ -185,28 +172,11 @@
     cancel(reason) {
       const { stream } = this;
       const { controller, writable } = stream;
-      if (controller.finishPromise !== undefined) return controller.finishPromise.promise;
-      const finish = (controller.finishPromise = withResolvers());
-      const promise = controller.transformer.cancel(reason);
-      controller.clearAlgorithms();
-      upon(
-        promise,
-        () => {
-          if (writable.state === ERRORED) {
-            finish.reject(writable.storedError);
-          } else {
-            writable.controller.errorIfNeeded(reason);
-            if (stream.backpressure) transformSetBackpressure(stream, false);
-            finish.resolve(undefined);
-          }
-        },
-        (error) => {
-          writable.controller.errorIfNeeded(error);
-          if (stream.backpressure) transformSetBackpressure(stream, false);
-          finish.reject(error);
-        },
-      );
-      return finish.promise;
+      const error = (reason) => {
+        writable.controller.errorIfNeeded(reason);
+        if (stream.backpressure) transformSetBackpressure(stream, false);
+      };
+      return finishOnce(controller, writable, (transformer) => transformer.cancel(reason), () => error(reason), error);
     }
   }
   const initializeTransform = (stream, startPromise, writableHwm, writableSize, readableHwm, readableSize) => {
