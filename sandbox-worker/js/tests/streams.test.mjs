@@ -444,6 +444,20 @@ test("transform: cancel hook, error in transform", async () => {
   await assert.rejects(w.write(1), boom);
 });
 
+test("transform: a hook that fails at the end fails the other side too", async () => {
+  const failed = new Error("failed");
+  const fail = () => Promise.reject(failed);
+  const ends = {
+    flush: async ({ readable, writable }) => [writable.getWriter().close(), readable.getReader().read()],
+    abort: async ({ readable, writable }) => [writable.abort("over"), readable.getReader().read()],
+    cancel: async ({ readable, writable }) => [readable.cancel("over"), writable.getWriter().closed],
+  };
+  for (const [name, end] of Object.entries(ends)) {
+    const sides = await end(new TransformStream({ flush: fail, cancel: fail }));
+    for (const side of sides) await assert.rejects(Promise.race([side, settle()]), (error) => error === failed, name);
+  }
+});
+
 test("identity transform: bytes only, a write ends when it is read, BYOB takes parts", async () => {
   const t = new IdentityTransformStream();
   assert.ok(t instanceof TransformStream);
