@@ -396,7 +396,7 @@ fn a_table_of_malformed_requests_has_its_answers() {
         ("POST /read HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(), 400),
         ("get / HTTP/1.1\r\nHost: a\r\n\r\n".into(), 501),
         ("FOO / HTTP/1.1\r\nHost: a\r\n\r\n".into(), 501),
-        ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n".into(), 501),
+        ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n".into(), 500),
         (get(&format!("X-A: {}", "a".repeat(200_000))), 431),
         (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(200_000)), 431),
         (get(&(0..200).map(|n| format!("X-{n}: a")).collect::<Vec<_>>().join("\r\n")), 431),
@@ -982,6 +982,33 @@ fn serve_bytes(bytes: &[u8]) -> Vec<u8> {
 fn bytes_are_served_without_a_socket() {
     let answer = serve_bytes(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+}
+
+/// A service without connections: one answer, and none of the bytes behind the head is taken for a request or sent back.
+#[test]
+fn connections_that_no_service_takes() {
+    let server = start();
+    let refused = "500 Internal Server Error\r\nConnection: close\r\nContent-Length: 21\r\n\r\nInternal Server Error";
+    let long = "x".repeat(1 << 20);
+    for target in ["a:443", "a", "/", "*", "http://a/b", "[::1]:1", "u:p@a:1"] {
+        for (host, behind) in [
+            ("Host: a\r\n", ""),
+            ("", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            ("Host: a\r\nHost: b\r\n", "\x16\x03\x01"),
+            ("Host: a\r\nContent-Length: 3\r\n", "abc"),
+            ("Host: a\r\nTransfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"),
+            ("Host: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n", &long),
+        ] {
+            let answer = server.exchange(format!("CONNECT {target} HTTP/1.1\r\n{host}\r\n{behind}").as_bytes());
+            assert_eq!(answer, format!("HTTP/1.1 {refused}"), "{target} {host:?}");
+        }
+    }
+    let after = server.exchange(
+        b"GET /info HTTP/1.1\r\nHost: a\r\n\r\nCONNECT a:1 HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
+    assert_eq!(after.matches("HTTP/1.1 ").count(), 2, "{after}");
+    assert!(after.ends_with(refused), "{after}");
+    assert_eq!(server.counts.running.load(Ordering::SeqCst), 0);
 }
 
 /// Pieces of which many requests are made: random bytes alone seldom get past the first line.

@@ -254,6 +254,24 @@ const REQUESTS: &[(&str, &str, usize)] = &[
     ("host that is an address in few numbers", "GET /seen HTTP/1.1\r\nHost: 0x7f.1\r\n\r\n", 1),
     ("host with an empty port", "GET /seen HTTP/1.1\r\nHost: h:\r\n\r\n", 1),
     ("absolute target that is no URL", "GET http://x:99999/seen HTTP/1.1\r\nHost: h\r\n\r\n", 1),
+    ("connect", "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n", 2),
+    ("connect without host", "CONNECT example.com:443 HTTP/1.1\r\n\r\n", 2),
+    ("connect to a path", "CONNECT /text HTTP/1.1\r\nHost: h\r\n\r\n", 2),
+    ("connect to a URL", "CONNECT http://h/text HTTP/1.1\r\nHost: h\r\n\r\n", 2),
+    ("connect to a port that is none", "CONNECT example.com:x HTTP/1.1\r\nHost: h\r\n\r\n", 2),
+    ("connect to an asterisk", "CONNECT * HTTP/1.1\r\nHost: h\r\n\r\n", 2),
+    ("connect in http 1.0", "CONNECT example.com:443 HTTP/1.0\r\nHost: h\r\n\r\n", 2),
+    ("connect with a length", "CONNECT h:80 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", 2),
+    ("connect with chunks", "CONNECT h:80 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 2),
+    ("connect that waits", "CONNECT h:80 HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n", 2),
+    ("connect and bytes", "CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n\x16\x03\x01hello", 2),
+    ("connect and a request", "CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\nGET /text HTTP/1.1\r\nHost: h\r\n\r\n", 2),
+    ("connect after a request", "GET /text HTTP/1.1\r\nHost: h\r\n\r\nCONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n", 3),
+    (
+        "upgrade that nobody wants",
+        "GET /text HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nGET /json HTTP/1.1\r\nHost: h\r\n\r\n",
+        2,
+    ),
     ("head of an exception", "HEAD /throw HTTP/1.1\r\nHost: h\r\n\r\n", 1),
 ];
 
@@ -287,6 +305,29 @@ fn requests() {
         })
         .collect();
     check("requests", &observations);
+}
+
+/// What becomes of `CONNECT` where a worker has a handler for it, and where it is written in a way that can have none.
+#[test]
+fn connections() {
+    let module = r#"modules = [ (name = "worker", esModule = "export default { HANDLERS };") ]"#;
+    let workers = [
+        ("handler", module.replace("HANDLERS", "connect() {}")),
+        ("no handler", module.replace("HANDLERS", "fetch() {}, scheduled() {}")),
+        ("script", r#"serviceWorkerScript = "addEventListener('fetch', () => {});""#.to_owned()),
+    ];
+    let observations = workers.map(|(name, code)| {
+        let setup = || Setup::worker(&format!(r#"{code}, compatibilityDate = "2026-08-01""#));
+        let (reference, ours) =
+            (Runtime::workerd().serve(setup()), bulkhead_test_support::supervisor!().serve(setup()));
+        let request = "CONNECT example.com:443 HTTP/1.1\r\nHost: h\r\n\r\nhello";
+        Observation {
+            key: format!("connections/{name}"),
+            reference: exchange(&reference, request, 2),
+            ours: exchange(&ours, request, 2),
+        }
+    });
+    check("connections", &observations);
 }
 
 /// A client that shuts its sending side down after its request: at once, and while the handler is at work.

@@ -216,7 +216,7 @@ async fn faults(fleet: &FleetHandle, config: &Config, services: Vec<usize>) -> V
         let entrypoints = fleet.entrypoints(*index).await;
         for socket in config.sockets.iter().filter(|socket| socket.service.service == *index) {
             if let Some(entrypoint) = &socket.service.entrypoint
-                && !entrypoints.contains(entrypoint)
+                && !entrypoints.iter().any(|exported| exported.name == *entrypoint)
             {
                 faults.push(format!(
                     "Socket \"{}\" refers to service \"{name}\" with a named entrypoint \"{entrypoint}\", but \"{name}\" \

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use bulkhead_ipc::worker_capnp::{Limit, bind_outcome, host, worker_control};
+use bulkhead_ipc::worker_capnp::{self, Limit, bind_outcome, host, worker_control};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    StartError, bundle,
+    Entrypoint, StartError, bundle,
     counters::Counter,
     decide::{Account, EndedBy, Failures},
     diagnostics::LineBudget,
@@ -324,17 +324,26 @@ pub(super) fn serve(live: &Rc<Live>, waiter: Waiter) -> Option<Waiter> {
     }
 }
 
-/// The names of the entrypoints, or why there are none.
+/// The entrypoints, or why there are none.
 fn read_outcome(
     response: &capnp::capability::Response<worker_control::bind_results::Owned>,
-) -> Result<Vec<String>, StartError> {
+) -> Result<Vec<Entrypoint>, StartError> {
     let malformed = |error: &dyn std::fmt::Display| StartError::Process(format!("its answer was malformed: {error}"));
     let outcome = response.get().and_then(|results| results.get_outcome()).map_err(|error| malformed(&error))?;
     match outcome.which().map_err(|error| malformed(&error))? {
         bind_outcome::Ready(entrypoints) => {
             let entrypoints = entrypoints.map_err(|error| malformed(&error))?;
-            let names = entrypoints.iter().map(|entrypoint| entrypoint.get_name()?.to_string().map_err(Into::into));
-            names.collect::<capnp::Result<_>>().map_err(|error| malformed(&error))
+            let read = |entrypoint: worker_capnp::entrypoint::Reader<'_>| {
+                let name = entrypoint.get_name()?.to_string()?;
+                let mut handlers = entrypoint.get_handlers()?.iter();
+                // `Ok(true)` and `Err` end it.
+                let connects = handlers.find_map(|handler| match handler.map(|name| name.as_bytes() == b"connect") {
+                    Ok(false) => None,
+                    end => Some(end),
+                });
+                Ok(Entrypoint { name, connects: connects.unwrap_or(Ok(false))? })
+            };
+            entrypoints.iter().map(read).collect::<capnp::Result<_>>().map_err(|error| malformed(&error))
         }
         bind_outcome::Error(error) => {
             let error = error.map_err(|error| malformed(&error))?;

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    FleetConfig, FleetStats, Reporter, StartError,
+    Entrypoint, FleetConfig, FleetStats, Reporter, StartError,
     counters::Counter,
     decide::{Account, Failures},
     diagnostics::LineBudget,
@@ -51,7 +51,7 @@ pub(super) enum Command {
     /// Somebody waits for a sign of life; there is no reply if the process has ended.
     Ask { service: usize, generation: u64, reply: oneshot::Sender<()> },
     /// Somebody wants to know what a worker exports.
-    Entrypoints { service: usize, reply: oneshot::Sender<Vec<String>> },
+    Entrypoints { service: usize, reply: oneshot::Sender<Vec<Entrypoint>> },
     /// The fleet shall end.
     Drain { deadline: Duration, reply: oneshot::Sender<()> },
     /// Somebody counts.

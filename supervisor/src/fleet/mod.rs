@@ -138,6 +138,15 @@ pub enum StartError {
     Process(String),
 }
 
+/// An entrypoint of a worker's code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entrypoint {
+    /// The name of the export; empty for the default one.
+    pub name: String,
+    /// Whether it has a handler for `connect`.
+    pub connects: bool,
+}
+
 /// Counts, for metrics and tests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FleetStats {
@@ -251,9 +260,8 @@ impl FleetHandle {
         results
     }
 
-    /// The names under which a worker that runs exports entrypoints, where the default one is empty. Nothing when the
-    /// worker does not run.
-    pub async fn entrypoints(&self, service: usize) -> Vec<String> {
+    /// What a worker that runs exports. Nothing when the worker does not run.
+    pub async fn entrypoints(&self, service: usize) -> Vec<Entrypoint> {
         let (reply, answer) = oneshot::channel();
         let _ = self.commands.send(Command::Entrypoints { service, reply });
         answer.await.unwrap_or_default()

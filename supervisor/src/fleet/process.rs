@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::{
+    Entrypoint,
     counters::Counter,
     diagnostics::{Diagnostics, LineBudget},
     manager::Manager,
@@ -57,8 +58,8 @@ pub(super) struct Live {
     pub(super) retire: Notify,
     /// Somebody doubts that it lives.
     pub(super) suspected: Notify,
-    /// The names under which the bound code exports entrypoints; the default one is empty.
-    pub(super) entrypoints: RefCell<Vec<String>>,
+    /// What the bound code exports.
+    pub(super) entrypoints: RefCell<Vec<Entrypoint>>,
 }
 
 /// Whose lines a process writes.

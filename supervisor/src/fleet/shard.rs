@@ -13,7 +13,7 @@ use bulkhead_ipc::{
 use tokio::{net::UnixStream, sync::oneshot};
 
 use super::{
-    FleetHandle, StartError,
+    Entrypoint, FleetHandle, StartError,
     counters::Counter,
     manager::{Attached, Command},
 };
@@ -114,6 +114,20 @@ impl ShardFleet {
             Ok(Err(_)) => Err(ServiceError::Unavailable("the fleet has ended".into())),
             Err(_) => Err(ServiceError::Unavailable("no process was ready in time".into())),
         }
+    }
+
+    /// What the code of a worker exports, which is started when it does not run.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] when there is no process within the bounds of [`FleetConfig`](super::FleetConfig).
+    pub(crate) async fn entrypoints(&self, service: usize) -> Result<Vec<Entrypoint>, ServiceError> {
+        self.connect(service).await?;
+        Ok(self.inner.fleet.entrypoints(service).await)
+    }
+
+    /// The name of a worker.
+    pub(crate) fn name(&self, service: usize) -> &str {
+        self.inner.fleet.reporter.worker(service).0
     }
 
     fn enqueue(&self, service: usize) -> Result<oneshot::Receiver<Reply>, ServiceError> {

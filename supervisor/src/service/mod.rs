@@ -10,7 +10,7 @@
 pub mod graph;
 pub mod worker;
 
-use std::{future::Future, pin::Pin};
+use std::{convert::Infallible, future::Future, pin::Pin};
 
 use bulkhead_ipc::{limit, scheduled::Scheduled, worker_capnp::Limit};
 
@@ -54,9 +54,12 @@ pub enum ServiceError {
     /// without: the connection is closed without an answer, as the reference does.
     #[error("the request's body broke off")]
     BrokenRequest,
-    /// The service takes no events of this kind.
+    /// The service takes no events of this kind: the client gets `500 Internal Server Error`.
     #[error("this service takes no {0} events")]
     NoSuchEvent(&'static str),
+    /// What the service would have to do for it is not built yet: the client gets `501 Not Implemented`.
+    #[error("{0}")]
+    NotSupported(String),
 }
 
 /// What a service is told beside requests. There is no client behind it, and nobody who tries again.
@@ -92,6 +95,12 @@ pub(crate) struct PassedThrough(pub(crate) String);
 pub trait Service {
     /// Answers one request. Dropping the future, or later the response's body, cancels the work for it.
     fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>>;
+
+    /// Takes a connection, which clients ask HTTP for by the method `CONNECT`. There is no service yet that takes one, so that
+    /// there is nothing to be handed over: each says why it does not. Dropping the future cancels it.
+    fn connect(&self) -> LocalFuture<'_, Result<Infallible, ServiceError>> {
+        Box::pin(std::future::ready(Err(ServiceError::NoSuchEvent("connect"))))
+    }
 
     /// Runs the handler for an event to its end. Dropping the future cancels it.
     fn event(&self, event: Event) -> LocalFuture<'_, Result<Outcome, ServiceError>> {

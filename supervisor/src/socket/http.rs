@@ -72,6 +72,16 @@ impl HttpSocket {
         self.log.borrow_mut().failure(Instant::now(), &self.name, text);
     }
 
+    /// The answer to what a service failed with, which goes to the log.
+    fn failed(&self, error: &ServiceError) -> Result<Response<Body>, Unanswered> {
+        // What the client did wrong is not for the log: it could fill it.
+        // A limit that was exceeded is counted and logged where it was.
+        if !matches!(error, ServiceError::Refused(..) | ServiceError::BrokenRequest | ServiceError::Exceeded(_)) {
+            self.complain(&error.to_string());
+        }
+        client_view(error).map(refuse).ok_or(Unanswered)
+    }
+
     /// The JSON for `request.cf` of every request of a connection, where no header brings it: who is there.
     pub(crate) fn client_blob(&self, peer: &Peer) -> Option<String> {
         if self.options.cf_blob_header.is_some() {
@@ -191,6 +201,12 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
     let version = head.version;
     let socket = &*context.socket;
 
+    if head.method == Method::CONNECT {
+        // As in the reference, whatever the target and the headers say, and without injected headers. No answer has a status
+        // below 300, so that hyper never takes the connection for one that was handed over.
+        let Err(error) = socket.service.connect().await;
+        return socket.failed(&error);
+    }
     let cf = match check_method(&head.method).and_then(|()| rewrite_request(&mut head, &socket.options)) {
         Ok(cf) => cf,
         Err(reject) => return Ok(refuse(reject)),
@@ -209,7 +225,7 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
         }
         result => result,
     };
-    Ok(match response {
+    match response {
         Ok(response) => {
             let (mut head, body) = response.into_parts();
             if let Some(PassedThrough(text)) = head.extensions.remove() {
@@ -217,24 +233,17 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
             }
             let framing = Framing { head_request, version, exact_size: body.size_hint().exact() };
             rewrite_response(&mut head, framing, &socket.options.inject_response_headers);
-            Response::from_parts(head, body)
+            Ok(Response::from_parts(head, body))
         }
-        Err(error) => {
-            // What the client did wrong is not for the log: it could fill it.
-            // A limit that was exceeded is counted and logged where it was.
-            if !matches!(error, ServiceError::Refused(..) | ServiceError::BrokenRequest | ServiceError::Exceeded(_)) {
-                socket.complain(&error.to_string());
-            }
-            refuse(client_view(&error).ok_or(Unanswered)?)
-        }
-    })
+        Err(error) => socket.failed(&error),
+    }
 }
 
 /// What a client may know of an error: the variant, and for a refusal its text. `None`: nothing at all.
 fn client_view(error: &ServiceError) -> Option<Reject> {
     Some(match error {
         // The reference's bytes: it also closes the connection.
-        ServiceError::Exception(_) => {
+        ServiceError::Exception(_) | ServiceError::NoSuchEvent(_) => {
             Reject { status: StatusCode::INTERNAL_SERVER_ERROR, text: "Internal Server Error".into(), close: true }
         }
         ServiceError::Unavailable(_) => {
@@ -249,8 +258,8 @@ fn client_view(error: &ServiceError) -> Option<Reject> {
         // What is left of the request may stand in the way of the next one.
         ServiceError::Refused(status, text) => Reject { status: *status, text: text.clone().into(), close: true },
         ServiceError::BrokenRequest => return None,
-        ServiceError::NoSuchEvent(_) => {
-            Reject { status: StatusCode::NOT_IMPLEMENTED, text: "Not Implemented".into(), close: false }
+        ServiceError::NotSupported(_) => {
+            Reject { status: StatusCode::NOT_IMPLEMENTED, text: "Not Implemented".into(), close: true }
         }
     })
 }
@@ -316,6 +325,8 @@ mod tests {
         let secret = "at /home/secret.js:1";
         for (error, status, text) in [
             (ServiceError::Exception(secret.into()), 500, "Internal Server Error"),
+            (ServiceError::NoSuchEvent("connect"), 500, "Internal Server Error"),
+            (ServiceError::NotSupported(secret.into()), 501, "Not Implemented"),
             (ServiceError::Unavailable(secret.into()), 503, "Service Unavailable"),
             (ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, "too much".into()), 413, "too much"),
             (ServiceError::Exceeded(Limit::CpuTime), 503, "Worker exceeded CPU time limit."),

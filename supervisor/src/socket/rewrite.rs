@@ -27,7 +27,8 @@ impl Reject {
     }
 }
 
-/// Whether a service can be asked with this method.
+/// Whether a service can be sent a request with this method. `CONNECT` makes no request: see
+/// [`Service::connect`](crate::service::Service::connect).
 pub(crate) fn check_method(method: &Method) -> Result<(), Reject> {
     let known = matches!(
         *method,
@@ -42,10 +43,6 @@ pub(crate) fn check_method(method: &Method) -> Result<(), Reject> {
     );
     if known {
         return Ok(());
-    }
-    if *method == Method::CONNECT {
-        let text = "ERROR: CONNECT is not supported on this socket.";
-        return Err(Reject { status: StatusCode::NOT_IMPLEMENTED, text: text.into(), close: true });
     }
     if EXTENSION_METHODS.contains(&method.as_str()) {
         return Ok(());
@@ -530,7 +527,7 @@ mod tests {
         for name in ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PURGE", "QUERY", "MSEARCH"] {
             assert_eq!(check_method(&name.parse().unwrap()), Ok(()), "{name}");
         }
-        for name in ["get", "FOO", "LINK", "CONNECT", "PRI"] {
+        for name in ["get", "FOO", "LINK", "PRI"] {
             let reject = check_method(&name.parse().unwrap()).unwrap_err();
             assert_eq!((reject.status, reject.close), (StatusCode::NOT_IMPLEMENTED, true), "{name}");
         }

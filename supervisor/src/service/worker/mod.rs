@@ -7,7 +7,7 @@ mod event;
 mod fetch;
 mod head;
 
-use std::rc::Rc;
+use std::{convert::Infallible, rc::Rc};
 
 use bulkhead_ipc::worker_capnp::Limit;
 use http::{StatusCode, header};
@@ -78,6 +78,20 @@ impl WorkerService {
         }
     }
 
+    /// Why the worker takes no connection.
+    async fn refuse_connection(&self) -> Result<Infallible, ServiceError> {
+        let entrypoints = self.fleet.entrypoints(self.service).await?;
+        let name = quote(self.fleet.name(self.service));
+        let entrypoint = self.entrypoint.as_deref().unwrap_or_default();
+        if entrypoints.iter().any(|exported| exported.name == entrypoint && exported.connects) {
+            let text = format!("worker \"{name}\": its connect() handler is not called: that is not supported yet");
+            return Err(ServiceError::NotSupported(text));
+        }
+        // In the reference's words.
+        let text = format!("worker \"{name}\": Uncaught Error: Handler does not export a connect() function.");
+        Err(ServiceError::Exception(text))
+    }
+
     fn too_long(&self) -> ServiceError {
         self.fleet.refused(self.service);
         ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large".to_owned())
@@ -87,6 +101,10 @@ impl WorkerService {
 impl Service for WorkerService {
     fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
         Box::pin(self.answer(request))
+    }
+
+    fn connect(&self) -> LocalFuture<'_, Result<Infallible, ServiceError>> {
+        Box::pin(self.refuse_connection())
     }
 
     fn event(&self, event: Event) -> LocalFuture<'_, Result<Outcome, ServiceError>> {
