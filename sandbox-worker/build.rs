@@ -1,7 +1,15 @@
-//! Joins the built-in scripts in the order of `js/ORDER`, so that they are named in one place, into one: an isolate compiles
-//! one script in less time than many.
+//! Prepares the scripts of `js/` for the program, which has them as text that V8 uses in place.
+//!
+//! - The built-in scripts, named in `js/ORDER`, are joined into one: an isolate compiles one script in less time than many.
+//! - The built-in modules are found below the directories of [`SCHEMES`], and become a table sorted by specifier.
 
-use std::{env, error::Error, fmt::Write as _, fs, path::Path};
+use std::{
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// What is around the scripts: it calls them in their order, and adds what each exports to what the next ones find. They are
 /// in no function: V8 would look at them twice.
@@ -9,9 +17,12 @@ const BEFORE: &str = "((scripts) => (internal) => {\nfor (const name in scripts)
                       for (const key in exports) internal[key] = exports[key];\n}\n})({ __proto__: null,\n";
 const AFTER: &str = "})\n";
 
+/// The directories of `js/` with modules in them. `js/node/path/posix.js` is `node:path/posix`.
+const SCHEMES: [&str; 3] = ["cloudflare", "internal", "node"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let js = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("js");
-    let out = env::var("OUT_DIR")?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=js");
     let mut joined = String::from(BEFORE);
     for name in fs::read_to_string(js.join("ORDER"))?.split_whitespace() {
@@ -21,7 +32,51 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(joined, "\"{name}\":\n{},", to_ascii(text.trim_end()))?;
     }
     joined.push_str(AFTER);
-    fs::write(Path::new(&out).join("scripts.js"), joined)?;
+    fs::write(out.join("scripts.js"), joined)?;
+    modules(&js, &out)
+}
+
+/// Writes the modules' texts, one after the other, and a table of where each is. The table has offsets and no pointers:
+/// pointers would be relocated when the program starts, in every process, however few modules its worker imports.
+fn modules(js: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut found = Vec::new();
+    for scheme in SCHEMES {
+        let directory = js.join(scheme);
+        if directory.is_dir() {
+            scripts_below(&directory, &mut |path| {
+                let relative = path.strip_prefix(&directory).expect("the path is below it").with_extension("");
+                found.push((format!("{scheme}:{}", relative.to_string_lossy()), path.to_owned()));
+            })?;
+        }
+    }
+    found.sort();
+    let (mut names, mut texts, mut rows) = (String::new(), String::new(), String::new());
+    for (specifier, path) in &found {
+        let (name, text) = (names.len(), texts.len());
+        names.push_str(specifier);
+        texts.push_str(&to_ascii(&fs::read_to_string(path)?));
+        writeln!(rows, "    Place {{ name: ({name}, {}), text: ({text}, {}) }},", names.len(), texts.len())?;
+    }
+    let table = format!(
+        "const COUNT: usize = {};\nconst NAMES: &str = {names:?};\nstatic TEXTS: [u8; {}] = \
+         *include_bytes!(concat!(env!(\"OUT_DIR\"), \"/modules.js\"));\nstatic PLACES: [Place; COUNT] = [\n{rows}];\n",
+        found.len(),
+        texts.len()
+    );
+    fs::write(out.join("modules.js"), texts)?;
+    fs::write(out.join("modules.rs"), table)?;
+    Ok(())
+}
+
+fn scripts_below(directory: &Path, found: &mut dyn FnMut(&Path)) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            scripts_below(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "js") {
+            found(&path);
+        }
+    }
     Ok(())
 }
 

@@ -168,6 +168,27 @@ pub struct CompatibilityFlags {
 impl CompatibilityFlags {
     const NONE: Self = Self { bits: [0; TABLE.len().div_ceil(64)] };
 
+    /// The set of these changes and no others. Meant for constants, as [`Flag::named`].
+    ///
+    /// # Panics
+    ///
+    /// When no flag is switched on by one of the names.
+    pub const fn of(names: &[&str]) -> Self {
+        let mut set = Self::NONE;
+        let mut index = 0;
+        while index < names.len() {
+            let flag = Flag::named(names[index]).0;
+            set.bits[flag as usize / 64] |= 1 << (flag % 64);
+            index += 1;
+        }
+        set
+    }
+
+    /// Whether any change is on in both sets.
+    pub fn has_any(&self, of: &Self) -> bool {
+        self.bits.iter().zip(&of.bits).any(|(own, other)| own & other != 0)
+    }
+
     /// Whether a change is on: one bit, the place of which is known when the caller is compiled.
     #[inline]
     pub const fn is_on(&self, flag: Flag) -> bool {

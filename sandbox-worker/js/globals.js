@@ -160,5 +160,5 @@
   // Makes `globalThis instanceof WorkerGlobalScope` true and gives it the tag. A host that forbids it keeps its own chain.
   setPrototypeOf(globalThis, ServiceWorkerGlobalScope.prototype);
 
-  return {};
+  return { internals: () => internal };
 })

@@ -20,7 +20,7 @@ impl std::fmt::Debug for ExecutionContext {
 }
 
 /// A `Promise<any>` argument: any value, wrapped in a promise where it is none.
-struct Awaitable<'s>(v8::Local<'s, v8::Promise>);
+pub(super) struct Awaitable<'s>(pub(super) v8::Local<'s, v8::Promise>);
 
 impl<'s> jsg::FromJs<'s> for Awaitable<'s> {
     fn expected() -> std::borrow::Cow<'static, str> {

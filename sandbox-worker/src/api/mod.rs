@@ -12,6 +12,7 @@ pub mod execution_context;
 pub mod fetch;
 mod hooks;
 mod idl;
+mod native_modules;
 mod ordering;
 mod performance;
 pub mod scheduled;
@@ -28,6 +29,7 @@ pub static SURFACE: Surface = Surface {
     install_internal: hooks::install_internal,
     expose: surface::expose,
     apply: surface::apply,
+    native_module: native_modules::exports,
     move_accessors_to_objects,
 };
 

@@ -42,6 +42,8 @@ pub struct Surface {
     pub expose: for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>),
     /// Takes away what a worker with these flags does not have.
     pub apply: fn(&mut v8::PinScope<'_, '_>, &CompatibilityFlags),
+    /// The exports of a native module, which built-in modules import as `native:` and this name; `None` if there is none.
+    pub native_module: for<'s> fn(&mut v8::PinScope<'s, '_>, &str) -> Option<v8::Local<'s, v8::Object>>,
     /// Has objects carry what is on prototypes since `workers_api_getters_setters_on_prototype`.
     pub move_accessors_to_objects: fn(&mut v8::PinScope<'_, '_>),
 }

@@ -137,5 +137,6 @@ script! {
     forget = "forget()":
         "script was interrupted: what it has left for the call that it was to make next is dropped";
     note_interfaces = "noteInterfaces(object)": "tells the console the native classes among an object's properties";
+    internals = "internals()": "what the files have for each other, for built-in modules";
     bind_flags = "bindFlags(flags)": "has every function that was given to `atBind` called";
 }

@@ -112,7 +112,7 @@ impl Worker {
             let started = match parts.source {
                 Source::Modules(sources) => {
                     bindings::bind_all(scope, env, parts.bindings).map_err(Ok)?;
-                    modules::evaluate_modules(scope, sources)
+                    modules::evaluate_modules(scope, sources, env)
                         .and_then(|namespace| entrypoints::exported(scope, namespace))
                         .map_err(Ok)
                 }

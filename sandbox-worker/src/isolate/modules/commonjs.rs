@@ -8,7 +8,7 @@ use jsg::{Error, Result};
 use super::{
     CommonJs, Entry, Kind,
     import::link,
-    resolve::{Missing, directory_of, find, find_by_module},
+    resolve::{Missing, Referrer, directory_of, find, find_by_module},
 };
 use crate::isolate::Isolate;
 
@@ -34,7 +34,7 @@ pub(super) fn evaluate_synthetic<'s>(
     };
     let key = jsg::string(scope, "default");
     module.set_synthetic_module_export(scope, key, value)?;
-    if let Kind::CommonJs { names, .. } = &entry.kind
+    if let Kind::CommonJs { names, .. } | Kind::Native(_, names) = &entry.kind
         && let Ok(object) = v8::Local::<v8::Object>::try_from(value)
     {
         for name in names.iter().filter(|name| *name != "default") {
@@ -50,7 +50,7 @@ pub(super) fn evaluate_synthetic<'s>(
 fn exports_of<'s>(scope: &mut v8::PinScope<'s, '_>, entry: &Rc<Entry>) -> Result<v8::Local<'s, v8::Value>> {
     let (code, state) = match &entry.kind {
         Kind::CommonJs { code, state, .. } => (code, state),
-        Kind::Value(value) => return Ok(v8::Local::new(scope, value)),
+        Kind::Value(value) | Kind::Native(value, _) => return Ok(v8::Local::new(scope, value)),
         Kind::Es => return Err(Error::error("An ES module has no exports of its own")),
     };
     let exports_key = jsg::string(scope, "exports");
@@ -104,7 +104,7 @@ fn require<'s>(
         let referrer = arguments.data().to_rust_string_lossy(scope);
         let specifier = arguments.get(0).to_string(scope).ok_or(Error::Pending)?.to_rust_string_lossy(scope);
         let isolate = Isolate::of(scope);
-        let entry = find(&isolate, &referrer, &specifier).map_err(Missing::required)?;
+        let entry = find(scope, &isolate, Referrer::Tenant(&referrer), &specifier).map_err(Missing::required)?;
         let (required, commonjs) = (isolate.flags().is_on(REQUIRE_DEFAULT), isolate.flags().is_on(COMMONJS_DEFAULT));
         // Before both flags what is required is always the namespace.
         if !matches!(entry.kind, Kind::Es) && (required || commonjs) {

@@ -7,7 +7,7 @@ use jsg::{Error, Result};
 
 use super::{
     Entry, Kind,
-    resolve::{Missing, find, find_by_module, join, shown},
+    resolve::{Missing, Referrer, find, find_by_module, join, shown},
 };
 use crate::isolate::Isolate;
 
@@ -72,10 +72,15 @@ fn imported(
     referrer: v8::Local<'_, v8::Module>,
 ) -> Result<(Rc<Entry>, String)> {
     refuse_attributes(isolate, attributes)?;
-    let referrer = find_by_module(isolate, referrer).map_or_else(String::new, |entry| entry.path.clone());
+    let importer = find_by_module(isolate, referrer);
+    let path = importer.as_ref().map_or_else(String::new, |entry| entry.path.clone());
+    let referrer = match &importer {
+        Some(entry) if entry.is_builtin => Referrer::Builtin,
+        _ => Referrer::Tenant(&path),
+    };
     let specifier = specifier.to_rust_string_lossy(scope);
-    let entry = find(isolate, &referrer, &specifier).map_err(|missing| missing.imported(&referrer))?;
-    Ok((entry, referrer))
+    let entry = find(scope, isolate, referrer, &specifier).map_err(|missing| missing.imported(&path))?;
+    Ok((entry, path))
 }
 
 /// No attribute of an import means anything; since a date that is said.
@@ -163,7 +168,8 @@ fn import<'s>(
     refuse_attributes(&isolate, attributes)?;
     let referrer = join("", &referrer.to_rust_string_lossy(scope)).unwrap_or_default();
     let specifier = specifier.to_rust_string_lossy(scope);
-    let entry = find(&isolate, &referrer, &specifier).map_err(Missing::dynamic)?;
+    // Also in a built-in module, for all that is known here is a name, which a tenant's module can have too.
+    let entry = find(scope, &isolate, Referrer::Tenant(&referrer), &specifier).map_err(Missing::dynamic)?;
     let module = v8::Local::new(scope, &entry.module);
     link(scope, module)?;
     // V8 evaluates nothing that is being evaluated. As in the reference, who imports a module from within its own

@@ -1,10 +1,13 @@
-//! The worker's modules: ES modules, CommonJS, JSON, text, data and WebAssembly, and service-worker scripts.
+//! The worker's modules: ES modules, CommonJS, JSON, text, data and WebAssembly, and service-worker scripts; and the built-in
+//! modules that they import.
 //!
 //! Names are paths: `./a//b/../c` is the module `a/c`. A specifier is resolved against the directory of the module that
-//! imports it, whether it starts with `./` or not, as the reference does.
+//! imports it, whether it starts with `./` or not, as the reference does. A module of the worker hides the built-in one of its name.
 
 mod commonjs;
 mod import;
+mod native;
+mod registry;
 mod resolve;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
@@ -62,8 +65,12 @@ impl StartupError {
 #[derive(Default)]
 pub(crate) struct Modules {
     by_path: HashMap<String, Rc<Entry>>,
+    /// Those of the program that were imported so far, by specifier.
+    builtins: HashMap<String, Rc<Entry>>,
     /// V8 knows a module by an identity hash that need not be unique.
     by_hash: HashMap<i32, Vec<Rc<Entry>>>,
+    /// The object that handlers get as `env`, for `cloudflare:workers`.
+    env: Option<v8::Global<v8::Object>>,
 }
 
 struct Entry {
@@ -71,6 +78,8 @@ struct Entry {
     path: String,
     module: v8::Global<v8::Module>,
     kind: Kind,
+    /// Whether it is the program's.
+    is_builtin: bool,
 }
 
 enum Kind {
@@ -83,6 +92,8 @@ enum Kind {
     },
     /// A synthetic module with this default export.
     Value(v8::Global<v8::Value>),
+    /// A synthetic module of the program, with these properties of an object for exports, and the object for the default one.
+    Native(v8::Global<v8::Value>, Vec<String>),
 }
 
 /// How far a CommonJS module has come.
@@ -94,7 +105,8 @@ enum CommonJs {
     Failed(v8::Global<v8::Value>),
 }
 
-/// Compiles and evaluates the modules; gives the namespace of the first one, which is the main module.
+/// Compiles and evaluates the modules of a worker whose handlers get `env`; gives the namespace of the first one, which is the
+/// main module.
 ///
 /// # Errors
 ///
@@ -102,6 +114,7 @@ enum CommonJs {
 pub fn evaluate_modules<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     sources: Vec<ModuleSource>,
+    env: v8::Local<'s, v8::Object>,
 ) -> std::result::Result<v8::Local<'s, v8::Object>, StartupError> {
     let Some(main) = sources.first().map(|source| source.name.clone()) else {
         return Err(StartupError::new("Modules list cannot be empty."));
@@ -110,6 +123,7 @@ pub fn evaluate_modules<'s>(
         return Err(StartupError::new("Uncaught TypeError: Main module must be an ES module."));
     }
     let isolate = Isolate::of(scope);
+    isolate.modules.borrow_mut().env = Some(v8::Global::new(scope, env));
     for source in sources {
         v8::tc_scope!(let scope, scope);
         let Some(path) = join("", &source.name) else {
@@ -121,7 +135,10 @@ pub fn evaluate_modules<'s>(
             return Err(StartupError::new(text));
         }
         match compile(scope, source, path) {
-            Ok(entry) => register(scope, &isolate, entry),
+            Ok(entry) => {
+                let entry = register(scope, &isolate, entry);
+                isolate.modules.borrow_mut().by_path.insert(entry.path.clone(), entry);
+            }
             Err(error) => return Err(startup_error(scope, &error)),
         }
     }
@@ -178,17 +195,35 @@ pub fn evaluate_script(
     Ok(())
 }
 
+/// What a built-in module that was imported exports under a name; `None` if none has imported it.
+pub fn builtin_export<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    specifier: &str,
+    name: &str,
+) -> Option<v8::Local<'s, v8::Value>> {
+    let isolate = Isolate::of(scope);
+    let entry = isolate.modules.borrow().builtins.get(specifier)?.clone();
+    let module = v8::Local::new(scope, &entry.module);
+    // Before that it exports nothing yet.
+    if module.get_status() != v8::ModuleStatus::Evaluated {
+        return None;
+    }
+    let namespace = v8::Local::<v8::Object>::try_from(module.get_module_namespace()).ok()?;
+    let key = jsg::string(scope, name);
+    namespace.get(scope, key.into())
+}
+
 fn origin<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, is_module: bool) -> v8::ScriptOrigin<'s> {
     let name = jsg::string(scope, name);
     v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, is_module, None)
 }
 
-fn register(scope: &mut v8::PinScope<'_, '_>, isolate: &Isolate, entry: Entry) {
+/// Has the module found when V8 asks about it.
+fn register(scope: &mut v8::PinScope<'_, '_>, isolate: &Isolate, entry: Entry) -> Rc<Entry> {
     let hash = v8::Local::new(scope, &entry.module).get_identity_hash().get();
     let entry = Rc::new(entry);
-    let mut modules = isolate.modules.borrow_mut();
-    modules.by_hash.entry(hash).or_default().push(entry.clone());
-    modules.by_path.insert(entry.path.clone(), entry);
+    isolate.modules.borrow_mut().by_hash.entry(hash).or_default().push(entry.clone());
+    entry
 }
 
 fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String) -> Result<Entry> {
@@ -200,7 +235,7 @@ fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String)
             let mut source = v8::script_compiler::Source::new(code, Some(&origin));
             let module = v8::script_compiler::compile_module(scope, &mut source).ok_or(Error::Pending)?;
             let module = v8::Global::new(scope, module);
-            return Ok(Entry { path, module, kind: Kind::Es });
+            return Ok(Entry { path, module, kind: Kind::Es, is_builtin: false });
         }
         Content::CommonJs(code, names) => {
             let origin = origin(scope, &name, false);
@@ -220,7 +255,7 @@ fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String)
             let module = synthetic(scope, &name, &names);
             let code = v8::Global::new(scope, function);
             let kind = Kind::CommonJs { code, names, state: RefCell::new(CommonJs::Fresh) };
-            return Ok(Entry { path, module, kind });
+            return Ok(Entry { path, module, kind, is_builtin: false });
         }
         Content::Text(text) => jsg::string(scope, &text).into(),
         Content::Data(bytes) => jsg::ToJs::to_js(jsg::ArrayBufferBytes(bytes), scope)?,
@@ -232,7 +267,7 @@ fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String)
     };
     let module = synthetic(scope, &name, &[]);
     let value = v8::Global::new(scope, value);
-    Ok(Entry { path, module, kind: Kind::Value(value) })
+    Ok(Entry { path, module, kind: Kind::Value(value), is_builtin: false })
 }
 
 fn synthetic<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, names: &[String]) -> v8::Global<v8::Module> {

@@ -2,18 +2,40 @@
 
 use std::rc::Rc;
 
+use bulkhead_ipc::compatibility::Flag;
 use jsg::Error;
 
-use super::Entry;
+use super::{Entry, native, register, registry::Builtin};
 use crate::isolate::Isolate;
 
+const NODE_NAMES: Flag = Flag::named("nodejs_compat_v2");
+
+/// The names that mean a module `node:…` where `node:` is left out, while the worker's flags ask for it, whether there is one or not.
+const BARE: &str = "_http_agent _http_client _http_common _http_incoming _http_outgoing _http_server _stream_duplex \
+    _stream_passthrough _stream_readable _stream_transform _stream_wrap _stream_writable _tls_common _tls_wrap assert assert/strict \
+    async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel dns dns/promises domain events fs \
+    fs/promises http http2 https inspector inspector/promises module net os path path/posix path/win32 perf_hooks process punycode \
+    querystring readline readline/promises repl sqlite stream stream/consumers stream/promises stream/web string_decoder sys timers \
+    timers/promises tls trace_events tty url util util/types v8 vm wasi worker_threads zlib";
+
+/// Who imports.
+#[derive(Clone, Copy)]
+pub(super) enum Referrer<'a> {
+    /// A module of the worker, by its path.
+    Tenant(&'a str),
+    /// One of the program.
+    Builtin,
+}
+
 /// Why there is no module for a specifier.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Missing {
     /// No module has this path.
     Unknown(String),
     /// The specifier leads out of the root.
     Outside(String),
+    /// The built-in module could not be compiled.
+    Failed(Error),
 }
 
 impl Missing {
@@ -26,6 +48,7 @@ impl Missing {
             Missing::Outside(specifier) => {
                 Error::type_error(format!("Invalid module specifier \"{specifier}\".\n  imported from \"{referrer}\"."))
             }
+            Missing::Failed(error) => error,
         }
     }
 
@@ -34,6 +57,7 @@ impl Missing {
         match self {
             Missing::Unknown(path) => Error::error(format!("No such module \"{}\".", shown(&path))),
             Missing::Outside(specifier) => Error::error(format!("No such module \"{specifier}\"")),
+            Missing::Failed(error) => error,
         }
     }
 
@@ -41,7 +65,7 @@ impl Missing {
     pub(super) fn required(self) -> Error {
         match self {
             Missing::Outside(specifier) => Error::type_error(format!("Invalid module specifier \"{specifier}\".")),
-            unknown => unknown.dynamic(),
+            other => other.dynamic(),
         }
     }
 }
@@ -77,14 +101,61 @@ fn has_scheme(specifier: &str) -> bool {
     ["cloudflare:", "node:", "workerd:"].iter().any(|scheme| specifier.starts_with(scheme))
 }
 
-/// The module that `specifier` means in the module with the path `referrer`.
-pub(super) fn find(isolate: &Isolate, referrer: &str, specifier: &str) -> Result<Rc<Entry>, Missing> {
-    let path = if has_scheme(specifier) {
-        specifier.to_owned()
-    } else {
-        join(directory_of(referrer), specifier).ok_or_else(|| Missing::Outside(specifier.to_owned()))?
+/// The module that `specifier` means to `referrer`. A built-in one is compiled when it is first imported.
+pub(super) fn find(
+    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &Isolate,
+    referrer: Referrer<'_>,
+    specifier: &str,
+) -> Result<Rc<Entry>, Missing> {
+    let path = match referrer {
+        Referrer::Builtin => return find_builtin(scope, isolate, specifier.to_owned(), true),
+        Referrer::Tenant(_) if has_scheme(specifier) => specifier.to_owned(),
+        Referrer::Tenant(_)
+            if isolate.flags().is_on(NODE_NAMES) && BARE.split_ascii_whitespace().any(|name| name == specifier) =>
+        {
+            format!("node:{specifier}")
+        }
+        Referrer::Tenant(path) => {
+            join(directory_of(path), specifier).ok_or_else(|| Missing::Outside(specifier.to_owned()))?
+        }
     };
-    isolate.modules.borrow().by_path.get(&path).cloned().ok_or(Missing::Unknown(path))
+    let modules = isolate.modules.borrow();
+    if let Some(entry) = modules.by_path.get(&path) {
+        return Ok(entry.clone());
+    }
+    // As in the reference, a service-worker script can import nothing.
+    if modules.by_path.is_empty() {
+        return Err(Missing::Unknown(path));
+    }
+    drop(modules);
+    find_builtin(scope, isolate, path, false)
+}
+
+/// The built-in module of this name, as far as tenants' modules or built-in ones (`internal`) can import it.
+fn find_builtin(
+    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &Isolate,
+    specifier: String,
+    internal: bool,
+) -> Result<Rc<Entry>, Missing> {
+    let builtin = Builtin::find(&specifier, isolate.flags(), internal);
+    if builtin.is_none() && !(internal && specifier.starts_with(native::SCHEME)) {
+        return Err(Missing::Unknown(specifier));
+    }
+    if let Some(entry) = isolate.modules.borrow().builtins.get(&specifier) {
+        return Ok(entry.clone());
+    }
+    let entry = match builtin {
+        Some(builtin) => builtin.compile(scope).map_err(Missing::Failed)?,
+        None => match native::module(scope, isolate, &specifier) {
+            Some(entry) => entry,
+            None => return Err(Missing::Unknown(specifier)),
+        },
+    };
+    let entry = register(scope, isolate, entry);
+    isolate.modules.borrow_mut().builtins.insert(specifier, entry.clone());
+    Ok(entry)
 }
 
 pub(super) fn find_by_module(isolate: &Isolate, module: v8::Local<'_, v8::Module>) -> Option<Rc<Entry>> {

@@ -1,0 +1,30 @@
+//! What built-in modules ask of native code, one class for a module: `js/cloudflare/workers.js` imports the static methods of
+//! [`Events`] as `native:events`. They are made when a worker first imports what needs them.
+
+use jsg::{Class as _, Describe, Result};
+
+use super::{execution_context::Awaitable, surface};
+use crate::io::Event;
+
+/// The event that runs.
+#[derive(jsg::Trace)]
+struct Events;
+
+#[jsg::class]
+impl Events {
+    /// Keeps the current event alive until the promise settles.
+    #[static_method]
+    fn wait_until<'s>(scope: &mut v8::PinScope<'s, '_>, promise: Awaitable<'s>) -> Result<()> {
+        Event::require(scope)?.wait_until(scope, promise.0);
+        Ok(())
+    }
+}
+
+/// The native modules.
+const MODULES: &[(&str, Describe)] = &[("events", Events::info)];
+
+/// The exports of a native module: the static methods of its class.
+pub(super) fn exports<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local<'s, v8::Object>> {
+    let (_, class) = MODULES.iter().find(|(module, _)| *module == name)?;
+    Some(surface::constructor(scope, class()).into())
+}
