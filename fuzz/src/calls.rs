@@ -817,7 +817,7 @@ async fn stage() -> Stage {
     let settings = FleetConfig { restart: at_once, wait_timeout: wait, bind_timeout: wait, ..settings() };
     let rig = rig::start(settings, 4096, move |ends| play(for_play.clone(), ends));
     let shard = rig.fleet.shard(0);
-    let one = Rc::new(WorkerService::new(shard.clone(), 0, None, None));
+    let one = Rc::new(WorkerService::new(&shard, &rig::worker(0), None, None));
     let two = rig.service(1);
     let other = loop {
         match two.fetch(get("/hello")).await {
@@ -898,7 +898,7 @@ impl Stage {
     async fn perform(&mut self, script: Script) {
         // A process that began with a lie may be found out after it has served.
         let connection = loop {
-            match self.shard.connected(0) {
+            match self.shard.connected(&rig::worker(0)) {
                 Some(link) => break link.connection.clone(),
                 None => self.back().await,
             }

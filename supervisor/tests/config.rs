@@ -141,7 +141,7 @@ const a :Workerd.Worker = (
     assert_eq!(loaded.files, [Path::new("/config.capnp")]);
     assert_eq!(config.v8_flags, ["--expose-gc"]);
     let ServiceKind::Worker(worker) = &config.services[0].kind;
-    assert_eq!(config.services[1].name, "b");
+    assert_eq!(config.services[1].id.as_str(), "b");
     let WorkerSource::Modules(modules) = &worker.source else { panic!("modules") };
     let kinds: Vec<_> = modules.iter().map(|module| (module.name.as_str(), module.kind.clone())).collect();
     assert_eq!(
@@ -170,7 +170,7 @@ const a :Workerd.Worker = (
     assert_eq!(config.sockets[0].address.as_deref(), Some("*:80"));
     assert_eq!(config.sockets[0].http, Default::default());
     let two = &config.sockets[1];
-    assert_eq!((two.address.as_deref(), two.service.service), (None, 1));
+    assert_eq!((two.address.as_deref(), two.service.service.as_str()), (None, "b"));
     assert_eq!(two.service.entrypoint.as_deref(), Some("e"));
     assert_eq!(two.service.props_json.as_deref(), Some("{\"x\": [1]}"));
     assert_eq!(two.http.style, HttpStyle::Proxy);
@@ -723,4 +723,22 @@ proptest! {
         }
         let _ = load_binary_from_bytes(&bytes, &options()).map_err(|error| error.to_string());
     }
+}
+
+#[test]
+fn a_service_is_the_same_wherever_it_stands() {
+    let ids = |names: [&str; 2]| {
+        let service = |name| format!("(name = \"{name}\", worker = .w)");
+        let text = format!(
+            "{PRELUDE}const config :Workerd.Config = (services = [{}, {}]);
+             const w :Workerd.Worker = (serviceWorkerScript = \"\", compatibilityDate = \"2024-01-01\");",
+            service(names[0]),
+            service(names[1])
+        );
+        let loaded = load_text_from_bytes(text.as_bytes(), [], &options()).unwrap_or_else(|error| panic!("{error}"));
+        loaded.config.services.into_iter().map(|service| service.id).collect::<Vec<_>>()
+    };
+    let (before, after) = (ids(["a", "b"]), ids(["new", "a"]));
+    assert_eq!(before[0], after[1]);
+    assert_ne!(before[1], after[1]);
 }

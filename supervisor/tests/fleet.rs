@@ -32,7 +32,7 @@ use bulkhead_supervisor::{
     service::{Service, ServiceError, worker::WorkerService},
 };
 use bytes::Bytes;
-use fakes::{Ends, Rig, World, eventually, get, local, request, settings, text};
+use fakes::{Ends, Rig, World, eventually, get, local, request, settings, text, worker};
 use tokio::{io::AsyncWriteExt, net::UnixStream};
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -640,11 +640,11 @@ fn a_long_stream_is_never_held_whole() {
     local(async {
         let rig = rig(settings(), |_| Behaviour::Good);
         let shard = rig.fleet.shard(0);
-        let service = WorkerService::new(shard.clone(), 0, None, None);
+        let service = WorkerService::new(&shard, &worker(0), None, None);
         let length = 256 << 20;
         let (body, read, _) = upload(length, 100_000, true);
         let mut body = service.fetch(request("POST", "/echo", body)).await.expect("a response").into_body();
-        let connection = shard.connected(0).expect("a connection").connection.clone();
+        let connection = shard.connected(&worker(0)).expect("a connection").connection.clone();
         let mut received = 0;
         while let Some(chunk) = next_chunk(&mut body).await {
             received += chunk.expect("a chunk").len() as u64;
@@ -757,7 +757,7 @@ fn a_thousand_kills_leak_nothing() {
     local(async {
         let rig = rig(settings(), |_| Behaviour::Good);
         let shard = rig.fleet.shard(0);
-        let service = WorkerService::new(shard.clone(), 0, None, None);
+        let service = WorkerService::new(&shard, &worker(0), None, None);
         let descriptors = || std::fs::read_dir("/proc/self/fd").expect("a directory").count();
         let mut before = None;
         for round in 0..1000 {
@@ -816,9 +816,9 @@ fn cancelled_events_leave_nothing_on_the_wire() {
     local(async {
         let rig = rig(settings(), |_| Behaviour::Good);
         let shard = rig.fleet.shard(0);
-        let service = Rc::new(WorkerService::new(shard.clone(), 0, None, None));
+        let service = Rc::new(WorkerService::new(&shard, &worker(0), None, None));
         service.fetch(get("/hello")).await.expect("a response");
-        let link = shard.connect(0).await.expect("a link");
+        let link = shard.connect(&worker(0)).await.expect("a link");
         // More than a worker may leave unanswered, and more than a connection has numbers for open calls.
         for _ in 0..10_000 {
             let for_task = service.clone();
@@ -871,7 +871,7 @@ fn start_up_errors_of_the_code_are_reported_and_answered() {
     local(async {
         let mut rig = rig(settings(), |_| Behaviour::CodeFails);
         let error = StartError::Code("Uncaught Error: start\n  at w.js:1:7".to_owned());
-        assert_eq!(rig.fleet.start_check(vec![0]).await, [Err(error)]);
+        assert_eq!(rig.fleet.start_check(&[worker(0)]).await, [Err(error)]);
         for index in [0, 1] {
             let service = rig.service(index);
             assert!(matches!(service.fetch(get("/hello")).await, Err(ServiceError::Unavailable(_))));
@@ -886,7 +886,7 @@ fn start_up_errors_of_the_code_are_reported_and_answered() {
 fn a_check_that_succeeds_leaves_the_worker_bound() {
     local(async {
         let rig = rig(settings(), |_| Behaviour::Good);
-        assert_eq!(rig.fleet.start_check(vec![0, 1]).await, [Ok(()), Ok(())]);
+        assert_eq!(rig.fleet.start_check(&[worker(0), worker(1)]).await, [Ok(()), Ok(())]);
         assert_eq!(rig.fleet.stats().await.bound, 2);
         rig.ended().await;
     });
@@ -926,7 +926,7 @@ fn blank_processes_that_fail_are_reported_once() {
             let mut rig = rig(settings, move |_| behaviour);
             let line = rig.logged("cannot be filled").await;
             assert!(line.contains(words), "{behaviour:?}: {line}");
-            match &rig.fleet.start_check(vec![0]).await[..] {
+            match &rig.fleet.start_check(&[worker(0)]).await[..] {
                 [Err(StartError::Process(text))] => assert!(text.contains(words), "{behaviour:?}: {text}"),
                 other => panic!("{other:?}"),
             }
@@ -1062,7 +1062,7 @@ fn the_pool_is_refilled_and_a_dead_blank_is_replaced() {
         rig.world.kill(rig.world.pids()[0], 9);
         eventually(|| rig.world.spawned.load(Ordering::SeqCst) == 2).await;
         blank(1).await;
-        assert_eq!(rig.fleet.start_check(vec![0]).await, [Ok(())]);
+        assert_eq!(rig.fleet.start_check(&[worker(0)]).await, [Ok(())]);
         blank(1).await;
         assert_eq!(rig.fleet.stats().await.bound, 1);
         rig.ended().await;
@@ -1088,12 +1088,12 @@ fn no_place_of_the_pool_is_kept_for_a_worker_that_is_being_bound() {
         // Two workers without a process: two in reserve.
         reached(2, 2).await;
         let fleet = rig.fleet.clone();
-        let start = tokio::task::spawn_local(async move { fleet.start_check(vec![0]).await });
+        let start = tokio::task::spawn_local(async move { fleet.start_check(&[worker(0)]).await });
         reached(2, 1).await;
         // The one in reserve is for the other worker. It is replaced by one: the next would begin in the same turn.
         rig.world.kill(2, 9);
         reached(3, 1).await;
-        assert_eq!(rig.fleet.start_check(vec![1]).await, [Ok(())]);
+        assert_eq!(rig.fleet.start_check(&[worker(1)]).await, [Ok(())]);
         reached(4, 1).await;
         start.abort();
         rig.ended().await;
@@ -1104,11 +1104,11 @@ fn no_place_of_the_pool_is_kept_for_a_worker_that_is_being_bound() {
 fn entrypoints_that_do_not_exist_or_never_come_are_errors() {
     local(async {
         let rig = rig(FleetConfig { wait_timeout: Duration::from_millis(300), ..settings() }, |_| Behaviour::Good);
-        rig.fleet.start_check(vec![0]).await[0].clone().expect("a start");
+        rig.fleet.start_check(&[worker(0)]).await[0].clone().expect("a start");
         let shard = rig.fleet.shard(0);
-        let missing = WorkerService::new(shard.clone(), 0, Some("missing".to_owned()), None);
+        let missing = WorkerService::new(&shard, &worker(0), Some("missing".to_owned()), None);
         assert!(matches!(missing.fetch(get("/hello")).await, Err(ServiceError::Exception(_))));
-        let never = WorkerService::new(shard.clone(), 0, Some("never".to_owned()), None);
+        let never = WorkerService::new(&shard, &worker(0), Some("never".to_owned()), None);
         assert!(matches!(never.fetch(get("/hello")).await, Err(ServiceError::Unavailable(_))));
         drop((missing, never, shard));
         rig.ended().await;
@@ -1133,7 +1133,7 @@ fn draining_asks_the_workers_first_and_starts_nothing_more() {
 fn dropping_every_handle_ends_the_processes() {
     local(async {
         let rig = rig(settings(), |_| Behaviour::Good);
-        rig.fleet.start_check(vec![0, 1]).await;
+        rig.fleet.start_check(&[worker(0), worker(1)]).await;
         let world = rig.world.clone();
         drop(rig);
         eventually(|| world.alive.load(Ordering::SeqCst) == 0).await;
@@ -1162,11 +1162,11 @@ fn a_process_is_started_for_a_worker_that_no_blank_one_fits() {
         };
         let blank = started(1).await;
         assert_eq!((blank.heap_bytes, blank.jitless, blank.shards), (128 << 20, false, 1));
-        assert_eq!(rig.fleet.start_check(vec![0]).await, [Ok(())]);
+        assert_eq!(rig.fleet.start_check(&[worker(0)]).await, [Ok(())]);
         let own = started(2).await;
         assert_eq!((own.heap_bytes, own.memory_bytes, own.threads, own.jitless), (32 << 20, 0, 7, true));
         // The other one takes what was there, and its place is filled.
-        assert_eq!(rig.fleet.start_check(vec![1]).await, [Ok(())]);
+        assert_eq!(rig.fleet.start_check(&[worker(1)]).await, [Ok(())]);
         assert_eq!(pid(&rig.service(1)).await, 1);
         assert_eq!(started(3).await, blank);
         rig.ended().await;
@@ -1192,7 +1192,7 @@ fn what_a_worker_exceeds_is_answered_counted_and_logged_once_a_second() {
                     Err(ServiceError::Exceeded(exceeded)) => assert_eq!(exceeded, limit),
                     other => panic!("{other:?}"),
                 }
-                assert_eq!(rig.fleet.counters(0).get(counter), count);
+                assert_eq!(rig.fleet.counters(&worker(0)).get(counter), count);
             }
             assert_eq!(rig.logged("exceeded its").await, format!("worker \"one\" exceeded its {words}"));
         }
@@ -1204,7 +1204,7 @@ fn what_a_worker_exceeds_is_answered_counted_and_logged_once_a_second() {
         }
         assert!(more < 30, "{more} lines");
         assert_eq!(pid(&service).await, first, "the process goes on");
-        assert_eq!(rig.fleet.counters(1).get(Counter::CpuTime), 0);
+        assert_eq!(rig.fleet.counters(&worker(1)).get(Counter::CpuTime), 0);
         let report = rig.fleet.counter_report();
         assert_eq!(report.len(), 2);
         assert!(report[0].contains(r#""worker":"one""#) && report[0].contains(r#""cpuTime":20"#), "{report:?}");
@@ -1238,7 +1238,7 @@ fn a_process_without_memory_finishes_while_another_takes_over() {
         drop(body);
         eventually(|| !rig.world.pids().contains(&old)).await;
         assert_eq!(pid(&service).await, new);
-        let counters = rig.fleet.counters(0);
+        let counters = rig.fleet.counters(&worker(0));
         assert_eq!([Counter::Memory, Counter::Retired, Counter::Died].map(|counter| counters.get(counter)), [1, 1, 0]);
         assert_eq!(rig.logged("worker").await, "worker \"one\" exceeded its memory limit of 128 MiB");
         assert_eq!(rig.log.try_recv(), None, "its end is no news");
@@ -1285,7 +1285,7 @@ fn a_worker_that_exhausts_its_memory_again_and_again_cannot_churn() {
             most = most.max(rig.world.alive.load(Ordering::SeqCst));
         }
         // The next start would be later than a request waits: the delay doubles from 50 ms.
-        let retired = rig.fleet.counters(0).get(Counter::Retired);
+        let retired = rig.fleet.counters(&worker(0)).get(Counter::Retired);
         assert!((2..=6).contains(&retired), "{retired}");
         // One that runs, two that should finish, one that has just been told to end, the neighbour, and the pool.
         assert!(most <= 7, "{most} processes");
@@ -1314,7 +1314,7 @@ fn the_supervisor_ends_events_that_their_worker_does_not_end() {
             assert_eq!(text(response).await.expect_err("too late").0, "Worker exceeded wall time limit.", "{path}");
             eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 0).await;
         }
-        assert_eq!(rig.fleet.counters(0).get(Counter::WallTime), 3);
+        assert_eq!(rig.fleet.counters(&worker(0)).get(Counter::WallTime), 3);
         assert_eq!(pid(&service).await, first, "the process is unharmed");
         drop(service);
         rig.ended().await;
@@ -1337,7 +1337,7 @@ fn a_process_that_sleeps_on_its_events_is_ended() {
         );
         assert_ne!(pid(&service).await, first);
         assert_eq!(pid(&other).await, neighbour);
-        assert_eq!(rig.fleet.counters(0).get(Counter::Unresponsive), 1);
+        assert_eq!(rig.fleet.counters(&worker(0)).get(Counter::Unresponsive), 1);
         drop((service, other));
         rig.ended().await;
     });
@@ -1388,8 +1388,8 @@ fn processes_that_use_what_nothing_explains_are_ended() {
             assert_eq!(line, format!("worker \"one\" (pid {first}) was ended: {words}"));
             assert_ne!(pid(&service).await, first);
             assert_eq!(pid(&other).await, neighbour);
-            assert_eq!(rig.fleet.counters(0).get(counter), 1);
-            assert_eq!(rig.fleet.counters(0).get(Counter::Died), 0);
+            assert_eq!(rig.fleet.counters(&worker(0)).get(counter), 1);
+            assert_eq!(rig.fleet.counters(&worker(0)).get(Counter::Died), 0);
             drop((service, other));
             rig.ended().await;
         });
@@ -1436,7 +1436,7 @@ fn a_request_body_that_is_too_long_is_refused() {
         assert!((100_000..200_000).contains(&read.get()), "{} bytes were read", read.get());
         eventually(|| Rc::strong_count(&token) == 1).await;
         eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 0).await;
-        assert_eq!(rig.fleet.counters(0).get(Counter::RequestBody), 2);
+        assert_eq!(rig.fleet.counters(&worker(0)).get(Counter::RequestBody), 2);
         // A response that has begun breaks off with it.
         let response =
             service.fetch(request("POST", "/echo", upload(1 << 40, 1000, false).0)).await.expect("a response");
@@ -1471,7 +1471,7 @@ fn a_small_limit_holds_for_bodies_that_travel_inside_the_call() {
         assert!(next_chunk(&mut body).await.expect("a chunk").is_err());
         drop(body);
         eventually(|| rig.world.hanging.load(Ordering::SeqCst) == 0).await;
-        assert_eq!(rig.fleet.counters(0).get(Counter::ResponseBody), 2);
+        assert_eq!(rig.fleet.counters(&worker(0)).get(Counter::ResponseBody), 2);
         drop(service);
         rig.ended().await;
     });
@@ -1521,7 +1521,7 @@ fn how_processes_end_is_counted() {
             _ => Behaviour::Good,
         });
         let service = rig.service(0);
-        let counts = |counters: [Counter; 3]| counters.map(|counter| rig.fleet.counters(0).get(counter));
+        let counts = |counters: [Counter; 3]| counters.map(|counter| rig.fleet.counters(&worker(0)).get(counter));
         let all = [Counter::StartUp, Counter::Died, Counter::Violation];
         let first = pid(&service).await;
         assert_eq!(counts(all), [1, 1, 0]);

@@ -43,6 +43,7 @@ use fakes::{
         Cap, Message, Method, Said, Wire, calls, empty, exceeded, frame, log, message, nobody, outcome, pull, ran,
         response, returns, unknown,
     },
+    worker,
 };
 use tokio::sync::mpsc;
 
@@ -907,14 +908,14 @@ fn every_way_of_misbehaving_ends_one_process_and_is_one_line() {
     local(async {
         let mut rig = fakes::start(settings(), 65_536, play);
         let shard = rig.fleet.shard(0);
-        let (one, two) = (WorkerService::new(shard.clone(), 0, None, None), rig.service(1));
+        let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let other = pid(&two).await;
         let token = Rc::new(());
         let mut before = None;
         for (index, (way, client, words)) in WAYS.iter().enumerate() {
             println!("{way}");
             let first = pid(&one).await;
-            let connection = shard.connected(0).expect("a connection").connection.clone();
+            let connection = shard.connected(&worker(0)).expect("a connection").connection.clone();
             let got = ask(&one, way, &token).await;
             let seen = match &got {
                 Err(ServiceError::Unavailable(_)) => Some(Unavailable),
@@ -1012,14 +1013,14 @@ fn floods_are_slowed_down_and_harm_nobody() {
         };
         let mut rig = fakes::start(FleetConfig { connection, watch, ..settings() }, 65_536, play);
         let shard = rig.fleet.shard(0);
-        let (one, two) = (WorkerService::new(shard.clone(), 0, None, None), rig.service(1));
+        let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let other = pid(&two).await;
         let token = Rc::new(());
         for way in FLOODS {
             println!("{way}");
             let first = pid(&one).await;
             let number: i32 = first.trim_start_matches("pid ").parse().expect("a number");
-            let link = shard.connected(0).expect("a connection").connection.clone();
+            let link = shard.connected(&worker(0)).expect("a connection").connection.clone();
             let started = std::time::Instant::now();
             let before = link.received();
             let body: Body = match *way {
@@ -1060,7 +1061,7 @@ fn floods_are_slowed_down_and_harm_nobody() {
             assert_ne!(pid(&one).await, first, "{way}");
             eventually(|| Rc::strong_count(&token) == 1).await;
         }
-        assert_eq!(rig.fleet.counters(0).get(Counter::Violation), 0);
+        assert_eq!(rig.fleet.counters(&worker(0)).get(Counter::Violation), 0);
         drop((one, two, shard));
         rig.ended().await;
     });
@@ -1124,9 +1125,9 @@ fn what_comes_after_a_cancellation_is_taken_and_forgotten() {
     local(async {
         let mut rig = fakes::start(settings(), 65_536, play);
         let shard = rig.fleet.shard(0);
-        let one = Rc::new(WorkerService::new(shard.clone(), 0, None, None));
+        let one = Rc::new(WorkerService::new(&shard, &worker(0), None, None));
         let first = pid(&one).await;
-        let link = shard.connected(0).expect("a connection");
+        let link = shard.connected(&worker(0)).expect("a connection");
         // Each is answered with a stream after it was cancelled; a worker has numbers for some thousands.
         for _ in 0..100 {
             leave(&one, get("/late")).await;
@@ -1148,9 +1149,9 @@ fn what_is_said_of_a_run_is_believed_of_that_run_only() {
             Limits { max_imports: 16, messages_burst: BURST, messages_per_second: RATE, ..Limits::for_worker() };
         let mut rig = fakes::start(FleetConfig { max_events: 1, connection, ..settings() }, 65_536, play);
         let shard = rig.fleet.shard(0);
-        let (one, two) = (WorkerService::new(shard.clone(), 0, None, None), rig.service(1));
+        let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let (first, other) = (pid(&one).await, pid(&two).await);
-        let link = shard.connected(0).expect("a connection");
+        let link = shard.connected(&worker(0)).expect("a connection");
         for _ in 0..20 {
             for (way, words) in RUNS {
                 match run(&one, way).await {
@@ -1183,7 +1184,7 @@ fn runs_that_are_not_answered_are_ended_in_time_and_leave_their_place() {
         let settings = FleetConfig { max_events: 1, connection, watch, ..settings() };
         let mut rig = fakes::start_with(settings, policy, 65_536, play);
         let shard = rig.fleet.shard(0);
-        let (one, two) = (WorkerService::new(shard.clone(), 0, None, None), rig.service(1));
+        let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let other = pid(&two).await;
         let mut before = None;
         // They are answered when they are cancelled, and there is one place.
@@ -1191,7 +1192,7 @@ fn runs_that_are_not_answered_are_ended_in_time_and_leave_their_place() {
         for way in late {
             let error = run(&one, way).await.expect_err("too late");
             assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{way}: {error:?}");
-            let link = shard.connected(0).expect("a connection");
+            let link = shard.connected(&worker(0)).expect("a connection");
             assert_eq!(*before.get_or_insert(link.generation()), link.generation(), "{way}");
             assert!(link.connection.held_bytes() < 1 << 20 && link.connection.queued_bytes() < 1 << 20, "{way}");
             assert_eq!(pid(&two).await, other, "{way}");
@@ -1200,17 +1201,17 @@ fn runs_that_are_not_answered_are_ended_in_time_and_leave_their_place() {
         let in_time = "worker \"one\" exceeded its wall time limit of 50 ms";
         let seen = lines(&mut rig);
         assert!(!seen.is_empty() && seen.iter().all(|line| line.starts_with(in_time)), "{seen:#?}");
-        let link = shard.connected(0).expect("a connection");
+        let link = shard.connected(&worker(0)).expect("a connection");
         // It is not even answered then. Whoever waits for its place waits for another process.
         let error = run(&one, "run-never").await.expect_err("too late");
         assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{error:?}");
         let error = run(&one, "run-late").await.expect_err("too late");
         assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{error:?}");
-        assert_ne!(shard.connected(0).expect("a connection").generation(), link.generation());
+        assert_ne!(shard.connected(&worker(0)).expect("a connection").generation(), link.generation());
         let seen = lines(&mut rig);
         let ended: Vec<_> = seen.iter().filter(|line| !line.starts_with(in_time)).collect();
         assert!(ended.len() == 1 && ended[0].contains("it does not answer calls that were cancelled"), "{seen:#?}");
-        assert_eq!(rig.fleet.counters(0).get(Counter::WallTime), late.len() as u64 + 2);
+        assert_eq!(rig.fleet.counters(&worker(0)).get(Counter::WallTime), late.len() as u64 + 2);
         eventually(|| link.connection.held_bytes() == 0 && link.connection.given_up() == 0).await;
         assert_eq!(pid(&two).await, other);
         drop((link, one, two, shard));
@@ -1226,8 +1227,9 @@ struct Posted {
 
 impl ShardServices for Posted {
     fn start(&self, shard: usize) -> LocalFuture<'_, Result<Served, String>> {
-        let service: Rc<dyn Service> = Rc::new(WorkerService::new(self.fleet.shard(shard as u32), 0, None, None));
-        let addressees = [(0, ("one".to_owned(), service))].into();
+        let service: Rc<dyn Service> =
+            Rc::new(WorkerService::new(&self.fleet.shard(shard as u32), &worker(0), None, None));
+        let addressees = [(worker(0), service)].into();
         Box::pin(std::future::ready(Ok(Served { sockets: Vec::new(), addressees, log: self.log.clone() })))
     }
 }
@@ -1236,7 +1238,7 @@ impl ShardServices for Posted {
 fn what_a_posted_run_fails_with_is_one_line() {
     local(async {
         let mut rig = fakes::start(FleetConfig { shards: 2, ..settings() }, 65_536, play);
-        let two = WorkerService::new(rig.fleet.shard(1), 1, None, None);
+        let two = WorkerService::new(&rig.fleet.shard(1), &worker(1), None, None);
         let other = pid(&two).await;
         let (log, mut entries) = bulkhead_supervisor::log::Log::to_channel(1000);
         let services = Arc::new(Posted { fleet: rig.fleet.clone(), log });
@@ -1244,9 +1246,9 @@ fn what_a_posted_run_fails_with_is_one_line() {
         shards.serve(vec![Vec::new()]).expect("a shard");
         let mailbox = shards.mailboxes().remove(0);
         let ways = ["run-failure-long", "run-failure-forged", "run-exception", "run-outcome-unknown", "run-die"];
-        mailbox.post(Letter { to: 0, event: scheduled("run-null") }).expect("room");
+        mailbox.post(Letter { to: worker(0), event: scheduled("run-null") }).expect("room");
         for way in ways {
-            mailbox.post(Letter { to: 0, event: scheduled(way) }).expect("room");
+            mailbox.post(Letter { to: worker(0), event: scheduled(way) }).expect("room");
             let line = tokio::time::timeout(Duration::from_secs(30), entries.recv()).await.expect("a line");
             let text = line.expect("a log").text;
             let start = format!("service \"one\", schedule \"{way}\": ");

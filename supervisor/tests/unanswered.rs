@@ -11,6 +11,7 @@ use bulkhead_supervisor::{
 use fakes::{
     Ends, get, local, settings,
     wire::{Method, Said, Wire},
+    worker,
 };
 
 async fn play(ends: Ends) {
@@ -37,8 +38,8 @@ fn clients_that_leave_a_silent_worker_leave_nothing_behind_for_ever() {
         let watch = WatchPolicy { deaf: Duration::from_millis(100), ..WatchPolicy::default() };
         let mut rig = fakes::start(FleetConfig { watch, ..settings() }, 65_536, play);
         let shard = rig.fleet.shard(0);
-        let one = WorkerService::new(shard.clone(), 0, None, None);
-        let link = shard.connect(0).await.expect("a process");
+        let one = WorkerService::new(&shard, &worker(0), None, None);
+        let link = shard.connect(&worker(0)).await.expect("a process");
         for _ in 0..100 {
             let mut fetch = one.fetch(get("/"));
             // Asks, and goes away.

@@ -13,7 +13,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    config::Config,
+    config::{Config, ServiceId},
     fleet::{Fleet, FleetConfig, FleetHandle},
     log::{Entry, Log},
     service::graph::WorkerServices,
@@ -186,10 +186,10 @@ impl Server<'_> {
 /// Starts workers before anybody asks for them: those that have to start, which is an error if they do not, and a few others
 /// that sockets lead to. Of these the log says why they do not start, and nobody waits long for them.
 async fn start_check(fleet: &FleetHandle, config: &Arc<Config>, strict: bool, log: &Log) -> Result<(), String> {
-    let has_socket = |index: &usize| config.sockets.iter().any(|socket| socket.service.service == *index);
-    let (have_to, others): (Vec<usize>, Vec<usize>) =
-        (0..config.services.len()).partition(|index| strict || has_to_start(&config.services[*index].name));
-    let early: Vec<usize> = others.into_iter().filter(has_socket).take(STARTED_EARLY).collect();
+    let has_socket = |service: &ServiceId| config.sockets.iter().any(|socket| socket.service.service == *service);
+    let services = config.services.iter().map(|service| service.id.clone());
+    let (have_to, others): (Vec<_>, Vec<_>) = services.partition(|service| strict || has_to_start(service.as_str()));
+    let early: Vec<ServiceId> = others.into_iter().filter(has_socket).take(STARTED_EARLY).collect();
     let for_log = (fleet.clone(), config.clone(), log.clone());
     let early = tokio::spawn(async move {
         let (fleet, config, log) = for_log;
@@ -205,21 +205,20 @@ async fn start_check(fleet: &FleetHandle, config: &Arc<Config>, strict: bool, lo
 }
 
 /// Starts services, and says what is wrong with them.
-async fn faults(fleet: &FleetHandle, config: &Config, services: Vec<usize>) -> Vec<String> {
+async fn faults(fleet: &FleetHandle, config: &Config, services: Vec<ServiceId>) -> Vec<String> {
     let mut faults = Vec::new();
-    for (index, result) in services.iter().zip(fleet.start_check(services.clone()).await) {
-        let name = &config.services[*index].name;
+    for (service, result) in services.iter().zip(fleet.start_check(&services).await) {
         if let Err(error) = result {
-            faults.push(own_text(&format!("service {name}: {error}")));
+            faults.push(own_text(&format!("service {service}: {error}")));
             continue;
         }
-        let entrypoints = fleet.entrypoints(*index).await;
-        for socket in config.sockets.iter().filter(|socket| socket.service.service == *index) {
+        let entrypoints = fleet.entrypoints(service).await;
+        for socket in config.sockets.iter().filter(|socket| socket.service.service == *service) {
             if let Some(entrypoint) = &socket.service.entrypoint
                 && !entrypoints.iter().any(|exported| exported.name == *entrypoint)
             {
                 faults.push(format!(
-                    "Socket \"{}\" refers to service \"{name}\" with a named entrypoint \"{entrypoint}\", but \"{name}\" \
+                    "Socket \"{}\" refers to service \"{service}\" with a named entrypoint \"{entrypoint}\", but \"{service}\" \
                      has no such named entrypoint.",
                     socket.name
                 ));

@@ -108,7 +108,7 @@ pub(super) fn report_missing_flags(config: &Config) {
                 true,
                 &format!(
                     "worker {:?}: its date {date} brings flags that are not implemented: {}",
-                    service.name,
+                    service.id,
                     lacking.join(", ")
                 ),
             );

@@ -36,7 +36,7 @@ pub use self::{
     diagnostics::{Diagnostic, Diagnostics},
     model::{
         Binding, BindingValue, Config, Designator, HeaderInjection, HttpOptions, HttpStyle, Loaded, Module, ModuleKind,
-        Service, ServiceKind, Socket, Worker, WorkerSource,
+        Service, ServiceId, ServiceKind, Socket, Worker, WorkerSource,
     },
     policy::WorkerPolicy,
 };

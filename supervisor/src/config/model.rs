@@ -5,7 +5,7 @@
 //! of its own: names are unique, designators point at services that exist, and nothing in the configuration was left out
 //! because it is not built yet.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use bulkhead_ipc::compatibility::CompatibilityFlags;
 use bytes::Bytes;
@@ -19,7 +19,7 @@ pub const MAX_SCHEDULES: u32 = 64;
 /// A whole configuration: what is served, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// In the order of the configuration; their names are unique. [`Designator::service`] is an index into this list.
+    /// In the order of the configuration; their names are unique, and each that is designated is one of them.
     pub services: Vec<Service>,
     /// In the order of the configuration; their names are unique.
     pub sockets: Vec<Socket>,
@@ -27,11 +27,41 @@ pub struct Config {
     pub v8_flags: Vec<String>,
 }
 
+/// Which service is meant: its name in the configuration. It means the same service after the configuration was read anew,
+/// whatever else changed there. A copy is cheap.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceId(Arc<str>);
+
+impl ServiceId {
+    /// The service of this name.
+    pub fn named(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name, which is never empty.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ServiceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// As its name, in quotes.
+impl fmt::Debug for ServiceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
 /// A named service. Sockets and bindings refer to it; it is reachable in no other way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// Unique in the configuration, never empty.
-    pub name: String,
+    /// Unique in the configuration.
+    pub id: ServiceId,
     /// What answers.
     pub kind: ServiceKind,
 }
@@ -142,8 +172,8 @@ pub struct Socket {
 /// Which service, and which part of it with which parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Designator {
-    /// An index into [`Config::services`].
-    pub service: usize,
+    /// One of [`Config::services`].
+    pub service: ServiceId,
     /// The named export that takes the events; `None` is the default export. Whether a worker exports it is known only
     /// once it runs.
     pub entrypoint: Option<String>,

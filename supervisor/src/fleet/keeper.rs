@@ -12,14 +12,14 @@ use bulkhead_ipc::worker_capnp::{self, Limit, bind_outcome, host, worker_control
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    Entrypoint, StartError, bundle,
+    Entrypoint, Member, StartError, bundle,
     counters::Counter,
     decide::{Account, EndedBy, Failures},
     diagnostics::LineBudget,
     manager::{Attached, Manager},
     process::{GRACE, Label, Live},
 };
-use crate::{link::host::Host, text::quote};
+use crate::{config::model::ServiceId, link::host::Host, text::quote};
 
 /// The longest start-up error that is passed on, in characters.
 const MAX_ERROR: usize = 8192;
@@ -75,9 +75,9 @@ pub(super) struct Kept {
 
 impl Manager {
     /// Keeps one worker running for as long as somebody asks for it, until its code fails at start-up or the fleet drains.
-    pub(super) async fn keep(self: Rc<Self>, index: usize) {
+    pub(super) async fn keep(self: Rc<Self>, id: ServiceId) {
         loop {
-            let not_before = self.services[index].borrow().not_before;
+            let not_before = self.services[&id].borrow().not_before;
             if let Some(not_before) = not_before {
                 tokio::time::sleep_until(not_before).await;
             }
@@ -86,20 +86,20 @@ impl Manager {
             }
             let begun = Instant::now();
             // The pool needs no process for it any more.
-            self.services[index].borrow_mut().phase = Phase::Binding;
-            let (lived, by) = match self.start(index).await {
-                Ok(live) => match self.stay(index, live).await {
+            self.services[&id].borrow_mut().phase = Phase::Binding;
+            let (lived, by) = match self.start(&id).await {
+                Ok(live) => match self.stay(&id, live).await {
                     Some(end) => end,
                     None => break,
                 },
                 Err(error) => {
-                    if self.failed(index, &error, begun.elapsed()).is_break() {
+                    if self.failed(&id, &error, begun.elapsed()).is_break() {
                         return;
                     }
                     (Duration::ZERO, EndedBy::Itself)
                 }
             };
-            let mut service = self.services[index].borrow_mut();
+            let mut service = self.services[&id].borrow_mut();
             service.failures = service.failures.ended(lived, by, &self.fleet.restart);
             let delay = service.failures.delay(self.jitter(), &self.fleet.restart);
             service.not_before = Some(Instant::now() + delay);
@@ -110,7 +110,7 @@ impl Manager {
                 return;
             }
         }
-        let mut service = self.services[index].borrow_mut();
+        let mut service = self.services[&id].borrow_mut();
         service.phase = Phase::Idle;
         for waiter in std::mem::take(&mut service.waiters) {
             waiter.fail(StartError::Process("the supervisor is shutting down".into()));
@@ -119,14 +119,14 @@ impl Manager {
 
     /// Stays with a process that was bound until it has ended or is retired. Gives how long it served and by whom it ended;
     /// `None` when the fleet drains.
-    async fn stay(self: &Rc<Self>, index: usize, live: Rc<Live>) -> Option<(Duration, EndedBy)> {
+    async fn stay(self: &Rc<Self>, id: &ServiceId, live: Rc<Live>) -> Option<(Duration, EndedBy)> {
         let since = Instant::now();
-        self.running(index, &live);
+        self.running(id, &live);
         let words = tokio::select! {
             words = live.wait() => Some(words),
             () = live.retire.notified() => None,
         };
-        self.services[index].borrow_mut().phase = Phase::Starting;
+        self.services[id].borrow_mut().phase = Phase::Starting;
         if self.draining.get() {
             return None;
         }
@@ -136,26 +136,25 @@ impl Manager {
             _ => EndedBy::Supervisor,
         };
         match words {
-            Some(words) => self.ended(index, &live, &words),
-            None => self.retire(index, live),
+            Some(words) => self.ended(id, &live, &words),
+            None => self.retire(id, live),
         }
         Some((since.elapsed(), by))
     }
 
     /// A worker could not be started, which took so long. Gives up until somebody asks again, or not.
-    fn failed(&self, index: usize, error: &StartError, took: Duration) -> ControlFlow<()> {
-        let name = self.worker(index).0;
+    fn failed(&self, id: &ServiceId, error: &StartError, took: Duration) -> ControlFlow<()> {
         // Whoever checks the start reports it.
-        let checked = self.services[index].borrow().waiters.iter().any(|waiter| matches!(waiter, Waiter::Check(_)));
+        let checked = self.services[id].borrow().waiters.iter().any(|waiter| matches!(waiter, Waiter::Check(_)));
         match error {
             _ if checked => {}
             // The reference's words.
-            StartError::Code(text) => self.event(format!("service {name}: {text}")),
+            StartError::Code(text) => self.event(format!("service {id}: {text}")),
             StartError::Process(text) => {
-                self.event(format!("worker {name:?} could not be started: {text}"));
+                self.event(format!("worker {id:?} could not be started: {text}"));
             }
         }
-        let mut service = self.services[index].borrow_mut();
+        let mut service = self.services[id].borrow_mut();
         if let StartError::Code(_) = error {
             // The same code fails again. It is tried again, because what it depends on may have changed,
             // but only when somebody asks and never faster than the back-off.
@@ -183,21 +182,23 @@ impl Manager {
     }
 
     /// Takes a blank process and binds it.
-    async fn start(self: &Rc<Self>, index: usize) -> Result<Rc<Live>, StartError> {
-        let args = self.arguments(index);
+    async fn start(self: &Rc<Self>, id: &ServiceId) -> Result<Rc<Live>, StartError> {
+        let args = self.arguments(id);
         let live = if args == self.pool_args { self.take_blank().await } else { self.make_blank(&args).await };
         let live = live.map_err(StartError::Process)?;
-        let (name, worker) = self.worker(index);
-        let lines = self.services[index].borrow().lines.clone();
+        let worker = &self.member(id).worker;
+        let name = id.as_str();
+        let lines = self.services[id].borrow().lines.clone();
         *live.label.borrow_mut() = Label { name: format!("worker {name:?}"), lines };
         let prefix = self.fleet.verbose.then(|| format!("[{}] ", quote(name)));
         let for_host = Rc::new(OnceCell::new());
         let _ = for_host.set(live.connection.clone());
         // The connection holds the host, and must not hold itself through it.
         let (manager, process) = (Rc::downgrade(self), Rc::downgrade(&live));
+        let member = self.member(id).clone();
         let exceeded = move |limit| {
             if let (Some(manager), Some(live)) = (manager.upgrade(), process.upgrade()) {
-                manager.exceeded(index, &live, limit);
+                manager.exceeded(&member, &live, limit);
             }
         };
         let log = self.reporter.log.clone();
@@ -213,7 +214,7 @@ impl Manager {
             let bound = tokio::select! {
                 answer = tokio::time::timeout(self.fleet.bind_timeout, answer) => answer,
                 words = live.wait() => {
-                    self.count_end(index, &live);
+                    self.count_end(id, &live);
                     return Err(StartError::Process(format!("it {words} while it started")));
                 }
             };
@@ -224,14 +225,14 @@ impl Manager {
                     let words = tokio::time::timeout(GRACE, live.wait()).await.ok();
                     Err(StartError::Process(match words {
                         Some(words) => {
-                            self.count_end(index, &live);
+                            self.count_end(id, &live);
                             format!("it {words} while it started")
                         }
                         None => format!("binding it failed: {}", quote(&error.to_string())),
                     }))
                 }
                 Err(_) => {
-                    self.reporter.counters[index].count(Counter::StartUp);
+                    self.member(id).counters.count(Counter::StartUp);
                     let seconds = self.fleet.bind_timeout.as_secs_f64();
                     Err(StartError::Process(format!("its start-up took longer than {seconds} s")))
                 }
@@ -243,7 +244,7 @@ impl Manager {
                     self.event(format!("worker {name:?} (pid {}) is ready", live.pid));
                 }
                 live.entrypoints.replace(entrypoints);
-                tokio::task::spawn_local(self.clone().watch_limits(index, live.clone()));
+                tokio::task::spawn_local(self.clone().watch_limits(id.clone(), live.clone()));
                 Ok(live)
             }
             Err(error) => {
@@ -253,8 +254,8 @@ impl Manager {
         }
     }
 
-    fn running(&self, index: usize, live: &Rc<Live>) {
-        let mut service = self.services[index].borrow_mut();
+    fn running(&self, id: &ServiceId, live: &Rc<Live>) {
+        let mut service = self.services[id].borrow_mut();
         service.phase = Phase::Running(live.clone());
         service.broken = None;
         for waiter in std::mem::take(&mut service.waiters) {
@@ -266,14 +267,14 @@ impl Manager {
         }
     }
 
-    pub(super) fn ended(&self, index: usize, live: &Live, words: &str) {
-        self.count_end(index, live);
-        self.event(format!("worker {:?} (pid {}) {words}", self.worker(index).0, live.pid));
+    pub(super) fn ended(&self, id: &ServiceId, live: &Live, words: &str) {
+        self.count_end(id, live);
+        self.event(format!("worker {id:?} (pid {}) {words}", live.pid));
     }
 
     /// The process of a worker said that its tenant exceeded a limit.
-    fn exceeded(&self, index: usize, live: &Live, limit: Limit) {
-        self.reporter.exceeded(index, limit.into());
+    fn exceeded(&self, member: &Member, live: &Live, limit: Limit) {
+        self.reporter.exceeded(member, limit.into());
         if limit == Limit::Memory {
             live.work.retire();
             live.retire.notify_one();
@@ -281,13 +282,13 @@ impl Manager {
     }
 
     /// Takes note of the end of a worker's process.
-    fn count_end(&self, index: usize, live: &Live) {
+    fn count_end(&self, id: &ServiceId, live: &Live) {
         let counter = match &*live.kill.why.borrow() {
             Some((counter, _)) => *counter,
             None => Some(Counter::Died),
         };
         if let Some(counter) = counter {
-            self.reporter.counters[index].count(counter);
+            self.member(id).counters.count(counter);
         }
     }
 

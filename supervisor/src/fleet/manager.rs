@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Entrypoint, FleetConfig, FleetStats, Reporter, StartError,
+    Entrypoint, FleetConfig, FleetStats, Member, Reporter, StartError,
     counters::Counter,
     decide::{Account, Failures},
     diagnostics::LineBudget,
@@ -25,7 +25,7 @@ use super::{
     spawner::{self, Spawner},
 };
 use crate::{
-    config::{model::Worker, policy::WorkerPolicy},
+    config::{model::ServiceId, policy::WorkerPolicy},
     link::Work,
 };
 
@@ -41,17 +41,17 @@ pub(super) struct Attached {
 #[derive(Debug)]
 pub(super) enum Command {
     /// A shard wants its connection to a worker's process.
-    Attach { service: usize, shard: u32, reply: oneshot::Sender<Result<Attached, StartError>> },
+    Attach { service: ServiceId, shard: u32, reply: oneshot::Sender<Result<Attached, StartError>> },
     /// A worker shall be bound.
-    Start { service: usize, reply: oneshot::Sender<Result<(), StartError>> },
+    Start { service: ServiceId, reply: oneshot::Sender<Result<(), StartError>> },
     /// An event connection has ended; `why` if the worker broke a rule.
-    Lost { service: usize, generation: u64, why: Option<String> },
+    Lost { service: ServiceId, generation: u64, why: Option<String> },
     /// A process may not live any more.
-    Suspect { service: usize, generation: u64 },
+    Suspect { service: ServiceId, generation: u64 },
     /// Somebody waits for a sign of life; there is no reply if the process has ended.
-    Ask { service: usize, generation: u64, reply: oneshot::Sender<()> },
+    Ask { service: ServiceId, generation: u64, reply: oneshot::Sender<()> },
     /// Somebody wants to know what a worker exports.
-    Entrypoints { service: usize, reply: oneshot::Sender<Vec<Entrypoint>> },
+    Entrypoints { service: ServiceId, reply: oneshot::Sender<Vec<Entrypoint>> },
     /// The fleet shall end.
     Drain { deadline: Duration, reply: oneshot::Sender<()> },
     /// Somebody counts.
@@ -67,7 +67,7 @@ pub(super) struct Manager {
     /// Whether it was said that processes cannot be watched.
     pub(super) is_blind: Cell<bool>,
     pub(super) spawner: RefCell<Box<dyn Spawner>>,
-    pub(super) services: Vec<RefCell<Kept>>,
+    pub(super) services: HashMap<ServiceId, RefCell<Kept>>,
     pub(super) blank: RefCell<VecDeque<Rc<Live>>>,
     pub(super) refilling: Cell<bool>,
     /// Every process that has not ended, in any state.
@@ -90,8 +90,8 @@ pub(super) fn run(
         .config
         .services
         .iter()
-        .map(|_| {
-            RefCell::new(Kept {
+        .map(|service| {
+            let kept = RefCell::new(Kept {
                 phase: Phase::Idle,
                 waiters: Vec::new(),
                 failures: Failures::default(),
@@ -101,7 +101,8 @@ pub(super) fn run(
                 retiring: VecDeque::new(),
                 lines: Rc::default(),
                 broken: None,
-            })
+            });
+            (service.id.clone(), kept)
         })
         .collect();
     let common = WorkerArgs {
@@ -144,16 +145,16 @@ pub(super) fn run(
 impl Manager {
     fn handle(self: Rc<Self>, command: Command) {
         match command {
-            Command::Attach { service, shard, reply } => self.request(service, Waiter::Shard(shard, reply)),
-            Command::Start { service, reply } => self.request(service, Waiter::Check(reply)),
-            Command::Lost { service, generation, why } => self.lost(service, generation, why),
+            Command::Attach { service, shard, reply } => self.request(&service, Waiter::Shard(shard, reply)),
+            Command::Start { service, reply } => self.request(&service, Waiter::Check(reply)),
+            Command::Lost { service, generation, why } => self.lost(&service, generation, why),
             Command::Suspect { service, generation } => {
-                if let Some(live) = self.find(service, generation) {
+                if let Some(live) = self.find(&service, generation) {
                     live.suspected.notify_one();
                 }
             }
             Command::Ask { service, generation, reply } => {
-                if let Some(live) = self.find(service, generation) {
+                if let Some(live) = self.find(&service, generation) {
                     let answer = live.control.ping_request().send().promise;
                     tokio::task::spawn_local(async move {
                         if answer.await.is_ok() {
@@ -169,7 +170,7 @@ impl Manager {
                 });
             }
             Command::Entrypoints { service, reply } => {
-                let names = match &self.services[service].borrow().phase {
+                let names = match &self.services[&service].borrow().phase {
                     Phase::Running(live) => live.entrypoints.borrow().clone(),
                     _ => Vec::new(),
                 };
@@ -180,13 +181,13 @@ impl Manager {
     }
 
     pub(super) fn stats(&self) -> FleetStats {
-        let bound = self.services.iter().filter(|s| matches!(s.borrow().phase, Phase::Running(_))).count();
+        let bound = self.services.values().filter(|s| matches!(s.borrow().phase, Phase::Running(_))).count();
         let blank = self.blank.borrow().len();
         FleetStats { bound, blank, processes: self.processes.borrow().len(), started: self.started.get() }
     }
 
-    pub(super) fn worker(&self, service: usize) -> (&str, &Arc<Worker>) {
-        self.reporter.worker(service)
+    pub(super) fn member(&self, service: &ServiceId) -> &Arc<Member> {
+        self.reporter.member(service)
     }
 
     pub(super) fn event(&self, line: String) {
@@ -194,13 +195,13 @@ impl Manager {
     }
 
     /// What a process for a worker is started with.
-    pub(super) fn arguments(&self, service: usize) -> WorkerArgs {
-        spawner::arguments(&self.worker(service).1.policy, &self.pool_args)
+    pub(super) fn arguments(&self, service: &ServiceId) -> WorkerArgs {
+        spawner::arguments(&self.member(service).worker.policy, &self.pool_args)
     }
 
     /// A process of a worker that is not known to have ended.
-    fn find(&self, index: usize, generation: u64) -> Option<Rc<Live>> {
-        let service = self.services[index].borrow();
+    fn find(&self, service: &ServiceId, generation: u64) -> Option<Rc<Live>> {
+        let service = self.services[service].borrow();
         let running = match &service.phase {
             Phase::Running(live) => Some(live),
             _ => None,
@@ -208,11 +209,11 @@ impl Manager {
         running.into_iter().chain(&service.retiring).find(|live| live.generation == generation).cloned()
     }
 
-    fn request(self: &Rc<Self>, index: usize, waiter: Waiter) {
+    fn request(self: &Rc<Self>, id: &ServiceId, waiter: Waiter) {
         if self.draining.get() {
             return waiter.fail(StartError::Process("the supervisor is shutting down".into()));
         }
-        let mut service = self.services[index].borrow_mut();
+        let mut service = self.services[id].borrow_mut();
         match &service.phase {
             Phase::Running(live) => {
                 let live = live.clone();
@@ -233,13 +234,13 @@ impl Manager {
                 }
                 service.phase = Phase::Starting;
                 service.waiters.push(waiter);
-                tokio::task::spawn_local(self.clone().keep(index));
+                tokio::task::spawn_local(self.clone().keep(id.clone()));
             }
         }
     }
 
-    fn lost(self: Rc<Self>, index: usize, generation: u64, why: Option<String>) {
-        let Some(live) = self.find(index, generation) else { return };
+    fn lost(self: Rc<Self>, service: &ServiceId, generation: u64, why: Option<String>) {
+        let Some(live) = self.find(service, generation) else { return };
         match why {
             Some(why) => live.kill.now(Counter::Violation, why),
             None => {
@@ -255,7 +256,7 @@ impl Manager {
     async fn drain(self: &Rc<Self>, deadline: Duration) {
         self.draining.set(true);
         let mut running = Vec::new();
-        for service in &self.services {
+        for service in self.services.values() {
             let service = service.borrow();
             running.extend(service.retiring.iter().cloned());
             if let Phase::Running(live) = &service.phase {

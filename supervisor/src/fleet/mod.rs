@@ -29,6 +29,7 @@ mod usage;
 mod watch;
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -39,7 +40,7 @@ use bulkhead_policy::cgroup::Delegation;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    config::model::{Config, ServiceKind, Worker},
+    config::model::{Config, ServiceId, ServiceKind, Worker},
     log::Log,
 };
 use counters::{Counter, Counters};
@@ -183,14 +184,19 @@ impl Fleet {
         log: Log,
         spawner: Box<dyn Spawner>,
     ) -> Result<FleetHandle, FleetError> {
-        let counters: Arc<[Counters]> = config.services.iter().map(|_| Counters::default()).collect();
+        let workers = config.services.iter().map(|service| {
+            let ServiceKind::Worker(worker) = &service.kind;
+            let member = Member { id: service.id.clone(), worker: worker.clone(), counters: Counters::default() };
+            (service.id.clone(), Arc::new(member))
+        });
+        let workers = Arc::new(workers.collect());
         let (commands, receiver) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| FleetError::Start("runtime", error))?;
         let shared = Arc::new(fleet);
-        let reporter = Reporter { config, counters, log };
+        let reporter = Reporter { config, workers, log };
         let handle = FleetHandle { commands, config: shared.clone(), reporter: reporter.clone() };
         std::thread::Builder::new()
             .name("fleet".into())
@@ -213,24 +219,29 @@ pub struct FleetHandle {
 #[derive(Debug, Clone)]
 struct Reporter {
     config: Arc<Config>,
-    /// Of the services, in the order of the configuration.
-    counters: Arc<[Counters]>,
+    workers: Arc<HashMap<ServiceId, Arc<Member>>>,
     log: Log,
 }
 
+/// One worker of a fleet, as every thread knows it.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) id: ServiceId,
+    pub(crate) worker: Arc<Worker>,
+    /// What went wrong with it so far.
+    pub(crate) counters: Counters,
+}
+
 impl Reporter {
-    fn worker(&self, service: usize) -> (&str, &Arc<Worker>) {
-        let service = &self.config.services[service];
-        match &service.kind {
-            ServiceKind::Worker(worker) => (&service.name, worker),
-        }
+    /// The worker of this name, which is one of the configuration.
+    fn member(&self, service: &ServiceId) -> &Arc<Member> {
+        &self.workers[service]
     }
 
     /// Counts that a worker exceeded a limit, and lets the operator know now and then.
-    fn exceeded(&self, service: usize, counter: Counter) {
-        if let Some(count) = self.counters[service].count_for_log(counter, Instant::now()) {
-            let (name, worker) = self.worker(service);
-            self.log.event(counters::line(name, counter, &worker.policy, count));
+    fn exceeded(&self, member: &Member, counter: Counter) {
+        if let Some(count) = member.counters.count_for_log(counter, Instant::now()) {
+            self.log.event(counters::line(member.id.as_str(), counter, &member.worker.policy, count));
         }
     }
 }
@@ -245,12 +256,12 @@ impl FleetHandle {
         ShardFleet::new(index, self.clone())
     }
 
-    /// Binds the given services (indices into [`Config::services`]) and says for each how that went.
-    pub async fn start_check(&self, services: Vec<usize>) -> Vec<Result<(), StartError>> {
+    /// Binds the given services of the configuration and says for each how that went.
+    pub async fn start_check(&self, services: &[ServiceId]) -> Vec<Result<(), StartError>> {
         let mut replies = Vec::new();
         for service in services {
             let (reply, answer) = oneshot::channel();
-            let _ = self.commands.send(Command::Start { service, reply });
+            let _ = self.commands.send(Command::Start { service: service.clone(), reply });
             replies.push(answer);
         }
         let mut results = Vec::new();
@@ -261,9 +272,9 @@ impl FleetHandle {
     }
 
     /// What a worker that runs exports. Nothing when the worker does not run.
-    pub async fn entrypoints(&self, service: usize) -> Vec<Entrypoint> {
+    pub async fn entrypoints(&self, service: &ServiceId) -> Vec<Entrypoint> {
         let (reply, answer) = oneshot::channel();
-        let _ = self.commands.send(Command::Entrypoints { service, reply });
+        let _ = self.commands.send(Command::Entrypoints { service: service.clone(), reply });
         answer.await.unwrap_or_default()
     }
 
@@ -283,17 +294,20 @@ impl FleetHandle {
     }
 
     /// What went wrong with a worker so far.
-    pub fn counters(&self, service: usize) -> &Counters {
-        &self.reporter.counters[service]
+    ///
+    /// # Panics
+    /// It is none of the configuration.
+    pub fn counters(&self, service: &ServiceId) -> &Counters {
+        &self.reporter.member(service).counters
     }
 
     /// A line of JSON for each worker: its name and its counters, as numbers by name.
     pub fn counter_report(&self) -> Vec<String> {
-        let services = self.reporter.config.services.iter().zip(&*self.reporter.counters);
-        services.map(|(service, counters)| counters.report(&service.name)).collect()
+        let services = self.reporter.config.services.iter();
+        services.map(|service| self.counters(&service.id).report(service.id.as_str())).collect()
     }
 
-    fn attach(&self, service: usize, shard: u32) -> oneshot::Receiver<Result<Attached, StartError>> {
+    fn attach(&self, service: ServiceId, shard: u32) -> oneshot::Receiver<Result<Attached, StartError>> {
         let (reply, answer) = oneshot::channel();
         let _ = self.commands.send(Command::Attach { service, shard, reply });
         answer

@@ -112,8 +112,8 @@ impl Manager {
     /// How many blank processes there should be, for the workers that they fit.
     fn pool_target(&self) -> usize {
         let (mut workers, mut bound) = (0, 0);
-        for (index, service) in self.services.iter().enumerate() {
-            if self.arguments(index) == self.pool_args {
+        for (id, service) in &self.services {
+            if self.arguments(id) == self.pool_args {
                 workers += 1;
                 // One that is being bound counts: a place kept for it would be one too many when it runs.
                 bound += usize::from(matches!(service.borrow().phase, Phase::Binding | Phase::Running(_)));

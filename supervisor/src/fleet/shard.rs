@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     rc::Rc,
+    sync::Arc,
 };
 
 use bulkhead_ipc::{
@@ -13,12 +14,11 @@ use bulkhead_ipc::{
 use tokio::{net::UnixStream, sync::oneshot};
 
 use super::{
-    Entrypoint, FleetHandle, StartError,
-    counters::Counter,
+    Entrypoint, FleetHandle, Member, StartError,
     manager::{Attached, Command},
 };
 use crate::{
-    config::policy::WorkerPolicy,
+    config::{model::ServiceId, policy::WorkerPolicy},
     link::{Bounds, Link, NoPlace, Owner, Ticket},
     service::ServiceError,
 };
@@ -26,25 +26,26 @@ use crate::{
 /// The worker that a link's process belongs to.
 struct Owned {
     fleet: FleetHandle,
-    service: usize,
+    member: Arc<Member>,
     generation: u64,
 }
 
 impl Owner for Owned {
     fn exceeded(&self, limit: Limit) {
-        self.fleet.reporter.exceeded(self.service, limit.into());
+        self.fleet.reporter.exceeded(&self.member, limit.into());
     }
 
     fn suspect(&self) {
-        let _ = self.fleet.commands.send(Command::Suspect { service: self.service, generation: self.generation });
+        let service = self.member.id.clone();
+        let _ = self.fleet.commands.send(Command::Suspect { service, generation: self.generation });
     }
 
     fn policy(&self) -> &WorkerPolicy {
-        &self.fleet.reporter.worker(self.service).1.policy
+        &self.member.worker.policy
     }
 
     fn name(&self) -> &str {
-        self.fleet.reporter.worker(self.service).0
+        self.member.id.as_str()
     }
 }
 
@@ -65,7 +66,7 @@ pub struct ShardFleet {
 struct Inner {
     index: u32,
     fleet: FleetHandle,
-    slots: RefCell<HashMap<usize, Slot>>,
+    slots: RefCell<HashMap<ServiceId, Slot>>,
     connections: Cell<usize>,
 }
 
@@ -75,14 +76,9 @@ impl ShardFleet {
         Self { inner: Rc::new(inner) }
     }
 
-    /// The limits of a worker.
-    pub(crate) fn policy(&self, service: usize) -> &WorkerPolicy {
-        &self.inner.fleet.reporter.worker(service).1.policy
-    }
-
-    /// Counts a request that was refused for its length.
-    pub(crate) fn refused(&self, service: usize) {
-        self.inner.fleet.counters(service).count(Counter::RequestBody);
+    /// The worker of this name, which is one of the configuration.
+    pub(crate) fn member(&self, service: &ServiceId) -> &Arc<Member> {
+        self.inner.fleet.reporter.member(service)
     }
 
     /// Event connections that exist, for metrics and tests.
@@ -91,8 +87,8 @@ impl ShardFleet {
     }
 
     /// The connection to the live process of a worker, if the shard has one.
-    pub fn connected(&self, service: usize) -> Option<Rc<Link>> {
-        match self.inner.slots.borrow().get(&service) {
+    pub fn connected(&self, service: &ServiceId) -> Option<Rc<Link>> {
+        match self.inner.slots.borrow().get(service) {
             Some(Slot::Connected(link)) if link.is_usable() => Some(link.clone()),
             _ => None,
         }
@@ -103,7 +99,7 @@ impl ShardFleet {
     ///
     /// # Errors
     /// [`ServiceError::Unavailable`] when there is no process within the bounds.
-    pub async fn connect(&self, service: usize) -> Result<Rc<Link>, ServiceError> {
+    pub async fn connect(&self, service: &ServiceId) -> Result<Rc<Link>, ServiceError> {
         if let Some(link) = self.connected(service) {
             return Ok(link);
         }
@@ -120,20 +116,15 @@ impl ShardFleet {
     ///
     /// # Errors
     /// [`ServiceError::Unavailable`] when there is no process within the bounds of [`FleetConfig`](super::FleetConfig).
-    pub(crate) async fn entrypoints(&self, service: usize) -> Result<Vec<Entrypoint>, ServiceError> {
+    pub(crate) async fn entrypoints(&self, service: &ServiceId) -> Result<Vec<Entrypoint>, ServiceError> {
         self.connect(service).await?;
         Ok(self.inner.fleet.entrypoints(service).await)
     }
 
-    /// The name of a worker.
-    pub(crate) fn name(&self, service: usize) -> &str {
-        self.inner.fleet.reporter.worker(service).0
-    }
-
-    fn enqueue(&self, service: usize) -> Result<oneshot::Receiver<Reply>, ServiceError> {
+    fn enqueue(&self, service: &ServiceId) -> Result<oneshot::Receiver<Reply>, ServiceError> {
         let (sender, receiver) = oneshot::channel();
         let mut slots = self.inner.slots.borrow_mut();
-        let slot = slots.entry(service).or_insert(Slot::Idle);
+        let slot = slots.entry(service.clone()).or_insert(Slot::Idle);
         if let Slot::Connecting(waiting) = slot {
             let max = self.inner.fleet.config.max_waiting;
             if waiting.len() >= max {
@@ -146,22 +137,22 @@ impl ShardFleet {
             waiting.push(sender);
         } else {
             *slot = Slot::Connecting(vec![sender]);
-            let answer = self.inner.fleet.attach(service, self.inner.index);
-            let this = self.clone();
+            let answer = self.inner.fleet.attach(service.clone(), self.inner.index);
+            let (this, service) = (self.clone(), service.clone());
             // A task of its own: what the fleet hands over must not be lost when a client goes away.
             tokio::task::spawn_local(async move {
                 let attached = match answer.await {
                     Ok(attached) => attached,
                     Err(_) => Err(StartError::Process("the fleet has ended".into())),
                 };
-                let reply = attached.and_then(|attached| this.open(service, attached));
+                let reply = attached.and_then(|attached| this.open(&service, attached));
                 this.settle(service, reply);
             });
         }
         Ok(receiver)
     }
 
-    fn settle(&self, service: usize, reply: Reply) {
+    fn settle(&self, service: ServiceId, reply: Reply) {
         let slot = match &reply {
             Ok(link) => Slot::Connected(link.clone()),
             Err(_) => Slot::Idle,
@@ -174,7 +165,7 @@ impl ShardFleet {
         }
     }
 
-    fn open(&self, service: usize, attached: Attached) -> Reply {
+    fn open(&self, service: &ServiceId, attached: Attached) -> Reply {
         let Attached { generation, stream, work } = attached;
         let stream = UnixStream::from_std(stream)
             .map_err(|error| StartError::Process(format!("watching the event connection failed: {error}")))?;
@@ -185,12 +176,15 @@ impl ShardFleet {
             waiting: config.max_waiting,
             grace: config.watch.grace,
         };
-        let owner = Box::new(Owned { fleet: self.inner.fleet.clone(), service, generation });
+        let owner =
+            Box::new(Owned { fleet: self.inner.fleet.clone(), member: self.member(service).clone(), generation });
         let (link, driver) = Link::open(stream, generation, work, bounds, owner);
         let open = Open::new(&self.inner);
         let fleet = self.inner.fleet.clone();
         let weak = Rc::downgrade(&self.inner);
-        let (places, deaf) = (link.places().clone(), deaf(link.connection.clone(), fleet.clone(), service, generation));
+        let service = service.clone();
+        let deaf = deaf(link.connection.clone(), fleet.clone(), service.clone(), generation);
+        let places = link.places().clone();
         tokio::task::spawn_local(async move {
             let mut driver = std::pin::pin!(driver);
             let end = tokio::select! {
@@ -220,7 +214,7 @@ impl ShardFleet {
 
 /// Ends the connection when the process says nothing on it for too long, owes it the answers to calls that were given up, and
 /// answers elsewhere. Completes then.
-async fn deaf(connection: Handle, fleet: FleetHandle, service: usize, generation: u64) {
+async fn deaf(connection: Handle, fleet: FleetHandle, service: ServiceId, generation: u64) {
     loop {
         connection.gave_up().await;
         let before = connection.received();
@@ -230,7 +224,7 @@ async fn deaf(connection: Handle, fleet: FleetHandle, service: usize, generation
             continue;
         }
         let (reply, answer) = oneshot::channel();
-        let _ = fleet.commands.send(Command::Ask { service, generation, reply });
+        let _ = fleet.commands.send(Command::Ask { service: service.clone(), generation, reply });
         if answer.await.is_ok() && is_silent() {
             return connection.violation("it does not answer calls that were cancelled");
         }
@@ -273,7 +267,7 @@ impl DispatcherCache {
     pub(crate) async fn begin(
         &self,
         fleet: &ShardFleet,
-        service: usize,
+        service: &ServiceId,
         entrypoint: Option<&str>,
         props_json: Option<&str>,
     ) -> Result<(Ticket, event_dispatcher::Client), ServiceError> {

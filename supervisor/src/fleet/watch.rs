@@ -10,15 +10,15 @@ use super::{
     manager::Manager,
     process::Live,
 };
-use crate::{link::Tally, service::LocalFuture};
+use crate::{config::model::ServiceId, link::Tally, service::LocalFuture};
 
 impl Manager {
     /// Watches a bound process for what it should not do if it kept its limits.
-    pub(super) async fn watch_limits(self: Rc<Self>, index: usize, live: Rc<Live>) {
-        let (policy, worker) = (&self.fleet.watch, &self.worker(index).1.policy);
+    pub(super) async fn watch_limits(self: Rc<Self>, id: ServiceId, live: Rc<Live>) {
+        let (policy, worker) = (&self.fleet.watch, &self.member(&id).worker.policy);
         let mut last = self.usage(&live, Duration::ZERO).cpu;
         let mut done = Tally::default();
-        self.services[index].borrow_mut().first_bound.get_or_insert_with(Instant::now);
+        self.services[&id].borrow_mut().first_bound.get_or_insert_with(Instant::now);
         let mut watched = Watched { proof: last, ..Watched::default() };
         let mut open: Option<(Ping, LocalFuture<'_, ()>)> = None;
         let mut pause = policy.interval;
@@ -33,7 +33,7 @@ impl Manager {
             tokio::select! {
                 _ = live.wait() => {
                     let used = self.usage(&live, last).cpu.saturating_sub(last);
-                    self.charge(index, used, &mut done, live.work.tally());
+                    self.charge(&id, used, &mut done, live.work.tally());
                     return;
                 }
                 () = answered => {
@@ -52,7 +52,7 @@ impl Manager {
                 *ping
             });
             let work = live.work.tally();
-            let account = self.charge(index, usage.cpu.saturating_sub(last), &mut done, work);
+            let account = self.charge(&id, usage.cpu.saturating_sub(last), &mut done, work);
             match judge(&watched, &usage, work.open, &account, worker, policy) {
                 Verdict::Fine => {}
                 Verdict::Ask => {
@@ -77,8 +77,8 @@ impl Manager {
     }
 
     /// Puts what a process used, and what it was given since `done`, on its worker's account.
-    fn charge(&self, index: usize, used: Duration, done: &mut Tally, work: Tally) -> Account {
-        let service = &mut *self.services[index].borrow_mut();
+    fn charge(&self, id: &ServiceId, used: Duration, done: &mut Tally, work: Tally) -> Account {
+        let service = &mut *self.services[id].borrow_mut();
         service.account.add(used, work.events - done.events, work.bytes - done.bytes);
         service.account.age = service.first_bound.map_or(Duration::ZERO, |first| first.elapsed());
         *done = work;

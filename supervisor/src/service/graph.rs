@@ -27,17 +27,16 @@ impl ShardServices for WorkerServices {
             let fleet = self.fleet.shard(index);
             let sockets = self.config.sockets.iter().map(|socket| {
                 let to = &socket.service;
-                let worker =
-                    WorkerService::new(fleet.clone(), to.service, to.entrypoint.clone(), to.props_json.clone());
+                let worker = WorkerService::new(&fleet, &to.service, to.entrypoint.clone(), to.props_json.clone());
                 Rc::new(worker) as Rc<dyn Service>
             });
-            let scheduled = self.config.services.iter().enumerate().filter(|(_, service)| {
+            let scheduled = self.config.services.iter().filter(|service| {
                 let ServiceKind::Worker(worker) = &service.kind;
                 !worker.schedules.is_empty()
             });
-            let addressees = scheduled.map(|(index, service)| {
-                let worker = WorkerService::new(fleet.clone(), index, None, None);
-                (index, (service.name.clone(), Rc::new(worker) as Rc<dyn Service>))
+            let addressees = scheduled.map(|service| {
+                let worker = WorkerService::new(&fleet, &service.id, None, None);
+                (service.id.clone(), Rc::new(worker) as Rc<dyn Service>)
             });
             Ok(Served { sockets: sockets.collect(), addressees: addressees.collect(), log: self.log.clone() })
         })

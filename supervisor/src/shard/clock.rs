@@ -9,7 +9,7 @@ use bulkhead_ipc::scheduled::Scheduled;
 
 use super::mailbox::{Letter, Mailbox};
 use crate::{
-    config::{Config, ServiceKind},
+    config::{Config, ServiceId, ServiceKind},
     log::Log,
     schedule::{Look, Minute, Plan},
     service::Event,
@@ -45,9 +45,10 @@ impl Time for SystemClock {
 /// One schedule of one worker.
 #[derive(Debug)]
 struct Entry {
-    service: usize,
-    name: String,
+    service: ServiceId,
     cron: String,
+    /// Where all runs of the worker are posted.
+    mailbox: usize,
 }
 
 /// All schedules of a configuration.
@@ -64,11 +65,16 @@ impl Timetable {
     /// are none. Each worker's runs are posted to one of the mailboxes, which are not empty.
     pub fn new(config: &Config, mailboxes: Vec<Mailbox>, log: Log, now: u64) -> Option<Self> {
         let (mut entries, mut expressions) = (Vec::new(), Vec::new());
-        for (index, service) in config.services.iter().enumerate() {
+        let mut next_mailbox = (0..mailboxes.len()).cycle();
+        for service in &config.services {
             let ServiceKind::Worker(worker) = &service.kind;
+            if worker.schedules.is_empty() {
+                continue;
+            }
+            let mailbox = next_mailbox.next()?;
             for expression in &worker.schedules {
-                let (name, cron) = (service.name.clone(), expression.text().to_owned());
-                entries.push(Entry { service: index, name, cron });
+                let (service, cron) = (service.id.clone(), expression.text().to_owned());
+                entries.push(Entry { service, cron, mailbox });
                 expressions.push(expression.clone());
             }
         }
@@ -91,15 +97,15 @@ impl Timetable {
         let before = self.plan.last();
         let Look { due, missed } = self.plan.look(now);
         for entry in due.into_iter().map(|index| &self.entries[index]) {
-            let Entry { service, name, cron } = entry;
+            let Entry { service, cron, mailbox } = entry;
             let event = Scheduled::new(now.start() as f64, cron.clone()).map(Event::Scheduled);
             let posted = match event {
-                Ok(event) => self.mailboxes[service % self.mailboxes.len()].post(Letter { to: *service, event }),
+                Ok(event) => self.mailboxes[*mailbox].post(Letter { to: service.clone(), event }),
                 // The clock is beyond what a `Date` holds.
                 Err(error) => return self.log.event(format!("schedules cannot run at {now}: {error}")),
             };
             if let Err(error) = posted {
-                self.log.event(format!("service \"{name}\", schedule \"{cron}\": a run was dropped: {error}"));
+                self.log.event(format!("service \"{service}\", schedule \"{cron}\": a run was dropped: {error}"));
             }
         }
         if !missed.is_empty() {
@@ -110,8 +116,8 @@ impl Timetable {
     fn missed(&self, before: Minute, now: Minute, missed: &[(usize, u64)]) -> String {
         let runs: u64 = missed.iter().map(|(_, count)| count).sum();
         let named = missed.iter().take(NAMED).map(|(index, count)| {
-            let Entry { name, cron, .. } = &self.entries[*index];
-            format!("service \"{name}\", schedule \"{cron}\": {count}")
+            let Entry { service, cron, .. } = &self.entries[*index];
+            format!("service \"{service}\", schedule \"{cron}\": {count}")
         });
         let named = named.collect::<Vec<_>>().join("; ");
         let more = missed.len().saturating_sub(NAMED);

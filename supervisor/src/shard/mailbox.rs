@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use crate::{
+    config::ServiceId,
     log::Log,
     service::{Event, Outcome, Service, ServiceError},
 };
@@ -19,11 +20,11 @@ const CAPACITY: usize = 4096;
 /// that workers have by default, a schedule that is due each minute and hangs each time has as many.
 const AT_ONCE: usize = 16;
 
-/// An event, and the service that it is for: its position in the configuration.
+/// An event, and the service that it is for.
 #[derive(Debug, Clone)]
 pub struct Letter {
     /// The service.
-    pub to: usize,
+    pub to: ServiceId,
     /// What it is told.
     pub event: Event,
 }
@@ -66,11 +67,11 @@ impl Mailbox {
 #[derive(Debug)]
 pub(super) struct Inbox(mpsc::Receiver<Letter>);
 
-/// Who letters can be for: names and services, by their positions in the configuration.
-pub type Addressees = HashMap<usize, (String, Rc<dyn Service>)>;
+/// Who letters can be for.
+pub type Addressees = HashMap<ServiceId, Rc<dyn Service>>;
 
 /// What is counted for [`AT_ONCE`]: a service, and a schedule of it.
-type Lane = (usize, String);
+type Lane = (ServiceId, String);
 
 impl Inbox {
     /// What was posted, for tests of who posts.
@@ -123,9 +124,9 @@ struct UnderWay {
 impl UnderWay {
     fn begin(&mut self, Letter { to, event }: Letter) {
         let Event::Scheduled(run) = &event;
-        // Whoever posts takes positions from the same configuration.
-        let Some((name, service)) = self.addressees.get(&to) else { return };
-        let what = format!("service \"{name}\", schedule \"{}\"", run.cron);
+        // It has left the configuration since.
+        let Some(service) = self.addressees.get(&to) else { return };
+        let what = format!("service \"{to}\", schedule \"{}\"", run.cron);
         let lane = (to, run.cron.clone());
         let count = self.lanes.entry(lane.clone()).or_default();
         if *count >= AT_ONCE {

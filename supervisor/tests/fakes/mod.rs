@@ -19,7 +19,7 @@ use bulkhead_policy::spawn::Exit;
 use bulkhead_supervisor::{
     body::{Body, BodyError, next_chunk},
     config::{
-        model::{Config, Module, ModuleKind, Service as ServiceConfig, ServiceKind, Worker, WorkerSource},
+        model::{Config, Module, ModuleKind, Service as ServiceConfig, ServiceId, ServiceKind, Worker, WorkerSource},
         policy::WorkerPolicy,
     },
     fleet::{
@@ -163,10 +163,15 @@ pub struct Rig {
     pub log: Entries,
 }
 
+/// One of the two.
+pub fn worker(index: usize) -> ServiceId {
+    ServiceId::named(["one", "two"][index])
+}
+
 fn worker_config(name: &str, policy: WorkerPolicy) -> ServiceConfig {
     let none: [&str; 0] = [];
     ServiceConfig {
-        name: name.to_owned(),
+        id: ServiceId::named(name),
         kind: ServiceKind::Worker(Arc::new(Worker {
             source: WorkerSource::Modules(vec![Module {
                 name: "w.js".to_owned(),
@@ -225,7 +230,7 @@ where
 
 impl Rig {
     pub fn service(&self, index: usize) -> WorkerService {
-        WorkerService::new(self.fleet.shard(0), index, None, None)
+        WorkerService::new(&self.fleet.shard(0), &worker(index), None, None)
     }
 
     /// Waits for a log line that contains `text`.

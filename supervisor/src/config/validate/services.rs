@@ -7,7 +7,7 @@ use capnp::struct_list;
 
 use super::Validator;
 use crate::config::{
-    model::{Service, ServiceKind},
+    model::{Service, ServiceId, ServiceKind},
     position::Cursor,
 };
 
@@ -49,7 +49,7 @@ impl Validator<'_> {
                 let worker = self.intact(worker, &worker_at)?;
                 let mut worker = self.worker(worker, &worker_at, self.policies.of(&name))?;
                 worker.schedules = self.policies.schedules_of(&name);
-                Some(Service { name, kind: ServiceKind::Worker(Arc::new(worker)) })
+                Some(Service { id: ServiceId::named(&name), kind: ServiceKind::Worker(Arc::new(worker)) })
             }
             Ok(service::Unspecified(())) => {
                 if !at.is_incomplete() {

@@ -8,7 +8,7 @@ use capnp::{struct_list, text};
 use super::Validator;
 use crate::config::{
     diagnostics::nearest,
-    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, Socket},
+    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, ServiceId, Socket},
     position::Cursor,
 };
 
@@ -72,7 +72,7 @@ impl Validator<'_> {
         self.refuse_others(designator, at, &["name", "entrypoint", "props"]);
         let name_at = at.field("name");
         let name = self.string(designator.get_name(), &name_at)?;
-        let service = self.services.get(&name).copied();
+        let service = self.services.contains_key(&name).then(|| ServiceId::named(&name));
         if name.is_empty() {
             if !at.is_incomplete() {
                 self.error(&name_at, "this does not name a service");

@@ -7,7 +7,7 @@ mod event;
 mod fetch;
 mod head;
 
-use std::{convert::Infallible, rc::Rc};
+use std::{convert::Infallible, rc::Rc, sync::Arc};
 
 use bulkhead_ipc::worker_capnp::Limit;
 use http::{StatusCode, header};
@@ -17,8 +17,8 @@ use self::fetch::Outgoing;
 use super::{Event, LocalFuture, Outcome, Service, ServiceError, ServiceRequest};
 use crate::{
     body::Body,
-    config::policy::INLINE_BODY_BYTES,
-    fleet::{DispatcherCache, ShardFleet},
+    config::{ServiceId, policy::INLINE_BODY_BYTES},
+    fleet::{DispatcherCache, Member, ShardFleet, counters::Counter},
     link::Link,
     text::quote,
 };
@@ -27,21 +27,30 @@ use crate::{
 /// and parameters.
 pub struct WorkerService {
     fleet: ShardFleet,
-    service: usize,
+    member: Arc<Member>,
     entrypoint: Option<String>,
     props_json: Option<String>,
     dispatcher: DispatcherCache,
 }
 
 impl WorkerService {
-    /// The worker with index `service` in the configuration, at the named export `entrypoint` or the default one, with
-    /// `props_json` for `ctx.props`.
-    pub fn new(fleet: ShardFleet, service: usize, entrypoint: Option<String>, props_json: Option<String>) -> Self {
-        Self { fleet, service, entrypoint, props_json, dispatcher: Default::default() }
+    /// The worker `service` of the fleet, at the named export `entrypoint` or the default one, with `props_json` for
+    /// `ctx.props`.
+    ///
+    /// # Panics
+    /// There is no such worker in the configuration that the fleet was started with.
+    pub fn new(
+        fleet: &ShardFleet,
+        service: &ServiceId,
+        entrypoint: Option<String>,
+        props_json: Option<String>,
+    ) -> Self {
+        let member = fleet.member(service).clone();
+        Self { fleet: fleet.clone(), member, entrypoint, props_json, dispatcher: Default::default() }
     }
 
     async fn answer(&self, request: ServiceRequest) -> Result<http::Response<Body>, ServiceError> {
-        let limit = self.fleet.policy(self.service).request_body_bytes;
+        let limit = self.member.worker.policy.request_body_bytes;
         let limit = if limit == 0 { u64::MAX } else { limit };
         let ServiceRequest { http: request, cf_json } = request;
         let (parts, body) = request.into_parts();
@@ -50,7 +59,7 @@ impl WorkerService {
             return Err(self.too_long());
         }
         let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
-        let (ticket, dispatcher) = self.dispatcher.begin(&self.fleet, self.service, entrypoint, props).await?;
+        let (ticket, dispatcher) = self.dispatcher.begin(&self.fleet, &self.member.id, entrypoint, props).await?;
         let link = ticket.link().clone();
         let announced =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
@@ -80,8 +89,8 @@ impl WorkerService {
 
     /// Why the worker takes no connection.
     async fn refuse_connection(&self) -> Result<Infallible, ServiceError> {
-        let entrypoints = self.fleet.entrypoints(self.service).await?;
-        let name = quote(self.fleet.name(self.service));
+        let entrypoints = self.fleet.entrypoints(&self.member.id).await?;
+        let name = quote(self.member.id.as_str());
         let entrypoint = self.entrypoint.as_deref().unwrap_or_default();
         if entrypoints.iter().any(|exported| exported.name == entrypoint && exported.connects) {
             let text = format!("worker \"{name}\": its connect() handler is not called: that is not supported yet");
@@ -93,7 +102,7 @@ impl WorkerService {
     }
 
     fn too_long(&self) -> ServiceError {
-        self.fleet.refused(self.service);
+        self.member.counters.count(Counter::RequestBody);
         ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large".to_owned())
     }
 }

@@ -49,7 +49,7 @@ fn timetable(now: u64) -> (Timetable, [Inbox; 2], Entries) {
 }
 
 /// Service, expression and scheduled minute after noon of what lies in a mailbox.
-fn letters(inbox: &mut Inbox) -> Vec<(usize, String, u64)> {
+fn letters(inbox: &mut Inbox) -> Vec<(ServiceId, String, u64)> {
     let one = |Letter { to, event: Event::Scheduled(run) }| (to, run.cron, (run.time as u64 - at(0)) / 60_000);
     inbox.take().into_iter().map(one).collect()
 }
@@ -90,11 +90,12 @@ fn what_is_due_is_posted_to_the_shard_of_its_worker() {
         let mut running = std::pin::pin!(timetable.run(clock));
         assert!(futures::poll!(&mut running).is_pending());
     });
-    let a = |cron: &str, minute| (0, cron.to_owned(), minute);
+    let a = |cron: &str, minute| (ServiceId::named("a"), cron.to_owned(), minute);
+    let b = |cron: &str, minute| (ServiceId::named("b"), cron.to_owned(), minute);
     let every = "* * * * *";
     let even = "*/2 * * * *";
     assert_eq!(letters(&mut one), [a(every, 11), a(every, 12), a(even, 12), a(every, 13), a(every, 14), a(even, 14)]);
-    assert_eq!(letters(&mut two), [(1, even.to_owned(), 12), (1, even.to_owned(), 14)]);
+    assert_eq!(letters(&mut two), [b(even, 12), b(even, 14)]);
     assert!(log.try_recv().is_none());
 }
 

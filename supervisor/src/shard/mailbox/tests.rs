@@ -42,8 +42,8 @@ impl Service for Fake {
     }
 }
 
-fn letter(to: usize, cron: &str) -> Letter {
-    Letter { to, event: Event::Scheduled(Scheduled::new(0.0, cron.to_owned()).expect("a run")) }
+fn letter(to: &str, cron: &str) -> Letter {
+    Letter { to: ServiceId::named(to), event: Event::Scheduled(Scheduled::new(0.0, cron.to_owned()).expect("a run")) }
 }
 
 struct Rig {
@@ -64,7 +64,7 @@ fn rig() -> Rig {
     let (mailbox, inbox) = Mailbox::new();
     let (log, entries) = Log::to_channel(64);
     let (shutdown, receiver) = watch::channel(false);
-    let addressees = HashMap::from([(1, ("one".to_owned(), fake.clone() as Rc<dyn Service>))]);
+    let addressees = HashMap::from([(ServiceId::named("one"), fake.clone() as Rc<dyn Service>)]);
     let serving = tokio::task::spawn_local(inbox.serve(addressees, log, Duration::from_millis(50), receiver));
     Rig { fake, mailbox, log: entries, shutdown, serving }
 }
@@ -88,18 +88,18 @@ fn runs_of_one_schedule_overlap_up_to_a_bound_and_others_have_their_own() {
     local(async {
         let mut rig = rig();
         for _ in 0..AT_ONCE + 1 {
-            rig.mailbox.post(letter(1, "a")).expect("room");
+            rig.mailbox.post(letter("one", "a")).expect("room");
         }
-        rig.mailbox.post(letter(1, "b")).expect("room");
+        rig.mailbox.post(letter("one", "b")).expect("room");
         // Nobody is there: it is the configuration of another.
-        rig.mailbox.post(letter(7, "c")).expect("room");
+        rig.mailbox.post(letter("gone", "c")).expect("room");
         until(|| rig.fake.begun.borrow().len() == AT_ONCE + 1).await;
         assert_eq!(rig.fake.begun.borrow().last().map(String::as_str), Some("b"));
         let line = rig.log.try_recv().expect("a line").text;
         assert!(line.contains("service \"one\", schedule \"a\": a run was dropped, because 16 are still"), "{line}");
         rig.fake.end.add_permits(1);
         until(|| rig.fake.dropped.get() == 1).await;
-        rig.mailbox.post(letter(1, "a")).expect("room");
+        rig.mailbox.post(letter("one", "a")).expect("room");
         until(|| rig.fake.begun.borrow().len() == AT_ONCE + 2).await;
         assert!(rig.log.try_recv().is_none());
     });
@@ -111,7 +111,7 @@ fn what_fails_is_one_line() {
         let mut rig = rig();
         rig.fake.fails.set(true);
         rig.fake.end.add_permits(1);
-        rig.mailbox.post(letter(1, "* * * * *")).expect("room");
+        rig.mailbox.post(letter("one", "* * * * *")).expect("room");
         until(|| rig.fake.dropped.get() == 1).await;
         let line = rig.log.try_recv().expect("a line").text;
         assert!(line.contains("service \"one\", schedule \"* * * * *\", noRetry: it threw"), "{line}");
@@ -123,11 +123,11 @@ fn what_fails_is_one_line() {
 fn the_end_waits_for_what_has_begun_and_not_for_ever() {
     local(async {
         let rig = rig();
-        rig.mailbox.post(letter(1, "a")).expect("room");
-        rig.mailbox.post(letter(1, "b")).expect("room");
+        rig.mailbox.post(letter("one", "a")).expect("room");
+        rig.mailbox.post(letter("one", "b")).expect("room");
         rig.shutdown.send_replace(true);
         until(|| rig.fake.begun.borrow().len() == 2).await;
-        assert_eq!(rig.mailbox.post(letter(1, "c")), Err(PostError::Closed));
+        assert_eq!(rig.mailbox.post(letter("one", "c")), Err(PostError::Closed));
         rig.fake.end.add_permits(1);
         // One of them never ends.
         assert_eq!(rig.serving.await.expect("no panic"), 1);
@@ -139,9 +139,9 @@ fn the_end_waits_for_what_has_begun_and_not_for_ever() {
 fn a_mailbox_has_a_bound() {
     let (mailbox, inbox) = Mailbox::new();
     for _ in 0..CAPACITY {
-        mailbox.post(letter(1, "a")).expect("room");
+        mailbox.post(letter("one", "a")).expect("room");
     }
-    assert_eq!(mailbox.post(letter(1, "a")), Err(PostError::Full));
+    assert_eq!(mailbox.post(letter("one", "a")), Err(PostError::Full));
     drop(inbox);
-    assert_eq!(mailbox.post(letter(1, "a")), Err(PostError::Closed));
+    assert_eq!(mailbox.post(letter("one", "a")), Err(PostError::Closed));
 }
