@@ -1,12 +1,15 @@
 //! Measures the npm `workerd` binary and ours in turns, on the same configurations, in one run, and prints a table of
 //! medians and ratios for `docs/performance.md`.
 //!
-//! Every round starts each runtime afresh, one after the other, and asks it the same; the order within a round
-//! alternates. A ratio is the median over the rounds of (ours / reference), so that what slows the machine down for a
+//! Every round starts each runtime afresh for each row, one after the other, and asks it the same; the order alternates
+//! from round to round. A ratio is the median over the rounds of (ours / reference), so that what slows the machine down for a
 //! while hits both.
 
 mod measure;
+mod node;
+mod run;
 mod table;
+mod workloads;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +18,9 @@ use std::time::Duration;
 use bulkhead_test_support::{Runtime, tools};
 use clap::Parser;
 
-use crate::measure::Plan;
+use crate::measure::{Measure, Plan};
+use crate::table::Round;
+use crate::workloads::{WORKLOADS, Workload};
 
 /// Compare two runtimes.
 #[derive(Debug, Parser)]
@@ -43,6 +48,14 @@ struct Options {
     /// How many workers the configuration with many workers has.
     #[arg(long, default_value_t = 100)]
     workers: usize,
+
+    /// Measures only the rows with one of these texts in their name.
+    #[arg(long, value_delimiter = ',', value_name = "TEXT")]
+    only: Vec<String>,
+
+    /// Prints the names of the rows and measures nothing.
+    #[arg(long)]
+    list: bool,
 }
 
 fn main() -> ExitCode {
@@ -63,18 +76,78 @@ fn main() -> ExitCode {
         connections: options.connections,
         workers: options.workers,
     };
-    let mut rounds = Vec::new();
-    for round in 0..options.rounds {
-        eprintln!("round {} of {}", round + 1, options.rounds);
-        let (reference, ours) = if round % 2 == 0 {
-            let reference = measure::runtime(&reference, &plan);
-            (reference, measure::runtime(&ours, &plan))
-        } else {
-            let ours = measure::runtime(&ours, &plan);
-            (measure::runtime(&reference, &plan), ours)
-        };
-        rounds.push((reference, ours));
+    let chosen: Vec<Row> = rows()
+        .into_iter()
+        .filter(|row| options.only.is_empty() || options.only.iter().any(|part| row.name().contains(part.as_str())))
+        .collect();
+    if chosen.is_empty() {
+        eprintln!("no row has a name with any of {:?} in it; `--list` shows the names", options.only);
+        return ExitCode::FAILURE;
     }
-    print!("{}", table::markdown(&rounds));
+    if options.list {
+        chosen.iter().for_each(|row| println!("{}", row.name()));
+        return ExitCode::SUCCESS;
+    }
+    let mut measured: Vec<Vec<Round>> = chosen.iter().map(|_| Vec::new()).collect();
+    for round in 0..options.rounds {
+        for (row, rounds) in chosen.iter().zip(&mut measured) {
+            eprintln!("round {} of {}: {}", round + 1, options.rounds, row.name());
+            rounds.push(if round % 2 == 0 {
+                let theirs = row.measure(&reference, &plan, Side::Theirs);
+                (theirs, row.measure(&ours, &plan, Side::Ours))
+            } else {
+                let ours = row.measure(&ours, &plan, Side::Ours);
+                (row.measure(&reference, &plan, Side::Theirs), ours)
+            });
+        }
+    }
+    print!("{}", table::HEAD);
+    measured.iter().for_each(|rounds| print!("{}", table::rows(rounds)));
     ExitCode::SUCCESS
+}
+
+/// What can be chosen with `--only`: it gives one row of the table or a few.
+enum Row {
+    StartUp,
+    Hello,
+    Node,
+    Many,
+    Workload(&'static Workload),
+}
+
+/// Which of the two runtimes is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Theirs,
+    Ours,
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = vec![Row::StartUp, Row::Hello, Row::Node, Row::Many];
+    rows.extend(WORKLOADS.iter().map(Row::Workload));
+    rows
+}
+
+impl Row {
+    fn name(&self) -> &'static str {
+        match self {
+            Row::StartUp => "start-up",
+            Row::Hello => "hello",
+            Row::Node => "hello beside Node",
+            Row::Many => "many workers",
+            Row::Workload(workload) => workload.name,
+        }
+    }
+
+    fn measure(&self, runtime: &Runtime, plan: &Plan, side: Side) -> Vec<Measure> {
+        match self {
+            Row::StartUp => measure::start_up(runtime),
+            Row::Hello => measure::hello(runtime, plan),
+            // Node's server stands in the other runtime's place.
+            Row::Node if side == Side::Theirs => node::node(plan.load),
+            Row::Node => node::ours(runtime, plan.load),
+            Row::Many => measure::many(runtime, plan),
+            Row::Workload(workload) => run::workload(runtime, workload, plan.load),
+        }
+    }
 }

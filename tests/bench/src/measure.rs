@@ -1,4 +1,4 @@
-//! One runtime, started afresh and measured once.
+//! What is measured of a runtime as a whole, each time started afresh: how it starts, serves, and grows with workers.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use bulkhead_test_support::http::Connection;
 use bulkhead_test_support::load::{Load, Until};
 use bulkhead_test_support::{Runtime, Server, Setup, process};
+
+use crate::workloads::Target;
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -32,44 +34,63 @@ pub(crate) enum Better {
 pub(crate) struct Measure {
     pub(crate) what: String,
     pub(crate) unit: &'static str,
-    pub(crate) value: f64,
+    /// Why there is none: a wrong answer is no measurement.
+    pub(crate) value: Result<f64, String>,
     pub(crate) better: Better,
+    pub(crate) target: Option<Target>,
 }
 
-/// Starts `runtime` as often as the plan needs and measures it. The measures come in the same order every time.
-pub(crate) fn runtime(runtime: &Runtime, plan: &Plan) -> Vec<Measure> {
-    let mut measures = Vec::new();
-    let mut add = |what: String, unit, value, better| measures.push(Measure { what, unit, value, better });
+impl Measure {
+    fn new(what: impl Into<String>, unit: &'static str, value: f64, better: Better) -> Measure {
+        Measure { what: what.into(), unit, value: Ok(value), better, target: None }
+    }
 
+    fn target(self, target: Target) -> Measure {
+        Measure { target: Some(target), ..self }
+    }
+}
+
+/// From starting the process to the first response.
+pub(crate) fn start_up(runtime: &Runtime) -> Vec<Measure> {
     let starts: Vec<f64> = (0..5).map(|_| start_to_first_byte(runtime)).collect();
-    add("start-up to first byte".to_owned(), "ms", median(&starts), Better::Lower);
+    let measure = Measure::new("start-up to first byte", "ms", median(&starts), Better::Lower);
+    vec![measure.target(Target::AtMost(1.0))]
+}
 
+/// `samples/hello` at rest and under load.
+pub(crate) fn hello(runtime: &Runtime, plan: &Plan) -> Vec<Measure> {
     let server = runtime.serve(Setup::sample("hello"));
     answered(&server, "http");
     settle();
-    add(
-        "proportional set size, idle".to_owned(),
-        "MB",
-        megabytes(process::tree_proportional_set(server.pid())),
-        Better::Lower,
-    );
+    let idle = megabytes(process::tree_proportional_set(server.pid()));
+    let mut measures = vec![Measure::new("proportional set size, idle", "MB", idle, Better::Lower)];
     for &connections in &plan.connections {
         let _ = run(&server, connections, plan.load / 4);
         let before = (process::tree_cpu(server.pid()), own_cpu());
-        let report = run(&server, connections, plan.load);
+        let (report, set_size) = run(&server, connections, plan.load);
         let after = (process::tree_cpu(server.pid()), own_cpu());
-        let per_request = (after.0.saturating_sub(before.0)).as_secs_f64() * 1e6 / report.0.responses() as f64;
-        let name = |what: &str| format!("{what}, {connections} connection{}", if connections == 1 { "" } else { "s" });
-        add(name("requests per second"), "1/s", report.0.rate(), Better::Higher);
-        add(name("p50"), "ms", milliseconds(report.0.percentile(0.5)), Better::Lower);
-        add(name("p99"), "ms", milliseconds(report.0.percentile(0.99)), Better::Lower);
-        add(name("CPU per request, all processes"), "µs", per_request, Better::Lower);
-        add(name("proportional set size under load"), "MB", report.1, Better::Lower);
-        let share = (after.1.saturating_sub(before.1)).as_secs_f64() / report.0.elapsed.as_secs_f64();
-        add(name("load generator's share of one core"), "%", share * 100.0, Better::Neither);
+        let per_request = (after.0.saturating_sub(before.0)).as_secs_f64() * 1e6 / report.responses() as f64;
+        let share = (after.1.saturating_sub(before.1)).as_secs_f64() / report.elapsed.as_secs_f64();
+        let mut add = |what: &str, unit, value, better| {
+            let what = format!("{what}, {connections} connection{}", if connections == 1 { "" } else { "s" });
+            measures.push(Measure::new(what, unit, value, better));
+        };
+        add("requests per second", "1/s", report.rate(), Better::Higher);
+        add("p50", "ms", milliseconds(report.percentile(0.5)), Better::Lower);
+        add("p99", "ms", milliseconds(report.percentile(0.99)), Better::Lower);
+        add("CPU per request, all processes", "µs", per_request, Better::Lower);
+        add("proportional set size under load", "MB", set_size, Better::Lower);
+        add("load generator's share of one core", "%", share * 100.0, Better::Neither);
+        if connections == 64 {
+            let rate = measures.iter_mut().find(|measure| measure.what == "requests per second, 64 connections");
+            rate.expect("the measure just added").target = Some(Target::AtLeast(2.5));
+        }
     }
-    drop(server);
+    measures
+}
 
+/// Workers of which each is asked once.
+pub(crate) fn many(runtime: &Runtime, plan: &Plan) -> Vec<Measure> {
     let server = runtime.serve(many_workers(1));
     answered(&server, "socket0");
     settle();
@@ -87,21 +108,14 @@ pub(crate) fn runtime(runtime: &Runtime, plan: &Plan) -> Vec<Measure> {
     settle();
     let all = process::tree_proportional_set(server.pid());
     let further = plan.workers.saturating_sub(1).max(1);
-    add(
-        "first hit of a worker not yet used, median".to_owned(),
-        "ms",
-        milliseconds(hits[hits.len() / 2]),
-        Better::Lower,
-    );
-    add(
-        "first hit of a worker not yet used, slowest".to_owned(),
-        "ms",
-        milliseconds(hits[hits.len() - 1]),
-        Better::Lower,
-    );
     let per_worker = megabytes(all.saturating_sub(one)) / further as f64;
-    add(format!("memory per further worker ({} workers)", plan.workers), "MB", per_worker, Better::Lower);
-    measures
+    let hit = |what, time| Measure::new(what, "ms", milliseconds(time), Better::Lower);
+    let memory = format!("memory per further worker ({} workers)", plan.workers);
+    vec![
+        hit("first hit of a worker not yet used, median", hits[hits.len() / 2]).target(Target::AtMost(1.0)),
+        hit("first hit of a worker not yet used, slowest", hits[hits.len() - 1]),
+        Measure::new(memory, "MB", per_worker, Better::Lower).target(Target::AtMost(1.8)),
+    ]
 }
 
 /// A run, and the proportional set size half-way through it in megabytes.

@@ -107,9 +107,10 @@ impl Load {
         }
         let begin = Instant::now();
         for client in &mut clients {
-            client.send(&self.request)?;
+            client.send(&self.request, &epoll)?;
         }
         let mut events = vec![EpollEvent::empty(); 256];
+        let mut scratch = vec![0; 256 * 1024];
         let mut counted = 0_u64;
         let mut asked = begin;
         loop {
@@ -120,20 +121,23 @@ impl Load {
             };
             for event in &events[..ready] {
                 let index = usize::try_from(event.data()).expect("an index");
-                match clients[index].receive() {
+                let room = event.events().contains(EpollFlags::EPOLLOUT);
+                let sent = if room { clients[index].write(&self.request, &epoll) } else { Ok(()) };
+                match sent.and_then(|()| clients[index].receive(&mut scratch)) {
                     Ok(None) => {}
                     Ok(Some(status)) => {
                         let client = &mut clients[index];
                         report.latencies.push(client.sent.elapsed());
                         *report.statuses.entry(status).or_default() += 1;
                         counted += 1;
-                        if status == 200 && self.expect.as_ref().is_some_and(|expected| *expected != client.body()) {
+                        if status == 200 && self.expect.as_ref().is_some_and(|expected| !client.body_is(expected)) {
                             report.wrong += 1;
                         }
-                        if client.close {
+                        // An answer that came before its request was all sent is the last one of its connection.
+                        if client.close || client.written < self.request.len() {
                             *client = Client::open(self.port, &epoll, index as u64)?;
                         }
-                        if clients[index].next(&self.request).is_err() {
+                        if clients[index].next(&self.request, &epoll).is_err() {
                             self.reopen(&mut clients[index], &epoll, index as u64, &mut report)?;
                         }
                     }
@@ -164,12 +168,17 @@ impl Load {
     fn reopen(&self, client: &mut Client, epoll: &Epoll, index: u64, report: &mut Report) -> io::Result<()> {
         report.broken += 1;
         *client = Client::open(self.port, epoll, index)?;
-        client.send(&self.request)
+        client.send(&self.request, epoll)
     }
 }
 
 struct Client {
     stream: TcpStream,
+    index: u64,
+    /// How much of the request is sent.
+    written: usize,
+    /// Whether epoll tells when there is room for the rest of it.
+    waits_for_room: bool,
     buffer: Vec<u8>,
     /// Length of the head with its empty line, once it is complete.
     head: Option<usize>,
@@ -191,27 +200,55 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP, index))?;
-        let sent = Instant::now();
-        Ok(Client { stream, buffer: Vec::new(), head: None, length: Framing::Length(0), status: 0, close: false, sent })
+        Ok(Client {
+            stream,
+            index,
+            written: 0,
+            waits_for_room: false,
+            buffer: Vec::new(),
+            head: None,
+            length: Framing::Length(0),
+            status: 0,
+            close: false,
+            sent: Instant::now(),
+        })
     }
 
-    fn send(&mut self, request: &[u8]) -> io::Result<()> {
+    fn send(&mut self, request: &[u8], epoll: &Epoll) -> io::Result<()> {
         self.sent = Instant::now();
-        // A request is far smaller than a socket buffer that is empty.
-        self.stream.write_all(request)
+        self.written = 0;
+        self.write(request, epoll)
     }
 
-    fn next(&mut self, request: &[u8]) -> io::Result<()> {
+    /// Writes as much of the rest of the request as the socket takes.
+    fn write(&mut self, request: &[u8], epoll: &Epoll) -> io::Result<()> {
+        while self.written < request.len() {
+            match self.stream.write(&request[self.written..]) {
+                Ok(length) => self.written += length,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let waits = self.written < request.len();
+        if waits != self.waits_for_room {
+            self.waits_for_room = waits;
+            let mut interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP;
+            interest.set(EpollFlags::EPOLLOUT, waits);
+            epoll.modify(&self.stream, &mut EpollEvent::new(interest, self.index))?;
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, request: &[u8], epoll: &Epoll) -> io::Result<()> {
         self.buffer.clear();
         self.head = None;
-        self.send(request)
+        self.send(request, epoll)
     }
 
     /// The status when the response is complete.
-    fn receive(&mut self) -> io::Result<Option<u16>> {
-        let mut chunk = [0; 16 * 1024];
+    fn receive(&mut self, chunk: &mut [u8]) -> io::Result<Option<u16>> {
         loop {
-            match self.stream.read(&mut chunk) {
+            match self.stream.read(chunk) {
                 Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed with a request in flight")),
                 Ok(length) => {
                     self.buffer.extend_from_slice(&chunk[..length]);
@@ -258,11 +295,23 @@ impl Client {
         Ok(())
     }
 
-    fn body(&self) -> &[u8] {
-        let Some(head) = self.head else { return &[] };
-        match self.length {
-            Framing::Length(length) => &self.buffer[head..head + length],
-            Framing::Chunked => &self.buffer[head..],
+    /// Whether the body, without its framing, is `expected`.
+    fn body_is(&self, expected: &[u8]) -> bool {
+        let Some(head) = self.head else { return false };
+        let Framing::Chunked = self.length else { return self.buffer[head..] == *expected };
+        let (mut rest, mut expected) = (&self.buffer[head..], expected);
+        loop {
+            let Some(line) = rest.windows(2).position(|window| window == b"\r\n") else { return false };
+            let size = std::str::from_utf8(&rest[..line]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
+            let chunk = size.and_then(|size| rest.get(line + 2..line + 2 + size));
+            let Some((chunk, after)) = chunk.zip(size.and_then(|size| rest.get(line + 2 + size + 2..))) else {
+                return false;
+            };
+            if chunk.is_empty() {
+                return expected.is_empty();
+            }
+            let Some(remaining) = expected.strip_prefix(chunk) else { return false };
+            (rest, expected) = (after, remaining);
         }
     }
 }
