@@ -407,8 +407,7 @@ impl Parts {
             });
             self.definitions.push(if name == "entries" {
                 quote! {
-                    let symbol = ::v8::Symbol::get_iterator(builder.scope);
-                    builder.symbol_method(symbol, Some("entries"), "entries", ::v8::MapFnTo::map_fn_to(#callback));
+                    builder.iterator_method(Some("entries"), "entries", ::v8::MapFnTo::map_fn_to(#callback));
                 }
             } else {
                 quote!(builder.method(#name, ::v8::MapFnTo::map_fn_to(#callback));)
@@ -439,8 +438,7 @@ impl Parts {
             }
         });
         self.definitions.push(quote! {
-            let symbol = ::v8::Symbol::get_iterator(builder.scope);
-            builder.symbol_method(symbol, None, "[Symbol.iterator]", ::v8::MapFnTo::map_fn_to(jsg_self));
+            builder.iterator_method(None, "[Symbol.iterator]", ::v8::MapFnTo::map_fn_to(jsg_self));
         });
     }
 
@@ -502,12 +500,12 @@ impl Parts {
                                 c_name: #c_name,
                                 parent: #parent,
                                 callback: ::v8::MapFnTo::map_fn_to(jsg_construct),
-                                define: |builder: &mut #krate::TemplateBuilder<'_, '_, '_>| {
+                                define: |builder: &mut dyn #krate::Members| {
                                     let _ = &builder;
                                     #(#definitions)*
                                 },
-                                conditions: vec![#(#conditions),*],
-                                index: ::std::sync::atomic::AtomicUsize::new(0),
+                                conditions: const { &[#(#conditions),*] },
+                                index: <#ty as #krate::Listed>::INDEX,
                             });
                         &INFO
                     }

@@ -1,10 +1,6 @@
 //! Rust types as JavaScript classes: templates, wrapping, unwrapping.
 
-use std::{
-    ffi::CStr,
-    marker::PhantomData,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{ffi::CStr, marker::PhantomData};
 
 use v8::cppgc::{GarbageCollected, Visitor};
 
@@ -13,8 +9,36 @@ use crate::{Error, JsRef, Result, Trace, own};
 /// The one tag under which this crate wraps objects. What kind of object it is stands in [`Holder::info`].
 const TAG: u16 = 1;
 
+/// A class that has a place in the one list of a program's classes. Implemented by [`crate::classes!`].
+#[diagnostic::on_unimplemented(
+    message = "the class `{Self}` is not in the list of classes",
+    note = "each class has its line in the program's `jsg::classes!`"
+)]
+pub trait Listed {
+    /// The place in the list.
+    const INDEX: usize;
+}
+
+/// Lists all classes of a program, once in a program. Their templates and what V8 calls for them are found by their places in
+/// the list. A class that is not in it does not compile.
+#[macro_export]
+macro_rules! classes {
+    ($(#[$attribute:meta])* $vis:vis static $name:ident = [$($class:ty),+ $(,)?];) => {
+        $(#[$attribute])*
+        $vis static $name: &[$crate::Describe] = &[$(<$class as $crate::Class>::info),+];
+        $crate::classes!(@number ($crate::OWN_CLASSES.len()), $($class,)+);
+    };
+    (@number $index:expr, $class:ty, $($rest:ty,)*) => {
+        impl $crate::Listed for $class {
+            const INDEX: usize = $index;
+        }
+        $crate::classes!(@number ($index + 1), $($rest,)*);
+    };
+    (@number $index:expr,) => {};
+}
+
 /// A Rust type that scripts see as a class. Implemented by [`macro@crate::class`].
-pub trait Class: Trace + Sized + 'static {
+pub trait Class: Listed + Trace + Sized + 'static {
     /// The name of the class as scripts see it.
     const NAME: &'static str;
 
@@ -40,12 +64,12 @@ pub struct ClassInfo {
     pub parent: Option<(Describe, Upcast)>,
     /// Called for `new` and for calls without `new`.
     pub callback: v8::FunctionCallback,
-    /// Adds the members.
-    pub define: fn(&mut TemplateBuilder<'_, '_, '_>),
+    /// Lists the members.
+    pub define: fn(&mut dyn Members),
     /// The members that only some workers have.
-    pub conditions: Vec<Condition>,
-    /// Where the class's template sits in the [`Registry`]; assigned at first use, 0 before.
-    pub index: AtomicUsize,
+    pub conditions: &'static [Condition],
+    /// Where the class's template sits in the [`Registry`]: [`Listed::INDEX`].
+    pub index: usize,
 }
 
 /// A member that is there only while a compatibility flag is on, or only while it is off. All members are made; those that
@@ -68,25 +92,10 @@ impl std::fmt::Debug for ClassInfo {
     }
 }
 
-impl ClassInfo {
-    fn index(&self) -> usize {
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
-        match self.index.load(Ordering::Relaxed) {
-            0 => {
-                let index = NEXT.fetch_add(1, Ordering::Relaxed);
-                match self.index.compare_exchange(0, index, Ordering::Relaxed, Ordering::Relaxed) {
-                    Ok(_) => index,
-                    Err(other) => other,
-                }
-            }
-            index => index,
-        }
-    }
-}
-
 /// The templates of one isolate; lives in an isolate slot.
 #[derive(Debug, Default)]
 pub struct Registry {
+    /// By the place of the class in the list.
     templates: Vec<Option<Templates>>,
     /// How classes look to this worker; `None` until its flags are known.
     look: Option<Look>,
@@ -122,6 +131,42 @@ impl Registry {
         isolate.set_slot(crate::Hooks::default());
     }
 
+    /// Takes the templates that [`Self::save`] has put into the snapshot that the isolate was started from; `made` is what it
+    /// gave, `classes` the program's list. Needs a scope with a context.
+    ///
+    /// # Panics
+    ///
+    /// If they are not there: the snapshot was made by another program, which the caller has to have ruled out.
+    pub fn restore(scope: &mut v8::PinScope<'_, '_>, classes: &[Describe], made: impl Iterator<Item = usize>) {
+        let own = crate::OWN_CLASSES;
+        for (place, index) in made.enumerate() {
+            let info = if index < own.len() { own[index]() } else { classes[index - own.len()]() };
+            let class: v8::Local<'_, v8::FunctionTemplate> =
+                scope.get_isolate_data_from_snapshot_once(place).expect("a snapshot has its templates");
+            let instance = class.instance_template(scope);
+            Self::add(scope, info, class, instance);
+        }
+    }
+
+    /// Puts the templates that there are into the snapshot that is made of the isolate, before any other data of the isolate;
+    /// gives the places of their classes in the program's list. Afterwards the isolate has no classes: nothing may refer into
+    /// its heap when the snapshot is made.
+    ///
+    /// # Panics
+    ///
+    /// If no snapshot is made of this isolate.
+    pub fn save(scope: &mut v8::PinScope<'_, '_>) -> Vec<usize> {
+        let registry = scope.remove_slot::<Registry>().expect("Registry::install was called on this isolate");
+        scope.remove_slot::<crate::Hooks>();
+        let made: Vec<Templates> = registry.templates.into_iter().flatten().collect();
+        for (place, templates) in made.iter().enumerate() {
+            let class = v8::Local::new(scope, &templates.class);
+            let index = scope.add_isolate_data(class);
+            assert_eq!(index, place, "the templates come first");
+        }
+        made.iter().map(|templates| templates.info.index).collect()
+    }
+
     /// The parameters of the C++ heap that wrapped objects need: atomic marking and sweeping, so that `Trace` and `Drop`
     /// only ever run on the isolate's thread.
     pub fn heap_params() -> v8::cppgc::HeapCreateParams {
@@ -136,8 +181,10 @@ impl Registry {
         scope: &mut v8::PinScope<'s, '_, ()>,
         info: &'static ClassInfo,
     ) -> v8::Local<'s, v8::FunctionTemplate> {
-        let templates = Self::templates(scope, info);
-        v8::Local::new(scope, templates.class)
+        if let Some(Some(templates)) = Self::get(scope).templates.get(info.index) {
+            return v8::Local::new(scope, &templates.class);
+        }
+        Self::make(scope, info).0
     }
 
     /// The template of a class's instances, made at first use.
@@ -145,12 +192,10 @@ impl Registry {
         scope: &mut v8::PinScope<'s, '_, ()>,
         info: &'static ClassInfo,
     ) -> v8::Local<'s, v8::ObjectTemplate> {
-        let index = info.index();
-        if let Some(Some(templates)) = Self::get(scope).templates.get(index) {
+        if let Some(Some(templates)) = Self::get(scope).templates.get(info.index) {
             return v8::Local::new(scope, &templates.instance);
         }
-        let templates = Self::templates(scope, info);
-        v8::Local::new(scope, templates.instance)
+        Self::make(scope, info).1
     }
 
     /// Puts the constructor of class `T` on `target`: writable, configurable and, as in the reference, enumerable.
@@ -210,7 +255,7 @@ impl Registry {
             let setter = accessor.setter.map(|setter| v8::Global::new(scope, setter));
             own.push((v8::Global::new(scope, key), v8::Global::new(scope, accessor.getter), setter));
         }
-        let index = info.index();
+        let index = info.index;
         let registry = scope.get_slot_mut::<Registry>().expect("Registry::install was called on this isolate");
         if registry.own.len() <= index {
             registry.own.resize_with(index + 1, Vec::new);
@@ -226,7 +271,7 @@ impl Registry {
         mut info: &'static ClassInfo,
     ) {
         loop {
-            let own = Self::get(scope).own.get(info.index()).cloned().unwrap_or_default();
+            let own = Self::get(scope).own.get(info.index).cloned().unwrap_or_default();
             for (name, getter, setter) in own.iter().rev() {
                 let accessor = own::Accessor {
                     getter: v8::Local::new(scope, getter),
@@ -254,11 +299,10 @@ impl Registry {
         scope.get_slot::<Registry>().expect("Registry::install was called on this isolate")
     }
 
-    fn templates(scope: &mut v8::PinScope<'_, '_, ()>, info: &'static ClassInfo) -> Templates {
-        let index = info.index();
-        if let Some(Some(templates)) = Self::get(scope).templates.get(index) {
-            return templates.clone();
-        }
+    fn make<'s>(
+        scope: &mut v8::PinScope<'s, '_, ()>,
+        info: &'static ClassInfo,
+    ) -> (v8::Local<'s, v8::FunctionTemplate>, v8::Local<'s, v8::ObjectTemplate>) {
         let class = v8::FunctionTemplate::builder_raw(info.callback).build(scope);
         class.set_class_name(crate::string(scope, info.name));
         if let Some((parent, _)) = info.parent {
@@ -279,31 +323,97 @@ impl Registry {
         }
         let instance = class.instance_template(scope);
         (info.define)(&mut TemplateBuilder { scope, class, prototype });
+        Self::add(scope, info, class, instance);
+        (class, instance)
+    }
+
+    fn add<'s>(
+        scope: &mut v8::PinScope<'s, '_, ()>,
+        info: &'static ClassInfo,
+        class: v8::Local<'s, v8::FunctionTemplate>,
+        instance: v8::Local<'s, v8::ObjectTemplate>,
+    ) {
         let templates =
             Templates { info, class: v8::Global::new(scope, class), instance: v8::Global::new(scope, instance) };
         let registry = scope.get_slot_mut::<Registry>().expect("Registry::install was called on this isolate");
-        if registry.templates.len() <= index {
-            registry.templates.resize_with(index + 1, || None);
+        if registry.templates.len() <= info.index {
+            registry.templates.resize_with(info.index + 1, || None);
         }
-        registry.templates[index] = Some(templates.clone());
-        templates
+        let before = registry.templates[info.index].replace(templates);
+        assert!(before.is_none(), "{info:?}: a program has one list of classes, with each once");
     }
 }
 
-/// Where a class's members are defined.
-pub struct TemplateBuilder<'b, 's, 'i> {
-    /// For making templates.
-    pub scope: &'b mut v8::PinScope<'s, 'i, ()>,
+/// Takes the members of a class, one call for each.
+pub trait Members {
+    /// A method on the prototype.
+    fn method(&mut self, name: &str, callback: v8::FunctionCallback);
+
+    /// A method on the prototype under `@@iterator` and, where `name` is given, under that name too: the same function object.
+    fn iterator_method(&mut self, name: Option<&str>, shown: &str, callback: v8::FunctionCallback);
+
+    /// A method of the constructor.
+    fn static_method(&mut self, name: &str, callback: v8::FunctionCallback);
+
+    /// An accessor on the prototype.
+    fn accessor(&mut self, name: &str, getter: Option<v8::FunctionCallback>, setter: Option<v8::FunctionCallback>);
+
+    /// A number on the constructor and on the prototype, as Web IDL constants are.
+    fn constant(&mut self, name: &str, value: f64);
+}
+
+/// What of the classes a snapshot refers to by its place: see [`references`].
+struct References<'a> {
+    found: Vec<v8::FunctionCallback>,
+    names: &'a mut dyn FnMut(&str),
+}
+
+impl Members for References<'_> {
+    fn method(&mut self, name: &str, callback: v8::FunctionCallback) {
+        (self.names)(name);
+        self.found.push(callback);
+    }
+
+    fn iterator_method(&mut self, _: Option<&str>, shown: &str, callback: v8::FunctionCallback) {
+        self.method(shown, callback);
+    }
+
+    fn static_method(&mut self, name: &str, callback: v8::FunctionCallback) {
+        self.method(name, callback);
+    }
+
+    fn accessor(&mut self, name: &str, getter: Option<v8::FunctionCallback>, setter: Option<v8::FunctionCallback>) {
+        (self.names)(name);
+        self.found.extend(getter);
+        (self.names)(if setter.is_some() { "=" } else { "" });
+        self.found.extend(setter);
+    }
+
+    fn constant(&mut self, name: &str, _: f64) {
+        (self.names)(name);
+    }
+}
+
+/// The functions that V8 calls for the classes, in the order of the list and of their definition. A snapshot names each by its
+/// place here, so that those with the same code, which the linker may have made one, are listed as often as they are defined.
+/// `names` gets the names of classes and members, which stand for the order.
+pub fn references(classes: &[Describe], names: &mut dyn FnMut(&str)) -> Vec<v8::FunctionCallback> {
+    let mut references = References { found: Vec::with_capacity(256), names };
+    for info in crate::OWN_CLASSES.iter().chain(classes).map(|describe| describe()) {
+        (references.names)(info.name);
+        references.found.push(info.callback);
+        (info.define)(&mut references);
+    }
+    references.found
+}
+
+/// Adds members to a class's template.
+struct TemplateBuilder<'b, 's, 'i> {
+    scope: &'b mut v8::PinScope<'s, 'i, ()>,
     /// The constructor.
-    pub class: v8::Local<'s, v8::FunctionTemplate>,
+    class: v8::Local<'s, v8::FunctionTemplate>,
     /// The prototype object.
-    pub prototype: v8::Local<'s, v8::ObjectTemplate>,
-}
-
-impl std::fmt::Debug for TemplateBuilder<'_, '_, '_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TemplateBuilder")
-    }
+    prototype: v8::Local<'s, v8::ObjectTemplate>,
 }
 
 impl<'s> TemplateBuilder<'_, 's, '_> {
@@ -314,37 +424,29 @@ impl<'s> TemplateBuilder<'_, 's, '_> {
         function.set_class_name(crate::string(self.scope, name));
         function
     }
+}
 
-    /// A method on the prototype.
-    pub fn method(&mut self, name: &str, callback: v8::FunctionCallback) {
+impl Members for TemplateBuilder<'_, '_, '_> {
+    fn method(&mut self, name: &str, callback: v8::FunctionCallback) {
         let function = self.function(name, callback);
         self.prototype.set(crate::string(self.scope, name).into(), function.into());
     }
 
-    /// A method on the prototype under a well-known symbol and, where `name` is given, under that name too: the same
-    /// function object.
-    pub fn symbol_method(
-        &mut self,
-        symbol: v8::Local<'s, v8::Symbol>,
-        name: Option<&str>,
-        shown: &str,
-        callback: v8::FunctionCallback,
-    ) {
+    fn iterator_method(&mut self, name: Option<&str>, shown: &str, callback: v8::FunctionCallback) {
         let function = self.function(shown, callback);
         if let Some(name) = name {
             self.prototype.set(crate::string(self.scope, name).into(), function.into());
         }
+        let symbol = v8::Symbol::get_iterator(self.scope);
         self.prototype.set_with_attr(symbol.into(), function.into(), v8::PropertyAttribute::DONT_ENUM);
     }
 
-    /// A method of the constructor.
-    pub fn static_method(&mut self, name: &str, callback: v8::FunctionCallback) {
+    fn static_method(&mut self, name: &str, callback: v8::FunctionCallback) {
         let function = self.function(name, callback);
         self.class.set(crate::string(self.scope, name).into(), function.into());
     }
 
-    /// An accessor on the prototype.
-    pub fn accessor(&mut self, name: &str, getter: Option<v8::FunctionCallback>, setter: Option<v8::FunctionCallback>) {
+    fn accessor(&mut self, name: &str, getter: Option<v8::FunctionCallback>, setter: Option<v8::FunctionCallback>) {
         let make = |callback: v8::FunctionCallback| {
             v8::FunctionTemplate::builder_raw(callback)
                 .constructor_behavior(v8::ConstructorBehavior::Throw)
@@ -360,8 +462,7 @@ impl<'s> TemplateBuilder<'_, 's, '_> {
         );
     }
 
-    /// A number on the constructor and on the prototype, as Web IDL constants are.
-    pub fn constant(&mut self, name: &str, value: f64) {
+    fn constant(&mut self, name: &str, value: f64) {
         let key = crate::string(self.scope, name);
         let value = v8::Number::new(self.scope, value);
         let attributes = || v8::PropertyAttribute::READ_ONLY | v8::PropertyAttribute::DONT_DELETE;

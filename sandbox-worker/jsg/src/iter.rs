@@ -136,7 +136,15 @@ impl State {
 }
 
 macro_rules! iterators {
-    ($($name:ident => $pick:expr),*) => { $(
+    ($($index:literal $name:ident => $pick:expr),*) => {
+        /// The classes of this crate, which come first in every program's list.
+        pub static OWN_CLASSES: &[crate::Describe] = &[$($name::info),*];
+
+        $(
+        impl crate::Listed for $name {
+            const INDEX: usize = $index;
+        }
+
         struct $name(State);
 
         impl Trace for $name {
@@ -155,7 +163,7 @@ macro_rules! iterators {
     )* };
 }
 iterators!(
-    EntryIterator => |scope, (key, value)| v8::Array::new_with_elements(scope, &[key, value]).into(),
-    KeyIterator => |_, (key, _)| key,
-    ValueIterator => |_, (_, value)| value
+    0 EntryIterator => |scope, (key, value)| v8::Array::new_with_elements(scope, &[key, value]).into(),
+    1 KeyIterator => |_, (key, _)| key,
+    2 ValueIterator => |_, (_, value)| value
 );

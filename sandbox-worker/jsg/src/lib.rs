@@ -35,6 +35,7 @@
 //! * `#[method(promise)]` turns every error into a rejected promise, as Web IDL asks of operations that return one.
 //! * Native work has no limit of its own: what can take long for what a script gives looks at [`is_interrupted`] every
 //!   [`STRIDE`] bytes, and at [`check`] for every element of a list.
+//! * Each class has its line in the program's one list, [`classes!`]; one that has none does not compile.
 //! * A class without `#[constructor]` answers `new` with "Illegal constructor".
 //! * References to other objects that a wrapped object keeps are [`JsRef`] and [`Ref`], and its type derives [`macro@Trace`];
 //!   a `v8::Global` in a wrapped object would be a leak.
@@ -59,12 +60,14 @@ pub use buffer::{
     has_resizable, is_resizable, make_room, set_buffer_limit,
 };
 pub use class::{
-    Class, ClassInfo, Condition, Describe, Global, Illegal, Look, Ref, Registry, TemplateBuilder, Upcast, instantiate,
-    unwrap, unwrap_value,
+    Class, ClassInfo, Condition, Describe, Global, Illegal, Listed, Look, Members, Ref, Registry, Upcast, instantiate,
+    references, unwrap, unwrap_value,
 };
 pub use convert::{Clamp, EnforceRange, Finite, FromJs, Nullable, Object, Place, Record, Rest, Sequence, field};
 pub use error::{Error, Hooks};
 pub use glue::Receiver;
+#[doc(hidden)]
+pub use iter::OWN_CLASSES;
 pub use iter::{Pair, PairIterable, inherit_iterator_prototype, iterator};
 pub use jsg_macros::{Dict, Enum, Trace, Union, class};
 pub use memory::{Counted, External, STRIDE, check, is_interrupted, set_interrupted, set_memory_limit};

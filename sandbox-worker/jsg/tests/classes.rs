@@ -138,6 +138,10 @@ struct Secret;
 #[jsg::class]
 impl Secret {}
 
+jsg::classes! {
+    static CLASSES = [Animal, Dog, Secret];
+}
+
 /// Isolates are made one at a time: those of one process share a read-only heap (see the README beside the library).
 fn lock() -> MutexGuard<'static, ()> {
     static LOCK: Mutex<()> = Mutex::new(());
@@ -304,4 +308,19 @@ fn places() {
         "Failed to set the 'href' property on 'URL': the provided value is not of type 'T'."
     );
     assert_eq!(text(Place::Inner), "Incorrect type: the provided value is not of type 'T'.");
+}
+
+#[test]
+fn what_v8_calls_is_listed_in_the_order_of_definition() {
+    let mut names = Vec::new();
+    let listed = jsg::references(CLASSES, &mut |name| names.push(name.to_owned()));
+    let own =
+        "EntryIterator next [Symbol.iterator] KeyIterator next [Symbol.iterator] ValueIterator next [Symbol.iterator]";
+    let text = names.iter().filter(|name| !name.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ");
+    let rest = text.strip_prefix(own).expect("the classes of this crate come first");
+    assert!(rest.starts_with(" Animal name = befriend friend"), "{rest}");
+    assert!(rest.ends_with(" Secret"), "{rest}");
+    // A name for each, but for constants and getters without a setter.
+    let calls = names.iter().filter(|name| !name.is_empty() && *name != "LEGS").count();
+    assert_eq!(listed.len(), calls);
 }

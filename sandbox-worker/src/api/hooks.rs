@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[derive(jsg::Trace)]
-struct Hooks;
+pub(super) struct Hooks;
 
 /// The functions of this class are copied to `internal`; scripts never see them.
 #[jsg::class]
@@ -65,7 +65,7 @@ impl Hooks {
 }
 
 #[derive(jsg::Trace)]
-struct Native;
+pub(super) struct Native;
 
 /// What inspection needs and scripts cannot do. Copied to `internal.native`.
 #[jsg::class]

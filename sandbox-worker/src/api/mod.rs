@@ -5,6 +5,7 @@
 
 mod base64;
 mod buffers;
+mod classes;
 mod compression;
 mod crypto;
 mod encoding;
@@ -26,6 +27,7 @@ use crate::isolate::Surface;
 
 /// The surface of every isolate.
 pub static SURFACE: Surface = Surface {
+    classes: classes::CLASSES,
     install_internal: hooks::install_internal,
     expose: surface::expose,
     apply: surface::apply,

@@ -8,7 +8,7 @@ use crate::io::Event;
 
 /// The event that runs.
 #[derive(jsg::Trace)]
-struct Events;
+pub(super) struct Events;
 
 #[jsg::class]
 impl Events {

@@ -6,7 +6,7 @@ use jsg::{Error, Result};
 
 /// The class `ScheduledController`; scripts cannot name it.
 #[derive(jsg::Trace)]
-struct ScheduledController {
+pub(super) struct ScheduledController {
     #[trace(skip)]
     no_retry: Rc<Cell<bool>>,
 }

@@ -28,4 +28,5 @@ pub use event::{Event, EventHandle};
 pub use live::{HUNG, find_hung, live_events};
 pub use outlet::Outlet;
 pub use own::{IoOwn, OwnedBy};
+pub(crate) use promise::Reaction;
 pub use promise::{JsFuture, Settled, js_future};

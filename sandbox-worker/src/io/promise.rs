@@ -159,7 +159,7 @@ fn reactions<'s>(
 
 /// Keeps the Rust side of a [`JsFuture`] alive for as long as the promise may call back.
 #[derive(jsg::Trace)]
-struct Reaction(#[trace(skip)] Rc<State>);
+pub(crate) struct Reaction(#[trace(skip)] Rc<State>);
 
 #[jsg::class]
 impl Reaction {}

@@ -36,6 +36,8 @@ use crate::{
 /// entered, before any tenant's code runs.
 #[derive(Debug)]
 pub struct Surface {
+    /// All classes in Rust.
+    pub classes: &'static [jsg::Describe],
     /// Puts what the built-in scripts need from native code on the object that they get, before they are evaluated.
     pub install_internal: for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>),
     /// Exposes what scripts find in the global scope; the object is what the built-in scripts list for it.

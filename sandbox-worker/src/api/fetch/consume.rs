@@ -88,7 +88,7 @@ pub(super) fn convert_text<'s>(
 
 /// What the bytes of a stream are to become, kept by the function that converts them.
 #[derive(jsg::Trace)]
-struct Conversion {
+pub(in crate::api) struct Conversion {
     #[trace(skip)]
     kind: Kind,
     #[trace(skip)]

@@ -209,7 +209,7 @@ fn join_cookies(pairs: &mut Vec<(Vec<u8>, Vec<u8>)>) {
 
 /// What an iterator over headers walks: the list as it was when the iterator was made, as in the reference.
 #[derive(jsg::Trace)]
-struct HeadersSnapshot {
+pub(in crate::api) struct HeadersSnapshot {
     #[trace(skip)]
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
 }

@@ -5,7 +5,7 @@
 pub(super) mod body;
 pub(super) mod cache;
 mod cf;
-mod consume;
+pub(super) mod consume;
 mod extract;
 pub(super) mod global;
 pub(super) mod header_map;

@@ -1,0 +1,65 @@
+//! The one list of the worker's classes in Rust, seen by scripts or not.
+
+use super::{
+    base64::Base64Functions,
+    buffers,
+    compression::NativeCodec,
+    crypto::{Crypto, DigestHelper, DigestState, SubtleCrypto},
+    encoding::{self, TextDecoder, TextEncoder},
+    execution_context::ExecutionContext,
+    fetch::{
+        body::Body,
+        cache::{Cache, CacheStorage},
+        consume::Conversion,
+        global::Global,
+        headers::{Headers, HeadersSnapshot},
+        request::Request,
+        response::Response,
+    },
+    hooks::{Hooks, Native},
+    native_modules::Events,
+    performance::Performance,
+    scheduled::ScheduledController,
+    streams::Origin,
+    structured_clone::CloneFunctions,
+    timers::Timers,
+    url::{Url, UrlSearchParams},
+};
+use crate::io::Reaction;
+
+jsg::classes! {
+    pub(super) static CLASSES = [
+        Base64Functions,
+        buffers::Internal,
+        NativeCodec,
+        Crypto,
+        SubtleCrypto,
+        DigestHelper,
+        DigestState,
+        TextDecoder,
+        TextEncoder,
+        encoding::Internal,
+        ExecutionContext,
+        Body,
+        Request,
+        Response,
+        Headers,
+        HeadersSnapshot,
+        Conversion,
+        Cache,
+        CacheStorage,
+        Global,
+        Hooks,
+        Native,
+        Performance,
+        ScheduledController,
+        Origin,
+        CloneFunctions,
+        Timers,
+        Url,
+        UrlSearchParams,
+        Reaction,
+        // Of native modules.
+        Events,
+    ];
+}
