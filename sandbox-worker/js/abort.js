@@ -2,7 +2,7 @@
 (function (internal) {
   "use strict";
   const {
-    FunctionPrototypeApply, isObject, illegalConstructor, illegalInvocation, notOfType, shape, uncurryThis,
+    FunctionPrototypeApply, isObject, illegalConstructor, brand, notOfType, shape, uncurryThis,
     withoutObjectPrototype, adorn, carried,
   } = internal.primordials;
   const { newDOMException, HandlerAttribute, targetOf, dispatchStandard } = internal;
@@ -56,6 +56,7 @@
   let signalOf;
   class AbortSignal extends EventTarget {
     #a = adorn(this);
+    static #check = brand((value) => #a in value);
     constructor() {
       if (!making) throw illegalConstructor();
       making = false;
@@ -110,23 +111,23 @@
       return dependentSignal(first);
     }
     get aborted() {
-      if (!(#a in this)) throw illegalInvocation();
+      AbortSignal.#check(this);
       return this.#a.aborted;
     }
     get reason() {
-      if (!(#a in this)) throw illegalInvocation();
+      AbortSignal.#check(this);
       return this.#a.reason;
     }
     throwIfAborted() {
-      if (!(#a in this)) throw illegalInvocation();
+      AbortSignal.#check(this);
       if (this.#a.aborted) throw this.#a.reason;
     }
     get onabort() {
-      if (!(#a in this)) throw illegalInvocation();
+      AbortSignal.#check(this);
       return this.#a.onabort === undefined ? null : this.#a.onabort.value;
     }
     set onabort(value) {
-      if (!(#a in this)) throw illegalInvocation();
+      AbortSignal.#check(this);
       const attribute = (this.#a.onabort ??= new HandlerAttribute("abort"));
       attribute.set(targetOf(this), value);
     }
@@ -274,15 +275,16 @@
   class AbortController {
     #signal = newAbortSignal();
     #adorned = adorn(this);
+    static #check = brand((value) => #signal in value);
     static {
       controllerSignal = (value) => (isObject(value) && #signal in value ? value.#signal : undefined);
     }
     get signal() {
-      if (!(#signal in this)) throw illegalInvocation();
+      AbortController.#check(this);
       return this.#signal;
     }
     abort(reason = undefined) {
-      if (!(#signal in this)) throw illegalInvocation();
+      AbortController.#check(this);
       signalAbort(this.#signal, reason);
     }
   }

@@ -3,7 +3,7 @@
   "use strict";
   const {
     FunctionPrototypeApply, Bytes, PromiseResolve, PromiseReject, uncurryThis, bytesOf, typedArrayByteLength,
-    typedArrayBuffer, typedArraySet, subarray, copyBytes, illegalInvocation, isObject, constructorNotOfType,
+    typedArrayBuffer, typedArraySet, subarray, copyBytes, illegalInvocation, brand, isObject, constructorNotOfType,
     toDOMString, toUSVString, toClampedInteger, shape, replaceUnits, isView, viewBuffer, isArrayBuffer,
     arrayBufferResizable, adorn, carried,
   } = internal.primordials;
@@ -94,6 +94,7 @@
   class Blob {
     #bytes = adorn(this);
     #type;
+    static #check = brand((value) => #bytes in value);
     constructor(blobParts = undefined, options = undefined) {
       if (pending !== undefined) {
         this.#bytes = pending.bytes;
@@ -116,15 +117,15 @@
       };
     }
     get size() {
-      if (!(#bytes in this)) throw illegalInvocation();
+      Blob.#check(this);
       return typedArrayByteLength(this.#bytes);
     }
     get type() {
-      if (!(#bytes in this)) throw illegalInvocation();
+      Blob.#check(this);
       return this.#type;
     }
     slice(start = undefined, end = undefined, contentType = undefined) {
-      if (!(#bytes in this)) throw illegalInvocation();
+      Blob.#check(this);
       const bytes = this.#bytes;
       const size = typedArrayByteLength(bytes);
       const clamp = (value, fallback) => {
@@ -151,7 +152,7 @@
       return PromiseResolve(internal.decodeUtf8(this.#bytes));
     }
     stream() {
-      if (!(#bytes in this)) throw illegalInvocation();
+      Blob.#check(this);
       return internal.fromBytes(this.#bytes);
     }
   }

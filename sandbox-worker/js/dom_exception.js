@@ -2,7 +2,7 @@
 (function (internal) {
   "use strict";
   const {
-    defineProperty, setPrototypeOf, isObject, illegalInvocation, toDOMString, shape, defineConstants,
+    defineProperty, setPrototypeOf, isObject, brand, toDOMString, shape, defineConstants,
   } = internal.primordials;
   const ErrorConstructor = Error;
   const { captureStackTrace } = Error;
@@ -20,6 +20,7 @@
     #message;
     #name;
     #cause;
+    static #check = brand((value) => #name in value);
     constructor(message = "", options = "Error") {
       this.#message = toDOMString(message);
       if (isObject(options)) {
@@ -43,15 +44,15 @@
       };
     }
     get name() {
-      if (!(#name in this)) throw illegalInvocation();
+      DOMException.#check(this);
       return this.#name;
     }
     get message() {
-      if (!(#name in this)) throw illegalInvocation();
+      DOMException.#check(this);
       return this.#message;
     }
     get code() {
-      if (!(#name in this)) throw illegalInvocation();
+      DOMException.#check(this);
       return codes[this.#name] ?? 0;
     }
   }

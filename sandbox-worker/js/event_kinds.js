@@ -2,7 +2,7 @@
 (function (internal) {
   "use strict";
   const {
-    defineProperty, isObject, illegalConstructor, illegalInvocation, notOfType, constructorNotOfType, fieldNotOfType,
+    defineProperty, isObject, illegalConstructor, illegalInvocation, brand, notOfType, constructorNotOfType, fieldNotOfType,
     toDOMString, toUSVString, shape,
   } = internal.primordials;
   const { Event } = internal.globals;
@@ -15,13 +15,14 @@
 
   class CustomEvent extends Event {
     #detail;
+    static #check = brand((value) => #detail in value);
     constructor(type, eventInitDict = undefined) {
       if (arguments.length === 0) throw constructorNotOfType("CustomEvent", 1, "string");
       super(type, eventInitDict);
       this.#detail = eventInitDict === undefined || eventInitDict === null ? undefined : eventInitDict.detail;
     }
     get detail() {
-      if (!(#detail in this)) throw illegalInvocation();
+      CustomEvent.#check(this);
       return this.#detail;
     }
   }
@@ -31,6 +32,7 @@
 
   class MessageEvent extends Event {
     #m;
+    static #check = brand((value) => #m in value);
     constructor(type, eventInitDict = undefined) {
       if (arguments.length === 0) throw constructorNotOfType("MessageEvent", 1, "string");
       super(type, eventInitDict);
@@ -50,23 +52,23 @@
       this.#m = state;
     }
     get data() {
-      if (!(#m in this)) throw illegalInvocation();
+      MessageEvent.#check(this);
       return this.#m.data;
     }
     get origin() {
-      if (!(#m in this)) throw illegalInvocation();
+      MessageEvent.#check(this);
       return this.#m.origin;
     }
     get lastEventId() {
-      if (!(#m in this)) throw illegalInvocation();
+      MessageEvent.#check(this);
       return this.#m.lastEventId;
     }
     get source() {
-      if (!(#m in this)) throw illegalInvocation();
+      MessageEvent.#check(this);
       return this.#m.source;
     }
     get ports() {
-      if (!(#m in this)) throw illegalInvocation();
+      MessageEvent.#check(this);
       return this.#m.ports;
     }
   }
@@ -76,6 +78,7 @@
     #wasClean = false;
     #code = 0;
     #reason = "";
+    static #check = brand((value) => #code in value);
     constructor(type, eventInitDict = undefined) {
       if (arguments.length === 0) throw constructorNotOfType("CloseEvent", 1, "string");
       super(type, eventInitDict);
@@ -88,15 +91,15 @@
       }
     }
     get wasClean() {
-      if (!(#code in this)) throw illegalInvocation();
+      CloseEvent.#check(this);
       return this.#wasClean;
     }
     get code() {
-      if (!(#code in this)) throw illegalInvocation();
+      CloseEvent.#check(this);
       return this.#code;
     }
     get reason() {
-      if (!(#code in this)) throw illegalInvocation();
+      CloseEvent.#check(this);
       return this.#reason;
     }
   }
@@ -104,6 +107,7 @@
 
   class ErrorEvent extends Event {
     #state;
+    static #check = brand((value) => #state in value);
     constructor(type, eventInitDict = undefined) {
       if (arguments.length === 0) throw constructorNotOfType("ErrorEvent", 1, "string");
       super(type, eventInitDict);
@@ -120,23 +124,23 @@
       this.#state = state;
     }
     get message() {
-      if (!(#state in this)) throw illegalInvocation();
+      ErrorEvent.#check(this);
       return this.#state.message;
     }
     get filename() {
-      if (!(#state in this)) throw illegalInvocation();
+      ErrorEvent.#check(this);
       return this.#state.filename;
     }
     get lineno() {
-      if (!(#state in this)) throw illegalInvocation();
+      ErrorEvent.#check(this);
       return this.#state.lineno;
     }
     get colno() {
-      if (!(#state in this)) throw illegalInvocation();
+      ErrorEvent.#check(this);
       return this.#state.colno;
     }
     get error() {
-      if (!(#state in this)) throw illegalInvocation();
+      ErrorEvent.#check(this);
       return this.#state.error;
     }
   }
@@ -160,6 +164,7 @@
   class PromiseRejectionEvent extends Event {
     #promise;
     #reason;
+    static #check = brand((value) => #reason in value);
     constructor(type, eventInitDict = undefined) {
       if (arguments.length < 2) throw illegalConstructor();
       super(type, eventInitDict);
@@ -171,11 +176,11 @@
       this.#reason = reason;
     }
     get promise() {
-      if (!(#reason in this)) throw illegalInvocation();
+      PromiseRejectionEvent.#check(this);
       return this.#promise;
     }
     get reason() {
-      if (!(#reason in this)) throw illegalInvocation();
+      PromiseRejectionEvent.#check(this);
       return this.#reason;
     }
   }
@@ -206,6 +211,7 @@
 
   class FetchEvent extends ExtendableEvent {
     #request;
+    static #check = brand((value) => #request in value);
     constructor(type, init = undefined) {
       if (!making) throw illegalConstructor();
       const request = pendingHooks.request;
@@ -213,16 +219,16 @@
       this.#request = request;
     }
     get request() {
-      if (!(#request in this)) throw illegalInvocation();
+      FetchEvent.#check(this);
       return this.#request;
     }
     respondWith(response = undefined) {
-      if (!(#request in this)) throw illegalInvocation();
+      FetchEvent.#check(this);
       if (arguments.length === 0) throw notOfType("respondWith", "FetchEvent", 1, "Promise");
       hooksOf(this).respondWith(response, this);
     }
     passThroughOnException() {
-      if (!(#request in this)) throw illegalInvocation();
+      FetchEvent.#check(this);
       hooksOf(this).passThroughOnException();
     }
   }
@@ -237,6 +243,7 @@
 
   class ScheduledEvent extends ExtendableEvent {
     #isScheduled = true;
+    static #check = brand((value) => #isScheduled in value);
     constructor(type) {
       if (!making) throw illegalConstructor();
       const { controller } = pendingHooks;
@@ -248,7 +255,7 @@
       attribute("actorState", undefined);
     }
     noRetry() {
-      if (!isObject(this) || !(#isScheduled in this)) throw illegalInvocation();
+      ScheduledEvent.#check(this);
       hooksOf(this).controller.noRetry();
     }
   }

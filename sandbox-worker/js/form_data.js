@@ -2,7 +2,7 @@
 (function (internal) {
   "use strict";
   const {
-    FunctionPrototypeApply, getPrototypeOf, setPrototypeOf, illegalInvocation, isObject, notOfType, toUSVString, shape,
+    FunctionPrototypeApply, getPrototypeOf, setPrototypeOf, brand, isObject, notOfType, toUSVString, shape,
     defineProperty, withoutObjectPrototype,
   } = internal.primordials;
   const { blobBytes, blobType, makeFile, isFile, fileModified } = internal;
@@ -98,6 +98,7 @@
   let formOf;
   class FormData {
     #f = new FormState();
+    static #check = brand((value) => #f in value);
     constructor(form = undefined) {
       if (form !== undefined) {
         throw new TypeErrorConstructor("FormData cannot be constructed from a form element here.");
@@ -107,24 +108,24 @@
       formOf = (value) => (isObject(value) && #f in value ? value.#f : undefined);
     }
     append(name, value, filename = undefined) {
-      if (!(#f in this)) throw illegalInvocation();
+      FormData.#check(this);
       if (arguments.length < 2) throw notOfType("append", "FormData", arguments.length + 1, "File or Blob or string");
       const key = toUSVString(name);
       this.#f.append(key, convertValue(key, value, filename, filename !== undefined));
     }
     delete(name) {
-      if (!(#f in this)) throw illegalInvocation();
+      FormData.#check(this);
       if (arguments.length < 1) throw notOfType("delete", "FormData", 1, "string");
       this.#f.remove(toUSVString(name), undefined);
     }
     get(name) {
-      if (!(#f in this)) throw illegalInvocation();
+      FormData.#check(this);
       if (arguments.length < 1) throw notOfType("get", "FormData", 1, "string");
       const entry = this.#f.find(toUSVString(name));
       return entry === undefined ? null : entry.value;
     }
     getAll(name) {
-      if (!(#f in this)) throw illegalInvocation();
+      FormData.#check(this);
       if (arguments.length < 1) throw notOfType("getAll", "FormData", 1, "string");
       const key = toUSVString(name);
       const values = [];
@@ -138,12 +139,12 @@
       return values;
     }
     has(name) {
-      if (!(#f in this)) throw illegalInvocation();
+      FormData.#check(this);
       if (arguments.length < 1) throw notOfType("has", "FormData", 1, "string");
       return this.#f.find(toUSVString(name)) !== undefined;
     }
     set(name, value, filename = undefined) {
-      if (!(#f in this)) throw illegalInvocation();
+      FormData.#check(this);
       if (arguments.length < 2) throw notOfType("set", "FormData", arguments.length + 1, "string");
       const key = toUSVString(name);
       const converted = convertValue(key, value, filename, filename !== undefined);
@@ -156,19 +157,19 @@
       }
     }
     entries() {
-      if (!(#f in this)) throw illegalInvocation();
+      FormData.#check(this);
       return new FormIterator(this.#f, 0);
     }
     keys() {
-      if (!(#f in this)) throw illegalInvocation();
+      FormData.#check(this);
       return new FormIterator(this.#f, 1);
     }
     values() {
-      if (!(#f in this)) throw illegalInvocation();
+      FormData.#check(this);
       return new FormIterator(this.#f, 2);
     }
     forEach(callback, thisArg = undefined) {
-      if (!(#f in this)) throw illegalInvocation();
+      FormData.#check(this);
       if (typeof callback !== "function") throw notOfType("forEach", "FormData", 1, "function");
       const cursor = new Cursor(this.#f);
       for (let entry; (entry = cursor.next()) !== undefined; ) {
@@ -185,6 +186,7 @@
   class FormIterator {
     #cursor;
     #kind;
+    static #check = brand((value) => #cursor in value);
     constructor(form, kind) {
       this.#cursor = new Cursor(form);
       this.#kind = kind;
@@ -193,7 +195,7 @@
       delete this.prototype.constructor;
     }
     next() {
-      if (!(#cursor in this)) throw illegalInvocation();
+      FormIterator.#check(this);
       const entry = this.#cursor.next();
       if (entry === undefined) return resultsHaveValue ? { done: true, value: undefined } : { done: true };
       const value = this.#kind === 0 ? [entry.name, entry.value] : this.#kind === 1 ? entry.name : entry.value;

@@ -3,7 +3,8 @@
   "use strict";
   const {
     FunctionPrototypeApply, defineProperty, setPrototypeOf,
-    PromiseReject, withResolvers, microtask, illegalConstructor, illegalInvocation, isObject, notOfType, fieldNotOfType,
+    PromiseReject, withResolvers, microtask, illegalConstructor, illegalInvocation, brand, isObject, notOfType,
+    fieldNotOfType,
     shape, refuse,
   } = internal.primordials;
   const freeze = Object.freeze;
@@ -41,11 +42,12 @@
 
   class Navigator {
     #brand;
+    static #check = brand((value) => #brand in value);
     constructor() {
       if (!making) throw illegalConstructor();
     }
     sendBeacon(url, body = undefined) {
-      if (!(#brand in this)) throw illegalInvocation();
+      Navigator.#check(this);
       if (arguments.length === 0) throw notOfType("sendBeacon", "Navigator", 1, "string");
       throw internal.newDOMException(
         "navigator.sendBeacon() is not supported yet: this version has no outbound network.",

@@ -180,6 +180,13 @@
         "https://developers.cloudflare.com/workers/observability/errors/#illegal-invocation-errors for details.",
     );
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
+  /**
+   * What a class asks of the `this` of its members: an object that `carries` its private name. Asked of a primitive, `#name in
+   * value` is an exception that says the name.
+   */
+  const brand = (carries) => (value) => {
+    if (!isObject(value) || !carries(value)) throw illegalInvocation();
+  };
   const notOfType = (method, name, index, type) =>
     new TypeError(`Failed to execute '${method}' on '${name}': parameter ${index} is not of type '${type}'.`);
   const constructorNotOfType = (name, index, type) =>
@@ -379,7 +386,7 @@
       typedArrayByteLength, typedArrayByteOffset, arrayBufferByteLength, arrayBufferSlice, typedArraySet, subarray,
       copyBytes, transferBuffer, isDetached, isArrayBuffer, isSharedArrayBuffer, isDataView, isUint8Array, viewBuffer,
       viewByteLength, viewByteOffset, bytesOf, resolvedPromise, noop, upon, markHandled, microtask, illegalConstructor,
-      illegalInvocation, isObject, notOfType, constructorNotOfType, fieldNotOfType, toDOMString, toUSVString,
+      illegalInvocation, brand, isObject, notOfType, constructorNotOfType, fieldNotOfType, toDOMString, toUSVString,
       toEnforcedUnsigned, toClampedInteger, shape, defineConstants, withoutObjectPrototype, replaceUnits, refuse,
       arrayBufferResizable, adorn, carried,
     },

@@ -34,6 +34,7 @@ cases!(
     multipart,
     performance_misc,
     platform_classes,
+    primitive_this,
     readable_stream,
     request,
     response,

@@ -3,7 +3,7 @@
   "use strict";
   const {
     Bytes, isView, typedArrayTag, typedArrayBuffer, arrayBufferByteLength, typedArraySet, transferBuffer, isDetached,
-    isSharedArrayBuffer, viewBuffer, viewByteLength, viewByteOffset, microtask, illegalConstructor, illegalInvocation,
+    isSharedArrayBuffer, viewBuffer, viewByteLength, viewByteOffset, microtask, illegalConstructor, brand,
     notOfType, toEnforcedUnsigned, shape, withoutObjectPrototype,
   } = internal.primordials;
   const {
@@ -463,6 +463,7 @@
     #controller;
     #view;
     #ended = false; // by close(): a respond(0) that comes later has been anticipated
+    static #check = brand((value) => #view in value);
     constructor(token, controller, view) {
       if (token !== kWrap) throw illegalConstructor();
       this.#controller = controller;
@@ -479,19 +480,19 @@
       };
     }
     get view() {
-      if (!(#view in this)) throw illegalInvocation();
+      ReadableStreamBYOBRequest.#check(this);
       return this.#view;
     }
     /** The reference's extension: how many bytes the pending read needs at least, or null. */
     get atLeast() {
-      if (!(#view in this)) throw illegalInvocation();
+      ReadableStreamBYOBRequest.#check(this);
       if (this.#controller === undefined) return null;
       const first = this.#controller.pendingPullIntos.first;
       const missing = first.minimumFill - first.bytesFilled;
       return missing > 1 ? missing : 1;
     }
     respond(bytesWritten) {
-      if (!(#view in this)) throw illegalInvocation();
+      ReadableStreamBYOBRequest.#check(this);
       const count = toEnforcedUnsigned(bytesWritten, "bytesWritten");
       if (count === 0 && this.#ended) return;
       if (this.#controller === undefined) throw new TypeErrorConstructor("This BYOB request has been invalidated.");
@@ -501,7 +502,7 @@
       this.#controller.respond(count);
     }
     respondWithNewView(view) {
-      if (!(#view in this)) throw illegalInvocation();
+      ReadableStreamBYOBRequest.#check(this);
       if (!isView(view)) throw notOfType("respondWithNewView", "ReadableStreamBYOBRequest", 1, "ArrayBufferView");
       if (isSharedArrayBuffer(viewBuffer(view))) {
         throw new TypeErrorConstructor("The view must not be backed by shared memory.");

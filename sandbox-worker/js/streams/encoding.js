@@ -2,7 +2,7 @@
 (function (internal) {
   "use strict";
   const {
-    bytesOf, illegalInvocation, toDOMString, shape, uncurryThis, withoutObjectPrototype, adorn, carried,
+    bytesOf, brand, toDOMString, shape, uncurryThis, withoutObjectPrototype, adorn, carried,
   } = internal.primordials;
   const { pipe, writableWrapper, readableWrapper, makeInternalTransform, IdentityPipe } = internal.streams;
   const StringPrototypeCharCodeAt = uncurryThis(String.prototype.charCodeAt);
@@ -56,16 +56,17 @@
   class TextEncoderStream {
     #sides = new TransformSides(textTransform(new EncoderCodec()));
     #adorned = adorn(this);
+    static #check = brand((value) => #sides in value);
     get encoding() {
-      if (!(#sides in this)) throw illegalInvocation();
+      TextEncoderStream.#check(this);
       return "utf-8";
     }
     get readable() {
-      if (!(#sides in this)) throw illegalInvocation();
+      TextEncoderStream.#check(this);
       return this.#sides.readable;
     }
     get writable() {
-      if (!(#sides in this)) throw illegalInvocation();
+      TextEncoderStream.#check(this);
       return this.#sides.writable;
     }
   }
@@ -93,28 +94,29 @@
   class TextDecoderStream {
     #decoder = adorn(this);
     #sides;
+    static #check = brand((value) => #decoder in value);
     constructor(label = "utf-8", options = undefined) {
       this.#decoder = internal.newTextDecoder(label, options);
       this.#sides = new TransformSides(textTransform(new DecoderCodec(this.#decoder)));
     }
     get encoding() {
-      if (!(#decoder in this)) throw illegalInvocation();
+      TextDecoderStream.#check(this);
       return this.#decoder.encoding;
     }
     get fatal() {
-      if (!(#decoder in this)) throw illegalInvocation();
+      TextDecoderStream.#check(this);
       return this.#decoder.fatal;
     }
     get ignoreBOM() {
-      if (!(#decoder in this)) throw illegalInvocation();
+      TextDecoderStream.#check(this);
       return this.#decoder.ignoreBOM;
     }
     get readable() {
-      if (!(#decoder in this)) throw illegalInvocation();
+      TextDecoderStream.#check(this);
       return this.#sides.readable;
     }
     get writable() {
-      if (!(#decoder in this)) throw illegalInvocation();
+      TextDecoderStream.#check(this);
       return this.#sides.writable;
     }
   }

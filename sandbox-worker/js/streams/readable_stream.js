@@ -3,7 +3,7 @@
   "use strict";
   const {
     PromiseReject, isView, typedArrayTag, isDetached, isSharedArrayBuffer, viewBuffer, viewByteLength, bytesOf,
-    resolvedPromise, markHandled, illegalConstructor, illegalInvocation, isObject, notOfType, constructorNotOfType,
+    resolvedPromise, markHandled, illegalConstructor, illegalInvocation, brand, isObject, notOfType, constructorNotOfType,
     fieldNotOfType, toDOMString, toEnforcedUnsigned, defineProperty, shape, withoutObjectPrototype, refuse, adorn,
     carried,
   } = internal.primordials;
@@ -95,6 +95,7 @@
 
   class ReadableStream {
     #s = adorn(this);
+    static #check = brand((value) => #s in value);
     constructor(underlyingSource = undefined, queuingStrategy = undefined) {
       if (underlyingSource === kWrap) {
         this.#s = queuingStrategy;
@@ -124,7 +125,7 @@
       return readableWrapper(stream);
     }
     get locked() {
-      if (!(#s in this)) throw illegalInvocation();
+      ReadableStream.#check(this);
       return this.#s.reader !== undefined;
     }
     cancel(reason = undefined) {
@@ -133,7 +134,7 @@
       return readableCancel(this.#s, reason);
     }
     getReader(options = undefined) {
-      if (!(#s in this)) throw illegalInvocation();
+      ReadableStream.#check(this);
       options = dictionary(options, () => notOfType("getReader", "ReadableStream", 1, "GetReaderOptions"));
       let mode = options === undefined ? undefined : options.mode;
       if (mode === undefined) return newReader(acquireReader(this.#s, false));
@@ -142,7 +143,7 @@
       return newReader(acquireReader(this.#s, true));
     }
     pipeThrough(transform, options = undefined) {
-      if (!(#s in this)) throw illegalInvocation();
+      ReadableStream.#check(this);
       if (!isObject(transform)) throw notOfType("pipeThrough", "ReadableStream", 1, "Transform");
       const { readable } = transform;
       if (readableOf(readable) === undefined) throw fieldNotOfType("readable", "Transform", "ReadableStream");
@@ -157,7 +158,7 @@
     }
     pipeTo(destination, options = undefined) {
       try {
-        if (!(#s in this)) throw illegalInvocation();
+        ReadableStream.#check(this);
         const dest = writableOf(destination);
         if (dest === undefined) throw notOfType("pipeTo", "ReadableStream", 1, "WritableStream");
         const converted = convertPipeOptions(options, "pipeTo");
@@ -169,13 +170,13 @@
       }
     }
     tee() {
-      if (!(#s in this)) throw illegalInvocation();
+      ReadableStream.#check(this);
       if (this.#s.reader !== undefined) throw new TypeErrorConstructor(LOCKED_TEE);
       const tee = teeStream(this.#s);
       return [readableWrapper(tee.branch1), readableWrapper(tee.branch2)];
     }
     values(options = undefined) {
-      if (!(#s in this)) throw illegalInvocation();
+      ReadableStream.#check(this);
       options = dictionary(options, () =>
         notOfType("values", "ReadableStream", 1, "ReadableStreamIteratorOptions"),
       );
@@ -196,6 +197,7 @@
 
   class ReadableStreamDefaultReader {
     #r = adorn(this);
+    static #check = brand((value) => #r in value);
     constructor(stream, reader = undefined) {
       if (stream === kWrap) {
         this.#r = reader;
@@ -223,7 +225,7 @@
       return request.deferred.promise;
     }
     releaseLock() {
-      if (!(#r in this)) throw illegalInvocation();
+      ReadableStreamDefaultReader.#check(this);
       readerRelease(this.#r);
     }
   }
@@ -243,6 +245,7 @@
 
   class ReadableStreamBYOBReader {
     #r = adorn(this);
+    static #check = brand((value) => #r in value);
     constructor(stream, reader = undefined) {
       if (stream === kWrap) {
         this.#r = reader;
@@ -308,7 +311,7 @@
       return request.deferred.promise;
     }
     releaseLock() {
-      if (!(#r in this)) throw illegalInvocation();
+      ReadableStreamBYOBReader.#check(this);
       readerRelease(this.#r);
     }
   }
@@ -319,26 +322,27 @@
   const publicDesiredSize = (controller) => (controller.closeRequested ? 0 : controller.desiredSize);
   class ReadableStreamDefaultController {
     #c;
+    static #check = brand((value) => #c in value);
     constructor(token, controller) {
       if (token !== kWrap) throw illegalConstructor();
       this.#c = controller;
     }
     get desiredSize() {
-      if (!(#c in this)) throw illegalInvocation();
+      ReadableStreamDefaultController.#check(this);
       return publicDesiredSize(this.#c);
     }
     close() {
-      if (!(#c in this)) throw illegalInvocation();
+      ReadableStreamDefaultController.#check(this);
       if (!this.#c.canCloseOrEnqueue()) throw new TypeErrorConstructor("This ReadableStream is closed.");
       this.#c.close();
     }
     enqueue(chunk = undefined) {
-      if (!(#c in this)) throw illegalInvocation();
+      ReadableStreamDefaultController.#check(this);
       if (!this.#c.canCloseOrEnqueue()) throw new TypeErrorConstructor("Unable to enqueue");
       this.#c.enqueue(chunk);
     }
     error(reason = undefined) {
-      if (!(#c in this)) throw illegalInvocation();
+      ReadableStreamDefaultController.#check(this);
       if (arguments.length === 0) throw notOfType("error", "ReadableStreamDefaultController", 1, "Value");
       this.#c.error(reason);
     }
@@ -347,25 +351,26 @@
 
   class ReadableByteStreamController {
     #c;
+    static #check = brand((value) => #c in value);
     constructor(token, controller) {
       if (token !== kWrap) throw illegalConstructor();
       this.#c = controller;
     }
     get byobRequest() {
-      if (!(#c in this)) throw illegalInvocation();
+      ReadableByteStreamController.#check(this);
       return this.#c.getByobRequest();
     }
     get desiredSize() {
-      if (!(#c in this)) throw illegalInvocation();
+      ReadableByteStreamController.#check(this);
       return publicDesiredSize(this.#c);
     }
     close() {
-      if (!(#c in this)) throw illegalInvocation();
+      ReadableByteStreamController.#check(this);
       if (!this.#c.canCloseOrEnqueue()) throw new TypeErrorConstructor("This ReadableStream is closed.");
       this.#c.closeAndEndReads();
     }
     enqueue(chunk) {
-      if (!(#c in this)) throw illegalInvocation();
+      ReadableByteStreamController.#check(this);
       // The reference takes a whole ArrayBuffer too.
       const view = isView(chunk) ? chunk : bytesOf(chunk);
       if (view === undefined || isSharedArrayBuffer(viewBuffer(view))) {
@@ -376,7 +381,7 @@
       this.#c.enqueue(view);
     }
     error(reason = undefined) {
-      if (!(#c in this)) throw illegalInvocation();
+      ReadableByteStreamController.#check(this);
       if (arguments.length === 0) throw notOfType("error", "ReadableByteStreamController", 1, "Value");
       this.#c.error(reason);
     }

@@ -1,7 +1,7 @@
 // Queuing strategies (Streams Standard section 7), and what a script gives for one.
 (function (internal) {
   "use strict";
-  const { illegalInvocation, isObject, constructorNotOfType, shape } = internal.primordials;
+  const { brand, isObject, constructorNotOfType, shape } = internal.primordials;
   const { method, dictionary } = internal.streams;
   const NumberConstructor = Number;
   const TypeErrorConstructor = TypeError;
@@ -50,30 +50,32 @@
   };
   class ByteLengthQueuingStrategy {
     #highWaterMark;
+    static #check = brand((value) => #highWaterMark in value);
     constructor(init) {
       this.#highWaterMark = strategyInit(init, "ByteLengthQueuingStrategy");
     }
     get highWaterMark() {
-      if (!(#highWaterMark in this)) throw illegalInvocation();
+      ByteLengthQueuingStrategy.#check(this);
       return this.#highWaterMark;
     }
     get size() {
-      if (!(#highWaterMark in this)) throw illegalInvocation();
+      ByteLengthQueuingStrategy.#check(this);
       return byteLengthSize;
     }
   }
   shape(ByteLengthQueuingStrategy, "ByteLengthQueuingStrategy", 1);
   class CountQueuingStrategy {
     #highWaterMark;
+    static #check = brand((value) => #highWaterMark in value);
     constructor(init) {
       this.#highWaterMark = strategyInit(init, "CountQueuingStrategy");
     }
     get highWaterMark() {
-      if (!(#highWaterMark in this)) throw illegalInvocation();
+      CountQueuingStrategy.#check(this);
       return this.#highWaterMark;
     }
     get size() {
-      if (!(#highWaterMark in this)) throw illegalInvocation();
+      CountQueuingStrategy.#check(this);
       return countSize;
     }
   }

@@ -2,7 +2,7 @@
 (function (internal) {
   "use strict";
   const {
-    PromiseReject, withResolvers, resolvedPromise, illegalConstructor, illegalInvocation, notOfType,
+    PromiseReject, withResolvers, resolvedPromise, illegalConstructor, brand, notOfType,
     constructorNotOfType, toEnforcedUnsigned, shape, withoutObjectPrototype, adorn, carried,
   } = internal.primordials;
   const {
@@ -65,6 +65,7 @@
   class TransformStream {
     #s = adorn(this);
     #readable; // kept: what the stream is may go over to another object
+    static #check = brand((value) => #s in value);
     constructor(transformer = undefined, writableStrategy = undefined, readableStrategy = undefined) {
       if (subclassState !== undefined) {
         this.#s = subclassState;
@@ -114,11 +115,11 @@
       else follow(startPromise, promiseCall(start, object, [transformControllerWrapper(controller)]));
     }
     get readable() {
-      if (!(#s in this)) throw illegalInvocation();
+      TransformStream.#check(this);
       return (this.#readable ??= readableWrapper(this.#s.readable));
     }
     get writable() {
-      if (!(#s in this)) throw illegalInvocation();
+      TransformStream.#check(this);
       return writableWrapper(this.#s.writable);
     }
   }
@@ -127,25 +128,26 @@
 
   class TransformStreamDefaultController {
     #c;
+    static #check = brand((value) => #c in value);
     constructor(token, controller) {
       if (token !== kWrap) throw illegalConstructor();
       this.#c = controller;
     }
     get desiredSize() {
-      if (!(#c in this)) throw illegalInvocation();
+      TransformStreamDefaultController.#check(this);
       return publicDesiredSize(this.#c.stream.readable.controller);
     }
     enqueue(chunk = undefined) {
-      if (!(#c in this)) throw illegalInvocation();
+      TransformStreamDefaultController.#check(this);
       this.#c.enqueue(chunk);
     }
     error(reason = undefined) {
-      if (!(#c in this)) throw illegalInvocation();
+      TransformStreamDefaultController.#check(this);
       if (arguments.length === 0) throw notOfType("error", "TransformStreamDefaultController", 1, "Value");
       this.#c.error(reason);
     }
     terminate() {
-      if (!(#c in this)) throw illegalInvocation();
+      TransformStreamDefaultController.#check(this);
       this.#c.terminate();
     }
   }

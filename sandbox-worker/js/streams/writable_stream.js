@@ -2,7 +2,7 @@
 (function (internal) {
   "use strict";
   const {
-    PromiseReject, resolvedPromise, illegalConstructor, illegalInvocation, isObject, constructorNotOfType, shape,
+    PromiseReject, resolvedPromise, illegalConstructor, illegalInvocation, brand, isObject, constructorNotOfType, shape,
     withoutObjectPrototype, adorn, carried,
   } = internal.primordials;
   const {
@@ -58,6 +58,7 @@
 
   class WritableStream {
     #s = adorn(this);
+    static #check = brand((value) => #s in value);
     constructor(underlyingSink = undefined, queuingStrategy = undefined) {
       if (underlyingSink === kWrap) {
         this.#s = queuingStrategy;
@@ -74,7 +75,7 @@
       writableOf = (value) => (isObject(value) && #s in value ? value.#s : undefined);
     }
     get locked() {
-      if (!(#s in this)) throw illegalInvocation();
+      WritableStream.#check(this);
       return this.#s.writer !== undefined;
     }
     abort(reason = undefined) {
@@ -92,7 +93,7 @@
       return writableClose(stream);
     }
     getWriter() {
-      if (!(#s in this)) throw illegalInvocation();
+      WritableStream.#check(this);
       return newWriter(new Writer(this.#s));
     }
   }
@@ -103,6 +104,7 @@
 
   class WritableStreamDefaultWriter {
     #w = adorn(this);
+    static #check = brand((value) => #w in value);
     constructor(stream, writer = undefined) {
       if (stream === kWrap) {
         this.#w = writer;
@@ -118,7 +120,7 @@
       return this.#w.closed.promise;
     }
     get desiredSize() {
-      if (!(#w in this)) throw illegalInvocation();
+      WritableStreamDefaultWriter.#check(this);
       if (this.#w.stream === undefined) throw new TypeErrorConstructor(RELEASED_WRITER);
       return writerDesiredSize(this.#w);
     }
@@ -137,7 +139,7 @@
       return writerClose(this.#w);
     }
     releaseLock() {
-      if (!(#w in this)) throw illegalInvocation();
+      WritableStreamDefaultWriter.#check(this);
       writerRelease(this.#w);
     }
     write(chunk = undefined) {
@@ -151,16 +153,17 @@
 
   class WritableStreamDefaultController {
     #c;
+    static #check = brand((value) => #c in value);
     constructor(token, controller) {
       if (token !== kWrap) throw illegalConstructor();
       this.#c = controller;
     }
     get signal() {
-      if (!(#c in this)) throw illegalInvocation();
+      WritableStreamDefaultController.#check(this);
       return this.#c.getSignal();
     }
     error(reason = undefined) {
-      if (!(#c in this)) throw illegalInvocation();
+      WritableStreamDefaultController.#check(this);
       this.#c.errorIfNeeded(reason);
     }
   }
