@@ -2,28 +2,41 @@
 (function (internal) {
   "use strict";
   const {
-    dispatchTrusted, newFetchEvent, newScheduledEvent, newPromiseRejectionEvent, listens, reportError,
+    dispatchTrusted, stopImmediately, newFetchEvent, newScheduledEvent, newPromiseRejectionEvent, newDOMException, listens,
+    reportError, isAnswer,
   } = internal;
+  const { notOfType } = internal.primordials;
   const globalObject = globalThis;
 
+  const TOO_LATE = "Too late to call FetchEvent.respondWith(). It must be called synchronously in the event handler.";
+  const TWICE = "FetchEvent.respondWith() has already been called; it can only be called once.";
+
   return {
-    /** Delivers a fetch event; what the first respondWith() was given, or undefined. */
+    /** Delivers a fetch event; what respondWith() was given, or undefined. */
     dispatchFetch(request, ctx) {
+      let dispatching = true;
       let answered = false;
       let answer;
       const event = newFetchEvent({
         __proto__: null,
         request,
-        respondWith(response) {
-          if (!answered) {
-            answered = true;
-            answer = response;
-          }
+        respondWith(response, event) {
+          if (!isAnswer(response)) throw notOfType("respondWith", "FetchEvent", 1, "Promise");
+          if (!dispatching) throw newDOMException(TOO_LATE, "InvalidStateError");
+          if (answered) throw newDOMException(TWICE, "InvalidStateError");
+          answered = true;
+          answer = response;
+          // Other listeners do not hear of it.
+          stopImmediately(event);
         },
         waitUntil: (promise) => ctx.waitUntil(promise),
         passThroughOnException: () => ctx.passThroughOnException(),
       });
-      dispatchTrusted(globalObject, event);
+      try {
+        dispatchTrusted(globalObject, event);
+      } finally {
+        dispatching = false;
+      }
       return answer;
     },
 

@@ -7,6 +7,7 @@
   } = internal.primordials;
   const { DOMException } = internal.globals;
   const globalObject = globalThis;
+  const TypeErrorConstructor = TypeError;
 
   const dictionaryOf = (value, name, index, type) => {
     if (value === undefined || value === null) return undefined;
@@ -133,9 +134,9 @@
   // dispatch that stands on it goes on; `sequence` keeps those that were added meanwhile out of the running dispatch.
   let sequence = 0;
   class Listener {
-    constructor(callback, capture, once, passive) {
-      this.callback = callback;
-      this.capture = capture;
+    constructor(callback, handleEvent, once, passive) {
+      this.callback = callback; // the function or the object that a script gave
+      this.handleEvent = handleEvent; // what is called
       this.once = once;
       this.passive = passive;
       this.removed = false;
@@ -154,6 +155,12 @@
 
   // The global object is an EventTarget that no constructor of ours made.
   const globalTarget = new TargetState();
+  let listened = false;
+  /**
+   * Whether the global object has had a listener, be it for a moment. As in the reference, some are not counted: they alone
+   * make no worker.
+   */
+  const hasListened = () => listened;
   let targetOf;
   // What compatibility flags change.
   let refusesWrongType = true;
@@ -175,37 +182,50 @@
     }
     addEventListener(type, callback, options = undefined) {
       const target = checkTarget(this);
-      if (arguments.length < 2) throw notOfType("addEventListener", "EventTarget", arguments.length + 1, "function or HandlerObject");
+      if (arguments.length === 0) throw notOfType("addEventListener", "EventTarget", 1, "string");
       const name = toDOMString(type);
-      callback = convertCallback(callback, "addEventListener", "function or HandlerObject");
-      let capture = false;
+      const handler = "function or HandlerObject";
+      if (arguments.length === 1) throw notOfType("addEventListener", "EventTarget", 2, handler);
+      callback = convertCallback(callback, "addEventListener", handler);
+      let handleEvent = callback;
+      if (callback !== null && typeof callback !== "function") {
+        // As in the reference, and unlike the standard, once for all dispatches.
+        ({ handleEvent } = callback);
+        if (typeof handleEvent !== "function") throw fieldNotOfType("handleEvent", "HandlerObject", "function");
+      }
       let once = false;
       let passive = false;
       let signal;
       if (isObject(options)) {
-        capture = !!options.capture;
-        once = !!options.once;
+        const { capture } = options;
         passive = !!options.passive;
+        once = !!options.once;
         signal = options.signal;
         if (signal !== undefined && !internal.isAbortSignal(signal)) {
           throw fieldNotOfType("signal", "AddEventListenerOptions", "AbortSignal");
         }
-      } else {
-        capture = !!options;
+        if (capture) throw noCapture("addEventListener", "options.capture");
+      } else if (options) {
+        throw noCapture("addEventListener", "useCapture");
       }
       if (signal !== undefined && internal.signalAborted(signal)) return;
       if (callback === null) return;
-      addListener(target, name, callback, capture, once, passive, signal);
+      addListener(target, name, callback, handleEvent, once, passive, signal);
     }
     removeEventListener(type, callback, options = undefined) {
       const target = checkTarget(this);
-      if (arguments.length < 2) throw notOfType("removeEventListener", "EventTarget", arguments.length + 1, "function or HandlerObject");
+      if (arguments.length === 0) throw notOfType("removeEventListener", "EventTarget", 1, "string");
       const name = toDOMString(type);
+      if (arguments.length === 1) throw notOfType("removeEventListener", "EventTarget", 2, "Object");
       callback = convertCallback(callback, "removeEventListener", "Object");
-      const capture = isObject(options) ? !!options.capture : !!options;
+      if (isObject(options)) {
+        if (options.capture) throw noCapture("removeEventListener", "options.capture");
+      } else if (options) {
+        throw noCapture("removeEventListener", "useCapture");
+      }
       let listener = target.types === undefined ? undefined : target.types[name];
       for (; listener !== undefined; listener = listener.next) {
-        if (listener.callback === callback && listener.capture === capture) {
+        if (listener.callback === callback) {
           removeListener(target, name, listener);
           return;
         }
@@ -234,14 +254,18 @@
     if (callback === null || callback === undefined || !refusesWrongType) return null;
     throw notOfType(method, "EventTarget", 2, type);
   };
-  const addListener = (target, type, callback, capture, once, passive, signal) => {
+  const noCapture = (method, what) => new TypeErrorConstructor(`${method}(): ${what} must be false.`);
+  const addListener = (target, type, callback, handleEvent, once, passive, signal) => {
+    if (target === globalTarget && type !== "alarm" && type !== "unhandledrejection" && type !== "rejectionhandled") {
+      listened = true;
+    }
     const types = (target.types ??= { __proto__: null });
     let last;
     for (let listener = types[type]; listener !== undefined; listener = listener.next) {
-      if (listener.callback === callback && listener.capture === capture) return;
+      if (listener.callback === callback) return;
       last = listener;
     }
-    const listener = new Listener(callback, capture, once, passive);
+    const listener = new Listener(callback, handleEvent, once, passive);
     if (last === undefined) types[type] = listener;
     else last.next = listener;
     if (target.onCountChange !== undefined) target.onCountChange(1);
@@ -288,36 +312,31 @@
     state.target = object;
     state.currentTarget = object;
     const limit = sequence;
-    // Capturing listeners of the target run before the others.
-    for (let capture = 1; capture >= 0 && !(state.flags & FLAG_STOP); capture--) {
-      let listener = target.types === undefined ? undefined : target.types[state.type];
-      for (; listener !== undefined && listener.sequence <= limit; listener = listener.next) {
-        if (listener.removed || listener.capture !== (capture === 1)) continue;
-        if (listener.once) removeListener(target, state.type, listener);
-        if (listener.passive) state.flags |= FLAG_IN_PASSIVE;
-        if (reports) callAndReport(listener.callback, object, event);
-        else callListener(listener.callback, object, event);
-        state.flags &= ~FLAG_IN_PASSIVE;
-        if (state.flags & FLAG_STOP_IMMEDIATE) break;
-      }
+    let listener = target.types === undefined || state.flags & FLAG_STOP ? undefined : target.types[state.type];
+    for (; listener !== undefined && listener.sequence <= limit; listener = listener.next) {
+      if (listener.removed) continue;
+      if (listener.once) removeListener(target, state.type, listener);
+      if (listener.passive) state.flags |= FLAG_IN_PASSIVE;
+      if (reports) callAndReport(listener, object, event);
+      else callListener(listener, object, event);
+      state.flags &= ~FLAG_IN_PASSIVE;
+      if (state.flags & FLAG_STOP_IMMEDIATE) break;
     }
     return (state.flags & (FLAG_CANCELED | FLAG_PREVENTED)) === 0;
   };
-  const callAndReport = (callback, currentTarget, event) => {
+  const callAndReport = (listener, currentTarget, event) => {
     try {
-      callListener(callback, currentTarget, event);
+      callListener(listener, currentTarget, event);
     } catch (error) {
       internal.reportError(error);
     }
   };
-  const callListener = (callback, currentTarget, event) => {
-    if (typeof callback === "function") {
-      FunctionPrototypeApply(callback, targetIsThis ? currentTarget : globalObject, [event]);
-      return;
-    }
-    const { handleEvent } = callback;
-    if (typeof handleEvent !== "function") throw fieldNotOfType("handleEvent", "HandlerObject", "function");
-    FunctionPrototypeApply(handleEvent, callback, [event]);
+  const callListener = ({ callback, handleEvent }, currentTarget, event) => {
+    const receiver = callback !== handleEvent ? callback : targetIsThis ? currentTarget : globalObject;
+    FunctionPrototypeApply(handleEvent, receiver, [event]);
+  };
+  const stopImmediately = (event) => {
+    stateOf(event).flags |= FLAG_STOP | FLAG_STOP_IMMEDIATE;
   };
   /** Dispatches an event of ours, which scripts see as trusted. Throws what a listener throws. */
   const dispatchTrusted = (object, event) => {
@@ -357,7 +376,7 @@
         if (typeof handler !== "function") return;
         if (FunctionPrototypeApply(handler, this, [event]) === false) setCanceled(stateOf(event));
       };
-      addListener(target, this.type, this.registered, false, false, false, undefined);
+      addListener(target, this.type, this.registered, this.registered, false, false, undefined);
     }
   }
 
@@ -366,5 +385,5 @@
   globals.Event = Event;
   withoutObjectPrototype([EventState, Listener, TargetState, HandlerAttribute]);
 
-  return { EventTarget, HandlerAttribute, targetOf, dispatchTrusted, dispatchStandard };
+  return { EventTarget, HandlerAttribute, targetOf, hasListened, stopImmediately, dispatchTrusted, dispatchStandard };
 })

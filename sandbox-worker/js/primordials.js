@@ -273,6 +273,12 @@
   const withoutObjectPrototype = (classes) => {
     for (let i = 0; i < classes.length; i++) setPrototypeOf(classes[i].prototype, null);
   };
+  /** Whether one object is on the prototype chain of another, which a proxy is asked for too. */
+  const inheritsFrom = (object, ancestor) => {
+    let prototype = getPrototypeOf(object);
+    while (prototype !== null && prototype !== ancestor) prototype = getPrototypeOf(prototype);
+    return prototype !== null;
+  };
   const defineConstants = (Class, constants) => {
     for (const key in constants) {
       const descriptor = { __proto__: null, value: constants[key], enumerable: true, configurable: true };
@@ -373,6 +379,7 @@
     newTextDecoder: (label, options) => new TextDecoder(label, options),
     decodeText: (textDecoder, chunk, stream) => decode(textDecoder, chunk, { __proto__: null, stream }),
     upon,
+    inheritsFrom,
     ErrorConstructor,
     stackGetter,
     scriptNameOfSite,

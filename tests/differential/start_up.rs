@@ -69,6 +69,61 @@ const CASES: &[Case] = &[
         || Setup::module("export default 5;"),
         "Incorrect type for map entry 'default': the provided value is not of type 'function or ExportedHandler'.",
     ),
+    Case {
+        name: "default export that is null",
+        setup: || Setup::module("export default null;"),
+        // Its name for the type is what its compiler calls it.
+        reference: "Uncaught TypeError: Cannot initialize N7workerd3api15ExportedHandlerE with required members from an undefined or null value.",
+        ours: "Uncaught TypeError: Cannot initialize ExportedHandler with required members from an undefined or null value.",
+    },
+    same(
+        "export without a prototype",
+        || Setup::module("export const a = Object.create(null); export default {};"),
+        "Exported value's prototype chain does not end in Object.",
+    ),
+    same(
+        "export whose prototype has none",
+        || Setup::module("export default Object.create(Object.create(null, { fetch: { value() {} } }));"),
+        "Exported value's prototype chain does not end in Object.",
+    ),
+    same(
+        "module that exports itself",
+        || Setup::module("import * as self from 'worker'; export { self as a }; export default {};"),
+        "Exported value's prototype chain does not end in Object.",
+    ),
+    same(
+        "handler behind a getter that throws",
+        || Setup::module("export default { get fetch() { throw new RangeError('in the getter'); } };"),
+        "Uncaught RangeError: in the getter",
+    ),
+    same(
+        "handler for what never comes behind a getter that throws",
+        || {
+            Setup::module(
+                "export default { fetch() {}, get webSocketClose() { throw new RangeError('in the getter'); } };",
+            )
+        },
+        "at worker:1:59 in get webSocketClose",
+    ),
+    same(
+        "script that listens while events are captured",
+        || worker(r#"serviceWorkerScript = "addEventListener('fetch', () => {}, true)""#),
+        "Uncaught TypeError: addEventListener(): useCapture must be false.",
+    ),
+    same(
+        "script whose listener cannot handle events",
+        || worker(r#"serviceWorkerScript = "addEventListener('fetch', {})""#),
+        "Uncaught TypeError: Incorrect type for the 'handleEvent' field on 'HandlerObject': the provided value is not of type 'function'.",
+    ),
+    same(
+        "script that listens to its failures alone",
+        || {
+            worker(
+                r#"serviceWorkerScript = "addEventListener('unhandledrejection', () => {}); addEventListener('rejectionhandled', () => {})""#,
+            )
+        },
+        "No event handlers were registered. This script does nothing.",
+    ),
     same(
         "timer at start-up",
         || Setup::module("setTimeout(() => {}, 1);"),

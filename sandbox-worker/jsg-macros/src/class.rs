@@ -467,6 +467,11 @@ impl Parts {
     fn class(&self, extends: Option<&Path>) -> Result<TokenStream> {
         let Parts { ty, class_name, krate, functions, definitions, conditions, .. } = self;
         let illegal = || quote!(#krate::Error::type_error("Illegal constructor").throw(scope););
+        // What scripts cannot construct says that in whatever way it is called.
+        let without_new = match self.constructor {
+            Some(_) => quote!(#krate::glue::without_new(#class_name).throw(scope);),
+            None => illegal(),
+        };
         let construct = self.constructor.clone().unwrap_or_else(illegal);
         let parent = self.parent(extends);
         let c_name = std::ffi::CString::new(class_name.as_str()).map_err(|error| Error::new(ty.span(), error))?;
@@ -482,7 +487,7 @@ impl Parts {
                 ) {
                     let _ = rv;
                     if !arguments.is_construct_call() {
-                        #krate::glue::without_new(#class_name).throw(scope);
+                        #without_new
                         return;
                     }
                     #construct

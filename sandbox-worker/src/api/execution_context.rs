@@ -5,7 +5,8 @@ use jsg::{Error, Result};
 
 use crate::{io::Event, isolate::flags};
 
-const UNWRAP_THENABLES: Flag = Flag::named("unwrap_custom_thenables");
+/// Any object with a `then` is awaited.
+pub(super) const UNWRAP_THENABLES: Flag = Flag::named("unwrap_custom_thenables");
 
 /// The class `ExecutionContext`; scripts cannot name it.
 ///

@@ -7,11 +7,13 @@ use super::{
     compression::NativeCodec,
     crypto::{DigestHelper, DigestState},
     encoding::{self, TextDecoder},
+    execution_context::UNWRAP_THENABLES,
+    fetch::response::is_response,
     surface,
 };
 use crate::{
     io::{Event, IoContext},
-    isolate::{Isolate, report_exception, script},
+    isolate::{Isolate, flags, report_exception, script},
     log::{Level, Source},
 };
 
@@ -32,6 +34,20 @@ impl Hooks {
             _ => Level::Log,
         };
         Isolate::of(scope).logger().write(level, Source::Console, &text);
+    }
+
+    /// Whether `respondWith()` takes a value: a response, a promise, or what is awaited as one.
+    #[static_method]
+    fn is_answer<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Result<bool> {
+        if value.is_promise() || is_response(scope, value) {
+            return Ok(true);
+        }
+        let Ok(object) = v8::Local::<v8::Object>::try_from(value) else { return Ok(false) };
+        if !flags::is_on(scope, UNWRAP_THENABLES) {
+            return Ok(false);
+        }
+        let key = jsg::string(scope, "then");
+        object.get(scope, key.into()).map(|then| then.is_function()).ok_or(Error::Pending)
     }
 
     #[static_method]
@@ -180,6 +196,7 @@ const HOOKS: &[(&str, &str, Hook)] = &[
     ("TextDecoder", "the Encoding Standard's class", Hook::Class(TextDecoder::info)),
     ("encodeUtf8(string)", "the bytes of a text", Hook::Function(encoding::Internal::info)),
     ("decodeUtf8(bytes)", "drops a byte order mark and replaces errors", Hook::Function(encoding::Internal::info)),
+    ("isAnswer(v)", "whether `respondWith()` takes it", Hook::Function(Hooks::info)),
     ("reportException(error)", "log an uncaught exception (nobody canceled its `error` event)", Hook::Function(Hooks::info)),
     ("setTimeout(callback, ms)", "a timer of the current event; gives its id", Hook::Function(Hooks::info)),
     ("clearTimeout(id)", "ends a timer of the current event", Hook::Function(Hooks::info)),

@@ -17,7 +17,7 @@ use crate::{
     limits::Limit,
     log::{Level, Source},
     process::Process,
-    worker::{Entrypoint, Target, Worker},
+    worker::{Callee, Entrypoint, Target, Worker},
 };
 
 /// Takes events for one entrypoint.
@@ -156,26 +156,14 @@ impl Dispatcher {
         kind: &mut K,
     ) -> Result<Progress<K::Reply>, capnp::Error> {
         v8::tc_scope!(let scope, scope);
-        let Some(entrypoint) = self.entrypoint.as_ref().filter(|entrypoint| entrypoint.handlers.contains(K::HANDLER))
-        else {
-            return Ok(Progress::Failed(self.lacks::<K>()));
+        let callee = self.entrypoint.as_ref().map_or(Ok(None), |entrypoint| entrypoint.callee(scope, K::HANDLER));
+        let called = match callee {
+            Ok(Some(callee)) => {
+                kind.argument(scope, event)?.and_then(|argument| self.hand::<K>(scope, &callee, argument))
+            }
+            Ok(None) => return Ok(Progress::Failed(self.lacks::<K>())),
+            Err(error) => Err(error),
         };
-        let called = kind.argument(scope, event)?.and_then(|argument| {
-            let ctx = api::execution_context::execution_context(scope, &self.props_json)?;
-            let returned = match &entrypoint.target {
-                Target::Object(object) => {
-                    let object = v8::Local::new(scope, object);
-                    let key = jsg::string(scope, K::HANDLER.name());
-                    let function = object.get(scope, key.into()).ok_or(jsg::Error::Pending)?;
-                    let function = v8::Local::<v8::Function>::try_from(function)
-                        .map_err(|_| jsg::Error::type_error(no_function::<K>()))?;
-                    let env = v8::Local::new(scope, &self.worker.env);
-                    function.call(scope, object.into(), &[argument.into(), env.into(), ctx.into()])
-                }
-                Target::Listeners => script::call(scope, K::LISTENERS, &[argument.into(), ctx.into()]).ok(),
-            };
-            returned.ok_or(jsg::Error::Pending)
-        });
         let value = match called {
             Ok(value) => value,
             Err(error) => {
@@ -217,18 +205,42 @@ impl Dispatcher {
         })
     }
 
+    /// Hands the event over.
+    fn hand<'s, K: Kind>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        callee: &Callee<'s>,
+        argument: v8::Local<'s, v8::Object>,
+    ) -> jsg::Result<v8::Local<'s, v8::Value>> {
+        let ctx = api::execution_context::execution_context(scope, &self.props_json)?;
+        match callee {
+            Callee::Method(method, object) => {
+                let env = v8::Local::new(scope, &self.worker.env);
+                let arguments = [argument.into(), env.into(), ctx.into()];
+                method.call(scope, (*object).into(), &arguments).ok_or(jsg::Error::Pending)
+            }
+            Callee::Listeners => script::call(scope, K::LISTENERS, &[argument.into(), ctx.into()]),
+        }
+    }
+
     /// There is no handler, which is logged once.
     fn lacks<K: Kind>(&self) -> Failure {
-        let first = self.entrypoint.as_ref().is_none_or(|entrypoint| {
-            let mut complained = entrypoint.complained.get();
-            let first = complained.insert(K::HANDLER);
-            entrypoint.complained.set(complained);
-            first
-        });
-        if first {
-            self.process.logger.write(Level::Error, Source::Runtime, K::MISSING);
+        let Some(entrypoint) = &self.entrypoint else {
+            return Failure::Told(event_failure::Kind::NoHandler, format!("Error: {}", no_function::<K>()));
+        };
+        let (complaint, told) = match entrypoint.target {
+            Target::Actor => (
+                format!("worker is not an actor but class name was requested; n = {}", entrypoint.name),
+                "Unable to get exported handler".to_owned(),
+            ),
+            _ => (K::MISSING.to_owned(), no_function::<K>()),
+        };
+        let mut complained = entrypoint.complained.get();
+        if complained.insert(K::HANDLER) {
+            self.process.logger.write(Level::Error, Source::Runtime, &complaint);
         }
-        Failure::Told(event_failure::Kind::NoHandler, format!("Error: {}", no_function::<K>()))
+        entrypoint.complained.set(complained);
+        Failure::Told(event_failure::Kind::NoHandler, format!("Error: {told}"))
     }
 
     /// Waits for the handler's promise, with the event's tasks and timers running.

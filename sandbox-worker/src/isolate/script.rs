@@ -116,9 +116,10 @@ script! {
     is_abort_signal = "isAbortSignal(v)": "brand check";
     signal_aborted = "signalAborted(s)": "whether the signal is aborted";
     signal_reason = "signalReason(s)": "why";
+    has_listened = "hasListened()": "whether the global object has had a listener for events that reach workers";
     listens = "listens(type)": "whether the global object has listeners for events of this type";
     dispatch_fetch = "dispatchFetch(request, ctx)":
-        "delivers a fetch event; what the first `respondWith()` was given, or undefined";
+        "delivers a fetch event; what `respondWith()` was given, or undefined";
     dispatch_scheduled = "dispatchScheduled(controller, ctx)": "delivers the event of a run of a schedule";
     dispatch_unhandled_rejection = "dispatchUnhandledRejection(promise, reason)":
         "whether a listener prevented the log";
@@ -134,6 +135,8 @@ script! {
     serialize_form_data = "serializeFormData(fd)": "`{ bytes, contentType }`";
     digest_stream = "DigestStream": "the class that `crypto.DigestStream` gives";
     upon = "upon(promise, onFulfilled, onRejected)": "`then` that no script can make fail";
+    inherits_from = "inheritsFrom(object, ancestor)":
+        "whether one object is on the prototype chain of another, which a proxy is asked for too";
     forget = "forget()":
         "script was interrupted: what it has left for the call that it was to make next is dropped";
     note_interfaces = "noteInterfaces(object)": "tells the console the native classes among an object's properties";

@@ -121,7 +121,7 @@ impl Worker {
                     let global = scope.get_current_context().global(scope);
                     bindings::bind_all(scope, global, parts.bindings).map_err(Ok)?;
                     modules::evaluate_script(scope, &service, &text)
-                        .and_then(|()| entrypoints::listening(scope).map(|entrypoint| vec![Rc::new(entrypoint)]))
+                        .and_then(|()| entrypoints::listening(scope).map(|entrypoint| vec![entrypoint]))
                         .map_err(Ok)
                 }
             };

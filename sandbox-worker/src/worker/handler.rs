@@ -5,40 +5,15 @@
 pub enum Handler {
     /// An HTTP request.
     Fetch,
-    /// A connection.
+    /// A connection. None is delivered yet: the supervisor is told that there is a handler, and refuses those that come.
     Connect,
     /// A run of a schedule.
     Scheduled,
-    /// A batch of a queue.
-    Queue,
-    /// What other workers have done; an older name is `trace`.
-    Tail,
-    /// The older name of `tail`.
-    Trace,
-    /// What another worker is doing.
-    TailStream,
-    /// A mail.
-    Email,
-    /// A test.
-    Test,
-    /// An actor's alarm.
-    Alarm,
 }
 
 impl Handler {
-    /// All of them, in the order in which the supervisor is told.
-    pub const ALL: [Handler; 10] = [
-        Handler::Fetch,
-        Handler::Connect,
-        Handler::Scheduled,
-        Handler::Queue,
-        Handler::Tail,
-        Handler::Trace,
-        Handler::TailStream,
-        Handler::Email,
-        Handler::Test,
-        Handler::Alarm,
-    ];
+    /// All of them.
+    pub const ALL: [Handler; 3] = [Handler::Fetch, Handler::Connect, Handler::Scheduled];
 
     /// The name of the method that an exported object has for it, and of the event that a script listens for.
     pub fn name(self) -> &'static str {
@@ -46,22 +21,26 @@ impl Handler {
             Handler::Fetch => "fetch",
             Handler::Connect => "connect",
             Handler::Scheduled => "scheduled",
-            Handler::Queue => "queue",
-            Handler::Tail => "tail",
-            Handler::Trace => "trace",
-            Handler::TailStream => "tailStream",
-            Handler::Email => "email",
-            Handler::Test => "test",
-            Handler::Alarm => "alarm",
         }
     }
-
-    /// Whether a service-worker script can listen for it.
-    pub fn is_listened_for(self) -> bool {
-        use Handler::{Email, Fetch, Queue, Scheduled, Tail, Trace};
-        matches!(self, Fetch | Scheduled | Queue | Tail | Trace | Email)
-    }
 }
+
+/// What an exported object is asked for, in the reference's order, which getters see. Not all of these are kinds of event that
+/// are delivered here.
+pub(super) const ASKED_FOR: [&str; 12] = [
+    "fetch",
+    "connect",
+    "tail",
+    "trace",
+    "tailStream",
+    "scheduled",
+    "alarm",
+    "test",
+    "webSocketMessage",
+    "webSocketClose",
+    "webSocketError",
+    "self",
+];
 
 /// A set of handlers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,19 +54,19 @@ impl Handlers {
         self.0 != before
     }
 
-    /// Whether it is in the set.
-    pub fn contains(self, handler: Handler) -> bool {
-        self.0 & (1 << handler as u16) != 0
-    }
-
-    /// Whether there is none in it.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// Those in the set.
     pub fn iter(self) -> impl Iterator<Item = Handler> {
-        Handler::ALL.into_iter().filter(move |handler| self.contains(*handler))
+        Handler::ALL.into_iter().filter(move |handler| self.0 & (1 << *handler as u16) != 0)
+    }
+}
+
+impl FromIterator<Handler> for Handlers {
+    fn from_iter<I: IntoIterator<Item = Handler>>(handlers: I) -> Self {
+        let mut set = Handlers::default();
+        for handler in handlers {
+            set.insert(handler);
+        }
+        set
     }
 }
 
@@ -99,8 +78,14 @@ mod tests {
     fn a_set_has_what_was_put_into_it() {
         for handler in Handler::ALL {
             let mut set = Handlers::default();
-            assert!(set.is_empty() && set.insert(handler) && !set.insert(handler) && set.contains(handler));
+            assert!(set.insert(handler) && !set.insert(handler));
             assert_eq!(set.iter().collect::<Vec<_>>(), [handler]);
         }
+        assert_eq!(Handler::ALL.into_iter().collect::<Handlers>().iter().collect::<Vec<_>>(), Handler::ALL);
+    }
+
+    #[test]
+    fn every_handler_is_asked_for() {
+        assert!(Handler::ALL.iter().all(|handler| ASKED_FOR.contains(&handler.name())));
     }
 }

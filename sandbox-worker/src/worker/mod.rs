@@ -12,6 +12,7 @@ pub(crate) use bundle::Parts;
 use std::{cell::Cell, rc::Rc};
 
 pub use handler::{Handler, Handlers};
+use jsg::Result;
 
 use crate::isolate::Isolate;
 
@@ -35,19 +36,57 @@ pub struct Entrypoint {
     pub name: String,
     /// What events are delivered to.
     pub target: Target,
-    /// The kinds of event that have a handler.
+    /// The kinds of event that had a handler when the worker's code had run, which the supervisor is told.
     pub handlers: Handlers,
-    /// Those of which it was said that there is no handler, which is said once.
+    /// The kinds of event of which it was said that there is no handler, which is said once.
     pub complained: Cell<Handlers>,
 }
 
 /// What events are delivered to.
 #[derive(Debug)]
 pub enum Target {
-    /// An exported object: handlers are its methods.
-    Object(v8::Global<v8::Object>),
+    /// An exported object, and its methods as they were when the module had run: it is not asked again.
+    Object {
+        /// The object.
+        object: v8::Global<v8::Object>,
+        /// Those of its methods that are handlers.
+        methods: Vec<(Handler, v8::Global<v8::Function>)>,
+    },
+    /// A class of which no instance is made for events: the reference takes it for an actor's.
+    Actor,
     /// The listeners of a service-worker script.
     Listeners,
+}
+
+/// What an event of one kind is handed to.
+pub(crate) enum Callee<'s> {
+    /// A function, and the object that it is a method of.
+    Method(v8::Local<'s, v8::Function>, v8::Local<'s, v8::Object>),
+    /// The listeners of the global object.
+    Listeners,
+}
+
+impl Entrypoint {
+    fn new(name: String, target: Target, handlers: Handlers) -> Rc<Self> {
+        Rc::new(Entrypoint { name, target, handlers, complained: Cell::default() })
+    }
+
+    /// What takes an event of this kind, if something does. As in the reference listeners are looked for at each event, and
+    /// methods are not.
+    ///
+    /// # Errors
+    ///
+    /// What the worker's code throws meanwhile.
+    pub(crate) fn callee<'s>(&self, scope: &mut v8::PinScope<'s, '_>, handler: Handler) -> Result<Option<Callee<'s>>> {
+        Ok(match &self.target {
+            Target::Object { object, methods } => {
+                let method = methods.iter().find(|(of, _)| *of == handler);
+                method.map(|(_, method)| Callee::Method(v8::Local::new(scope, method), v8::Local::new(scope, object)))
+            }
+            Target::Actor => None,
+            Target::Listeners => entrypoints::listens(scope, handler)?.then_some(Callee::Listeners),
+        })
+    }
 }
 
 impl Worker {

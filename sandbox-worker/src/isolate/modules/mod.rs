@@ -56,7 +56,7 @@ pub struct StartupError {
 }
 
 impl StartupError {
-    fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         StartupError { message: message.into(), stack: String::new() }
     }
 }
@@ -279,7 +279,7 @@ fn synthetic<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, names: &[String])
 }
 
 /// The start-up error for what was thrown within a `TryCatch`.
-fn startup_error(
+pub(crate) fn startup_error(
     scope: &mut v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>,
     error: &Error,
 ) -> StartupError {
