@@ -72,15 +72,7 @@ fn run<T>(input: impl Future<Output = T>) -> T {
 }
 
 fn options() -> Options {
-    let today = Date::from_unix_seconds(1_790_000_000);
-    Options {
-        const_name: None,
-        policy: None,
-        policy_const: None,
-        import_paths: vec![PathBuf::from("/lib")],
-        experimental: false,
-        today,
-    }
+    Options { import_paths: vec![PathBuf::from("/lib")], ..Options::on(Date::from_unix_seconds(1_790_000_000)) }
 }
 
 /// Bytes as a configuration in text. A first line `#!` is followed by a second file, which the text can import and

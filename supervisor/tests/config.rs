@@ -21,14 +21,7 @@ use proptest::prelude::*;
 const PRELUDE: &str = "using Workerd = import \"/workerd/workerd.capnp\";\n";
 
 fn options() -> Options {
-    Options {
-        const_name: None,
-        policy: None,
-        policy_const: None,
-        import_paths: Vec::new(),
-        experimental: false,
-        today: Date::new(2026, 11, 20),
-    }
+    Options::on(Date::new(2026, 11, 20))
 }
 
 fn here() -> PathBuf {

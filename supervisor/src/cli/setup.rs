@@ -290,15 +290,7 @@ mod tests {
         assert!(threads(&[&config]).unwrap_err().contains("The options are: five, six"));
         assert!(threads(&[&config, "--policy", &policy]).unwrap_err().contains("The options are: seven, eight"));
 
-        let today = Date::new(2026, 11, 20);
-        let options = config::Options {
-            const_name: None,
-            policy: None,
-            policy_const: None,
-            import_paths: Vec::new(),
-            experimental: false,
-            today,
-        };
+        let options = config::Options::on(Date::new(2026, 11, 20));
         let binary = write("config.bin", &config::encode_text(Path::new(&config), &options).expect("bytes"));
         assert_eq!(threads(&["--binary", &binary]), Ok(16));
         assert_eq!(threads(&["--binary", &binary, "--policy", &policy, "--policy-const=seven"]), Ok(7));

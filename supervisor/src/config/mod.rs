@@ -82,6 +82,20 @@ pub struct Options {
     pub today: Date,
 }
 
+impl Options {
+    /// Nothing but the date.
+    pub fn on(today: Date) -> Self {
+        Self {
+            const_name: None,
+            policy: None,
+            policy_const: None,
+            import_paths: Vec::new(),
+            experimental: false,
+            today,
+        }
+    }
+}
+
 /// Loads and checks a configuration.
 ///
 /// Reads files and, for [`Source::BinaryStdin`], standard input. How much it reads and holds is bounded by [`limits`].

@@ -30,14 +30,7 @@ const policy :Bulkhead.Policy = (schedules = [
 "#;
 
 fn config(text: &str) -> Config {
-    let options = Options {
-        const_name: None,
-        policy: None,
-        policy_const: None,
-        import_paths: Vec::new(),
-        experimental: false,
-        today: Date::new(2026, 11, 20),
-    };
+    let options = Options::on(Date::new(2026, 11, 20));
     load_text_from_bytes(text.as_bytes(), [], &options).unwrap_or_else(|error| panic!("{error}")).config
 }
 
