@@ -6,6 +6,7 @@
 //! - [`workerd_capnp`] and [`policy_capnp`]: the schemas of configuration files, generated in the same way.
 //! - [`transport`]: Cap'n Proto RPC over a Unix stream socket, batched and bounded.
 //! - [`blob`]: values that may be too long for a message.
+//! - [`failure`]: what both sides say of events that failed.
 //! - [`head`]: request and response heads, written and read with bounds.
 //! - [`limit`]: what is said when a worker exceeds a limit.
 //! - [`scheduled`]: the parameters of scheduled runs, with bounds.
@@ -15,6 +16,7 @@
 pub mod blob;
 pub mod calls;
 pub mod compatibility;
+pub mod failure;
 pub mod head;
 pub mod limit;
 pub mod process;

@@ -3,6 +3,7 @@
 use std::{cell::RefCell, collections::HashMap, pin::pin, rc::Rc};
 
 use bulkhead_ipc::{
+    failure::{HUNG, no_handler},
     transport::MAX_LIVE_EVENTS,
     worker_capnp::{self as wire, event_failure},
 };
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{Delivery, Failure, Kind, Progress, drive, settled};
 use crate::{
     api,
-    io::{Event, HUNG, JsFuture, Outlet, js_future},
+    io::{Event, JsFuture, Outlet, js_future},
     isolate::{describe, script, watch},
     limits::Limit,
     log::{Level, Source},
@@ -226,14 +227,14 @@ impl Dispatcher {
     /// There is no handler, which is logged once.
     fn lacks<K: Kind>(&self) -> Failure {
         let Some(entrypoint) = &self.entrypoint else {
-            return Failure::Told(event_failure::Kind::NoHandler, format!("Error: {}", no_function::<K>()));
+            return Failure::Told(event_failure::Kind::NoHandler, format!("Error: {}", no_handler(K::HANDLER.name())));
         };
         let (complaint, told) = match entrypoint.target {
             Target::Actor => (
                 format!("worker is not an actor but class name was requested; n = {}", entrypoint.name),
                 "Unable to get exported handler".to_owned(),
             ),
-            _ => (K::MISSING.to_owned(), no_function::<K>()),
+            _ => (K::MISSING.to_owned(), no_handler(K::HANDLER.name())),
         };
         let mut complained = entrypoint.complained.get();
         if complained.insert(K::HANDLER) {
@@ -268,8 +269,4 @@ impl Dispatcher {
         let progress = event.run(answer).await;
         event.breach().map_or(progress, |limit| Progress::Failed(Failure::Exceeded(limit)))
     }
-}
-
-fn no_function<K: Kind>() -> String {
-    format!("Handler does not export a {}() function.", K::HANDLER.name())
 }

@@ -3,6 +3,7 @@
 use std::{cell::Cell, rc::Rc};
 
 use bulkhead_ipc::{
+    failure::HUNG,
     scheduled::Scheduled as Run,
     worker_capnp::{
         event_dispatcher::{ScheduledParams, ScheduledResults},
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     api::scheduled::controller,
-    io::{Event, HUNG},
+    io::Event,
     isolate::script::{Export, Script},
     worker::{Handler, Worker},
 };

@@ -11,11 +11,6 @@ use tokio::sync::Notify;
 use super::{Event, frame};
 use crate::isolate::{Events, Isolate};
 
-/// What is said of an event that is hung.
-pub const HUNG: &str = "Error: The Workers runtime canceled this request because it detected that your Worker's code had \
-                        hung and would never generate a response. Refer to: \
-                        https://developers.cloudflare.com/workers/observability/errors/";
-
 /// The live events of an isolate, by number, and whether any of their owners can still go on.
 ///
 /// Events may wait for each other: for a promise that another one made, or a stream that it feeds. So a single event never

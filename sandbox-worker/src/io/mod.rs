@@ -25,7 +25,7 @@ mod timers;
 
 pub use context::{Hold, IoContext, IoContextHandle};
 pub use event::{Event, EventHandle};
-pub use live::{HUNG, find_hung, live_events};
+pub use live::{find_hung, live_events};
 pub use outlet::Outlet;
 pub use own::{IoOwn, OwnedBy};
 pub(crate) use promise::Reaction;

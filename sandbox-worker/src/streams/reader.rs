@@ -8,7 +8,7 @@ use std::{
     task::Poll,
 };
 
-use bulkhead_ipc::transport::Reservation;
+use bulkhead_ipc::{failure::HUNG, transport::Reservation};
 use bytes::Bytes;
 use futures::future::{Either, LocalBoxFuture, select};
 
@@ -17,7 +17,7 @@ use super::{
     source::{Pulled, Source},
 };
 use crate::{
-    io::{Event, HUNG, Hold, JsFuture, Settled, js_future},
+    io::{Event, Hold, JsFuture, Settled, js_future},
     isolate::{Isolate, describe, script, watch},
     limits::{self, Limit},
     log::{self, Level},

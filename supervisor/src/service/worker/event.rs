@@ -1,14 +1,13 @@
 //! Events that are no requests: one call for each, and what it came to.
 
 use bulkhead_ipc::{
-    calls::Call,
     scheduled::Scheduled,
     worker_capnp::{Limit, event_dispatcher, scheduled_outcome},
 };
 
 use super::{
     WorkerService,
-    call::{cancel, overdue, read_failure},
+    call::{answer, overdue, read_failure},
     violation,
 };
 use crate::{
@@ -53,10 +52,9 @@ async fn scheduled(
     let mut call = dispatcher.scheduled_request();
     run.write(call.get());
     call.get().set_event(ticket.number());
-    let cancel = cancel(dispatcher, ticket.number());
-    let reply = Call::new(call.send().promise, Some(link.connection.clone()), ticket.place().clone(), cancel);
+    let promise = call.send().promise;
     drop(room);
-    let reply = reply.await.map_err(|error| link.failure(&error))?;
+    let reply = answer(promise, dispatcher, ticket).await?;
     let outcome = reply.get().and_then(|results| results.get_outcome());
     let read = || {
         let outcome = outcome?;

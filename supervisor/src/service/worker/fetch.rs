@@ -2,17 +2,14 @@
 
 use std::rc::Rc;
 
-use bulkhead_ipc::{
-    calls::Call,
-    worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request},
-};
+use bulkhead_ipc::worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body::Body as _;
 
 use super::{
     WorkerService,
-    call::{cancel, read_failure},
+    call::{answer, read_failure},
     head::{UNKNOWN, head_bytes, read_response, write_head},
     violation,
 };
@@ -45,12 +42,10 @@ impl WorkerService {
         let is_head = parts.method == Method::HEAD;
         // The head lives in the message now.
         drop((parts, cf_json));
-        let number = ticket.number();
-        call.get().set_event(number);
-        let cancel = cancel(dispatcher, number);
-        let reply = Call::new(call.send().promise, Some(link.connection.clone()), ticket.place().clone(), cancel);
+        call.get().set_event(ticket.number());
+        let promise = call.send().promise;
         drop(room);
-        let reply = reply.await.map_err(|error| link.failure(&error))?;
+        let reply = answer(promise, dispatcher, &ticket).await?;
         let outcome = reply
             .get()
             .and_then(|results| results.get_outcome())

@@ -9,7 +9,7 @@ mod head;
 
 use std::{convert::Infallible, rc::Rc, sync::Arc};
 
-use bulkhead_ipc::worker_capnp::Limit;
+use bulkhead_ipc::{failure::no_handler, worker_capnp::Limit};
 use http::{StatusCode, header};
 use http_body::Body as _;
 
@@ -90,15 +90,14 @@ impl WorkerService {
     /// Why the worker takes no connection.
     async fn refuse_connection(&self) -> Result<Infallible, ServiceError> {
         let entrypoints = self.fleet.entrypoints(&self.member.id).await?;
-        let name = quote(self.member.id.as_str());
+        let name = self.member.id.as_str();
         let entrypoint = self.entrypoint.as_deref().unwrap_or_default();
         if entrypoints.iter().any(|exported| exported.name == entrypoint && exported.connects) {
-            let text = format!("worker \"{name}\": its connect() handler is not called: that is not supported yet");
+            let text =
+                format!("worker \"{}\": its connect() handler is not called: that is not supported yet", quote(name));
             return Err(ServiceError::NotSupported(text));
         }
-        // In the reference's words.
-        let text = format!("worker \"{name}\": Uncaught Error: Handler does not export a connect() function.");
-        Err(ServiceError::Exception(text))
+        Err(call::uncaught(name, &format!("Error: {}", no_handler("connect"))))
     }
 
     fn too_long(&self) -> ServiceError {
