@@ -38,16 +38,17 @@ impl event_dispatcher::Server for Hello {
         mut results: event_dispatcher::FetchResults,
     ) -> Result<(), capnp::Error> {
         let request = params.get()?.get_request()?;
-        let mut bytes = request.get_url()?.as_bytes().len();
-        head::read(request.get_headers()?, head::HeadLimits::default(), |name, value| {
+        let failed = |error: head::HeadError| capnp::Error::failed(error.to_string());
+        let head = head::read_request(request).map_err(failed)?;
+        let mut bytes = head.url.len();
+        let count = |name: &[u8], value: &[u8]| {
             bytes += name.len() + value.len();
             Ok(())
-        })
-        .map_err(|error| capnp::Error::failed(error.to_string()))?;
+        };
+        head.headers.read(count).map_err(failed)?;
         std::hint::black_box(bytes);
         let mut response = results.get().init_outcome().init_response();
-        response.set_status(200);
-        head::write(response.reborrow().init_headers(3), RESPONSE_HEADERS);
+        head::write_response(response.reborrow(), 200, "", 3, RESPONSE_HEADERS);
         response.init_body().set_bytes(b"Hello, world!");
         Ok(())
     }
@@ -129,10 +130,9 @@ fn main() {
                     while left.get() > 0 {
                         left.set(left.get() - 1);
                         let mut call = client.fetch_request();
-                        let mut request = call.get().init_request();
-                        request.set_method("GET");
-                        request.set_url("http://127.0.0.1:8080/some/path?query=1");
-                        head::write(request.reborrow().init_headers(8), REQUEST_HEADERS);
+                        let request = call.get().init_request();
+                        let url = ["http", "://", "127.0.0.1:8080", "/some/path", "?", "query=1"];
+                        head::write_request(request, "GET", &url, "", 8, REQUEST_HEADERS);
                         let response = call.send().promise.await.expect("a response");
                         match response.get().expect("results").get_outcome().expect("an outcome").which() {
                             Ok(fetch_outcome::Response(Ok(response))) => assert_eq!(response.get_status(), 200),

@@ -1,11 +1,11 @@
-//! The header lists of requests and responses, written and read with bounds.
+//! The heads of requests and responses, written and read with bounds, whichever side sends them.
 //!
 //! The transport bounds the size of a message, not what a reader takes out of it: one text can be pointed at by every
 //! element of a list, and a list of empty structs has any length in no space. So the sums are bounded here.
 
 use capnp::struct_list;
 
-use crate::worker_capnp::header;
+use crate::worker_capnp::{header, http_request, http_response};
 
 /// The methods beside those of HTTP itself that a request can have; the reference knows no others.
 pub const EXTENSION_METHODS: &[&str] = &[
@@ -34,6 +34,33 @@ pub const EXTENSION_METHODS: &[&str] = &[
 /// Longest status text of a response, in bytes.
 pub const MAX_STATUS_TEXT: usize = 512;
 
+/// What `bodyLength` says of a body whose length is not known.
+const UNKNOWN_LENGTH: u64 = u64::MAX;
+
+/// The length of a body as it is written.
+pub fn to_body_length(length: Option<u64>) -> u64 {
+    length.unwrap_or(UNKNOWN_LENGTH)
+}
+
+/// The length of a body as it was written.
+pub fn body_length(length: u64) -> Option<u64> {
+    (length != UNKNOWN_LENGTH).then_some(length)
+}
+
+/// Whether a response of a handler can have this status.
+pub fn is_status(status: u16) -> bool {
+    (200..600).contains(&status)
+}
+
+/// Whether a header, whose name is in lower case, says how a message travels over one connection (RFC 9110, section 7.6.1).
+/// That is between the socket and its client; a worker that could set it could make one response look like two.
+pub fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" | "upgrade"
+    )
+}
+
 /// Bounds of one head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {
@@ -59,6 +86,12 @@ pub enum HeadError {
     /// The texts together are too long.
     #[error("the headers are longer than the {0} bytes that are allowed")]
     TooLong(usize),
+    /// No handler can have answered that.
+    #[error("a response with status {0}")]
+    Status(u16),
+    /// The status text is too long.
+    #[error("a status text that is too long")]
+    StatusText,
     /// The message is malformed, or the visitor refused a header.
     #[error("{0}")]
     Malformed(String),
@@ -82,11 +115,115 @@ pub fn write<'h>(
     }
 }
 
-/// Calls `visit` with the name and value of each header, in order.
+/// The head of a request, as it was read.
+pub struct RequestHead<'m> {
+    /// The method.
+    pub method: &'m str,
+    /// The URL, absolute.
+    pub url: &'m str,
+    /// JSON for `request.cf`; empty for none.
+    pub cf_json: &'m str,
+    /// The headers.
+    pub headers: Headers<'m>,
+}
+
+/// The head of a response, as it was read.
+pub struct ResponseHead<'m> {
+    /// The status, one that [a response can have](is_status).
+    pub status: u16,
+    /// The status text, of at most [`MAX_STATUS_TEXT`] bytes; empty for the standard one.
+    pub status_text: &'m [u8],
+    /// The headers.
+    pub headers: Headers<'m>,
+}
+
+/// The headers of a head that is being read.
+pub struct Headers<'m>(struct_list::Reader<'m, header::Owned>);
+
+/// Writes the head of a request. The URL is given in pieces; `cf_json` is empty for none.
+pub fn write_request<'h>(
+    mut to: http_request::Builder<'_>,
+    method: &str,
+    url: &[&str],
+    cf_json: &str,
+    count: usize,
+    headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+) {
+    to.set_method(method);
+    let length: usize = url.iter().map(|piece| piece.len()).sum();
+    let mut text = to.reborrow().init_url(length as u32);
+    for piece in url {
+        text.push_str(piece);
+    }
+    if !cf_json.is_empty() {
+        to.set_cf_json(cf_json);
+    }
+    write(to.init_headers(count as u32), headers);
+}
+
+/// Reads the head of a request.
 ///
 /// # Errors
-/// A bound is exceeded, the message is malformed, or `visit` refused a header with its own words.
-pub fn read<'m>(
+/// The message is malformed.
+pub fn read_request(from: http_request::Reader<'_>) -> Result<RequestHead<'_>, HeadError> {
+    Ok(RequestHead {
+        method: text(from.get_method()?)?,
+        url: text(from.get_url()?)?,
+        cf_json: text(from.get_cf_json()?)?,
+        headers: Headers(from.get_headers()?),
+    })
+}
+
+/// Writes the head of a response; an empty status text stands for the standard one.
+pub fn write_response<'h>(
+    mut to: http_response::Builder<'_>,
+    status: u16,
+    status_text: &str,
+    count: usize,
+    headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+) {
+    to.set_status(status);
+    if !status_text.is_empty() {
+        to.set_status_text(status_text);
+    }
+    write(to.init_headers(count as u32), headers);
+}
+
+/// Reads the head of a response.
+///
+/// # Errors
+/// The message is malformed, or no handler can have answered what it says.
+pub fn read_response(from: http_response::Reader<'_>) -> Result<ResponseHead<'_>, HeadError> {
+    let (status, status_text) = (from.get_status(), from.get_status_text()?.as_bytes());
+    if !is_status(status) {
+        return Err(HeadError::Status(status));
+    }
+    if status_text.len() > MAX_STATUS_TEXT {
+        return Err(HeadError::StatusText);
+    }
+    Ok(ResponseHead { status, status_text, headers: Headers(from.get_headers()?) })
+}
+
+fn text(text: capnp::text::Reader<'_>) -> Result<&str, HeadError> {
+    text.to_str().map_err(|error| HeadError::Malformed(error.to_string()))
+}
+
+impl<'m> Headers<'m> {
+    /// How many to make room for.
+    pub fn count(&self) -> usize {
+        self.0.len().min(HeadLimits::default().max_headers) as usize
+    }
+
+    /// Calls `visit` with the name and value of each header, in order.
+    ///
+    /// # Errors
+    /// A bound is exceeded, the message is malformed, or `visit` refused a header with its own words.
+    pub fn read(self, visit: impl FnMut(&'m [u8], &'m [u8]) -> Result<(), String>) -> Result<(), HeadError> {
+        read(self.0, HeadLimits::default(), visit)
+    }
+}
+
+fn read<'m>(
     list: struct_list::Reader<'m, header::Owned>,
     limits: HeadLimits,
     mut visit: impl FnMut(&'m [u8], &'m [u8]) -> Result<(), String>,
@@ -140,6 +277,54 @@ mod tests {
         let seen = parsed(&headers, HeadLimits::default()).expect("headers");
         let expected: Vec<_> = headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.to_vec())).collect();
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn heads_come_through_in_both_directions() {
+        let headers: [(&str, &[u8]); 2] = [("a", b"1"), ("b", b"")];
+        let all = |headers: Headers<'_>| {
+            let mut seen = Vec::new();
+            assert_eq!(headers.count(), 2);
+            let note = |name: &[u8], value: &[u8]| {
+                seen.push((name.to_vec(), value.to_vec()));
+                Ok(())
+            };
+            headers.read(note).expect("headers");
+            seen
+        };
+        let expected: Seen = headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect();
+
+        let mut message = capnp::message::Builder::new_default();
+        write_request(message.init_root(), "PUT", &["http", "://", "h\u{e9}", "/", ""], "{}", 2, headers);
+        let head = read_request(message.get_root_as_reader().expect("a root")).expect("a head");
+        assert_eq!((head.method, head.url, head.cf_json), ("PUT", "http://h\u{e9}/", "{}"));
+        assert_eq!(all(head.headers), expected);
+
+        let mut message = capnp::message::Builder::new_default();
+        write_response(message.init_root(), 299, "Fine", 2, headers);
+        let head = read_response(message.get_root_as_reader().expect("a root")).expect("a head");
+        assert_eq!((head.status, head.status_text), (299, &b"Fine"[..]));
+        assert_eq!(all(head.headers), expected);
+    }
+
+    #[test]
+    fn what_no_handler_answers_is_refused() {
+        let answered = |status, text: &str| {
+            let mut message = capnp::message::Builder::new_default();
+            write_response(message.init_root(), status, text, 0, []);
+            read_response(message.get_root_as_reader().expect("a root")).map(|head| head.status)
+        };
+        for (status, text, expected) in [
+            (200, "", Ok(200)),
+            (599, &*"x".repeat(MAX_STATUS_TEXT), Ok(599)),
+            (0, "", Err(HeadError::Status(0))),
+            (101, "", Err(HeadError::Status(101))),
+            (199, "", Err(HeadError::Status(199))),
+            (600, "", Err(HeadError::Status(600))),
+            (200, &"x".repeat(MAX_STATUS_TEXT + 1), Err(HeadError::StatusText)),
+        ] {
+            assert_eq!(answered(status, text), expected, "{status}");
+        }
     }
 
     #[test]

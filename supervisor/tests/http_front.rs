@@ -64,7 +64,8 @@ impl Service for Paths {
                 "/info" => {
                     let headers: Vec<_> =
                         head.headers.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-                    text(format!("{} {} {headers:?} {:?}", head.method, head.uri, request.cf_json))
+                    let cf = (!request.cf_json.is_empty()).then_some(request.cf_json);
+                    text(format!("{} {} {headers:?} {cf:?}", head.method, head.uri))
                 }
                 "/echo" => Ok(Response::new(body)),
                 "/read" => {

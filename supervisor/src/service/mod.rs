@@ -10,7 +10,7 @@
 pub mod graph;
 pub mod worker;
 
-use std::{convert::Infallible, future::Future, pin::Pin};
+use std::{convert::Infallible, future::Future, pin::Pin, rc::Rc};
 
 use bulkhead_ipc::{limit, scheduled::Scheduled, worker_capnp::Limit};
 
@@ -26,8 +26,8 @@ pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 pub struct ServiceRequest {
     /// Method, absolute URI, headers, body.
     pub http: http::Request<Body>,
-    /// JSON for `request.cf`, if there is any.
-    pub cf_json: Option<String>,
+    /// JSON for `request.cf`; empty for none. All requests of a connection may have the same.
+    pub cf_json: Rc<str>,
 }
 
 /// Why a service gave no response.

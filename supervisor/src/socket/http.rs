@@ -83,24 +83,27 @@ impl HttpSocket {
     }
 
     /// The JSON for `request.cf` of every request of a connection, where no header brings it: who is there.
-    pub(crate) fn client_blob(&self, peer: &Peer) -> Option<String> {
+    pub(crate) fn client_blob(&self, peer: &Peer) -> String {
         if self.options.cf_blob_header.is_some() {
-            return None;
+            return String::new();
         }
-        Some(match peer {
+        match peer {
             Peer::Ip(address) => format!("{{\"clientIp\":\"{address}\"}}"),
             Peer::Unix { pid: Some(pid), uid } => format!("{{\"clientPid\":{pid},\"clientUid\":{uid}}}"),
             Peer::Unix { pid: None, uid } => format!("{{\"clientUid\":{uid}}}"),
-            Peer::Unknown => return None,
-        })
+            Peer::Unknown => String::new(),
+        }
     }
 
     /// Serves one connection until it ends: because the client or a handler wants it, because it breaks the protocol, or
     /// because its [`Ticket`] says so.
     pub(crate) async fn serve<S: ClientIo>(self: &Rc<Self>, stream: S, peer: &Peer, ticket: Ticket) {
         let connection = ticket.connection.clone();
-        let context =
-            Rc::new(Context { socket: self.clone(), connection: connection.clone(), cf_json: self.client_blob(peer) });
+        let context = Rc::new(Context {
+            socket: self.clone(),
+            connection: connection.clone(),
+            cf_json: self.client_blob(peer).into(),
+        });
         let service = service_fn(move |request| answer(context.clone(), request));
         let io = TokioIo::new(Watched::new(stream, connection.clone()));
         {
@@ -161,7 +164,7 @@ pub(crate) enum Peer {
 struct Context {
     socket: Rc<HttpSocket>,
     connection: Rc<super::connection::Connection>,
-    cf_json: Option<String>,
+    cf_json: Rc<str>,
 }
 
 /// Makes hyper close the connection without an answer.
@@ -216,7 +219,7 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
     {
         return Ok(response);
     }
-    let cf_json = cf.or_else(|| context.cf_json.clone());
+    let cf_json = cf.map_or_else(|| context.cf_json.clone(), Rc::from);
     let request = ServiceRequest { http: Request::from_parts(head, body), cf_json };
     let response = match socket.service.fetch(request).await {
         // Only `Service`s that speak about a connection of their own could mean something by a status below 200.

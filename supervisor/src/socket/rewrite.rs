@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, net::Ipv6Addr};
 
-use bulkhead_ipc::head::EXTENSION_METHODS;
+use bulkhead_ipc::head::{EXTENSION_METHODS, is_hop_by_hop};
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -234,26 +234,10 @@ pub(crate) struct Framing {
     pub(crate) exact_size: Option<u64>,
 }
 
-/// Headers that say how a message travels over this connection: ours to say, not the service's. `Content-Length` is one
-/// of them because a service that lies in it could make the client read the next response as a part of this one.
-const FRAMING: [header::HeaderName; 6] = [
-    header::CONTENT_LENGTH,
-    header::CONNECTION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
 /// Makes a service's response fit for the connection: the framing headers are ours and come first, as in the reference;
 /// then the injected headers are applied.
 pub(crate) fn rewrite_response(head: &mut http::response::Parts, framing: Framing, injections: &[HeaderInjection]) {
-    let declared = head.headers.get(header::CONTENT_LENGTH).cloned();
-    for name in FRAMING {
-        head.headers.remove(name);
-    }
-    head.headers.remove("keep-alive");
-
+    let declared = if framing.head_request { head.headers.get(header::CONTENT_LENGTH).cloned() } else { None };
     // RFC 9110, section 8.6: none on 204; on 304 and on answers to HEAD it speaks about a body that is not sent. As the
     // reference, only the answers to HEAD say it.
     let (name, value) = match framing.exact_size {
@@ -272,13 +256,7 @@ pub(crate) fn rewrite_response(head: &mut http::response::Parts, framing: Framin
         }
         None => (None, None),
     };
-    if let (Some(name), Some(value)) = (name, value) {
-        // The order of headers is the order of insertion; the framing header goes first.
-        let rest = std::mem::take(&mut head.headers);
-        head.headers.reserve(rest.len() + 1);
-        head.headers.insert(name, value);
-        head.headers.extend(rest);
-    }
+    frame(&mut head.headers, name.zip(value));
     inject(&mut head.headers, injections);
 
     if head.status.canonical_reason().is_none() && head.extensions.get::<hyper::ext::ReasonPhrase>().is_none() {
@@ -289,6 +267,31 @@ pub(crate) fn rewrite_response(head: &mut http::response::Parts, framing: Framin
             _ => b"Server Error",
         };
         head.extensions.insert(hyper::ext::ReasonPhrase::from_static(reason));
+    }
+}
+
+/// Puts the header that says how long the message is first, and takes away what a service says about how it travels over this
+/// connection: that is ours to say. `Content-Length` is a part of it because a service that lies in it could make the client
+/// read the next response as a part of this one.
+fn frame(headers: &mut HeaderMap, framing: Option<(header::HeaderName, HeaderValue)>) {
+    let is_ours = |name: &header::HeaderName| *name == header::CONTENT_LENGTH || is_hop_by_hop(name.as_str());
+    let is_first = framing.as_ref().is_some_and(|(name, _)| headers.keys().next() == Some(name));
+    let others = headers.keys().skip(usize::from(is_first)).any(is_ours);
+    match framing {
+        None if !others => {}
+        Some((name, value)) if is_first && !others => drop(headers.insert(name, value)),
+        framing => {
+            // The order of headers is the order of insertion.
+            let rest = std::mem::take(headers);
+            headers.reserve(rest.len() + 1);
+            headers.extend(framing);
+            let mut is_left_out = false;
+            headers.extend(rest.into_iter().filter(|(name, _)| {
+                // Further values of a header come without its name.
+                is_left_out = name.as_ref().map_or(is_left_out, is_ours);
+                !is_left_out
+            }));
+        }
     }
 }
 
@@ -513,6 +516,27 @@ mod tests {
         assert_eq!(response(200, &[("content-length", "5, 6")], head(Some(0))), []);
         assert_eq!(response(200, &lies, head(None)), [pair("content-type", "t")]);
         assert_eq!(response(200, &[], head(Some(14)))[0], pair("content-length", "14"));
+    }
+
+    #[test]
+    fn the_framing_goes_first_and_the_rest_keeps_its_order() {
+        let get = |exact_size| Framing { head_request: false, version: Version::HTTP_11, exact_size };
+        let names = |headers: &[(&'static str, &'static str)], exact_size| {
+            let headers = response(200, headers, get(exact_size));
+            headers.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+        };
+        for before in [&[][..], &[("content-length", "0")], &[("upgrade", "x"), ("content-length", "0")]] {
+            for (between, expected) in [
+                (&[][..], ""),
+                (&[("a", "1"), ("b", "1"), ("a", "2")], " a=1 a=2 b=1"),
+                (&[("a", "1"), ("te", "x"), ("te", "y"), ("b", ""), ("keep-alive", "x"), ("c", "1")], " a=1 b= c=1"),
+                (&[("connection", "x"), ("a", "1"), ("a", "2"), ("proxy-connection", "x")], " a=1 a=2"),
+            ] {
+                let headers = [before, between].concat();
+                assert_eq!(names(&headers, Some(3)), format!("content-length=3{expected}"));
+                assert_eq!(names(&headers, None), format!("transfer-encoding=chunked{expected}"));
+            }
+        }
     }
 
     #[test]

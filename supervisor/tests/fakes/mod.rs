@@ -286,7 +286,7 @@ pub fn request(method: &str, path: &str, body: Body) -> ServiceRequest {
         .header("user-agent", "test")
         .body(body)
         .expect("a request");
-    ServiceRequest { http, cf_json: None }
+    ServiceRequest { http, cf_json: "".into() }
 }
 
 pub async fn text(response: http::Response<Body>) -> Result<String, BodyError> {

@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, rc::Rc};
 
-use bulkhead_ipc::compatibility::Flag;
+use bulkhead_ipc::{compatibility::Flag, head::is_status};
 use jsg::{Error, JsRef, OrUndefined, Registry, Result};
 
 use super::{
@@ -241,7 +241,7 @@ fn construct<'s>(
             };
         }
     }
-    let status = u16::try_from(status).ok().filter(|status| (200..600).contains(status)).ok_or_else(|| {
+    let status = u16::try_from(status).ok().filter(|&status| is_status(status)).ok_or_else(|| {
         Error::range_error("Responses may only be constructed with status codes in the range 200 to 599, inclusive.")
     })?;
     if status_text.bytes().any(|byte| byte < b' ') {

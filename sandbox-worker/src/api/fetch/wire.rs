@@ -4,7 +4,7 @@ use std::{cell::OnceCell, rc::Rc};
 
 use bulkhead_ipc::{
     compatibility::Flag,
-    head::{HeadLimits, MAX_STATUS_TEXT},
+    head::{HeadError, HeadLimits, MAX_STATUS_TEXT, body_length, read_request, to_body_length, write_response},
     worker_capnp::{byte_source, http_request, http_response},
 };
 use bytes::Bytes;
@@ -44,19 +44,17 @@ pub fn from_wire<'s>(
     context: &Rc<IoContext>,
     reader: http_request::Reader<'_>,
 ) -> std::result::Result<Result<v8::Local<'s, v8::Object>>, capnp::Error> {
-    let name = reader.get_method()?.to_str()?;
-    let method =
-        method(name).ok_or_else(|| capnp::Error::failed(format!("reading the request: no method {name:?}")))?;
-    let url = reader.get_url()?.to_str()?.to_owned();
-    let list = reader.get_headers()?;
-    let limits = HeadLimits::default();
-    let mut map = HeaderMap::with_capacity(list.len().min(limits.max_headers) as usize, 512);
+    let unread = |error: HeadError| capnp::Error::failed(format!("reading the request's head: {error}"));
+    let head = read_request(reader).map_err(unread)?;
+    let method = method(head.method)
+        .ok_or_else(|| capnp::Error::failed(format!("reading the request: no method {:?}", head.method)))?;
+    let mut map = HeaderMap::with_capacity(head.headers.count(), 512);
     let full = |_| "the header list is full".to_owned();
-    bulkhead_ipc::head::read(list, limits, |name, value| map.append(name, value).map_err(full))
-        .map_err(|error| capnp::Error::failed(format!("reading the request's headers: {error}")))?;
-    let cf = reader.get_cf_json()?.to_str()?;
-    let cf =
-        if cf.is_empty() { Cf::default() } else { Cf::frozen(cf.to_owned(), !flags::is_on(scope, BOT_MANAGEMENT)) };
+    head.headers.read(|name, value| map.append(name, value).map_err(full)).map_err(unread)?;
+    let cf = match head.cf_json {
+        "" => Cf::default(),
+        json => Cf::frozen(json.to_owned(), !flags::is_on(scope, BOT_MANAGEMENT)),
+    };
     let state = match reader.get_body().which()? {
         http_request::body::None(()) => State::None,
         http_request::body::Bytes(bytes) => {
@@ -64,15 +62,12 @@ pub fn from_wire<'s>(
             jsg::allocated(bytes.len());
             State::Bytes(Bytes::copy_from_slice(bytes), OwnedBy::context(context))
         }
-        http_request::body::Stream(source) => {
-            let length = Some(reader.get_body_length()).filter(|&length| length != u64::MAX);
-            wire_state(context, source?, length)
-        }
+        http_request::body::Stream(source) => wire_state(context, source?, body_length(reader.get_body_length())),
     };
     let request = Request {
         base: Body::with_state(state, HeaderList::immutable(map)),
         method,
-        url,
+        url: head.url.to_owned(),
         url_value: OnceCell::new(),
         headers: OnceCell::new(),
         redirect: Redirect::Manual,
@@ -145,7 +140,7 @@ pub fn to_wire<'s>(
     // As in the reference, nobody says how long an encoded body is.
     let length = length.filter(|_| coding.is_none());
     write_head(response, limits.response_head_bytes, length.filter(|_| request_is_head), builder.reborrow())?;
-    builder.set_body_length(length.unwrap_or(if matches!(body, Outgoing::None) { 0 } else { u64::MAX }));
+    builder.set_body_length(to_body_length(length.or(matches!(body, Outgoing::None).then_some(0))));
     let mut to = builder.init_body();
     let streaming = StreamingBody::default();
     let encoded = |source: Rc<dyn Source>| match coding {
@@ -185,7 +180,7 @@ fn write_head(
     response: &Response,
     max_bytes: Option<usize>,
     length: Option<u64>,
-    mut builder: http_response::Builder<'_>,
+    builder: http_response::Builder<'_>,
 ) -> std::result::Result<(), Refused> {
     let map = response.base.headers().map.borrow();
     let wire = HeadLimits::default();
@@ -197,14 +192,12 @@ fn write_head(
     {
         return Err(Refused::Exceeded(Limit::ResponseHead));
     }
-    builder.set_status(response.status);
-    builder.set_status_text(&response.status_text);
     // The response to a HEAD request has no body to count, so its length is a header; the script's, if it has one.
     let counted = length.filter(|_| !map.contains(b"content-length")).map(|length| length.to_string());
     let count = map.len() + usize::from(counted.is_some());
     let names = map.iter().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value));
     let counted = counted.as_ref().map(|length| ("Content-Length", length.as_bytes()));
-    bulkhead_ipc::head::write(builder.reborrow().init_headers(count as u32), names.chain(counted));
+    write_response(builder, response.status, &response.status_text, count, names.chain(counted));
     Ok(())
 }
 

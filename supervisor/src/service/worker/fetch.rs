@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use bulkhead_ipc::worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request};
+use bulkhead_ipc::{
+    head::to_body_length,
+    worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request},
+};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body::Body as _;
@@ -10,7 +13,7 @@ use http_body::Body as _;
 use super::{
     WorkerService,
     call::{answer, read_failure},
-    head::{UNKNOWN, head_bytes, read_response, write_head},
+    head::{head_bytes, read_response, write_head},
     violation,
 };
 use crate::{
@@ -28,20 +31,20 @@ impl WorkerService {
         ticket: Ticket,
         dispatcher: &event_dispatcher::Client,
         parts: http::request::Parts,
-        cf_json: Option<String>,
+        cf_json: &str,
         outgoing: Outgoing,
     ) -> Result<http::Response<Body>, ServiceError> {
         let link = ticket.link().clone();
         // A worker that reads slowly delays its own requests, and does not make them pile up here.
-        let room = link.connection.reserve(outgoing.inline_bytes() + head_bytes(&parts, cf_json.as_deref())).await;
+        let room = link.connection.reserve(outgoing.inline_bytes() + head_bytes(&parts, cf_json)).await;
 
         let mut call = dispatcher.fetch_request();
         let mut to = call.get().init_request();
-        write_head(to.reborrow(), &parts, cf_json.as_deref());
+        write_head(to.reborrow(), &parts, cf_json);
         let upload = outgoing.write(to);
         let is_head = parts.method == Method::HEAD;
         // The head lives in the message now.
-        drop((parts, cf_json));
+        drop(parts);
         call.get().set_event(ticket.number());
         let promise = call.send().promise;
         drop(room);
@@ -88,7 +91,8 @@ impl WorkerService {
 pub(super) enum Outgoing {
     None,
     Whole(Bytes),
-    Stream(Rc<BodySource>, u64),
+    /// With its length, where that is known.
+    Stream(Rc<BodySource>, Option<u64>),
 }
 
 impl Outgoing {
@@ -126,11 +130,11 @@ impl Outgoing {
             Ready::Whole(bytes) => Outgoing::Whole(bytes),
             Ready::Begun(bytes) => {
                 let source = BodySource::new(bytes, body, limit, ticket);
-                Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
+                Outgoing::Stream(source, length)
             }
             Ready::Broken(bytes) => {
                 let source = BodySource::broken(bytes, ticket);
-                Outgoing::Stream(source, length.unwrap_or(UNKNOWN))
+                Outgoing::Stream(source, length)
             }
         })
     }
@@ -149,7 +153,7 @@ impl Outgoing {
             Outgoing::None => to.init_body().set_none(()),
             Outgoing::Whole(bytes) => to.init_body().set_bytes(&bytes),
             Outgoing::Stream(source, length) => {
-                to.set_body_length(length);
+                to.set_body_length(to_body_length(length));
                 let client: byte_source::Client = capnp_rpc::new_client_from_rc(source.clone());
                 to.init_body().set_stream(client);
                 return Some(CancelOnDrop(source));

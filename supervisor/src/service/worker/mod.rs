@@ -79,7 +79,7 @@ impl WorkerService {
         tokio::select! {
             biased;
             () = too_long => Err(self.too_long()),
-            answer = self.send(ticket, &dispatcher, parts, cf_json, outgoing) => answer,
+            answer = self.send(ticket, &dispatcher, parts, &cf_json, outgoing) => answer,
             () = overdue => {
                 link.overdue();
                 Err(ServiceError::Exceeded(Limit::WallTime))
