@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(joined, "\"{name}\":\n{},", to_ascii(text.trim_end()))?;
     }
     joined.push_str(AFTER);
+    println!("cargo::rustc-env=SCRIPTS_HASH={:016x}", hash(&joined));
     fs::write(out.join("scripts.js"), joined)?;
     modules(&js, &out)
 }
@@ -78,6 +79,11 @@ fn scripts_below(directory: &Path, found: &mut dyn FnMut(&Path)) -> Result<(), B
         }
     }
     Ok(())
+}
+
+/// FNV-1a: tells one text of the scripts from another.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// V8 uses the text in place, as a one-byte string: what is not ASCII becomes an escape, which means the same in

@@ -44,9 +44,11 @@
   };
 
   counted(ArrayBuffer, ["isView", species]);
-  counted(SharedArrayBuffer, [species]);
   resizing(ArrayBuffer.prototype, "resize");
   resizing(ArrayBuffer.prototype, "transfer");
-  resizing(SharedArrayBuffer.prototype, "grow");
+  internal.atStart(() => {
+    counted(SharedArrayBuffer, [species]);
+    resizing(SharedArrayBuffer.prototype, "grow");
+  });
   return {};
 })

@@ -92,7 +92,6 @@
   ]) {
     mapSet(kinds, Class.prototype, name);
   }
-  if (typeof SharedArrayBuffer === "function") mapSet(kinds, SharedArrayBuffer.prototype, "SharedArrayBuffer");
   const kindOf = (value) => {
     let object = value;
     for (let steps = 0; object !== null && steps < 1000; steps++) {
@@ -110,7 +109,11 @@
   const isWeakMap = brand((value) => weakMapHas(value, probe));
   const isWeakSet = brand((value) => weakSetHas(value, probe));
   const isRegExp = brand(getter(RegExp.prototype, "source"));
-  const isNativeError = typeof Error.isError === "function" ? Error.isError : undefined;
+  let isNativeError;
+  internal.atStart(() => {
+    if (typeof SharedArrayBuffer === "function") mapSet(kinds, SharedArrayBuffer.prototype, "SharedArrayBuffer");
+    if (typeof Error.isError === "function") isNativeError = Error.isError;
+  });
   // As in Node.js, whatever inherits from Error.prototype is one, too.
   const isError = (value) => {
     if (isNativeError === undefined ? objectTag(value) === "[object Error]" : isNativeError(value)) return true;

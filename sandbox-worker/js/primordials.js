@@ -7,11 +7,26 @@
   const FunctionPrototypeApply = uncurryThis(apply);
   const getter = (object, key) => uncurryThis(Reflect.getOwnPropertyDescriptor(object, key).get);
 
+  // The startup snapshot is made of an isolate that lacks some of V8's built-ins.
+  const starters = [];
+  /** Has `starter` called at each start, when all of V8's built-ins are there and tenant code has not run. */
+  const atStart = (starter) => {
+    starters[starters.length] = starter;
+  };
+  const start = () => {
+    for (let i = 0; i < starters.length; i++) starters[i]();
+  };
+
   // What native code makes the stacks of errors with.
   const ErrorConstructor = Error;
+  // Without a limit, which V8 adds to contexts late too, there is no stack.
+  const limit = Reflect.getOwnPropertyDescriptor(ErrorConstructor, "stackTraceLimit");
+  Reflect.defineProperty(ErrorConstructor, "stackTraceLimit", { __proto__: null, value: 1, configurable: true });
   ErrorConstructor.prepareStackTrace = (error, sites) => sites;
   const scriptNameOfSite = new ErrorConstructor().stack[0].getScriptNameOrSourceURL;
   delete ErrorConstructor.prepareStackTrace;
+  if (limit === undefined) delete ErrorConstructor.stackTraceLimit;
+  else Reflect.defineProperty(ErrorConstructor, "stackTraceLimit", limit);
   const stackGetter = Reflect.getOwnPropertyDescriptor(new ErrorConstructor(), "stack").get;
 
   const { defineProperty, getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf, ownKeys } = Reflect;
@@ -79,7 +94,10 @@
   const arrayBufferResizable = getter(ArrayBuffer.prototype, "resizable");
   const arrayBufferByteLength = getter(ArrayBuffer.prototype, "byteLength");
   const arrayBufferSlice = uncurryThis(ArrayBuffer.prototype.slice);
-  const sharedByteLength = typeof SharedArrayBuffer === "function" ? getter(SharedArrayBuffer.prototype, "byteLength") : null;
+  let sharedByteLength = null;
+  atStart(() => {
+    if (typeof SharedArrayBuffer === "function") sharedByteLength = getter(SharedArrayBuffer.prototype, "byteLength");
+  });
   const typedArraySet = uncurryThis(TypedArrayPrototype.set);
 
   // `subarray` and `slice` consult `constructor[Symbol.species]`, which tenant code can replace; these do not.
@@ -370,6 +388,8 @@
   let bomDecoder;
 
   return {
+    atStart,
+    start,
     atBind,
     bindFlags,
     atForget,

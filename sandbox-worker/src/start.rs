@@ -15,7 +15,10 @@ use bulkhead_policy::{
 use crate::{
     api::SURFACE,
     io::{self, Outlet},
-    isolate::{self, HeapLimits, Isolate, platform},
+    isolate::{
+        self, HeapLimits, Isolate, platform,
+        snapshot::{Snapshot, SnapshotError},
+    },
     log::Logger,
     process::Process,
     rpc,
@@ -28,6 +31,8 @@ enum StartError {
     Arguments(#[from] bulkhead_ipc::process::ArgsError),
     #[error("the sandbox could not be shut: {0}")]
     Sandbox(#[from] enter::EnterError),
+    #[error("{0}")]
+    Snapshot(#[from] SnapshotError),
     #[error("no control connection was handed over")]
     NoControl,
     #[error("the event loop could not be set up: {0}")]
@@ -39,8 +44,10 @@ enum StartError {
 const ADDRESS_SPACE: u64 = 64 << 30;
 
 /// What the `sandbox-worker` executable does. Returns when the supervisor closes the control connection.
-pub fn main() -> ExitCode {
-    match run() {
+///
+/// `snapshot` is what [`isolate::snapshot::make`] gave when the program was built.
+pub fn main(snapshot: &'static [u8]) -> ExitCode {
+    match run(snapshot) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sandbox-worker: {error}");
@@ -49,7 +56,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), StartError> {
+fn run(snapshot: &'static [u8]) -> Result<(), StartError> {
     let mut argv: Vec<_> = std::env::args_os().skip(1).collect();
     if argv.first().is_some_and(|argument| argument == check::SELF_TEST_ARG) {
         check::self_test_child();
@@ -72,6 +79,7 @@ fn run() -> Result<(), StartError> {
         ..enter::Options::default()
     };
     hidden.leave_out(&mut options);
+    let snapshot = Snapshot::find(snapshot, &SURFACE)?;
     let prepared = enter::prepare(&options)?;
 
     let mut v8_flags = args.v8_flags;
@@ -84,7 +92,7 @@ fn run() -> Result<(), StartError> {
     let logger = Rc::new(Logger::default());
     isolate::limit_native_memory(usize::try_from(args.memory_bytes).unwrap_or(usize::MAX));
     let limits = HeapLimits { heap_bytes: usize::try_from(args.heap_bytes).unwrap_or(usize::MAX) };
-    let isolate = Isolate::new(limits, logger.clone(), &SURFACE, io::live_events());
+    let isolate = Isolate::new(limits, logger.clone(), &SURFACE, Some(&snapshot), io::live_events());
     let process = Process::new(isolate.clone(), logger);
 
     let refusal = if args.seccomp_log { Refusal::Log } else { Refusal::Kill };

@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     task::Poll,
 };
 
@@ -19,7 +19,7 @@ use bulkhead_ipc::{
 use crate::{
     api::SURFACE,
     io::{Event, IoContext, Outlet, find_hung, live_events},
-    isolate::{HeapLimits, Isolate, describe, platform},
+    isolate::{HeapLimits, Isolate, describe, platform, snapshot::Snapshot},
     limits::Limit,
     log::Logger,
     process::Process,
@@ -33,11 +33,34 @@ fn lock() -> MutexGuard<'static, ()> {
     LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+static SNAPSHOT: OnceLock<&[u8]> = OnceLock::new();
+
+/// Has the isolates of this process start from this snapshot: before the first of them, since those of one process share a part
+/// of the heap. With `BULKHEAD_EVALUATE` in the environment they evaluate the built-ins all the same.
+pub fn use_snapshot(bytes: &'static [u8]) {
+    SNAPSHOT.get_or_init(|| bytes);
+}
+
+/// A new isolate, as processes have it.
+///
+/// # Panics
+///
+/// If there is no snapshot, or it is of another build.
+fn new_isolate(limits: HeapLimits, logger: Rc<Logger>) -> Rc<Isolate> {
+    platform::initialize(&["--expose-gc".to_owned()]);
+    #[cfg(test)]
+    use_snapshot(bulkhead_snapshot::SNAPSHOT);
+    let snapshot = std::env::var_os("BULKHEAD_EVALUATE").is_none().then(|| {
+        let bytes = SNAPSHOT.get().expect("the test has called `use_snapshot`");
+        Snapshot::find(bytes, &SURFACE).expect("the snapshot is of this build")
+    });
+    Isolate::new(limits, logger, &SURFACE, snapshot.as_ref(), live_events())
+}
+
 /// Runs `body` with a fresh isolate, on a single-threaded event loop, with the flags of compatibility date 2026-11-01.
 pub fn with_isolate<R>(body: impl AsyncFnOnce(Rc<Isolate>) -> R) -> R {
     let _guard = lock();
-    platform::initialize(&["--expose-gc".to_owned()]);
-    let isolate = Isolate::new(HeapLimits::default(), Rc::new(Logger::default()), &SURFACE, live_events());
+    let isolate = new_isolate(HeapLimits::default(), Rc::new(Logger::default()));
     let flags = compatibility::resolve::<&str>("2026-11-01", &[], false).expect("the date is valid");
     isolate.set_flags(flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built");
@@ -243,10 +266,9 @@ fn serve_bundle<R>(
     body: impl AsyncFnOnce(Served) -> R,
 ) -> Result<R, (String, Rc<Told>)> {
     let _guard = lock();
-    platform::initialize(&["--expose-gc".to_owned()]);
     jsg::set_buffer_limit(usize::MAX);
     let logger = Rc::new(Logger::default());
-    let isolate = Isolate::new(HeapLimits { heap_bytes }, logger.clone(), &SURFACE, live_events());
+    let isolate = new_isolate(HeapLimits { heap_bytes }, logger.clone());
     let process = Process::new(isolate, logger);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be built");
     let local = tokio::task::LocalSet::new();

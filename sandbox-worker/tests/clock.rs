@@ -1,6 +1,8 @@
 //! The clock that scripts see: it stands still while they run.
 
-use bulkhead_sandbox_worker::testing::{Outcome, serve};
+mod support;
+
+use support::{Outcome, serve};
 
 /// Every way of asking for the time, each a function that gives milliseconds or a text.
 const WAYS: &str = "

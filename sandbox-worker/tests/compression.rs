@@ -1,7 +1,9 @@
 //! `CompressionStream` and `DecompressionStream` from the outside: what stays bounded, and who waits for whom. What
 //! they have in common with the reference is compared in `tests/differential/cases/compression.js`.
 
-use bulkhead_sandbox_worker::testing::eval;
+mod support;
+
+use support::eval;
 
 /// Runs the body of an async function that can use `pack(format, bytes)`, `all(stream)` and `tick()`.
 fn run(body: &str) -> String {

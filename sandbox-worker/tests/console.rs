@@ -1,8 +1,10 @@
 //! What `console.log` prints, against the reference: the corpus that `js/tests/console_oracle.mjs` recorded.
 
+mod support;
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use bulkhead_sandbox_worker::testing::eval_logged;
+use support::eval_logged;
 
 #[test]
 fn prints_as_the_reference() {

@@ -1,7 +1,9 @@
 //! What the global scope of a worker is and what it has not. Where its properties sit beside the reference's is a test of
 //! `api/surface.rs`.
 
-use bulkhead_sandbox_worker::testing::check;
+mod support;
+
+use support::check;
 
 #[test]
 fn what_is_not_a_worker_s_is_absent() {

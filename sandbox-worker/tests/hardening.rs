@@ -1,6 +1,8 @@
 //! Scripts that replace what the language gives them can neither break nor watch the built-ins.
 
-use bulkhead_sandbox_worker::testing::{check, eval};
+mod support;
+
+use support::{check, eval};
 
 /// Replaces what the built-ins could trip over. Each use is recorded in `seen`, except under `quiet`; `on(promise, f)`
 /// hands `f` what a promise is settled with by the original `then`.

@@ -1,11 +1,11 @@
 //! The limits that a worker process watches over itself. None of these tests depends on how fast the machine is: what
 //! they bound is what they cause, and what hangs is ended from outside.
 
+mod support;
+
 use bulkhead_ipc::worker_capnp::limits;
-use bulkhead_sandbox_worker::{
-    limits::{Limit, text},
-    testing::{Outcome, Served, serve},
-};
+use bulkhead_sandbox_worker::limits::{Limit, text};
+use support::{Outcome, Served, serve};
 
 /// A module that has one handler for each path.
 fn module(handlers: &str) -> String {

@@ -1,11 +1,13 @@
 //! Runs of schedules over the worker's interface. What is expected is what the reference does when one worker sends another an event by
 //! `Fetcher.scheduled()`.
 
+mod support;
+
 use bulkhead_ipc::{
     failure::HUNG,
     worker_capnp::{Limit, event_failure::Kind},
 };
-use bulkhead_sandbox_worker::testing::{Outcome, serve, serve_script};
+use support::{Outcome, serve, serve_script};
 
 const TIME: f64 = 1_700_000_000_123.0;
 

@@ -13,7 +13,9 @@
     __proto__: null, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
     BigInt64Array, BigUint64Array, Float32Array, Float64Array,
   };
-  if (typeof Float16Array === "function") ViewConstructors.Float16Array = Float16Array;
+  internal.atStart(() => {
+    if (typeof Float16Array === "function") ViewConstructors.Float16Array = Float16Array;
+  });
   const DataViewConstructor = DataView;
   const ArrayBufferConstructor = ArrayBuffer;
   const { min: MathMin } = Math;

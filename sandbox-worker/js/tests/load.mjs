@@ -31,6 +31,7 @@ export function load({ context, only, hooks = {}, flags = {} } = {}) {
     if (file === only) break;
   }
   // As on the newest date, and with every other flag too.
+  internal.start();
   internal.bindFlags(new Proxy({ __proto__: null, ...flags }, { get: (target, name) => target[name] ?? true }));
   return internal;
 }

@@ -344,13 +344,6 @@ impl DigestHelper {
 /// Moves accessors: see `api::move_accessors_to_objects`.
 pub(super) fn move_accessors_to_objects(scope: &mut v8::PinScope<'_, '_>) {
     jsg::Registry::move_to_objects(scope, <Crypto as jsg::Class>::info(), &["subtle"]);
-    // This object is there already.
-    let global = scope.get_current_context().global(scope);
-    let key = jsg::string(scope, "crypto");
-    if let Some(crypto) = global.get(scope, key.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok())
-    {
-        jsg::Registry::adorn(scope, crypto, <Crypto as jsg::Class>::info());
-    }
 }
 
 #[cfg(test)]

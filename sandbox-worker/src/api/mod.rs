@@ -29,7 +29,9 @@ use crate::isolate::Surface;
 pub static SURFACE: Surface = Surface {
     classes: classes::CLASSES,
     install_internal: hooks::install_internal,
+    references: surface::references,
     expose: surface::expose,
+    start: surface::start,
     apply: surface::apply,
     native_module: native_modules::exports,
     move_accessors_to_objects,

@@ -69,39 +69,29 @@ pub(super) struct Brands {
 }
 
 impl Brands {
-    /// Knows no class yet.
-    pub(super) fn new(scope: &mut v8::PinScope<'_, '_>) -> Self {
-        let brand = v8::Private::new(scope, None);
+    /// Has the isolate know the classes in Rust whose objects are copied, and those of the scripts, by the numbers with which they
+    /// are [marked](mark). Before scripts of tenants run.
+    pub(super) fn install(scope: &mut v8::PinScope<'_, '_>, native: Vec<MakeCopy>, scripted: Vec<Cloned>) {
+        let key = key(scope);
         let plain = v8::Object::new(scope).get_prototype(scope).expect("a new object has a prototype");
-        let (key, plain) = (v8::Global::new(scope, brand), v8::Global::new(scope, plain));
-        Brands { key, plain, scripted: Vec::new(), native: Vec::new() }
+        let (key, plain) = (v8::Global::new(scope, key), v8::Global::new(scope, plain));
+        scope.set_slot(Brands { key, plain, scripted, native });
     }
+}
 
-    /// Adds a class that a built-in script made.
-    pub(super) fn add_scripted(
-        &mut self,
-        scope: &mut v8::PinScope<'_, '_>,
-        class: v8::Local<'_, v8::Object>,
-        cloned: Cloned,
-    ) {
-        let key = jsg::string(scope, "prototype");
-        let prototype = class.get(scope, key.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
-        let number = v8::Integer::new_from_unsigned(scope, self.scripted.len() as u32).into();
-        let brand = v8::Local::new(scope, &self.key);
-        let marked = prototype.and_then(|prototype| prototype.set_private(scope, brand, number));
-        marked.expect("the prototype of a class can be marked");
-        self.scripted.push(cloned);
-    }
+fn key<'s>(scope: &v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Private> {
+    let name = jsg::string(scope, "bulkhead:class");
+    v8::Private::for_api(scope, Some(name))
+}
 
-    /// Adds a class in Rust whose objects are copied.
-    pub(super) fn add_native(&mut self, copy: MakeCopy) {
-        self.native.push(copy);
-    }
-
-    /// Has the isolate know these classes, before scripts of tenants run.
-    pub(super) fn install(self, scope: &mut v8::PinScope<'_, '_>) {
-        scope.set_slot(self);
-    }
+/// Marks a class that a built-in script made.
+pub(super) fn mark(scope: &mut v8::PinScope<'_, '_>, class: v8::Local<'_, v8::Object>, number: u32) {
+    let key = key(scope);
+    let name = jsg::string(scope, "prototype");
+    let prototype = class.get(scope, name.into()).and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
+    let number = v8::Integer::new_from_unsigned(scope, number).into();
+    let marked = prototype.and_then(|prototype| prototype.set_private(scope, key, number));
+    marked.expect("the prototype of a class can be marked");
 }
 
 /// What is done with objects of the nearest class of a script that the object is of. Nobody runs script by being asked for a prototype here: proxies are

@@ -28,7 +28,7 @@ use super::{
 use crate::isolate::script;
 
 type Object<'s> = v8::Local<'s, v8::Object>;
-type Make = for<'s> fn(&mut v8::PinScope<'s, '_>) -> Object<'s>;
+type Make = for<'s> fn(&mut v8::PinScope<'s, '_>) -> jsg::Result<Object<'s>>;
 
 /// What a thing is, and who makes it.
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ enum What {
     Class(Describe),
     /// A static method of a class in Rust that is not itself visible.
     Function(Describe),
-    /// The one object of a class in Rust.
+    /// The one object of a class in Rust, made when a script first looks at it.
     Instance(Make),
     /// A class that the built-in scripts list under its name.
     ScriptClass,
@@ -126,9 +126,9 @@ static TABLE: &[Row] = &[
     row("btoa", Function(Base64Functions::info), Prototype),
     row("Crypto", Class(Crypto::info), Prototype),
     row("SubtleCrypto", Class(SubtleCrypto::info), Prototype),
-    row("crypto", Instance(|scope| made(scope, Crypto::default())), Own),
+    row("crypto", Instance(|scope| jsg::instantiate(scope, Crypto::default())), Own),
     row("structuredClone", Function(CloneFunctions::info), Prototype),
-    row("performance", Instance(|scope| made(scope, Performance)), Own),
+    row("performance", Instance(|scope| jsg::instantiate(scope, Performance)), Own),
     row("Headers", Class(Headers::info), Prototype)
         .cloned(Cloned::Copied(|scope, object| jsg::unwrap::<Headers>(scope, object).map(|it| it.copy(scope)))),
     row("Body", Class(Body::info), Prototype),
@@ -139,7 +139,7 @@ static TABLE: &[Row] = &[
     row("fetch", Function(Global::info), Prototype),
     row("Cache", Class(Cache::info), Prototype),
     row("CacheStorage", Class(CacheStorage::info), Prototype),
-    row("caches", Instance(|scope| made(scope, CacheStorage::default())), Own),
+    row("caches", Instance(|scope| jsg::instantiate(scope, CacheStorage::default())), Own),
     row("DOMException", ScriptClass, Prototype).cloned(Cloned::Exception),
     row("EventTarget", ScriptClass, WorkerScope),
     row("Event", ScriptClass, Prototype),
@@ -221,8 +221,28 @@ static TABLE: &[Row] = &[
     row("PerformanceResourceTiming", Missing, Prototype),
 ];
 
-fn made<'s, T: jsg::Class>(scope: &mut v8::PinScope<'s, '_>, value: T) -> Object<'s> {
-    jsg::instantiate(scope, value).expect("an object of a complete class can be made")
+/// V8 calls it when a script first looks at the object of an [`Instance`] row, and keeps what it gives in its place.
+fn make_instance<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    name: v8::Local<'s, v8::Name>,
+    _: v8::PropertyCallbackArguments<'s>,
+    mut rv: v8::ReturnValue<'_, v8::Value>,
+) {
+    let name = name.to_rust_string_lossy(scope);
+    let make = TABLE.iter().find_map(|row| match row.what {
+        Instance(make) if row.name == name => Some(make),
+        _ => None,
+    });
+    match make.expect("the property was made of a row")(scope) {
+        Ok(object) => rv.set(object.into()),
+        Err(error) => error.throw(scope),
+    }
+}
+
+/// What V8 calls for rows.
+pub(super) fn references() -> Vec<v8::ExternalReference> {
+    let callback: v8::AccessorNameGetterCallback = v8::MapFnTo::map_fn_to(make_instance);
+    vec![v8::ExternalReference { pointer: callback as *mut std::ffi::c_void }]
 }
 
 /// The constructor of a class.
@@ -293,7 +313,11 @@ pub(super) fn expose<'s>(scope: &mut v8::PinScope<'s, '_>, globals: Object<'s>) 
         let value = match row.what {
             Class(class) => constructor(scope, class()).into(),
             Function(class) => static_method(scope, class(), row.name),
-            Instance(make) => make(scope).into(),
+            Instance(_) => {
+                let key = jsg::string(scope, row.name);
+                places.global.set_lazy_data_property(scope, key.into(), make_instance);
+                continue;
+            }
             ScriptClass | Script | Engine | Missing => continue,
         };
         define(scope, row, value);
@@ -301,24 +325,28 @@ pub(super) fn expose<'s>(scope: &mut v8::PinScope<'s, '_>, globals: Object<'s>) 
     // The scripts' own it knows.
     script::call(scope, |script| &script.note_interfaces, &[places.prototype.into()])
         .expect("the built-in scripts take native classes");
-    let mut brands = Brands::new(scope);
-    for row in TABLE {
-        if let (Class(_), Cloned::Copied(copy)) = (row.what, row.cloned) {
-            brands.add_native(copy);
-        }
-        if !matches!(row.what, ScriptClass | Script) {
-            continue;
-        }
+    let mut number = 0;
+    for row in TABLE.iter().filter(|row| matches!(row.what, ScriptClass | Script)) {
         let key = jsg::string(scope, row.name);
         let value = globals.get(scope, key.into()).filter(|value| !value.is_undefined());
         let value = value.unwrap_or_else(|| panic!("the built-in scripts list no {}", row.name));
         if matches!(row.what, ScriptClass) {
             let class = v8::Local::<v8::Object>::try_from(value).expect("a class is an object");
-            brands.add_scripted(scope, class, row.cloned);
+            structured_clone::mark(scope, class, number);
+            number += 1;
         }
         define(scope, row, value);
     }
-    brands.install(scope);
+}
+
+/// Has the isolate know what is done with objects of each class: at each start.
+pub(super) fn start(scope: &mut v8::PinScope<'_, '_>) {
+    let native = TABLE.iter().filter_map(|row| match (row.what, row.cloned) {
+        (Class(_), Cloned::Copied(copy)) => Some(copy),
+        _ => None,
+    });
+    let scripted = TABLE.iter().filter(|row| matches!(row.what, ScriptClass)).map(|row| row.cloned);
+    Brands::install(scope, native.collect(), scripted.collect());
 }
 
 /// Takes away what a worker with these flags does not have.

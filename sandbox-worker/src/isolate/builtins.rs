@@ -1,10 +1,16 @@
-//! The built-in scripts of `js/`, evaluated in every isolate before any tenant code.
+//! The built-in scripts of `js/`, evaluated before any tenant code: once, for the snapshot from which every isolate starts.
 
-use super::{Surface, script::Script};
+use super::{
+    Surface,
+    script::{self, Script},
+};
 
 /// The scripts, joined in the order of `js/ORDER`: a function that adds to the object that it is given.
 pub(crate) static SCRIPTS: v8::OneByteConst =
     v8::String::create_external_onebyte_const(include_bytes!(concat!(env!("OUT_DIR"), "/scripts.js")));
+
+/// Tells one text of the scripts from another.
+pub(super) const HASH: &str = env!("SCRIPTS_HASH");
 
 fn own<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -35,11 +41,41 @@ pub(super) fn evaluate(scope: &mut v8::PinScope<'_, '_>, surface: &Surface) {
         }
     }
     let script = Script::find(scope, internal).unwrap_or_else(|missing| panic!("{missing}"));
+    keep(scope, script);
+    let globals = own(scope, internal, "globals").and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
+    (surface.expose)(scope, globals.expect("the built-ins list their globals"));
+}
+
+fn keep(scope: &mut v8::PinScope<'_, '_>, script: Script) {
     let hooks = scope.get_slot_mut::<jsg::Hooks>().expect("Registry::install was called on this isolate");
     hooks.new_dom_exception = Some(script.new_dom_exception.clone());
     scope.set_slot(script);
-    let globals = own(scope, internal, "globals").and_then(|value| v8::Local::<v8::Object>::try_from(value).ok());
-    (surface.expose)(scope, globals.expect("the built-ins list their globals"));
+}
+
+/// Takes from the isolate what native code keeps of the evaluated built-ins, to be put into a snapshot.
+pub(super) fn save<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Array> {
+    let script = scope.remove_slot::<Script>().expect("the built-in scripts have run");
+    script.into_array(scope)
+}
+
+/// Keeps what was [saved](save), in an isolate that was started from the snapshot.
+///
+/// # Panics
+///
+/// If it is not what this program saves.
+pub(super) fn restore(scope: &mut v8::PinScope<'_, '_>, saved: v8::Local<'_, v8::Array>) {
+    let script = Script::from_array(scope, saved).expect("the snapshot is of this program");
+    keep(scope, script);
+}
+
+/// Does what is done at each start, after the built-ins were evaluated or came from a snapshot.
+///
+/// # Panics
+///
+/// If one of them throws, which is a defect of this program.
+pub(super) fn start(scope: &mut v8::PinScope<'_, '_>, surface: &Surface) {
+    script::call(scope, |script| &script.start, &[]).expect("the built-in scripts start");
+    (surface.start)(scope);
 }
 
 /// Runs the scripts, which add what they export to `internal`.

@@ -11,6 +11,7 @@ pub(crate) mod flags;
 pub mod modules;
 pub mod platform;
 pub(crate) mod script;
+pub mod snapshot;
 mod stack;
 pub(crate) mod watch;
 
@@ -26,6 +27,7 @@ use clock::Clock;
 use continuations::Continuations;
 pub use exceptions::{Described, describe, report_exception};
 use jsg::Registry;
+use snapshot::Snapshot;
 
 use crate::{
     limits::{self, Limit, Limits, Reporter},
@@ -40,8 +42,13 @@ pub struct Surface {
     pub classes: &'static [jsg::Describe],
     /// Puts what the built-in scripts need from native code on the object that they get, before they are evaluated.
     pub install_internal: for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>),
-    /// Exposes what scripts find in the global scope; the object is what the built-in scripts list for it.
+    /// What a snapshot of the isolate refers to beside the classes' members.
+    pub references: fn() -> Vec<v8::ExternalReference>,
+    /// Exposes what scripts find in the global scope; the object is what the built-in scripts list for it. A snapshot is made of
+    /// that, so that it makes no object of a class in Rust, and keeps nothing in the isolate.
     pub expose: for<'s> fn(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Object>),
+    /// What a snapshot cannot hold, at each start.
+    pub start: fn(&mut v8::PinScope<'_, '_>),
     /// Takes away what a worker with these flags does not have.
     pub apply: fn(&mut v8::PinScope<'_, '_>, &CompatibilityFlags),
     /// The exports of a native module, which built-in modules import as `native:` and this name; `None` if there is none.
@@ -113,13 +120,27 @@ pub fn limit_native_memory(process_bytes: usize) {
     }
 }
 
+/// What every isolate is made with.
+fn params() -> v8::CreateParams {
+    let heap = v8::cppgc::Heap::create(v8::V8::get_current_platform(), Registry::heap_params());
+    v8::CreateParams::default().cpp_heap(heap).array_buffer_allocator(jsg::buffer_allocator())
+}
+
 impl Isolate {
-    /// Makes the isolate and evaluates the built-ins. No tenant code is needed for that, and none runs.
-    pub fn new(limits: HeapLimits, logger: Rc<Logger>, surface: &'static Surface, events: Rc<dyn Events>) -> Rc<Self> {
-        let heap = v8::cppgc::Heap::create(v8::V8::get_current_platform(), Registry::heap_params());
-        let mut params = v8::CreateParams::default().cpp_heap(heap).array_buffer_allocator(jsg::buffer_allocator());
+    /// Makes the isolate, from a snapshot or by evaluating the built-ins. No tenant code is needed for that, and none runs.
+    pub fn new(
+        limits: HeapLimits,
+        logger: Rc<Logger>,
+        surface: &'static Surface,
+        snapshot: Option<&Snapshot>,
+        events: Rc<dyn Events>,
+    ) -> Rc<Self> {
+        let mut params = params();
         if limits.heap_bytes != 0 {
             params = params.heap_limits(0, limits.heap_bytes);
+        }
+        if let Some(snapshot) = snapshot {
+            params = snapshot.load(params);
         }
         let mut v8 = v8::Isolate::new(params);
         v8.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
@@ -138,7 +159,11 @@ impl Isolate {
             let context = v8::Context::new(scope, v8::ContextOptions::default());
             let scope = &mut v8::ContextScope::new(scope, context);
             context.set_allow_generation_from_strings(false);
-            builtins::evaluate(scope, surface);
+            match snapshot {
+                Some(snapshot) => snapshot.restore(scope, surface),
+                None => builtins::evaluate(scope, surface),
+            }
+            builtins::start(scope, surface);
             let continuations = Continuations::install(scope, platform::stack_bytes());
             (v8::Global::new(scope, context), continuations)
         };

@@ -81,6 +81,26 @@ macro_rules! script {
             ) -> std::result::Result<Self, Missing> {
                 Ok(Script { $($field: find(scope, internal, $shown)?),+ })
             }
+
+            /// All of them in one value of scripts.
+            pub(super) fn into_array<'s>(self, scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Array> {
+                let functions = [$(v8::Local::new(scope, self.$field).into()),+];
+                v8::Array::new_with_elements(scope, &functions)
+            }
+
+            /// What [`Self::into_array`] was made of; `None` if it was not.
+            pub(super) fn from_array(
+                scope: &mut v8::PinScope<'_, '_>,
+                array: v8::Local<'_, v8::Array>,
+            ) -> Option<Self> {
+                let mut indices = 0..array.length();
+                let mut next = || {
+                    let function = array.get_index(scope, indices.next()?)?;
+                    let function = v8::Local::<v8::Function>::try_from(function).ok()?;
+                    Some(v8::Global::new(scope, function))
+                };
+                Some(Script { $($field: next()?),+ })
+            }
         }
     };
 }
@@ -141,5 +161,6 @@ script! {
         "script was interrupted: what it has left for the call that it was to make next is dropped";
     note_interfaces = "noteInterfaces(object)": "tells the console the native classes among an object's properties";
     internals = "internals()": "what the files have for each other, for built-in modules";
+    start = "start()": "has every function that was given to `atStart` called";
     bind_flags = "bindFlags(flags)": "has every function that was given to `atBind` called";
 }
