@@ -118,8 +118,16 @@ pub fn report_exception<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Loc
     isolate.logger().write(Level::Info, Source::Runtime, &text);
 }
 
-/// Rejected promises that nobody has handled so far.
-pub(crate) type Rejections = Vec<(v8::Global<v8::Promise>, v8::Global<v8::Value>)>;
+/// A rejected promise that nobody has handled so far.
+pub(crate) struct Rejection {
+    pub(super) promise: v8::Global<v8::Promise>,
+    reason: v8::Global<v8::Value>,
+    /// What V8 carried along where it was rejected: listeners are called on the same behalf.
+    frame: v8::Global<v8::Value>,
+}
+
+/// All of them, in the order in which they were rejected.
+pub(crate) type Rejections = Vec<Rejection>;
 
 pub(super) extern "C" fn promise_rejected(message: v8::PromiseRejectMessage<'_>) {
     // What was dropped is no failure of anybody.
@@ -139,7 +147,9 @@ pub(super) extern "C" fn promise_rejected(message: v8::PromiseRejectMessage<'_>)
                 None => v8::undefined(scope).into(),
             };
             let first = rejections.is_empty();
-            rejections.push((promise, v8::Global::new(scope, value)));
+            let frame = scope.get_continuation_preserved_embedder_data();
+            let (reason, frame) = (v8::Global::new(scope, value), v8::Global::new(scope, frame));
+            rejections.push(Rejection { promise, reason, frame });
             // Before that flag they were reported in a microtask of their own, and not when all microtasks had run.
             if first && isolate.flags.get().is_some_and(|flags| !flags.is_on(AFTER_CHECKPOINT)) {
                 drop(rejections);
@@ -150,7 +160,7 @@ pub(super) extern "C" fn promise_rejected(message: v8::PromiseRejectMessage<'_>)
         }
         v8::PromiseRejectEvent::PromiseHandlerAddedAfterReject => {
             let count = rejections.len();
-            rejections.retain(|(known, _)| *known != promise);
+            rejections.retain(|known| known.promise != promise);
             if rejections.len() == count {
                 drop(rejections);
                 let promise = v8::Local::new(scope, promise);
@@ -185,13 +195,14 @@ fn report_in_microtask(
     report_rejections(&Isolate::of(scope), scope);
 }
 
-pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, '_>) {
-    // A listener may reject more; those are for the next checkpoint.
+/// Tells listeners, or else the log, of the rejections that nobody has handled; says whether there were any.
+pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, '_>) -> bool {
     let rejections = std::mem::take(&mut *isolate.rejections.borrow_mut());
-    for (promise, reason) in rejections {
+    let any = !rejections.is_empty();
+    for Rejection { promise, reason, frame } in rejections {
         // Listeners are script, and so may be what describes a reason.
         if super::watch::breach().is_some() {
-            return;
+            return false;
         }
         v8::scope!(let scope, scope);
         let promise = v8::Local::new(scope, promise);
@@ -199,18 +210,23 @@ pub(super) fn report_rejections(isolate: &Isolate, scope: &mut v8::PinScope<'_, 
         {
             v8::tc_scope!(let scope, scope);
             let arguments = [promise.into(), reason];
+            let outer = scope.get_continuation_preserved_embedder_data();
+            let frame = v8::Local::new(scope, frame);
+            scope.set_continuation_preserved_embedder_data(frame);
             let prevented = script::call(scope, |script| &script.dispatch_unhandled_rejection, &arguments);
+            scope.set_continuation_preserved_embedder_data(outer);
             if prevented.is_ok_and(|prevented| prevented.is_true()) {
                 continue;
             }
         }
         if super::watch::breach().is_some() {
-            return;
+            return false;
         }
         let described = describe(scope, reason);
         let text = format!("Uncaught (in promise) {}", described.text());
         isolate.logger().write(Level::Info, Source::Runtime, &text);
     }
+    any
 }
 
 /// V8 has no memory left: the process ends, and says why to the supervisor.

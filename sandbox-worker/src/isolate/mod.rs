@@ -262,6 +262,9 @@ impl Isolate {
             if watch::breach().is_some() {
                 self.continuations.resume(scope);
                 self.abandon(scope);
+                // Script that has put something there has not taken it back.
+                let undefined = v8::undefined(scope).into();
+                scope.set_continuation_preserved_embedder_data(undefined);
             }
             result
         };
@@ -339,7 +342,10 @@ impl Isolate {
 
     /// What must follow every microtask checkpoint: rejections that nobody handled are reported.
     pub(crate) fn after_microtasks(&self, scope: &mut v8::PinScope<'_, '_>) {
-        exceptions::report_rejections(self, scope);
+        // Listeners may have settled promises, and rejected more.
+        while exceptions::report_rejections(self, scope) {
+            self.run_microtasks(scope);
+        }
         let allocated = self.allocated.get() + jsg::take_allocated();
         self.allocated.set(allocated);
         if allocated > COLLECT_AFTER {
@@ -351,7 +357,7 @@ impl Isolate {
     /// Takes back that a rejection is unhandled: the event that waited for the promise has seen it.
     pub(crate) fn forget_rejection(&self, scope: &mut v8::PinScope<'_, '_>, promise: v8::Local<'_, v8::Promise>) {
         let promise = v8::Global::new(scope, promise);
-        self.rejections.borrow_mut().retain(|(known, _)| *known != promise);
+        self.rejections.borrow_mut().retain(|known| known.promise != promise);
     }
 
     /// An event begins, or has taken processor time: so much may V8's tasks take on top.
