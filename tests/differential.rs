@@ -3,6 +3,7 @@
 
 mod differential {
     mod applications;
+    mod async_context;
     mod compatibility;
     mod console;
     mod cross_request;

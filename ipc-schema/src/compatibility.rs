@@ -455,7 +455,7 @@ static TABLE: [Row; 205] = [
     flag("export_commonjs_default", Implemented).off("export_commonjs_namespace").since(2022, 10, 31),
     flag("durable_object_rename", Missing("Durable Objects")).experimental(),
     flag("web_socket_compression", Missing("`WebSocket`")).off("no_web_socket_compression").since(2023, 8, 15),
-    flag("nodejs_compat", Missing("the `node:` modules")).off("no_nodejs_compat").since(2026, 8, 4),
+    flag("nodejs_compat", Missing("the `node:` modules but for `node:async_hooks`")).off("no_nodejs_compat").since(2026, 8, 4),
     flag("tcp_sockets_support", Missing("sockets, `connect()`")),
     flag("response_redirect_url_standard", Implemented).off("response_redirect_url_original").since(2023, 3, 14),
     flag("experimental", Missing("experimental APIs")).experimental(),
@@ -475,7 +475,7 @@ static TABLE: [Row; 205] = [
     flag("unsafe_module", Missing("the module `workerd:unsafe`")).experimental(),
     flag("js_rpc", Missing("RPC")).experimental(),
     flag("no_global_importscripts", Implemented).off("global_importscripts").since(2024, 3, 4),
-    flag("nodejs_als", Missing("the `node:` modules")).off("no_nodejs_als"),
+    flag("nodejs_als", Implemented).off("no_nodejs_als"),
     flag("queues_json_messages", Missing("queues")).off("no_queues_json_messages").since(2024, 3, 18),
     flag("python_workers", Missing("Python workers")).implied(&["python_workers_development"], 2000, 1, 1),
     flag("fetcher_no_get_put_delete", Missing("service bindings")).off("fetcher_has_get_put_delete").since(2024, 3, 26),
@@ -484,7 +484,7 @@ static TABLE: [Row; 205] = [
     flag("internal_stream_byob_return_view", Implemented).off("internal_stream_byob_return_undefined").since(2024, 5, 13),
     flag("blob_standard_mime_type", Implemented).off("blob_legacy_mime_type").since(2024, 6, 3),
     flag("fetch_standard_url", Implemented).off("fetch_legacy_url").since(2024, 6, 3),
-    flag("nodejs_compat_v2", Missing("the `node:` modules")).off("no_nodejs_compat_v2").since(2026, 8, 4).implied(&["nodejs_compat"], 2024, 9, 23),
+    flag("nodejs_compat_v2", Missing("the `node:` modules but for `node:async_hooks`")).off("no_nodejs_compat_v2").since(2026, 8, 4).implied(&["nodejs_compat"], 2024, 9, 23),
     flag("global_fetch_strictly_public", Missing("outgoing `fetch`")).off("global_fetch_private_origin"),
     flag("new_module_registry", Missing("the second module registry")).off("legacy_module_registry").since(2026, 11, 17),
     flag("cache_option_enabled", Implemented).off("cache_option_disabled").since(2024, 11, 11),
@@ -511,7 +511,7 @@ static TABLE: [Row; 205] = [
     flag("queue_consumer_no_wait_for_wait_until", Missing("queues")).off("queue_consumer_wait_for_wait_until"),
     flag("nodejs_compat_populate_process_env", Missing("the `node:` modules")).off("nodejs_compat_do_not_populate_process_env").implied(&["nodejs_compat"], 2025, 4, 1),
     flag("cache_api_request_cf_overrides_cache_rules", Missing("`caches`")).off("no_cache_api_request_cf_overrides_cache_rules").since(2025, 5, 19),
-    flag("disallow_importable_env", Missing("`cloudflare:` modules")).off("allow_importable_env"),
+    flag("disallow_importable_env", Implemented).off("allow_importable_env"),
     flag("assets_navigation_prefers_asset_serving", NoEffect("for Cloudflare's network; the program itself never asks")).off("assets_navigation_has_no_effect").since(2025, 4, 1),
     flag("cache_api_compat_flags", Missing("`caches`")).off("no_cache_api_compat_flags").since(2025, 4, 19),
     flag("python_workers_durable_objects", Missing("Python workers")).experimental(),
@@ -526,7 +526,7 @@ static TABLE: [Row; 205] = [
     flag("enable_request_signal", Missing("a `request.signal` that follows the client")).off("disable_request_signal").since(2026, 11, 17),
     flag("connect_pass_through", Missing("sockets, `connect()`")).experimental(),
     flag("nonclass_entrypoint_reuses_ctx_across_invocations", Missing("one `ctx` for all events of an entrypoint")),
-    flag("bind_asynclocalstorage_snapshot_to_request", Missing("the `node:` modules")).off("do_not_bind_asynclocalstorage_snapshot_to-request").since(2025, 6, 16),
+    flag("bind_asynclocalstorage_snapshot_to_request", Implemented).off("do_not_bind_asynclocalstorage_snapshot_to-request").since(2025, 6, 16),
     flag("throw_on_unrecognized_import_assertion", Implemented).off("ignore_unrecognized_import_assertion").since(2025, 6, 16),
     flag("python_workflows", Missing("Python workers")).off("disable_python_workflows").implied(&["python_workers"], 2025, 9, 20),
     flag("unsupported_process_actual_platform", Missing("the `node:` modules")).experimental(),
@@ -580,7 +580,7 @@ static TABLE: [Row; 205] = [
     flag("python_check_rng_state", Missing("Python workers")).off("disable_python_check_rng_state").implied(&["python_workers"], 2025, 12, 16),
     flag("immutable_api_prototypes", Missing("prototypes of classes that cannot be changed")).off("mutable_api_prototypes"),
     flag("fetch_iterable_type_support", Implemented).off("no_fetch_iterable_type_support").since(2026, 2, 19),
-    flag("env_module_nullable_support", Missing("`cloudflare:` modules")).off("no_env_module_nullable_support"),
+    flag("env_module_nullable_support", Implemented).off("no_env_module_nullable_support"),
     flag("precise_timers", Implemented).off("no_precise_timers").experimental(),
     flag("fetch_iterable_type_support_override_adjustment", Implemented).off("no_fetch_iterable_type_support_override_adjustment").implied(&["fetch_iterable_type_support"], 2026, 1, 15),
     flag("strip_bom_in_read_all_text", Implemented).off("do_not_strip_bom_in_read_all_text").since(2026, 1, 13).implied(&["pedantic_wpt"], 2026, 1, 13),
@@ -715,7 +715,7 @@ mod tests {
     fn what_is_missing_is_said() {
         assert_eq!(
             missing(&["nodejs_compat", "no_nodejs_compat", "url_standard", "nope"]).collect::<Vec<_>>(),
-            [(0, "the `node:` modules")]
+            [(0, "the `node:` modules but for `node:async_hooks`")]
         );
         let none: &[&str] = &[];
         let newest = resolve(&MAX_DATE.to_string(), none, false).unwrap();

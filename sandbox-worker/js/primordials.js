@@ -29,7 +29,12 @@
   else Reflect.defineProperty(ErrorConstructor, "stackTraceLimit", limit);
   const stackGetter = Reflect.getOwnPropertyDescriptor(new ErrorConstructor(), "stack").get;
 
-  const { defineProperty, getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf, ownKeys } = Reflect;
+  const {
+    apply: ReflectApply, get: ReflectGet, has: ReflectHas, set: ReflectSet, defineProperty, deleteProperty,
+    getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf, ownKeys,
+  } = Reflect;
+  const ProxyConstructor = Proxy;
+  const SymbolConstructor = Symbol;
   const TypedArray = getPrototypeOf(Uint8Array);
   const TypedArrayPrototype = TypedArray.prototype;
   const PromiseConstructor = Promise;
@@ -47,7 +52,6 @@
     return species !== undefined && hasOwn(species, "get") && species.get === speciesGetter;
   };
   const plainThen = uncurryThis(Promise.prototype.then);
-  const { deleteProperty } = Reflect;
   const PromisePrototypeThen = (promise, onFulfilled, onRejected) => {
     if (isPromiseIntact()) return plainThen(promise, onFulfilled, onRejected);
     if (getDescriptor(promise, "constructor") !== undefined) return plainThen(promise, onFulfilled, onRejected);
@@ -267,16 +271,20 @@
    */
   const shape = (Class, name, length = 0) => {
     const prototype = Class.prototype;
-    tagged[tagged.length] = prototype;
     enumerate(prototype);
     enumerate(Class);
-    // Writable, as in the reference.
-    defineProperty(prototype, Symbol.toStringTag, { __proto__: null, value: name, writable: true, configurable: true });
+    if (tagged !== undefined) {
+      tagged[tagged.length] = prototype;
+      // Writable, as in the reference.
+      defineProperty(prototype, toStringTag, { __proto__: null, value: name, writable: true, configurable: true });
+    }
     defineProperty(Class, "length", { __proto__: null, value: length, configurable: true });
     defineProperty(Class, "name", { __proto__: null, value: name, configurable: true });
     return Class;
   };
-  const tagged = [];
+  const { toStringTag } = Symbol;
+  // Undefined for a worker whose classes have no tags.
+  let tagged = [];
   const enumerate = (object) => {
     const keys = ownKeys(object);
     const isFunction = typeof object === "function";
@@ -324,14 +332,18 @@
   atBind((flag) => {
     rejects = flag("capture_async_api_throws");
     if (flag("set_tostring_tag")) return;
-    for (let i = 0; i < tagged.length; i++) delete tagged[i][Symbol.toStringTag];
+    for (let i = 0; i < tagged.length; i++) delete tagged[i][toStringTag];
+    tagged = undefined;
   });
+  let boundFlags;
+  /** For built-in modules, which run when the worker is bound: whether a compatibility flag is on. */
+  const flag = (name) => {
+    const on = boundFlags[name];
+    if (on === undefined) throw new TypeError(`there is no flag ${name}`);
+    return on;
+  };
   const bindFlags = (flags) => {
-    const flag = (name) => {
-      const on = flags[name];
-      if (on === undefined) throw new TypeError(`there is no flag ${name}`);
-      return on;
-    };
+    boundFlags = flags;
     for (let i = 0; i < binders.length; i++) binders[i](flag, flags);
   };
 
@@ -407,7 +419,8 @@
     objectToString: Object.prototype.toString,
     primordials: {
       __proto__: null,
-      uncurryThis, getter, FunctionPrototypeApply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf,
+      uncurryThis, getter, FunctionPrototypeApply, ReflectApply, ReflectGet, ReflectHas, ReflectSet,
+      ErrorConstructor, ProxyConstructor, SymbolConstructor, deleteProperty, flag, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, getPrototypeOf,
       ownKeys, TypedArray, TypedArrayPrototype, PromisePrototypeThen, PromiseConstructor, PromiseResolve, PromiseReject,
       ArrayIsArray, StringConstructor, NumberConstructor, isView, Bytes, withResolvers, typedArrayTag, typedArrayBuffer,
       typedArrayByteLength, typedArrayByteOffset, arrayBufferByteLength, arrayBufferSlice, typedArraySet, subarray,

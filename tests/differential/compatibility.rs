@@ -127,9 +127,10 @@ fn probes_on_the_newest_date() {
 const NEUTRAL: &str = "2026-11-10";
 
 /// Flags that hide what another one changes, and how to have them out of the way.
-const COMPANIONS: &[(&str, &str)] = &[
-    ("export_commonjs_default", "require_returns_namespace"),
-    ("require_returns_default_export", "export_commonjs_namespace"),
+const COMPANIONS: &[(&str, &[&str])] = &[
+    ("export_commonjs_default", &["require_returns_namespace"]),
+    ("require_returns_default_export", &["export_commonjs_namespace"]),
+    ("nodejs_als", &["no_nodejs_compat", "no_nodejs_compat_v2"]),
 ];
 
 /// How to switch one flag on and off: its two names, or dates around the one that brings it.
@@ -137,8 +138,8 @@ fn both_ways(flag: Flag) -> [Subject; 2] {
     let none: &[&str] = &[];
     let date = NEUTRAL.to_owned();
     let by_default = compatibility::resolve(NEUTRAL, none, true).expect("a date").is_on(flag);
-    let companion = COMPANIONS.iter().find(|(name, _)| *name == flag.name()).map(|(_, companion)| *companion);
-    let with = |name: &'static str| [name].into_iter().chain(companion).collect();
+    let companions = COMPANIONS.iter().find(|(name, _)| *name == flag.name()).map_or(&[][..], |(_, flags)| *flags);
+    let with = |name: &'static str| [name].into_iter().chain(companions.iter().copied()).collect();
     match flag.off_name() {
         Some(off) => [Subject { date: date.clone(), flags: with(flag.name()) }, Subject { date, flags: with(off) }],
         None if by_default => {

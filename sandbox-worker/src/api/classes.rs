@@ -17,7 +17,7 @@ use super::{
         response::Response,
     },
     hooks::{Hooks, Native},
-    native_modules::Events,
+    native_modules::EntrypointsModule,
     performance::Performance,
     scheduled::ScheduledController,
     streams::Origin,
@@ -60,6 +60,6 @@ jsg::classes! {
         UrlSearchParams,
         Reaction,
         // Of native modules.
-        Events,
+        EntrypointsModule,
     ];
 }

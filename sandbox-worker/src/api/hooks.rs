@@ -61,7 +61,7 @@ impl Hooks {
         callback: v8::Local<'s, v8::Function>,
         delay: f64,
     ) -> Result<u32> {
-        Event::require(scope)?.set_timer(scope, callback, delay, false, &[])
+        Event::require(scope)?.set_own_timer(scope, callback, delay)
     }
 
     /// 32 random bits of the kernel's.

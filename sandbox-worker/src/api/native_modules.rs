@@ -1,17 +1,17 @@
 //! What built-in modules ask of native code, one class for a module: `js/cloudflare/workers.js` imports the static methods of
-//! [`Events`] as `native:events`. They are made when a worker first imports what needs them.
+//! [`EntrypointsModule`] as `native:entrypoints`. They are made when a worker first imports what needs them.
 
 use jsg::{Class as _, Describe, Result};
 
 use super::{execution_context::Awaitable, surface};
 use crate::io::Event;
 
-/// The event that runs.
+/// What entrypoints can do. Its name is in messages.
 #[derive(jsg::Trace)]
-pub(super) struct Events;
+pub(super) struct EntrypointsModule;
 
 #[jsg::class]
-impl Events {
+impl EntrypointsModule {
     /// Keeps the current event alive until the promise settles.
     #[static_method]
     fn wait_until<'s>(scope: &mut v8::PinScope<'s, '_>, promise: Awaitable<'s>) -> Result<()> {
@@ -21,7 +21,7 @@ impl Events {
 }
 
 /// The native modules.
-const MODULES: &[(&str, Describe)] = &[("events", Events::info)];
+const MODULES: &[(&str, Describe)] = &[("entrypoints", EntrypointsModule::info)];
 
 /// The exports of a native module: the static methods of its class.
 pub(super) fn exports<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local<'s, v8::Object>> {

@@ -113,7 +113,7 @@ impl Event {
     /// The current event, or the reference's exception for I/O in the global scope.
     pub fn require(scope: &v8::PinScope<'_, '_>) -> Result<Rc<Event>, Error> {
         Self::current(scope).ok_or_else(|| {
-            if frame::current(scope).is_some() {
+            if frame::current(scope).is_some_and(|frame| frame::number(scope, frame).is_some()) {
                 return Error::error(
                     "The request that this code belongs to has ended. I/O, timers and random values are not available \
                      to what is left of it.",

@@ -66,11 +66,16 @@ impl LiveEvents {
     pub(super) fn current(&self, scope: &v8::PinScope<'_, '_>) -> Option<Rc<Event>> {
         let frame = frame::current(scope)?;
         if let Some(entered) = &*self.entered.borrow()
-            && (entered.is_first_frame(frame) || self.follows_entered.get())
+            && entered.is_first_frame(frame)
         {
             return Some(entered.clone());
         }
         let number = frame::number(scope, frame)?;
+        if let Some(entered) = &*self.entered.borrow()
+            && self.follows_entered.get()
+        {
+            return Some(entered.clone());
+        }
         self.events.borrow().get(&number)?.upgrade()
     }
 

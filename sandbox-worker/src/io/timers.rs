@@ -221,6 +221,34 @@ impl Event {
         interval: bool,
         arguments: &[v8::Local<'s, v8::Value>],
     ) -> Result<u32, Error> {
+        let frame = frame::current(scope).filter(|frame| !self.is_first_frame(*frame));
+        self.start_timer(scope, frame, callback, milliseconds, interval, arguments)
+    }
+
+    /// As [`Self::set_timer`] for what is no callback of a tenant's. As in the reference, it is called in the frame in which the event
+    /// began, so that listeners of `AbortSignal.timeout()` see no store.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn set_own_timer<'s>(
+        self: &Rc<Self>,
+        scope: &mut v8::PinScope<'s, '_>,
+        callback: v8::Local<'s, v8::Function>,
+        milliseconds: f64,
+    ) -> Result<u32, Error> {
+        self.start_timer(scope, None, callback, milliseconds, false, &[])
+    }
+
+    fn start_timer<'s>(
+        self: &Rc<Self>,
+        scope: &mut v8::PinScope<'s, '_>,
+        frame: Option<v8::Local<'s, v8::Array>>,
+        callback: v8::Local<'s, v8::Function>,
+        milliseconds: f64,
+        interval: bool,
+        arguments: &[v8::Local<'s, v8::Value>],
+    ) -> Result<u32, Error> {
         let timers = &self.context().timers;
         let active = timers.active.borrow().len();
         if active >= MAX_ACTIVE {
@@ -236,7 +264,6 @@ impl Event {
         let id = timers.last.get().wrapping_add(1);
         timers.last.set(id);
         let delay = delay(milliseconds);
-        let frame = frame::current(scope).filter(|frame| !self.is_first_frame(*frame));
         let timer = Timer {
             callback: v8::Global::new(scope, callback),
             arguments: arguments.iter().map(|value| v8::Global::new(scope, *value)).collect(),

@@ -3,7 +3,8 @@
 //!
 //! Whoever has to know a flag asks in one of four ways: a member of a Rust class has `flag` or `unless`
 //! (`jsg_macros::class`), as a row of the surface can have one (`api/surface.rs`), a built-in script takes it in `atBind` (`js/README.md`), Rust code asks
-//! `Isolate::flags().is_on(CONSTANT)`, and a built-in module will have it in its row.
+//! `Isolate::flags().is_on(CONSTANT)`, and a built-in
+//! module has it in its row (`modules/registry.rs`), or asks `flag` of the scripts' primordials for what it does itself.
 
 use bulkhead_ipc::compatibility::{CompatibilityFlags, Flag};
 

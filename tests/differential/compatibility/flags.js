@@ -57,6 +57,11 @@ export default {
   // Asked twice, and the second answer counts.
   unique_ctx_per_invocation: (request, env, ctx) => { const same = lastCtx === undefined ? undefined : lastCtx === ctx; lastCtx = ctx; return same; },
   enable_weak_ref: () => [typeof WeakRef, typeof FinalizationRegistry],
+  nodejs_als: () => outcome(async () => Object.keys(await import("node:async_hooks"))),
+  // Asked twice: the second request calls what the first has left.
+  bind_asynclocalstorage_snapshot_to_request: async () => { const { AsyncLocalStorage, AsyncResource } = await import("node:async_hooks"); const before = left.bound; const storage = new AsyncLocalStorage(); left.bound = storage.run("first", () => [AsyncLocalStorage.snapshot(), AsyncLocalStorage.bind(() => storage.getStore()), AsyncResource.bind(() => storage.getStore())]); return (before ?? left.bound).map((bound) => thrown(() => bound(() => storage.getStore()))); },
+  disallow_importable_env: async (request, env) => { const { env: imported, withEnv } = await import("cloudflare:workers"); env.SET = 1; imported.OTHER = 2; return [imported.SET, env.OTHER, Object.keys(imported), withEnv({ SET: 3 }, () => imported.SET)]; },
+  env_module_nullable_support: async (request, env) => { const { env: imported, withEnv } = await import("cloudflare:workers"); env.SET = 1; return [null, undefined, 5, {}].map((value) => withEnv(value, () => [imported.SET, Object.keys(imported)])); },
   enable_navigator_language: () => [navigator.language, navigator.languages, Object.keys(navigator)],
   allow_eval_during_startup: () => evalAtStart,
   throw_on_unrecognized_import_assertion: () => outcome(async () => (await import("text", { with: { kind: "x" } })).default),

@@ -23,7 +23,6 @@ const fn row(specifier: &'static str) -> Row {
 }
 
 impl Row {
-    #[expect(dead_code, reason = "no module with a gate yet")]
     /// Only workers for which one of these flags is on can import it.
     const fn while_on(self, flags: &[&str]) -> Self {
         Row { gate: Gate::AnyOf(CompatibilityFlags::of(flags)), ..self }
@@ -31,7 +30,11 @@ impl Row {
 }
 
 /// The modules that tenants can import, in any order.
-const ROWS: &[Row] = &[row("cloudflare:workers")];
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    row("cloudflare:workers"),
+    row("node:async_hooks").while_on(&["nodejs_als", "nodejs_compat", "nodejs_compat_v2"]),
+];
 
 /// Who may import a module.
 #[derive(Clone, Copy)]

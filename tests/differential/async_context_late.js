@@ -1,0 +1,4 @@
+// Imported by a way of async_context.js.
+globalThis.seeInModule();
+await undefined;
+globalThis.seeInModule();
