@@ -389,4 +389,49 @@ export default {
         let end = server.stop();
         assert!(end.code == Some(0) && !end.stderr.contains("Uncaught"), "{}", end.stderr);
     }
+
+    /// Classes and objects, each behind a socket of its own with its own `props`. No request is answered before all have come.
+    #[test]
+    fn ten_entrypoints_are_served_beside_each_other() {
+        const ALL: usize = 10;
+        let mut module = String::from(
+            "import { WorkerEntrypoint } from 'cloudflare:workers';
+            const entered = new Set();
+            const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+            async function meet(name, ctx) {
+              for (entered.add(name); entered.size < 10;) await sleep(5);
+              return new Response(`${name} ${ctx.props.number}`);
+            }
+            class Base extends WorkerEntrypoint { name = this.constructor.name; fetch() { return meet(this.name, this.ctx); } }
+            ",
+        );
+        let mut sockets = String::new();
+        for number in 0..ALL {
+            module += &if number % 2 == 0 {
+                format!("export class E{number} extends Base {{}}\n")
+            } else {
+                format!("export const E{number} = {{ fetch: (request, env, ctx) => meet('E{number}', ctx) }};\n")
+            };
+            sockets += &format!(
+                "(name = \"s{number}\", address = \"127.0.0.1:0\", http = (), service = (name = \"main\", \
+                 entrypoint = \"E{number}\", props = (json = \"{{\\\"number\\\":{number}}}\"))),"
+            );
+        }
+        let config = format!(
+            "using Workerd = import \"/workerd/workerd.capnp\";
+            const config :Workerd.Config = (services = [(name = \"main\", worker = (modules = [(name = \"worker\", esModule = \
+            embed \"worker.js\")], compatibilityDate = \"2026-08-01\"))], sockets = [{sockets}]);"
+        );
+        let server =
+            bulkhead_test_support::supervisor!().serve(Setup::config(&config).file("worker.js", module).sockets(ALL));
+        let answers = thread::scope(|scope| {
+            let ask = |number| {
+                let port = server.port_of(&format!("s{number}"));
+                scope.spawn(move || http::get(port, "/").expect("an answer").text())
+            };
+            let asked: Vec<_> = (0..ALL).map(ask).collect();
+            asked.into_iter().map(|asked| asked.join().expect("no panic")).collect::<Vec<_>>()
+        });
+        assert_eq!(answers, (0..ALL).map(|number| format!("E{number} {number}")).collect::<Vec<_>>());
+    }
 }

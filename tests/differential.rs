@@ -7,6 +7,7 @@ mod differential {
     mod compatibility;
     mod console;
     mod cross_request;
+    mod entrypoints;
     mod modules;
     mod probes;
     mod scheduled;

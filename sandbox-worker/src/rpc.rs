@@ -113,8 +113,7 @@ impl wire::event_port::Server for Port {
         let params = params.get()?;
         let name = params.get_name()?.to_str()?;
         let props_json = blob::read_text(params.get_props_json()?, MAX_PROPS).await?;
-        let entrypoint = worker.entrypoint(name).cloned();
-        let dispatcher = Dispatcher::new(self.0.clone(), self.1.clone(), worker, entrypoint, props_json);
+        let dispatcher = Dispatcher::new(self.0.clone(), self.1.clone(), worker, name, props_json);
         results.get().set_dispatcher(capnp_rpc::new_client(dispatcher));
         Ok(())
     }

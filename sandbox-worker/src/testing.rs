@@ -315,7 +315,7 @@ pub fn eval_logged(source: &str) -> (String, Vec<String>) {
 }
 
 async fn eval_in(isolate: Rc<Isolate>, source: &str) -> String {
-    let event = Event::new(IoContext::new(isolate), Outlet::default());
+    let event = Event::new(IoContext::new(isolate), Outlet::default(), None);
     let start = |scope: &mut v8::PinScope<'_, '_>| {
         v8::tc_scope!(let scope, scope);
         let source = jsg::string(scope, source);

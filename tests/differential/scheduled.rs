@@ -51,6 +51,21 @@ const MODULES: &[(&str, &str)] = &[
         "removed",
         "const it = { fetch: seen, scheduled: () => { see('first'); delete it.scheduled; } }; export default it;",
     ),
+    (
+        "class",
+        "import { WorkerEntrypoint } from 'cloudflare:workers'; export default class extends WorkerEntrypoint { fetch = seen; \
+         scheduled(...given) { see(given.length, typeof given[1], this.ctx.waitUntil(null), this.env.NAME); } }",
+    ),
+    (
+        "class-without-scheduled",
+        "import { WorkerEntrypoint } from 'cloudflare:workers'; export default class extends WorkerEntrypoint { fetch = seen; }",
+    ),
+    (
+        "class-whose-constructor-throws",
+        "import { WorkerEntrypoint } from 'cloudflare:workers'; let made = 0; export default class extends WorkerEntrypoint { fetch = seen; \
+         constructor(c, e) { super(c, e); see(++made); if (made % 2 === 0) throw new Error('made'); } scheduled() {} }",
+    ),
+    ("class-without-a-base", "export default class { fetch() { return seen(); } scheduled() { see('called'); } }"),
     ("added", "const it = { fetch: () => { it.scheduled = () => see('added'); return seen(); } }; export default it;"),
     ("with-a-listener", "addEventListener('scheduled', () => see('heard')); export default { fetch: seen };"),
     (

@@ -92,6 +92,16 @@ const CASES: &[Case] = &[
         "Exported value's prototype chain does not end in Object.",
     ),
     same(
+        "class whose instances have no prototype",
+        || {
+            Setup::module(
+                "import { WorkerEntrypoint } from 'cloudflare:workers'; export class A extends WorkerEntrypoint {} \
+                 Object.setPrototypeOf(A.prototype, null); export default {};",
+            )
+        },
+        "Exported value's prototype chain does not end in Object.",
+    ),
+    same(
         "handler behind a getter that throws",
         || Setup::module("export default { get fetch() { throw new RangeError('in the getter'); } };"),
         "Uncaught RangeError: in the getter",

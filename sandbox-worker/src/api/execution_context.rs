@@ -5,8 +5,10 @@ use jsg::{Error, Result};
 
 use crate::{io::Event, isolate::flags};
 
+const EXPORTS: Flag = Flag::named("enable_ctx_exports");
+
 /// Any object with a `then` is awaited.
-pub(super) const UNWRAP_THENABLES: Flag = Flag::named("unwrap_custom_thenables");
+const UNWRAP_THENABLES: Flag = Flag::named("unwrap_custom_thenables");
 
 /// The class `ExecutionContext`; scripts cannot name it.
 ///
@@ -38,6 +40,27 @@ impl<'s> jsg::FromJs<'s> for Awaitable<'s> {
     }
 }
 
+/// The promise of an object that has a `then`, if that is waited for as one.
+///
+/// # Errors
+/// What a proxy throws.
+pub(crate) fn thenable<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: v8::Local<'s, v8::Value>,
+) -> Result<Option<v8::Local<'s, v8::Promise>>> {
+    if is_thenable(scope, value)? { jsg::resolved(scope, value).map(Some) } else { Ok(None) }
+}
+
+/// Whether a value is no promise, but is waited for as one.
+pub(super) fn is_thenable<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Result<bool> {
+    let Ok(object) = v8::Local::<v8::Object>::try_from(value) else { return Ok(false) };
+    if !flags::is_on(scope, UNWRAP_THENABLES) {
+        return Ok(false);
+    }
+    let key = jsg::string(scope, "then");
+    object.has(scope, key.into()).ok_or(Error::Pending)
+}
+
 #[jsg::class]
 impl ExecutionContext {
     #[method]
@@ -50,6 +73,12 @@ impl ExecutionContext {
     fn pass_through_on_exception(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
         Event::require(scope)?.pass_through_on_exception();
         Ok(())
+    }
+
+    /// The entrypoints of the worker itself, which only calls between workers would reach.
+    #[getter]
+    fn exports(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
+        if flags::is_on(scope, EXPORTS) { Err(Error::error("ctx.exports is not supported yet.")) } else { Ok(()) }
     }
 
     /// Ending an event from inside needs the dispatcher's help, which it does not give yet.

@@ -7,13 +7,12 @@ use super::{
     compression::NativeCodec,
     crypto::{DigestHelper, DigestState},
     encoding::{self, TextDecoder},
-    execution_context::UNWRAP_THENABLES,
-    fetch::response::is_response,
+    fetch::response,
     surface,
 };
 use crate::{
     io::{Event, IoContext},
-    isolate::{Isolate, flags, report_exception, script},
+    isolate::{Isolate, report_exception, script},
     log::{Level, Source},
 };
 
@@ -36,18 +35,10 @@ impl Hooks {
         Isolate::of(scope).logger().write(level, Source::Console, &text);
     }
 
-    /// Whether `respondWith()` takes a value: a response, a promise, or what is awaited as one.
+    /// Whether `respondWith()` takes a value.
     #[static_method]
     fn is_answer<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Result<bool> {
-        if value.is_promise() || is_response(scope, value) {
-            return Ok(true);
-        }
-        let Ok(object) = v8::Local::<v8::Object>::try_from(value) else { return Ok(false) };
-        if !flags::is_on(scope, UNWRAP_THENABLES) {
-            return Ok(false);
-        }
-        let key = jsg::string(scope, "then");
-        object.get(scope, key.into()).map(|then| then.is_function()).ok_or(Error::Pending)
+        response::is_answer(scope, value)
     }
 
     #[static_method]

@@ -12,11 +12,11 @@ use tokio::sync::oneshot;
 
 use super::{Delivery, Failure, Kind, Progress, drive, settled};
 use crate::{
-    api,
+    api::execution_context::{execution_context, thenable},
     io::{Event, JsFuture, Outlet, js_future},
     isolate::{describe, script, watch},
     limits::Limit,
-    log::{Level, Source},
+    log::Level,
     process::Process,
     worker::{Callee, Entrypoint, Target, Worker},
 };
@@ -26,6 +26,8 @@ pub(crate) struct Dispatcher {
     process: Rc<Process>,
     outlet: Outlet,
     pub(super) worker: Rc<Worker>,
+    /// The name of the entrypoint; `None` for the default one.
+    name: Option<Rc<str>>,
     /// `None`: the module has no export of that name. That is tolerated until an event comes.
     entrypoint: Option<Rc<Entrypoint>>,
     props_json: String,
@@ -91,14 +93,17 @@ impl wire::event_dispatcher::Server for Dispatcher {
 pub(super) type Delivered<R> = Result<(Delivery, R), (Option<Delivery>, Failure)>;
 
 impl Dispatcher {
+    /// What takes the events of this worker for the entrypoint `name`; empty for the default one.
     pub(crate) fn new(
         process: Rc<Process>,
         outlet: Outlet,
         worker: Rc<Worker>,
-        entrypoint: Option<Rc<Entrypoint>>,
+        name: &str,
         props_json: String,
     ) -> Self {
-        Dispatcher { process, outlet, worker, entrypoint, props_json, waiting: RefCell::default() }
+        let entrypoint = worker.entrypoint(name).cloned();
+        let name = (!name.is_empty()).then(|| name.into());
+        Dispatcher { process, outlet, worker, name, entrypoint, props_json, waiting: RefCell::default() }
     }
 
     /// Begins an event, has its handler called, and waits until that has come to something.
@@ -117,7 +122,7 @@ impl Dispatcher {
         if self.process.active.get() >= MAX_LIVE_EVENTS as usize {
             return Ok(Err((None, Failure::Told(event_failure::Kind::Busy, String::new()))));
         }
-        let delivery = Delivery::new(&self.process, &self.worker, self.outlet.clone());
+        let delivery = Delivery::new(&self.process, &self.worker, self.outlet.clone(), self.name.clone());
         let event = &delivery.event;
         let mut progress = event.run(|scope| self.call(scope, event, kind)).await?;
         if let Some(limit) = event.breach() {
@@ -157,12 +162,23 @@ impl Dispatcher {
         kind: &mut K,
     ) -> Result<Progress<K::Reply>, capnp::Error> {
         v8::tc_scope!(let scope, scope);
-        let callee = self.entrypoint.as_ref().map_or(Ok(None), |entrypoint| entrypoint.callee(scope, K::HANDLER));
-        let called = match callee {
-            Ok(Some(callee)) => {
-                kind.argument(scope, event)?.and_then(|argument| self.hand::<K>(scope, &callee, argument))
-            }
-            Ok(None) => return Ok(Progress::Failed(self.lacks::<K>())),
+        let called = match self.callee::<K>(scope) {
+            Ok(Some((callee, ctx))) => kind.argument(scope, event)?.and_then(|argument| {
+                let argument = argument.into();
+                match callee {
+                    Callee::Method(method, object) => {
+                        let env = v8::Local::new(scope, &self.worker.env);
+                        K::call(scope, method, object, &[argument, env.into(), ctx.into()])
+                    }
+                    Callee::InstanceMethod(method, instance) => {
+                        // As in the reference: two arguments that are undefined.
+                        let undefined = v8::undefined(scope).into();
+                        K::call(scope, method, instance, &[argument, undefined, undefined])
+                    }
+                    Callee::Listeners => script::call(scope, K::LISTENERS, &[argument, ctx.into()]),
+                }
+            }),
+            Ok(None) => return Ok(Progress::Failed(self.lacks::<K>(event))),
             Err(error) => Err(error),
         };
         let value = match called {
@@ -174,17 +190,15 @@ impl Dispatcher {
         };
         let promise = match v8::Local::<v8::Promise>::try_from(value) {
             Ok(promise) => promise,
-            Err(_) if !value.is_object() || K::is_reply(scope, value) => return Ok(kind.reply(scope, event, value)),
-            // It may be thenable.
-            Err(_) => {
-                let resolver =
-                    v8::PromiseResolver::new(scope).filter(|resolver| resolver.resolve(scope, value).is_some());
-                let Some(resolver) = resolver else {
-                    let exception = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
+            Err(_) if K::is_reply(scope, value) => return Ok(kind.reply(scope, event, value)),
+            Err(_) => match thenable(scope, value) {
+                Ok(Some(promise)) => promise,
+                Ok(None) => return Ok(kind.reply(scope, event, value)),
+                Err(error) => {
+                    let exception = error.caught(scope);
                     return Ok(Progress::Failed(threw(scope, exception)));
-                };
-                resolver.get_promise(scope)
-            }
+                }
+            },
         };
         // Most handlers are done as soon as their microtasks are: no reaction needs to be made for those.
         self.worker.isolate.run_microtasks(scope);
@@ -206,28 +220,25 @@ impl Dispatcher {
         })
     }
 
-    /// Hands the event over.
-    fn hand<'s, K: Kind>(
+    /// What takes the event, if something does, and the event's `ctx`.
+    fn callee<'s, K: Kind>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
-        callee: &Callee<'s>,
-        argument: v8::Local<'s, v8::Object>,
-    ) -> jsg::Result<v8::Local<'s, v8::Value>> {
-        let ctx = api::execution_context::execution_context(scope, &self.props_json)?;
-        match callee {
-            Callee::Method(method, object) => {
-                let env = v8::Local::new(scope, &self.worker.env);
-                let arguments = [argument.into(), env.into(), ctx.into()];
-                method.call(scope, (*object).into(), &arguments).ok_or(jsg::Error::Pending)
-            }
-            Callee::Listeners => script::call(scope, K::LISTENERS, &[argument.into(), ctx.into()]),
-        }
+    ) -> jsg::Result<Option<(Callee<'s>, v8::Local<'s, v8::Object>)>> {
+        let Some(entrypoint) = &self.entrypoint else { return Ok(None) };
+        let ctx = execution_context(scope, &self.props_json)?;
+        let env = v8::Local::new(scope, &self.worker.env);
+        Ok(entrypoint.callee(scope, K::HANDLER, ctx, env)?.map(|callee| (callee, ctx)))
     }
 
     /// There is no handler, which is logged once.
-    fn lacks<K: Kind>(&self) -> Failure {
+    fn lacks<K: Kind>(&self, event: &Event) -> Failure {
         let Some(entrypoint) = &self.entrypoint else {
-            return Failure::Told(event_failure::Kind::NoHandler, format!("Error: {}", no_handler(K::HANDLER.name())));
+            let text = match &self.name {
+                Some(name) => format!("Error: The worker has no such named entrypoint \"{name}\"."),
+                None => format!("Error: {}", no_handler(K::HANDLER.name())),
+            };
+            return Failure::Told(event_failure::Kind::NoHandler, text);
         };
         let (complaint, told) = match entrypoint.target {
             Target::Actor => (
@@ -238,7 +249,7 @@ impl Dispatcher {
         };
         let mut complained = entrypoint.complained.get();
         if complained.insert(K::HANDLER) {
-            self.process.logger.write(Level::Error, Source::Runtime, &complaint);
+            event.log(Level::Error, &complaint);
         }
         entrypoint.complained.set(complained);
         Failure::Told(event_failure::Kind::NoHandler, format!("Error: {told}"))

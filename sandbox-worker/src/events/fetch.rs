@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::fetch::{
-        response::is_response,
+        response::{is_answer, is_response},
         wire::{Refused, from_wire, to_wire},
     },
     io::Event,
@@ -48,6 +48,19 @@ impl Kind for Fetch<'_> {
     ) -> Result<jsg::Result<v8::Local<'s, v8::Object>>, capnp::Error> {
         let params = self.params.take().ok_or_else(|| capnp::Error::failed("the request was read before".into()))?;
         from_wire(scope, event.context(), params.get()?.get_request()?)
+    }
+
+    fn call<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        method: v8::Local<'s, v8::Function>,
+        receiver: v8::Local<'s, v8::Object>,
+        arguments: &[v8::Local<'s, v8::Value>],
+    ) -> jsg::Result<v8::Local<'s, v8::Value>> {
+        let value = method.call(scope, receiver.into(), arguments).ok_or(jsg::Error::Pending)?;
+        if !is_answer(scope, value)? {
+            return Err(jsg::Error::type_error("Callback returned incorrect type; expected 'Promise'"));
+        }
+        Ok(value)
     }
 
     fn is_reply<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {

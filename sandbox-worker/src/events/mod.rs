@@ -51,6 +51,19 @@ trait Kind {
         event: &Rc<Event>,
     ) -> Result<jsg::Result<v8::Local<'s, v8::Object>>, capnp::Error>;
 
+    /// Calls a handler that is a method.
+    ///
+    /// # Errors
+    /// What it throws, and that it gives nothing that this kind of event can be answered with.
+    fn call<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        method: v8::Local<'s, v8::Function>,
+        receiver: v8::Local<'s, v8::Object>,
+        arguments: &[v8::Local<'s, v8::Value>],
+    ) -> jsg::Result<v8::Local<'s, v8::Value>> {
+        method.call(scope, receiver.into(), arguments).ok_or(jsg::Error::Pending)
+    }
+
     /// Whether an object that a handler gave is what it is to give, and not maybe something with a `then`.
     fn is_reply<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool;
 
@@ -109,8 +122,8 @@ struct Delivery {
 }
 
 impl Delivery {
-    fn new(process: &Rc<Process>, worker: &Worker, outlet: Outlet) -> Self {
-        let event = Event::new(IoContext::new(worker.isolate.clone()), outlet);
+    fn new(process: &Rc<Process>, worker: &Worker, outlet: Outlet, entrypoint: Option<Rc<str>>) -> Self {
+        let event = Event::new(IoContext::new(worker.isolate.clone()), outlet, entrypoint);
         Delivery { event, process: process.clone(), _active: Active::new(process) }
     }
 

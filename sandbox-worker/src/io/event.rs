@@ -28,6 +28,8 @@ pub struct Event {
     context: Rc<IoContext>,
     live: Rc<LiveEvents>,
     outlet: Outlet,
+    /// The named entrypoint that it came to.
+    entrypoint: Option<Rc<str>>,
     started: Instant,
     /// The frame that its script begins in: made when it first does.
     frame: OnceCell<v8::Global<v8::Array>>,
@@ -81,8 +83,9 @@ impl std::fmt::Debug for Event {
 }
 
 impl Event {
-    /// A new event, which begins now, whose I/O belongs to `context` and whose answer goes out by `outlet`.
-    pub(crate) fn new(context: Rc<IoContext>, outlet: Outlet) -> Rc<Self> {
+    /// A new event, which begins now, whose I/O belongs to `context` and whose answer goes out by `outlet`. `entrypoint` is the name
+    /// of what it came to, unless that is the default one.
+    pub(crate) fn new(context: Rc<IoContext>, outlet: Outlet, entrypoint: Option<Rc<str>>) -> Rc<Self> {
         context.isolate().allow_tasks(Duration::MAX);
         let live = context.live().clone();
         let event = Rc::new(Event {
@@ -90,6 +93,7 @@ impl Event {
             context,
             live,
             outlet,
+            entrypoint,
             started: Instant::now(),
             frame: OnceCell::new(),
             used: Cell::default(),
@@ -229,6 +233,15 @@ impl Event {
         self.context.count();
     }
 
+    /// Writes the runtime's word about the event to the log, with the name of the entrypoint that the event came to.
+    pub(crate) fn log(&self, level: Level, text: &str) {
+        let logger = self.isolate().logger();
+        match &self.entrypoint {
+            Some(name) => logger.write(level, Source::Runtime, &format!("entrypoint \"{name}\": {text}")),
+            None => logger.write(level, Source::Runtime, text),
+        }
+    }
+
     /// Ends the event because it has exceeded a limit: everything that its owner has goes. Not to be called while script runs.
     pub fn end(&self, limit: Limit) {
         if self.breach.replace(Some(limit)).is_some() {
@@ -237,7 +250,7 @@ impl Event {
         self.isolate().reporter().exceeded(limit);
         if self.answered.get() {
             let level = if limit == Limit::WaitUntil { Level::Warn } else { Level::Error };
-            self.isolate().logger().write(level, Source::Runtime, limits::text(limit));
+            self.log(level, limits::text(limit));
         }
         self.waiting.set(0);
         self.context.close();

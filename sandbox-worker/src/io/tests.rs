@@ -32,7 +32,7 @@ pub(super) fn admission() -> impl Future<Output = ()> + use<> {
 }
 
 fn event(isolate: &Rc<Isolate>) -> Rc<Event> {
-    Event::new(IoContext::new(isolate.clone()), Outlet::default())
+    Event::new(IoContext::new(isolate.clone()), Outlet::default(), None)
 }
 
 /// Evaluates a script that gives a promise.
@@ -208,7 +208,7 @@ fn one_owner_takes_many_events() {
         let own = IoOwn::new(&context, "owned");
         let mut numbers = Vec::new();
         for round in 0..3 {
-            let event = Event::new(context.clone(), Outlet::default());
+            let event = Event::new(context.clone(), Outlet::default(), None);
             numbers.push(event.number());
             assert_eq!(event.run(|scope| own.get(scope).map(|value| *value).ok()).await, Some("owned"));
             assert_eq!(eval(&event, "new Promise((done) => setTimeout(done, 1, 'timer'))").await, "timer");
@@ -219,7 +219,7 @@ fn one_owner_takes_many_events() {
                 Promise.resolve('left')";
             assert_eq!(eval(&event, left).await, "left");
             drop(event);
-            let next = Event::new(context.clone(), Outlet::default());
+            let next = Event::new(context.clone(), Outlet::default(), None);
             let script = "resume.forEach((done) => done()); new Promise((done) => setTimeout(done, 5, String(ran)))";
             assert_eq!(eval(&next, script).await, "", "in round {round}");
         }

@@ -6,17 +6,34 @@ use super::{Entrypoint, Handler, Handlers, Target, handler::ASKED_FOR};
 use crate::{
     isolate::{
         Isolate,
-        modules::{StartupError, startup_error},
+        modules::{StartupError, builtin_export, startup_error},
         script,
     },
     log::{Level, Source},
 };
 
+/// Why an export is none that events could be delivered to.
+enum Refused {
+    /// The worker's code has thrown when it was asked.
+    Threw(jsg::Error),
+    /// In the reference's words.
+    Told(String),
+}
+
+impl From<jsg::Error> for Refused {
+    fn from(error: jsg::Error) -> Self {
+        Refused::Threw(error)
+    }
+}
+
+/// A target, and the kinds of event that it has handlers for.
+type Found = (Target, Handlers);
+
 /// The entrypoints that a main module exports.
 ///
 /// # Errors
 ///
-/// In the reference's words: an export that is nothing which events could be delivered to, and what a getter throws.
+/// An export that is nothing which events could be delivered to, and what the worker's code throws when it is looked at.
 pub(super) fn exported(
     scope: &mut v8::PinScope<'_, '_>,
     namespace: v8::Local<'_, v8::Object>,
@@ -29,54 +46,80 @@ pub(super) fn exported(
         let Some(key) = names.get_index(scope, index) else { continue };
         let export = key.to_rust_string_lossy(scope);
         let Some(value) = namespace.get(scope, key) else { continue };
-        let is_default = export == "default";
-        let (target, handlers) = match v8::Local::<v8::Object>::try_from(value) {
-            Ok(class) if class.is_function() => {
-                if is_default {
-                    let isolate = Isolate::of(scope);
-                    let text = "Exported actor class as default entrypoint. This doesn't work, but historically did not \
-                                produce a startup-time error.";
-                    isolate.logger().write(Level::Error, Source::Runtime, text);
-                    continue;
-                }
-                (Target::Actor, Handlers::default())
-            }
-            Ok(object) => {
-                let asked = ask(scope, object).and_then(|methods| Ok((methods, ends_in_object(scope, object)?)));
-                match asked {
-                    Ok((methods, true)) => {
-                        let handlers = methods.iter().map(|(handler, _)| *handler).collect();
-                        (Target::Object { object: v8::Global::new(scope, object), methods }, handlers)
-                    }
-                    Ok((_, false)) => {
-                        return Err(StartupError::new("Exported value's prototype chain does not end in Object."));
-                    }
-                    Err(error) => return Err(startup_error(scope, &error)),
-                }
-            }
-            Err(_) if value.is_null_or_undefined() => {
-                return Err(StartupError::new(
-                    "Uncaught TypeError: Cannot initialize ExportedHandler with required members from an undefined or null \
-                     value.",
-                ));
-            }
-            Err(_) => {
-                return Err(StartupError::new(format!(
-                    "Uncaught TypeError: Incorrect type for map entry '{export}': the provided value is not of type \
-                     'function or ExportedHandler'."
-                )));
-            }
+        let found = match v8::Local::<v8::Function>::try_from(value) {
+            Ok(class) => class_target(scope, class, export == "default"),
+            Err(_) => object_target(scope, value, &export).map(Some),
         };
-        entrypoints.push(Entrypoint::new(if is_default { String::new() } else { export }, target, handlers));
+        let (target, handlers) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(Refused::Told(message)) => return Err(StartupError::new(message)),
+            Err(Refused::Threw(error)) => return Err(startup_error(scope, &error)),
+        };
+        let name = if export == "default" { String::new() } else { export };
+        entrypoints.push(Entrypoint::new(name, target, handlers));
     }
     Ok(entrypoints)
 }
 
-/// The methods of an exported object that are handlers, each looked up once and for all.
-fn ask<'s>(
+/// The classes of `cloudflare:workers` of which instances are made for events.
+const BASES: [&str; 2] = ["WorkerEntrypoint", "WorkflowEntrypoint"];
+
+/// What an exported function is: if it extends one of the [`BASES`], something that makes instances. `None` for a default export
+/// that is no entrypoint, as if there were none.
+fn class_target<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    object: v8::Local<'s, v8::Object>,
-) -> jsg::Result<Vec<(Handler, v8::Global<v8::Function>)>> {
+    class: v8::Local<'s, v8::Function>,
+    is_default: bool,
+) -> Result<Option<Found>, Refused> {
+    for base in BASES {
+        // Nothing extends what nobody has imported.
+        let Some(base) = builtin_export(scope, "cloudflare:workers", base) else { break };
+        if !base.strict_equals(class.into()) && !inherits_from(scope, class.into(), base)? {
+            continue;
+        }
+        let key = jsg::string(scope, "prototype");
+        let prototype = class.get(scope, key.into()).ok_or(jsg::Error::Pending)?;
+        let prototype = v8::Local::<v8::Object>::try_from(prototype).map_err(|_| no_object())?;
+        if !ends_in_object(scope, prototype)? {
+            return Err(no_object());
+        }
+        // An instance may have others.
+        let mut handlers = Handlers::default();
+        for handler in Handler::ALL {
+            let key = handler.key(scope);
+            if prototype.has(scope, key.into()).ok_or(jsg::Error::Pending)? {
+                handlers.insert(handler);
+            }
+        }
+        return Ok(Some((Target::Class(v8::Global::new(scope, class)), handlers)));
+    }
+    if is_default {
+        let text = "Exported actor class as default entrypoint. This doesn't work, but historically did not produce a \
+                    startup-time error.";
+        Isolate::of(scope).logger().write(Level::Error, Source::Runtime, text);
+        return Ok(None);
+    }
+    Ok(Some((Target::Actor, Handlers::default())))
+}
+
+/// An exported object, whose methods are looked up once and for all.
+fn object_target<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: v8::Local<'s, v8::Value>,
+    export: &str,
+) -> Result<Found, Refused> {
+    let Ok(object) = v8::Local::<v8::Object>::try_from(value) else {
+        return Err(Refused::Told(if value.is_null_or_undefined() {
+            "Uncaught TypeError: Cannot initialize ExportedHandler with required members from an undefined or null value."
+                .to_owned()
+        } else {
+            format!(
+                "Uncaught TypeError: Incorrect type for map entry '{export}': the provided value is not of type 'function \
+                 or ExportedHandler'."
+            )
+        }));
+    };
     let mut methods = Vec::new();
     for name in ASKED_FOR {
         let key = jsg::string(scope, name);
@@ -86,13 +129,31 @@ fn ask<'s>(
             methods.push((handler, v8::Global::new(scope, method)));
         }
     }
-    Ok(methods)
+    if !ends_in_object(scope, object)? {
+        return Err(no_object());
+    }
+    let handlers = methods.iter().map(|(handler, _)| *handler).collect();
+    Ok((Target::Object { object: v8::Global::new(scope, object), methods }, handlers))
+}
+
+fn no_object() -> Refused {
+    Refused::Told("Exported value's prototype chain does not end in Object.".to_owned())
 }
 
 /// Whether the prototype chain of an object ends in `Object.prototype`.
 fn ends_in_object<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> jsg::Result<bool> {
     let last = v8::Object::new(scope).get_prototype(scope).ok_or(jsg::Error::Pending)?;
-    script::call(scope, |script| &script.inherits_from, &[object.into(), last]).map(|inherits| inherits.is_true())
+    inherits_from(scope, object, last)
+}
+
+/// Whether a value is on the prototype chain of an object.
+fn inherits_from<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    object: v8::Local<'s, v8::Object>,
+    ancestor: v8::Local<'s, v8::Value>,
+) -> jsg::Result<bool> {
+    // V8's own way does not ask proxies.
+    script::call(scope, |script| &script.inherits_from, &[object.into(), ancestor]).map(|inherits| inherits.is_true())
 }
 
 /// The one entrypoint of a service-worker script.

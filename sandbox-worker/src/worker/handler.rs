@@ -23,6 +23,12 @@ impl Handler {
             Handler::Scheduled => "scheduled",
         }
     }
+
+    /// The name as a key of properties.
+    pub(super) fn key<'s>(self, scope: &v8::PinScope<'s, '_>) -> v8::Local<'s, v8::String> {
+        let name = v8::String::new_from_one_byte(scope, self.name().as_bytes(), v8::NewStringType::Internalized);
+        name.unwrap_or_else(|| v8::String::empty(scope))
+    }
 }
 
 /// What an exported object is asked for, in the reference's order, which getters see. Not all of these are kinds of event that

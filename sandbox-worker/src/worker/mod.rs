@@ -12,7 +12,7 @@ pub(crate) use bundle::Parts;
 use std::{cell::Cell, rc::Rc};
 
 pub use handler::{Handler, Handlers};
-use jsg::Result;
+use jsg::{Error, Result};
 
 use crate::isolate::Isolate;
 
@@ -52,6 +52,8 @@ pub enum Target {
         /// Those of its methods that are handlers.
         methods: Vec<(Handler, v8::Global<v8::Function>)>,
     },
+    /// A class that extends one of `cloudflare:workers` for this: each event has an instance of its own.
+    Class(v8::Global<v8::Function>),
     /// A class of which no instance is made for events: the reference takes it for an actor's.
     Actor,
     /// The listeners of a service-worker script.
@@ -60,8 +62,10 @@ pub enum Target {
 
 /// What an event of one kind is handed to.
 pub(crate) enum Callee<'s> {
-    /// A function, and the object that it is a method of.
+    /// A method of an exported object, which is given `env` and `ctx` beside the event.
     Method(v8::Local<'s, v8::Function>, v8::Local<'s, v8::Object>),
+    /// A method of an instance, which has `env` and `ctx` and is given neither.
+    InstanceMethod(v8::Local<'s, v8::Function>, v8::Local<'s, v8::Object>),
     /// The listeners of the global object.
     Listeners,
 }
@@ -72,16 +76,29 @@ impl Entrypoint {
     }
 
     /// What takes an event of this kind, if something does. As in the reference listeners are looked for at each event, and
-    /// methods are not.
+    /// methods of an object are not. `ctx` and `env` are what an instance of a class is made with.
     ///
     /// # Errors
     ///
     /// What the worker's code throws meanwhile.
-    pub(crate) fn callee<'s>(&self, scope: &mut v8::PinScope<'s, '_>, handler: Handler) -> Result<Option<Callee<'s>>> {
+    pub(crate) fn callee<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        handler: Handler,
+        ctx: v8::Local<'s, v8::Object>,
+        env: v8::Local<'s, v8::Object>,
+    ) -> Result<Option<Callee<'s>>> {
         Ok(match &self.target {
             Target::Object { object, methods } => {
                 let method = methods.iter().find(|(of, _)| *of == handler);
                 method.map(|(_, method)| Callee::Method(v8::Local::new(scope, method), v8::Local::new(scope, object)))
+            }
+            Target::Class(class) => {
+                let class = v8::Local::new(scope, class);
+                let instance = class.new_instance(scope, &[ctx.into(), env.into()]).ok_or(Error::Pending)?;
+                let key = handler.key(scope);
+                let method = instance.get(scope, key.into()).ok_or(Error::Pending)?;
+                v8::Local::try_from(method).ok().map(|method| Callee::InstanceMethod(method, instance))
             }
             Target::Actor => None,
             Target::Listeners => entrypoints::listens(scope, handler)?.then_some(Callee::Listeners),

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     api::{
+        execution_context::is_thenable,
         idl::{Absent, Missing},
         structured_clone::no_bodies,
         url::legacy,
@@ -271,6 +272,14 @@ fn construct<'s>(
 /// Whether a value is a `Response`.
 pub fn is_response<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {
     jsg::unwrap_value::<Response>(scope, value).is_some()
+}
+
+/// Whether a request can be answered with a value: a response, or what is waited for as the promise of one.
+///
+/// # Errors
+/// What a proxy throws.
+pub(crate) fn is_answer<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Result<bool> {
+    Ok(value.is_promise() || is_response(scope, value) || is_thenable(scope, value)?)
 }
 
 /// Moves accessors: see `api::move_accessors_to_objects`.

@@ -72,7 +72,7 @@ fn message(method: &str, body: impl FnOnce(http_request::Builder<'_>)) -> Messag
 
 /// Makes `request` and `ctx` globals of the event.
 async fn begin(isolate: Rc<Isolate>, message: &mut Message) -> Rc<Event> {
-    let event = Event::new(IoContext::new(isolate), Outlet::default());
+    let event = Event::new(IoContext::new(isolate), Outlet::default(), None);
     let set = |scope: &mut v8::PinScope<'_, '_>| {
         let reader = message.get_root::<http_request::Builder<'_>>().expect("it has a root").into_reader();
         let request = wire::from_wire(scope, event.context(), reader).expect("it is valid").expect("it can be made");
