@@ -43,6 +43,7 @@
 // The macros name this crate by its name, in here too.
 extern crate self as jsg;
 
+mod base64;
 mod buffer;
 mod class;
 mod convert;
@@ -55,6 +56,7 @@ mod strings;
 mod to_js;
 mod trace;
 
+pub use base64::{decode_base64, encode_base64};
 pub use buffer::{
     ArrayBufferBytes, BufferSource, Reserved, Uint8ArrayBytes, buffer_allocator, count_resizable, count_resized,
     has_resizable, is_resizable, make_room, set_buffer_limit,
@@ -71,7 +73,7 @@ pub use iter::OWN_CLASSES;
 pub use iter::{Pair, PairIterable, inherit_iterator_prototype, iterator};
 pub use jsg_macros::{Dict, Enum, Trace, Union, class};
 pub use memory::{Counted, External, STRIDE, check, is_interrupted, set_interrupted, set_memory_limit};
-pub use strings::{ByteString, DomString, latin1_to_string, one_byte, string};
+pub use strings::{ByteString, Characters, DomString, latin1_to_string, lend, one_byte, string, utf8};
 pub use to_js::{OrUndefined, ToJs, resolved};
 pub use trace::{JsRef, Trace, allocated, take_allocated};
 

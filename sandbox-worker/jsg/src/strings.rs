@@ -1,4 +1,6 @@
-//! The string types of Web IDL, and cheap ways into V8 strings.
+//! The string types of Web IDL, and cheap ways into V8 strings and out of them.
+
+use v8::simdutf;
 
 /// A `ByteString`: each code unit was at most U+00FF and is one byte here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -35,4 +37,56 @@ pub fn one_byte<'s>(scope: &v8::PinScope<'s, '_, ()>, bytes: &[u8]) -> v8::Local
 /// Isomorphic decode into a Rust string.
 pub fn latin1_to_string(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()
+}
+
+/// The characters of a string, as V8 keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Characters<'a> {
+    /// All are at most U+00FF.
+    Latin1(&'a [u8]),
+    /// UTF-16, with lone surrogates where the string has some.
+    Utf16(&'a [u16]),
+}
+
+/// Lends the characters of a string, where they are.
+pub fn lend<R>(
+    scope: &mut v8::PinScope<'_, '_>,
+    text: v8::Local<'_, v8::String>,
+    body: impl FnOnce(Characters<'_>) -> R,
+) -> R {
+    // `body` has no way to V8: the scope is borrowed here for as long as the view lives. So nothing moves the characters.
+    let view = v8::ValueView::new(scope, text);
+    match view.data() {
+        v8::ValueViewData::OneByte(characters) => body(Characters::Latin1(characters)),
+        v8::ValueViewData::TwoByte(characters) => body(Characters::Utf16(characters)),
+    }
+}
+
+/// The UTF-8 form of a string; lone surrogates become U+FFFD.
+pub fn utf8(scope: &mut v8::PinScope<'_, '_>, text: v8::Local<'_, v8::String>) -> Vec<u8> {
+    let encoded = lend(scope, text, |characters| match characters {
+        Characters::Latin1(characters) if characters.is_ascii() => Some(characters.to_vec()),
+        Characters::Latin1(characters) => {
+            let mut bytes = vec![0; simdutf::utf8_length_from_latin1(characters)];
+            // SAFETY: the length is what these characters need.
+            let written = unsafe { simdutf::convert_latin1_to_utf8(characters, &mut bytes) };
+            bytes.truncate(written);
+            Some(bytes)
+        }
+        Characters::Utf16(characters) if simdutf::validate_utf16le(characters) => {
+            let mut bytes = vec![0; simdutf::utf8_length_from_utf16le(characters)];
+            // SAFETY: the length is what these characters, which are valid, need.
+            let written = unsafe { simdutf::convert_utf16le_to_utf8(characters, &mut bytes) };
+            bytes.truncate(written);
+            Some(bytes)
+        }
+        Characters::Utf16(_) => None,
+    });
+    encoded.unwrap_or_else(|| {
+        // There are lone surrogates.
+        let mut bytes = vec![0; text.utf8_length(scope)];
+        let written = text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
+        bytes.truncate(written);
+        bytes
+    })
 }

@@ -35,14 +35,6 @@ impl<'s> jsg::ToJs<'s> for EncodeIntoResult {
     }
 }
 
-/// The UTF-8 form of a V8 string; lone surrogates become U+FFFD.
-fn encode_utf8(scope: &mut v8::PinScope<'_, '_>, text: v8::Local<'_, v8::String>) -> Vec<u8> {
-    let mut bytes = vec![0; text.utf8_length(scope)];
-    let written = text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
-    bytes.truncate(written);
-    bytes
-}
-
 #[jsg::class]
 impl TextEncoder {
     #[constructor]
@@ -52,7 +44,7 @@ impl TextEncoder {
 
     #[method]
     fn encode(&self, scope: &mut v8::PinScope<'_, '_>, input: Option<StringHandle<'_>>) -> jsg::Uint8ArrayBytes {
-        jsg::Uint8ArrayBytes(input.map_or_else(Vec::new, |input| encode_utf8(scope, input.0)))
+        jsg::Uint8ArrayBytes(input.map_or_else(Vec::new, |input| jsg::utf8(scope, input.0)))
     }
 
     #[method]
@@ -64,13 +56,13 @@ impl TextEncoder {
     ) -> EncodeIntoResult {
         let length = destination.byte_length();
         let offset = destination.byte_offset();
-        let store = if length == 0 { None } else { destination.get_backing_store() };
-        let Some(data) = store.as_ref().and_then(|store| store.data()) else {
+        let buffer = if length == 0 { None } else { destination.buffer(scope) };
+        let Some(data) = buffer.and_then(|buffer| buffer.data()) else {
             return EncodeIntoResult { read: 0, written: 0 };
         };
-        // SAFETY: the view says that it covers `length` bytes from `offset` of its backing store, which `store` keeps
-        // alive and in place. Nothing else reads or writes it meanwhile: this process runs script on one thread, and
-        // writing a string runs none.
+        // SAFETY: the view says that it covers `length` bytes from `offset` of its buffer, which `buffer` keeps alive, and
+        // in place. Nothing else reads or writes it meanwhile: this process runs script on one thread, and writing a string
+        // runs none.
         let bytes = unsafe { std::slice::from_raw_parts_mut(data.cast::<u8>().as_ptr().add(offset), length) };
         let mut read = 0;
         let written = source.0.write_utf8_v2(scope, bytes, v8::WriteFlags::kReplaceInvalidUtf8, Some(&mut read));
@@ -319,7 +311,7 @@ impl Internal {
     /// The UTF-8 bytes of a string.
     #[static_method]
     fn encode_utf8(scope: &mut v8::PinScope<'_, '_>, text: DomString<'_>) -> jsg::Uint8ArrayBytes {
-        jsg::Uint8ArrayBytes(encode_utf8(scope, text.0))
+        jsg::Uint8ArrayBytes(jsg::utf8(scope, text.0))
     }
 
     /// Encoding Standard, "UTF-8 decode": errors are replaced, a byte order mark is dropped.

@@ -2,6 +2,8 @@ const D = (bytes, label, options) => new TextDecoder(label, options).decode(new 
 export default {
   "encode": () => new TextEncoder().encode("aé☃😀"),
   "encode nothing": () => [new TextEncoder().encode(), new TextEncoder().encode(undefined), new TextEncoder().encode(null)],
+  "encode what is not ASCII": () => ["\xff", "a\xe9b", "\u017f\xfc", "\u{1d11e}x", "☃é".slice(1)].map((text) => new TextEncoder().encode(text)),
+  "encode a long text with a lone surrogate": () => new TextEncoder().encode("☃".repeat(100) + "\udc00").slice(-6),
   "encode a lone surrogate": () => new TextEncoder().encode("a\ud800b"),
   "encodeInto": () => { const b = new Uint8Array(5); const r = new TextEncoder().encodeInto("é☃x", b); return [r, b]; },
   "encodeInto too small": () => { const b = new Uint8Array(2); return [new TextEncoder().encodeInto("☃", b), b]; },
