@@ -91,6 +91,30 @@ fn messages_of_every_size_come_through() {
 }
 
 #[test]
+fn what_is_much_is_sent_before_the_turn_ends() {
+    local(async {
+        let (a, b) = UnixStream::pair().expect("a socketpair");
+        let _server = serve(b, Source::default());
+        let (client, handle, connection) = transport::client::<byte_source::Client>(a, Limits::for_worker());
+        let _driver = tokio::task::spawn_local(connection);
+        assert_eq!(soon(pull(&client, 1)).await.expect("bytes"), 1);
+        // No other task has a turn in between.
+        let mut calls = Vec::new();
+        let queued: Vec<usize> = (0..100)
+            .map(|_| {
+                calls.push(client.pull_request().send());
+                handle.queued_bytes()
+            })
+            .collect();
+        let most = queued.iter().max().expect("calls");
+        assert!(*most < 50 * queued[0], "all calls of a turn wait for its end: {queued:?}");
+        for call in calls {
+            soon(call.promise).await.expect("an answer");
+        }
+    });
+}
+
+#[test]
 fn bytes_of_a_message_can_be_kept_for_longer_than_it() {
     local(async {
         let (a, b) = UnixStream::pair().expect("a socketpair");

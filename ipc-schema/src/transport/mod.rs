@@ -5,7 +5,7 @@
 //!
 //! - **Batching.** [`Connection`] drives the RPC system itself. In one turn it hands over every message that one `read`
 //!   brought, up to [`BATCH_MESSAGES`], and what was queued for sending meanwhile leaves in one vectored write at the
-//!   end of the turn.
+//!   end of the turn, or before where that is much, so that the peer has something to do meanwhile.
 //! - **Bounds.** [`Limits`] holds one number for each thing that the peer could make us keep. Exceeding one ends the
 //!   connection with [`TransportError::Violation`]; nothing else is affected.
 //! - **Pace.** A hostile peer may send what we ask for: one answer for each call of ours is free and a few messages with it
@@ -108,6 +108,8 @@ type End = Result<(), TransportError>;
 /// State shared by the driver, the RPC system's view of the connection, its messages, and handles.
 struct Shared {
     limits: Limits,
+    /// `None` once the connection is dropped.
+    stream: RefCell<Option<UnixStream>>,
     outbound: RefCell<Outbound>,
     inbox: RefCell<VecDeque<Incoming>>,
     /// The RPC system's wish for the next message.
@@ -235,7 +237,6 @@ impl Shared {
 #[must_use = "a connection does nothing unless polled"]
 pub struct Connection {
     shared: Rc<Shared>,
-    stream: UnixStream,
     inbound: Inbound,
     /// While the peer is slowed down.
     pause: Option<Pin<Box<Sleep>>>,
@@ -274,6 +275,7 @@ impl Connection {
         });
         let shared = Rc::new(Shared {
             limits,
+            stream: RefCell::new(Some(stream)),
             outbound: RefCell::new(Outbound::default()),
             inbox: RefCell::new(VecDeque::new()),
             receiver: RefCell::new(None),
@@ -294,7 +296,7 @@ impl Connection {
         let network = Network { shared: shared.clone(), accept: bootstrap.is_some() };
         let rpc = RpcSystem::new(Box::new(network), bootstrap);
         let disconnector = Some(rpc.get_disconnector());
-        Self { shared, stream, inbound: Inbound::new(), pause: None, rpc, rpc_waker: Waker::from(signal), disconnector }
+        Self { shared, inbound: Inbound::new(), pause: None, rpc, rpc_waker: Waker::from(signal), disconnector }
     }
 
     fn handle(&self) -> Handle {
@@ -349,7 +351,12 @@ impl Connection {
 
     /// One read.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match ready!(self.inbound.poll_read(Pin::new(&mut self.stream), cx)) {
+        let read = {
+            let mut stream = self.shared.stream.borrow_mut();
+            let stream = stream.as_mut().expect("it is there as long as this is");
+            ready!(self.inbound.poll_read(Pin::new(stream), cx))
+        };
+        match read {
             Ok(0) => {
                 self.shared.end_of_stream.set(true);
                 if self.inbound.is_inside_message() {
@@ -370,12 +377,10 @@ impl Connection {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) {
-        let mut outbound = self.shared.outbound.borrow_mut();
-        if outbound.is_empty() {
-            return;
-        }
-        let result = outbound.write(Pin::new(&mut self.stream), cx);
-        drop(outbound);
+        let result = match &mut *self.shared.stream.borrow_mut() {
+            Some(stream) => self.shared.outbound.borrow_mut().write(Pin::new(stream), cx),
+            None => Ok(()),
+        };
         if self.shared.is_short() {
             self.shared.drained.notify_waiters();
         }
@@ -459,8 +464,8 @@ impl Future for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.disconnect();
-        // A handle may be kept for longer; what nobody will send does not stay with it.
-        drop(self.shared.outbound.take());
+        // A handle may be kept for longer; the socket, and what nobody will send, do not stay with it.
+        drop((self.shared.stream.take(), self.shared.outbound.take()));
     }
 }
 
