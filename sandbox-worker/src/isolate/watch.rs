@@ -7,13 +7,14 @@
 //! There is one isolate in the process, so there is one watch.
 
 use std::{
+    cell::Cell,
     ffi::c_void,
     sync::{
         Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     thread::Thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::time::{ClockId, clock_gettime};
@@ -25,6 +26,10 @@ const TICK_BOUNDS: (Duration, Duration) = (Duration::from_millis(2), Duration::f
 
 /// After this many looks without a new slice the thread sleeps until there is one.
 const IDLE_TICKS: u32 = 20;
+
+/// For how long a reading of the processor clock at the end of a slice serves the next one as its first: what the process does in
+/// between is that short. A reading is a system call, and costs as much as a good part of a short slice.
+const FRESH: Duration = Duration::from_micros(50);
 
 /// How far the heap may grow beyond its limit, once: as much again, and no more than this, in bytes. A container that grows
 /// takes a multiple of what it has at once, and V8 ends the process if it does not get it; the script is interrupted after.
@@ -52,6 +57,11 @@ struct Watch {
     parked: AtomicBool,
     thread: OnceLock<Thread>,
     isolate: Mutex<Option<v8::IsolateHandle>>,
+}
+
+thread_local! {
+    /// The last reading of the processor clock at the end of a slice, and when it was taken.
+    static LAST: Cell<Option<(Instant, u64)>> = const { Cell::new(None) };
 }
 
 static WATCH: Watch = Watch {
@@ -214,7 +224,8 @@ pub(super) struct Slice {
 /// Starts a slice. `allowance` is what is left of `limit`; without them the slice may take any time.
 pub(super) fn begin(allowance: Option<(Duration, Duration)>) -> Slice {
     let start = allowance.map(|(allowance, limit)| {
-        let now = processor_time();
+        let fresh = LAST.get().filter(|(taken, _)| taken.elapsed() < FRESH);
+        let now = fresh.map_or_else(processor_time, |(_, time)| time);
         let tick = (limit / 5).clamp(TICK_BOUNDS.0, TICK_BOUNDS.1);
         WATCH.tick.store(nanoseconds(tick), SeqCst);
         WATCH.deadline.store(now.saturating_add(nanoseconds(allowance)), SeqCst);
@@ -253,6 +264,7 @@ impl Slice {
         let mut breach = breach_of(self.number);
         let time = self.start.map_or(Duration::ZERO, |start| {
             let now = processor_time();
+            LAST.set(Some((Instant::now(), now)));
             // It may have been too short for the thread to see, and still have used up what was left.
             if breach.is_none() && now >= WATCH.deadline.load(SeqCst) {
                 breach = Some(Limit::CpuTime);
