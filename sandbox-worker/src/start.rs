@@ -87,6 +87,7 @@ fn run(snapshot: &'static [u8]) -> Result<(), StartError> {
         v8_flags.push("--jitless".into());
     }
     platform::initialize(&v8_flags);
+    isolate::clock::begin_counting();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = tokio::task::LocalSet::new();
     let logger = Rc::new(Logger::default());

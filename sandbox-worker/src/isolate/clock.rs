@@ -36,6 +36,12 @@ pub(super) fn set(clock: Clock) {
     TURN.set(TURN.get() + 1);
 }
 
+/// Begins to count milliseconds for timers here. The event loop of this thread is to be made right after: it counts whole
+/// milliseconds too, from when it was made, and a timer whose milliseconds end with its own is not rounded up twice.
+pub(crate) fn begin_counting() {
+    ORIGIN.with(|_| ());
+}
+
 /// When a delay began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Begun {
