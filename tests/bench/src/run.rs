@@ -1,7 +1,7 @@
 //! One workload on one runtime, started afresh.
 
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use bulkhead_test_support::http::{self, Connection};
@@ -81,9 +81,15 @@ impl Run<'_> {
     /// One request on a connection of its own, and whether its answer is right.
     fn answers(&self) -> Result<(), String> {
         let (method, headers) = self.head();
-        let response = Connection::open(self.server.port())
-            .request(method, "/", &headers, &self.body)
-            .map_err(|error| format!("{error}: {}", self.server.stderr()))?;
+        let request = http::request(method, "/", &headers, &self.body);
+        let mut connection = Connection::open(self.server.port());
+        let mut writer = connection.stream().try_clone().expect("another handle of the socket");
+        // What comes back is read while the request is sent: a runtime may wait for the one before it takes more of the other.
+        let response = std::thread::scope(|scope| {
+            scope.spawn(|| writer.write_all(&request));
+            connection.response(method)
+        });
+        let response = response.map_err(|error| format!("{error}: {}", self.server.stderr()))?;
         if response.status != 200 {
             return Err(format!("status {}: {}", response.status, self.server.stderr()));
         }
