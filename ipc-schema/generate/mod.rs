@@ -56,6 +56,8 @@ pub(crate) fn generate(directory: &Path) -> Result<(), Box<dyn std::error::Error
             .src_prefix(file.parent().expect("a file is in a directory"))
             .no_standard_import()
             .import_path(root().join("schema/config"))
+            // The wire names a part of the policy as if it lay beside it, as its code does.
+            .import_path(root().join("schema/config/bulkhead"))
             .output_path(directory)
             .default_parent_module(vec!["generated".into()])
             .file(&file)

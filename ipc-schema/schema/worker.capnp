@@ -1,4 +1,5 @@
 @0xb1c7d3f6a2e84c95;
+using Policy = import "/policy.capnp";
 # The wire between the supervisor and one worker process.
 #
 # Every worker process has one control connection, owned by the supervisor's fleet, and one event connection for each
@@ -211,7 +212,10 @@ struct WorkerBundle {
     serviceWorkerScript @5 :Blob;
   }
   bindings @6 :List(Binding);
-  limits @7 :Limits;
+  limits @7 :Policy.Limits;
+  # All of them are set. What the process is started with is in its arguments too.
+  inlineBodyBytes @8 :UInt32;
+  # A response body that is complete and at most this long travels in the reply.
 }
 
 struct Module {
@@ -237,29 +241,6 @@ struct Binding {
     wasmModule @4 :Blob;
     # Service-worker syntax only.
   }
-}
-
-struct Limits {
-  # What the worker process watches over itself. What the process is started with is in its arguments.
-
-  inlineBodyBytes @0 :UInt32;
-  # A response body that is complete and at most this long travels in the reply.
-  logBufferBytes @1 :UInt32;
-  # Log text kept in the worker while a `log` call is open; what exceeds it is dropped and counted.
-  cpuTimeMs @2 :UInt32;
-  # Processor time of the process while it runs script of one event; 0 for no limit.
-  wallTimeMs @3 :UInt32;
-  # From the start of an event to the end of its response; 0 for no limit.
-  waitUntilMs @4 :UInt32;
-  # From the end of the response to the end of `waitUntil`; 0 for no limit.
-  startUpCpuTimeMs @5 :UInt32;
-  # Processor time for compiling and evaluating the modules; 0 for no limit.
-  bufferBytes @6 :UInt64;
-  # Contents of `ArrayBuffer`s, all together; what does not fit is a `RangeError`. 0 for no limit.
-  responseHeadBytes @7 :UInt32;
-  # Names and values of a response's headers, all together; 0 for no limit of its own.
-  responseBodyBytes @8 :UInt64;
-  # A response's body; 0 for no limit.
 }
 
 struct BindOutcome {

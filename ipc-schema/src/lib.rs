@@ -10,6 +10,7 @@
 //! - [`head`]: request and response heads, written and read with bounds.
 //! - [`limit`]: what is said when a worker exceeds a limit.
 //! - [`scheduled`]: the parameters of scheduled runs, with bounds.
+//! - [`policy`]: what a worker may use, one row a limit.
 //! - [`process`]: what both sides must agree on before the first message: descriptors and arguments.
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ pub mod compatibility;
 pub mod failure;
 pub mod head;
 pub mod limit;
+pub mod policy;
 pub mod process;
 pub mod scheduled;
 pub mod source;

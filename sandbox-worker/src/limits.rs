@@ -1,4 +1,4 @@
-//! The limits that this process watches over itself, and how it tells the supervisor that one was exceeded.
+//! How this process tells the supervisor that a limit was exceeded which it watches over itself.
 //!
 //! They hold for code that keeps to JavaScript. Who owns the process is held by the supervisor's own means.
 
@@ -7,45 +7,14 @@ use std::{
     collections::VecDeque,
     rc::Rc,
     task::{Poll, Waker},
-    time::Duration,
 };
 
-use bulkhead_ipc::worker_capnp::{host, limits};
-pub use bulkhead_ipc::{limit::text, worker_capnp::Limit};
-
-/// What a worker may use; `None` is no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Processor time of the process while it runs script of one event.
-    pub cpu_time: Option<Duration>,
-    /// From the start of an event to the end of its response.
-    pub wall_time: Option<Duration>,
-    /// From the end of the response to the end of what was given to `waitUntil`.
-    pub wait_until: Option<Duration>,
-    /// Processor time for compiling and evaluating the modules.
-    pub start_up_cpu_time: Option<Duration>,
-    /// Names and values of a response's headers, all together, in bytes.
-    pub response_head_bytes: Option<usize>,
-    /// A response's body, in bytes.
-    pub response_body_bytes: Option<u64>,
-}
-
-impl Limits {
-    /// Reads what a bundle says.
-    pub fn read(limits: limits::Reader<'_>) -> Self {
-        let time = |milliseconds: u32| (milliseconds != 0).then(|| Duration::from_millis(milliseconds.into()));
-        let head = limits.get_response_head_bytes() as usize;
-        let body = limits.get_response_body_bytes();
-        Limits {
-            cpu_time: time(limits.get_cpu_time_ms()),
-            wall_time: time(limits.get_wall_time_ms()),
-            wait_until: time(limits.get_wait_until_ms()),
-            start_up_cpu_time: time(limits.get_start_up_cpu_time_ms()),
-            response_head_bytes: (head != 0).then_some(head),
-            response_body_bytes: (body != 0).then_some(body),
-        }
-    }
-}
+use bulkhead_ipc::worker_capnp::host;
+pub use bulkhead_ipc::{
+    limit::text,
+    policy::{WorkerPolicy, bound},
+    worker_capnp::Limit,
+};
 
 /// Most breaches that wait to be reported; more are not counted.
 const MAX_WAITING: usize = 64;

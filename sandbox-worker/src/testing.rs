@@ -9,9 +9,10 @@ use std::{
 
 use bulkhead_ipc::{
     compatibility,
+    policy_capnp::limits,
     scheduled::Scheduled,
     worker_capnp::{
-        byte_source, event_dispatcher, event_failure, fetch_outcome, host, http_response, limits, scheduled_outcome,
+        byte_source, event_dispatcher, event_failure, fetch_outcome, host, http_response, scheduled_outcome,
         worker_bundle, worker_control,
     },
 };

@@ -3,7 +3,7 @@
 
 mod support;
 
-use bulkhead_ipc::worker_capnp::limits;
+use bulkhead_ipc::policy_capnp::limits;
 use bulkhead_sandbox_worker::limits::{Limit, text};
 use support::{Outcome, Served, serve};
 

@@ -122,7 +122,7 @@ fn the_controller_is_that_of_the_reference() {
 
 #[test]
 fn limits_end_a_run() {
-    let limit = |mut limits: bulkhead_ipc::worker_capnp::limits::Builder<'_>| {
+    let limit = |mut limits: bulkhead_ipc::policy_capnp::limits::Builder<'_>| {
         limits.set_cpu_time_ms(50);
         limits.set_wall_time_ms(200);
         limits.set_wait_until_ms(200);

@@ -1372,7 +1372,6 @@ fn processes_that_use_what_nothing_explains_are_ended() {
             "it has 165 MiB of memory, more than its limits allow",
         ),
     ] {
-        let policy = policy.clone();
         local(async {
             let mut rig = rig_with_policy(watchful(), policy, move |_| behaviour);
             let (service, other) = (rig.service(0), rig.service(1));

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::{
     io::{Event, IoContext, JsFuture, Outlet, Settled},
     isolate::script::Export,
-    limits::{self, Limit},
+    limits::{self, Limit, bound},
     process::{Active, Process},
     worker::{Handler, Worker},
 };
@@ -129,7 +129,7 @@ impl Delivery {
 
     /// When the response must have come to its end.
     fn deadline(&self) -> Option<Deadline> {
-        let limit = self.event.isolate().limits().wall_time;
+        let limit = bound(self.event.isolate().limits().wall_time);
         limit.map(|limit| Deadline::new(self.event.started(), limit, Limit::WallTime))
     }
 
@@ -147,7 +147,7 @@ impl Delivery {
     fn wait_until(&self) -> impl Future<Output = Result<(), Limit>> + use<> {
         let event = self.event.clone();
         async move {
-            let limit = event.isolate().limits().wait_until;
+            let limit = bound(event.isolate().limits().wait_until);
             let deadline = limit.map(|limit| Deadline::new(Instant::now(), limit, Limit::WaitUntil));
             let ended = |cx: &mut std::task::Context<'_>| match event.poll_settled(cx) {
                 Poll::Pending if event.is_hung() => Poll::Ready(()),

@@ -30,7 +30,7 @@ use jsg::Registry;
 use snapshot::Snapshot;
 
 use crate::{
-    limits::{self, Limit, Limits, Reporter},
+    limits::{self, Limit, Reporter, WorkerPolicy, bound},
     log::{Level, Logger, Source},
 };
 
@@ -80,7 +80,7 @@ pub struct Isolate {
     pub(crate) modules: RefCell<modules::Modules>,
     pub(crate) rejections: RefCell<exceptions::Rejections>,
     flags: OnceCell<CompatibilityFlags>,
-    limits: Cell<Limits>,
+    limits: Cell<WorkerPolicy>,
     logger: Rc<Logger>,
     reporter: Rc<Reporter>,
     /// Bytes that wrapped objects have come to own since the collector was last told.
@@ -178,7 +178,7 @@ impl Isolate {
                 modules: RefCell::default(),
                 rejections: RefCell::default(),
                 flags: OnceCell::new(),
-                limits: Cell::default(),
+                limits: Cell::new(WorkerPolicy::unlimited()),
                 logger,
                 reporter: Rc::default(),
                 allocated: Cell::new(0),
@@ -207,7 +207,7 @@ impl Isolate {
 
     /// Enters the isolate for the worker's start, which has a limit of its own; gives what of it was exceeded too.
     pub fn start_up<R>(&self, body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> (R, Option<Limit>) {
-        let allowance = self.limits.get().start_up_cpu_time.map(|limit| (limit, limit));
+        let allowance = bound(self.limits.get().start_up_cpu_time).map(|limit| (limit, limit));
         let (result, ended) = self.slice(Clock::Frozen(0), allowance, body);
         let breach = ended.breach.map(|limit| if limit == Limit::CpuTime { Limit::StartUp } else { limit });
         if let Some(limit) = breach {
@@ -241,7 +241,7 @@ impl Isolate {
 
     /// What an event that has used `used` processor time has left, and the limit.
     fn allowance(&self, used: Duration) -> Option<(Duration, Duration)> {
-        self.limits.get().cpu_time.map(|limit| (limit.saturating_sub(used), limit))
+        bound(self.limits.get().cpu_time).map(|limit| (limit.saturating_sub(used), limit))
     }
 
     /// The one way in.
@@ -303,12 +303,12 @@ impl Isolate {
     }
 
     /// Sets the limits of the worker, before its code runs.
-    pub fn set_limits(&self, limits: Limits) {
+    pub fn set_limits(&self, limits: WorkerPolicy) {
         self.limits.set(limits);
     }
 
     /// What the worker may use.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> WorkerPolicy {
         self.limits.get()
     }
 
@@ -387,7 +387,7 @@ impl Isolate {
     /// their garbage in tasks too. What is over that has no script run until there is an event again.
     fn run_task(&self, task: v8::Task) {
         let before = self.tasks_used.get();
-        let spent = self.limits.get().cpu_time.is_some_and(|limit| before >= limit);
+        let spent = bound(self.limits.get().cpu_time).is_some_and(|limit| before >= limit);
         let ((), used, breach) = self.enter_event(before, |scope| {
             if spent {
                 scope.terminate_execution();

@@ -16,7 +16,7 @@ use crate::{
         eval::set_eval_allowed,
         modules::{self, Content, ModuleSource, StartupError},
     },
-    limits::{self, Limits},
+    limits::{self, WorkerPolicy, bound},
 };
 
 const EVAL_AT_START: Flag = Flag::named("allow_eval_during_startup");
@@ -98,12 +98,12 @@ impl Worker {
         let malformed = |error: capnp::Error| Err(error);
         let flags = compatibility_flags(bundle)?;
         isolate.set_flags(flags);
-        let limits = bundle.get_limits().map_err(malformed)?;
-        isolate.set_limits(Limits::read(limits));
-        if limits.get_buffer_bytes() != 0 {
-            jsg::set_buffer_limit(usize::try_from(limits.get_buffer_bytes()).unwrap_or(usize::MAX));
+        let limits = bundle.get_limits().and_then(WorkerPolicy::read).map_err(malformed)?;
+        isolate.set_limits(limits);
+        if let Some(bytes) = bound(limits.buffer_bytes) {
+            jsg::set_buffer_limit(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
-        isolate.logger().set_limit(limits.get_log_buffer_bytes() as usize);
+        isolate.logger().set_limit(limits.log_buffer_bytes as usize);
         let service = bundle.get_service().map_err(malformed)?.to_string().map_err(|error| malformed(error.into()))?;
         let (started, breach) = isolate.clone().start_up(|scope| {
             let context = scope.get_current_context();
@@ -133,7 +133,7 @@ impl Worker {
             return Err(Ok(StartupError { message: limits::text(limit).into(), stack: String::new() }));
         }
         let (entrypoints, env) = started?;
-        let inline = limits.get_inline_body_bytes() as usize;
+        let inline = bundle.get_inline_body_bytes() as usize;
         let inline_body_bytes = if inline == 0 { DEFAULT_INLINE_BODY } else { inline };
         Ok(Worker { isolate, entrypoints, env, inline_body_bytes })
     }

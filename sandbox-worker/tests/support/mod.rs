@@ -1,7 +1,7 @@
 //! The library's test support, with isolates that start from the snapshot, as those of the program.
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test program uses a part of it")]
 
-use bulkhead_ipc::worker_capnp::limits;
+use bulkhead_ipc::policy_capnp::limits;
 use bulkhead_sandbox_worker::testing;
 pub use bulkhead_sandbox_worker::testing::{Outcome, Served, Told};
 

@@ -15,7 +15,6 @@
 mod diagnostics;
 pub mod limits;
 pub mod model;
-pub mod policy;
 mod position;
 mod schema;
 mod text;
@@ -38,7 +37,6 @@ pub use self::{
         Binding, BindingValue, Config, Designator, HeaderInjection, HttpOptions, HttpStyle, Loaded, Module, ModuleKind,
         Service, ServiceId, ServiceKind, Socket, Worker, WorkerSource,
     },
-    policy::WorkerPolicy,
 };
 use self::{
     diagnostics::{Place, Reporter},
@@ -51,6 +49,7 @@ use self::{
     },
     validate::Rules,
 };
+pub use bulkhead_ipc::policy;
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

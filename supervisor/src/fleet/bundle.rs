@@ -1,16 +1,16 @@
 //! From a checked configuration to the bundle that a process is bound with.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bulkhead_ipc::{
     blob,
-    worker_capnp::{self, binding, limits, worker_bundle},
+    worker_capnp::{self, binding, worker_bundle},
 };
 use bytes::Bytes;
 
 use crate::config::{
     model::{BindingValue, ModuleKind, Worker, WorkerSource},
-    policy::{INLINE_BODY_BYTES, WorkerPolicy},
+    policy::INLINE_BODY_BYTES,
 };
 
 /// Code and bindings that travel with the bundle, all together, in bytes. The worker pulls the rest.
@@ -48,7 +48,15 @@ impl AsRef<[u8]> for Part {
 }
 
 /// Writes everything that the worker `name` is.
-pub(super) fn write(mut bundle: worker_bundle::Builder<'_>, name: &str, worker: &Arc<Worker>, experimental: bool) {
+///
+/// # Errors
+/// The limits do not fit the schema.
+pub(super) fn write(
+    mut bundle: worker_bundle::Builder<'_>,
+    name: &str,
+    worker: &Arc<Worker>,
+    experimental: bool,
+) -> capnp::Result<()> {
     bundle.set_service(name);
     bundle.set_compatibility_date(&worker.compatibility_date);
     bundle.set_experimental(experimental);
@@ -101,19 +109,6 @@ pub(super) fn write(mut bundle: worker_bundle::Builder<'_>, name: &str, worker: 
         };
         write(value, Which::Binding(index));
     }
-    write_limits(bundle.init_limits(), &worker.policy);
-}
-
-fn write_limits(mut to: limits::Builder<'_>, policy: &WorkerPolicy) {
-    // What is longer than the wire can say is no limit in practice: 2^32 ms are seven weeks.
-    let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
-    to.set_inline_body_bytes(INLINE_BODY_BYTES);
-    to.set_log_buffer_bytes(policy.log_buffer_bytes);
-    to.set_cpu_time_ms(milliseconds(policy.cpu_time));
-    to.set_wall_time_ms(milliseconds(policy.wall_time));
-    to.set_wait_until_ms(milliseconds(policy.wait_until));
-    to.set_start_up_cpu_time_ms(milliseconds(policy.start_up_cpu_time));
-    to.set_buffer_bytes(policy.buffer_bytes);
-    to.set_response_head_bytes(policy.response_head_bytes);
-    to.set_response_body_bytes(policy.response_body_bytes);
+    bundle.set_inline_body_bytes(INLINE_BODY_BYTES);
+    worker.policy.write(bundle.init_limits())
 }

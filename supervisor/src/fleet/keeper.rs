@@ -208,7 +208,8 @@ impl Manager {
         let outcome = {
             let mut request = live.control.bind_request();
             let to = request.get().init_bundle();
-            bundle::write(to, name, worker, self.fleet.experimental);
+            bundle::write(to, name, worker, self.fleet.experimental)
+                .map_err(|error| StartError::Process(format!("writing what it is failed: {error}")))?;
             request.get().set_host(host);
             let answer = request.send().promise;
             let bound = tokio::select! {

@@ -3,10 +3,11 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use bulkhead_supervisor::config::{
-    Config, Diagnostics, Loaded, Options, ServiceKind, Source, WorkerPolicy, encode_text, load, load_text_from_bytes,
+    Config, Diagnostics, Loaded, Options, ServiceKind, Source, encode_text, load, load_text_from_bytes,
+    policy::WorkerPolicy,
 };
 
-use super::{PRELUDE, here, options};
+use super::{PRELUDE, options};
 
 /// Three workers.
 const CONFIG: &str = r#"
@@ -24,7 +25,7 @@ fn policies(config: &Config) -> Vec<WorkerPolicy> {
         .iter()
         .map(|service| {
             let ServiceKind::Worker(worker) = &service.kind;
-            worker.policy.clone()
+            worker.policy
         })
         .collect()
 }
@@ -125,7 +126,7 @@ fn what_an_entry_does_not_set_has_the_value_of_the_default() {
         log_bytes_per_second: 0,
         ..WorkerPolicy::default()
     };
-    assert_eq!(a, WorkerPolicy { wait_until: Duration::from_millis(7), ..default.clone() });
+    assert_eq!(a, WorkerPolicy { wait_until: Duration::from_millis(7), ..default });
     assert_eq!(b, default);
     assert_eq!(c, WorkerPolicy { threads: 32, jitless: false, ..default });
 }
@@ -243,46 +244,6 @@ fn a_binary_configuration_takes_its_policy_from_a_file() {
     fs::write(&policy, [0xff]).unwrap();
     let error = load(&source, &with_policy).unwrap_err().to_string();
     assert!(error.contains("line 1 is not valid UTF-8\n   = a policy is written as text"), "{error}");
-}
-
-/// The tables of `docs/limits.md` and the comments of the schema name the defaults that the code has.
-#[test]
-fn the_documented_defaults_are_the_real_ones() {
-    let repository = here().join("../../..");
-    let docs = fs::read_to_string(repository.join("docs/limits.md")).expect("docs/limits.md");
-    let schema =
-        fs::read_to_string(repository.join("ipc-schema/schema/config/bulkhead/policy.capnp")).expect("the schema");
-    let default = WorkerPolicy::default();
-    let ms = |time: Duration| time.as_millis().to_string();
-    let size = |bytes: u64| match bytes.trailing_zeros() / 10 {
-        1 => format!("{} KiB", bytes >> 10),
-        2 => format!("{} MiB", bytes >> 20),
-        _ => format!("{} GiB", bytes >> 30),
-    };
-    let fields = [
-        ("cpuTimeMs", ms(default.cpu_time)),
-        ("wallTimeMs", ms(default.wall_time)),
-        ("waitUntilMs", ms(default.wait_until)),
-        ("startUpCpuTimeMs", ms(default.start_up_cpu_time)),
-        ("heapBytes", size(default.heap_bytes)),
-        ("bufferBytes", size(default.buffer_bytes)),
-        ("memoryBytes", size(default.memory_bytes)),
-        ("requestBodyBytes", size(default.request_body_bytes)),
-        ("responseBodyBytes", size(default.response_body_bytes)),
-        ("responseHeadBytes", size(default.response_head_bytes.into())),
-        ("logBufferBytes", size(default.log_buffer_bytes.into())),
-        ("logBytesPerSecond", size(default.log_bytes_per_second.into())),
-        ("threads", default.threads.to_string()),
-        ("jitless", "`no`".to_owned()),
-    ];
-    for (field, expected) in &fields {
-        let row = docs.lines().find(|line| line.starts_with(&format!("| `{field}` |"))).expect(field);
-        assert_eq!(row.split('|').nth(3).map(str::trim), Some(expected.as_str()), "docs/limits.md: {row}");
-        let (_, after) = schema.split_once(&format!("  {field} @")).expect(field);
-        let comment: String = after.lines().skip(1).take_while(|line| line.starts_with("  #")).collect();
-        let said = comment.split_once("By default ").expect(field).1;
-        assert!(said.starts_with(expected.as_str()), "schema, {field}: {said}");
-    }
 }
 
 fn schedules(policy: &str) -> Vec<Vec<String>> {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     io::{Event, IoContext, IoOwn, OwnedBy},
     isolate::{Isolate, flags},
-    limits::Limit,
+    limits::{Limit, bound},
     streams::{
         StreamingBody,
         coding::Coding,
@@ -133,13 +133,13 @@ pub fn to_wire<'s>(
         Outgoing::Bytes(bytes) => Some(bytes.len() as u64),
         Outgoing::Source(_, length) | Outgoing::Reader(_, length) => *length,
     };
-    let max_body = limits.response_body_bytes.unwrap_or(u64::MAX);
+    let max_body = bound(limits.response_body_bytes).unwrap_or(u64::MAX);
     if !request_is_head && length.is_some_and(|length| length > max_body) {
         return Err(Refused::Exceeded(Limit::ResponseBody));
     }
     // As in the reference, nobody says how long an encoded body is.
     let length = length.filter(|_| coding.is_none());
-    write_head(response, limits.response_head_bytes, length.filter(|_| request_is_head), builder.reborrow())?;
+    write_head(response, bound(limits.response_head_bytes), length.filter(|_| request_is_head), builder.reborrow())?;
     builder.set_body_length(to_body_length(length.or(matches!(body, Outgoing::None).then_some(0))));
     let mut to = builder.init_body();
     let streaming = StreamingBody::default();
@@ -178,7 +178,7 @@ pub fn to_wire<'s>(
 /// Writes the status and the headers of a response, of at most `max_bytes`. `length` is that of the body of a response to HEAD.
 fn write_head(
     response: &Response,
-    max_bytes: Option<usize>,
+    max_bytes: Option<u32>,
     length: Option<u64>,
     builder: http_response::Builder<'_>,
 ) -> std::result::Result<(), Refused> {
@@ -187,7 +187,7 @@ fn write_head(
     let head_bytes: usize = map.iter().map(|(name, value)| name.len() + value.len()).sum();
     // One header and its length are this function's own.
     if map.len() >= wire.max_headers as usize
-        || head_bytes > max_bytes.unwrap_or(wire.max_bytes)
+        || head_bytes > max_bytes.map_or(wire.max_bytes, |bytes| bytes as usize)
         || response.status_text.len() > MAX_STATUS_TEXT
     {
         return Err(Refused::Exceeded(Limit::ResponseHead));

@@ -2,19 +2,17 @@
 
 mod schedules;
 
-use std::time::Duration;
-
-use bulkhead_ipc::policy_capnp::{Choice, limits, policy};
+use bulkhead_ipc::{
+    policy::{ROWS, Range, Unit, Values, WorkerPolicy},
+    policy_capnp::{Choice, limits, policy},
+};
 use capnp::struct_list;
 
 use super::{
     HashMap, HashSet, Validator, nearest,
     schema::{self, service, service::Which as Kind},
 };
-use crate::{
-    config::{policy::WorkerPolicy, position::Cursor},
-    schedule::Expression,
-};
+use crate::{config::position::Cursor, schedule::Expression};
 
 /// The policies of all workers of a configuration.
 #[derive(Debug, Default)]
@@ -28,49 +26,15 @@ pub(super) struct Policies {
 impl Policies {
     /// What the worker called `name` may use.
     pub(super) fn of(&self, name: &str) -> WorkerPolicy {
-        self.named.get(name).unwrap_or(&self.default).clone()
+        *self.named.get(name).unwrap_or(&self.default)
     }
 }
 
-/// The values that a limit can have.
-struct Range {
-    /// Whether it can be zero too, whatever `low` is.
-    zero: bool,
-    low: u64,
-    high: u64,
-    bytes: bool,
-}
-
-const fn sizes(zero: bool, low: u64, high: u64) -> Range {
-    Range { zero, low, high, bytes: true }
-}
-
-/// Up to a day, in milliseconds.
-const TIME: Range = Range { zero: true, low: 1, high: 24 * 60 * 60 * 1000, bytes: false };
-/// V8 does not start in less; in more than its pointers reach it cannot be.
-const HEAP: Range = sizes(true, 8 << 20, 4 << 30);
-const BUFFERS: Range = sizes(true, 1 << 20, 64 << 30);
-const MEMORY: Range = sizes(true, 64 << 20, 64 << 30);
-const BODY: Range = sizes(true, 1, 1 << 40);
-/// The wire carries no longer head.
-const HEAD: Range = sizes(false, 1 << 10, 128 << 10);
-/// All of it can be sent in one message, and the supervisor takes messages of 512 KiB.
-const LOG_BUFFER: Range = sizes(false, 1 << 10, 256 << 10);
-const LOG_RATE: Range = sizes(true, 1 << 10, 1 << 30);
-/// The process has a few before it runs anything.
-const THREADS: Range = Range { zero: false, low: 4, high: 256, bytes: false };
-
-impl Range {
-    fn contains(&self, value: u64) -> bool {
-        (self.low..=self.high).contains(&value) || (self.zero && value == 0)
-    }
-
-    /// `0, or from 8388608 (8 MiB) to 4294967296 (4 GiB)`
-    fn describe(&self) -> String {
-        let number = |value| if self.bytes { size(value) } else { u64::to_string(&value) };
-        let zero = if self.zero { "0, or " } else { "" };
-        format!("{zero}from {} to {}", number(self.low), number(self.high))
-    }
+/// `0, or from 8388608 (8 MiB) to 4294967296 (4 GiB)`
+fn describe(range: &Range) -> String {
+    let number = |value| if range.unit == Unit::Bytes { size(value) } else { u64::to_string(&value) };
+    let zero = if range.zero.is_some() { "0, or " } else { "" };
+    format!("{zero}from {} to {}", number(range.low), number(range.high))
 }
 
 /// `8388608 (8 MiB)`; a size that is no whole number of a larger unit stays as it is.
@@ -108,7 +72,7 @@ impl Validator<'_> {
             let (entry, at) = (workers.get(index), workers_at.index(index));
             self.refuse_others(entry, &at, &["name", "limits"]);
             let entry_limits = self.intact(entry.get_limits(), &at)?;
-            let mut limits = policies.default.clone();
+            let mut limits = policies.default;
             self.limits(entry_limits, &at.field("limits"), &mut limits);
 
             let name_at = at.field("name");
@@ -172,59 +136,26 @@ impl Validator<'_> {
         }
 
         let mut known = UNSUPPORTED.to_vec();
-        // Reads one field: whoever adds a limit adds a line below, and until then `refuse_others` refuses it.
-        macro_rules! set {
-            ($field:literal, $value:expr, $range:expr, |$number:ident| $assign:expr) => {
-                known.push($field);
-                if let Some($number) = self.number($field, $value, &$range, at) {
-                    $assign;
+        for row in ROWS {
+            known.push(row.field);
+            let Some(Some(number)) = self.intact(row.read(limits), at) else { continue };
+            match row.values {
+                Values::Number(range) if !range.contains(number) => {
+                    self.error(&at.field(row.field), format!("`{}` must be {}", row.field, describe(&range)));
                 }
-            };
-        }
-        set!("cpuTimeMs", limits.get_cpu_time_ms(), TIME, |ms| policy.cpu_time = milliseconds(ms));
-        set!("wallTimeMs", limits.get_wall_time_ms(), TIME, |ms| policy.wall_time = milliseconds(ms));
-        set!("waitUntilMs", limits.get_wait_until_ms(), TIME, |ms| policy.wait_until = milliseconds(ms));
-        set!("startUpCpuTimeMs", limits.get_start_up_cpu_time_ms(), TIME, |ms| {
-            policy.start_up_cpu_time = milliseconds(ms)
-        });
-        set!("heapBytes", limits.get_heap_bytes(), HEAP, |bytes| policy.heap_bytes = bytes);
-        set!("bufferBytes", limits.get_buffer_bytes(), BUFFERS, |bytes| policy.buffer_bytes = bytes);
-        set!("memoryBytes", limits.get_memory_bytes(), MEMORY, |bytes| policy.memory_bytes = bytes);
-        set!("requestBodyBytes", limits.get_request_body_bytes(), BODY, |bytes| policy.request_body_bytes = bytes);
-        set!("responseBodyBytes", limits.get_response_body_bytes(), BODY, |bytes| policy.response_body_bytes = bytes);
-        set!("responseHeadBytes", limits.get_response_head_bytes(), HEAD, |bytes| policy.response_head_bytes = bytes);
-        set!("logBufferBytes", limits.get_log_buffer_bytes(), LOG_BUFFER, |bytes| policy.log_buffer_bytes = bytes);
-        set!("logBytesPerSecond", limits.get_log_bytes_per_second(), LOG_RATE, |bytes| {
-            policy.log_bytes_per_second = bytes
-        });
-        set!("threads", limits.get_threads(), THREADS, |count| policy.threads = count);
-
-        known.push("jitless");
-        match limits.get_jitless() {
-            Ok(Choice::Inherit) => {}
-            Ok(Choice::Yes) => policy.jitless = true,
-            Ok(Choice::No) => policy.jitless = false,
-            Err(_) => drop(self.newer::<()>(&at.field("jitless"))),
+                Values::Choice if Choice::try_from(number as u16).is_err() => {
+                    self.newer::<()>(&at.field(row.field));
+                }
+                Values::Number(_) | Values::Choice => (row.set)(policy, number),
+            }
         }
         self.refuse_others(limits, at, &known);
         self.memory_fits(limits, at, policy);
     }
 
-    /// The number in a field, or nothing where the field does not set one.
-    fn number<T: Number>(&mut self, name: &'static str, value: T, range: &Range, at: &Cursor<'_>) -> Option<T> {
-        if value == T::NOT_SET {
-            return None;
-        }
-        if !range.contains(value.into()) {
-            self.error(&at.field(name), format!("`{name}` must be {}", range.describe()));
-            return None;
-        }
-        Some(value)
-    }
-
     /// A heap that may grow up to what the process may have kills the process instead of ending an event.
     fn memory_fits(&mut self, limits: limits::Reader<'_>, at: &Cursor<'_>, policy: &WorkerPolicy) {
-        let here = |value| value != u64::NOT_SET;
+        let here = |value| value != u64::MAX;
         // What this layer does not set has been looked at where it is set.
         let at = match (here(limits.get_memory_bytes()), here(limits.get_heap_bytes())) {
             (true, _) => at.field("memoryBytes"),
@@ -242,57 +173,9 @@ impl Validator<'_> {
     }
 }
 
-/// Numbers of the schema, of which the largest says that none is set.
-trait Number: Copy + PartialEq + Into<u64> {
-    const NOT_SET: Self;
-}
-
-impl Number for u32 {
-    const NOT_SET: Self = Self::MAX;
-}
-
-impl Number for u64 {
-    const NOT_SET: Self = Self::MAX;
-}
-
-fn milliseconds(number: u32) -> Duration {
-    Duration::from_millis(number.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_are_what_the_rest_can_carry() {
-        let head = bulkhead_ipc::head::HeadLimits::default().max_bytes as u64;
-        assert_eq!(HEAD.high, head);
-        let message = bulkhead_ipc::transport::Limits::for_worker().max_message_words as u64 * 8;
-        assert!(LOG_BUFFER.high <= message / 2);
-    }
-
-    #[test]
-    fn every_default_is_in_its_range() {
-        let default = WorkerPolicy::default();
-        for (range, value) in [
-            (TIME, default.cpu_time.as_millis() as u64),
-            (TIME, default.wall_time.as_millis() as u64),
-            (TIME, default.wait_until.as_millis() as u64),
-            (TIME, default.start_up_cpu_time.as_millis() as u64),
-            (HEAP, default.heap_bytes),
-            (BUFFERS, default.buffer_bytes),
-            (MEMORY, default.memory_bytes),
-            (BODY, default.request_body_bytes),
-            (BODY, default.response_body_bytes),
-            (HEAD, default.response_head_bytes.into()),
-            (LOG_BUFFER, default.log_buffer_bytes.into()),
-            (LOG_RATE, default.log_bytes_per_second.into()),
-            (THREADS, default.threads.into()),
-        ] {
-            assert!(range.contains(value) && value != 0, "{value}: {}", range.describe());
-        }
-        assert!(default.memory_bytes >= 2 * default.heap_bytes);
-    }
 
     #[test]
     fn sizes_are_written_in_the_largest_whole_unit() {
