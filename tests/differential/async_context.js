@@ -1,6 +1,7 @@
 // Ways in which a continuation comes about, and the store that it sees. Each way is called with the store "a"; `see` notes what
 // is current, and `b` calls a function with the store "b". The same file runs in both runtimes and in Node. Timers that are set
 // together are due one after the other, however late they run.
+import * as hooks from "node:async_hooks";
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 
 const storage = new AsyncLocalStorage();
@@ -192,6 +193,27 @@ export const all = async () => {
   return answers;
 };
 
+const described = (value) => (typeof value === "object" && value !== null ? [Object.prototype.toString.call(value), value] : typeof value === "function" ? [value.name, value.length, Object.getOwnPropertyNames(value)] : String(value));
+const tried = (f) => { try { return described(f()); } catch (error) { return `${error.name}: ${error.message}`; } };
+const who = function () { "use strict"; return this === undefined ? "undefined" : this === globalThis ? "the global" : this === null ? "null" : typeof this; };
+/** How what the module exports is called, beside the reference alone: Node differs in much of it on purpose. */
+const calls = {
+  "the module": () => [Object.keys(hooks), Object.keys(hooks.default), hooks.default.AsyncLocalStorage === AsyncLocalStorage],
+  "run": () => [tried(() => storage.run()), tried(() => storage.run(1)), tried(() => storage.run(1, 5)), tried(() => storage.run(1, who)), tried(() => storage.run(1, (...given) => given, 2, 3)), tried(() => storage.run.call({}, 1, who))],
+  "exit of storages": () => [tried(() => storage.exit()), tried(() => storage.exit(5)), tried(() => storage.exit(who)), tried(() => storage.exit((...given) => given, 2, 3))],
+  "getStore": () => [tried(() => storage.getStore()), tried(() => AsyncLocalStorage.prototype.getStore.call(undefined)), tried(() => AsyncLocalStorage.prototype.getStore.call({}))],
+  "enterWith, disable": () => [tried(() => storage.enterWith(1)), tried(() => storage.disable())],
+  "options of a storage": () => [undefined, null, 5, "x", {}, [], () => 1, { name: "n" }, { name: 5 }, { name: null }, { defaultValue: 1 }, { defaultValue: undefined }].map((options) => tried(() => { const made = new AsyncLocalStorage(options); return [made.name, String(made.getStore())]; })),
+  "the default value": () => { const made = new AsyncLocalStorage({ defaultValue: 5 }); return [made.getStore(), made.run(6, () => made.getStore()), String(made.run(undefined, () => made.getStore())), String(made.exit(() => made.getStore())), AsyncLocalStorage.snapshot()(() => made.getStore())]; },
+  "bind of a storage": () => [tried(() => AsyncLocalStorage.bind()), tried(() => AsyncLocalStorage.bind(5)), tried(() => AsyncLocalStorage.bind(who)), tried(() => AsyncLocalStorage.bind(who).call({})), tried(() => AsyncLocalStorage.bind((...given) => given)(1, 2))],
+  "snapshot": () => [tried(() => AsyncLocalStorage.snapshot()), tried(() => AsyncLocalStorage.snapshot()()), tried(() => AsyncLocalStorage.snapshot()(5)), tried(() => AsyncLocalStorage.snapshot().call({}, who)), tried(() => AsyncLocalStorage.snapshot()((...given) => given, 1, 2))],
+  "a resource": () => [[], [5], [""], [null], [Symbol.iterator], ["R", null], ["R", 5], ["R", "x"], ["R", {}], ["R", { triggerAsyncId: 5 }], ["R", { requireManualDestroy: true }]].map((given) => tried(() => { const made = new AsyncResource(...given); return [made.asyncId(), made.triggerAsyncId(), Reflect.ownKeys(made), String(made.emitDestroy())]; })),
+  "runInAsyncScope": () => { const made = new AsyncResource("R"); return [tried(() => made.runInAsyncScope()), tried(() => made.runInAsyncScope(5)), ...[[], [undefined], [null], [{}]].map((given) => tried(() => made.runInAsyncScope(who, ...given))), tried(() => made.runInAsyncScope((...given) => given, null, 1, 2)), tried(() => AsyncResource.prototype.runInAsyncScope.call({}, who))]; },
+  "bind of a resource": () => { const made = new AsyncResource("R"); return [tried(() => made.bind()), tried(() => made.bind(who)), tried(() => made.bind(who).asyncResource === made), ...[[], [undefined], [null], [{}]].map((given) => tried(() => made.bind(who, ...given)())), tried(() => made.bind((...given) => given).call({}, 1, 2)), Object.getOwnPropertyDescriptor(made.bind(who), "asyncResource").writable]; },
+  "bind of AsyncResource": () => [tried(() => AsyncResource.bind(5)), tried(() => AsyncResource.bind(who)), tried(() => AsyncResource.bind(who, Symbol.iterator)), ...[[], ["T"], ["T", null], ["T", {}]].map((given) => tried(() => AsyncResource.bind(who, ...given)())), tried(() => AsyncResource.bind(who).asyncResource instanceof AsyncResource)],
+  "hooks that are none": () => [hooks.createHook({ init() {} }), hooks.createHook(), hooks.executionAsyncId(), hooks.triggerAsyncId(), Object.getPrototypeOf(hooks.executionAsyncResource()), hooks.executionAsyncResource() === hooks.executionAsyncResource(), hooks.asyncWrapProviders, typeof hooks.createHook().enable().disable],
+};
+
 const encode = (value) => new TextEncoder().encode(`${value} `);
 /** What the runtime asks for when the handler is done. */
 const answered = {
@@ -213,10 +235,11 @@ const early = { "a snapshot of the start": async () => [storage.run("b", () => a
 export default {
   async fetch(request, env, ctx) {
     const name = decodeURIComponent(new URL(request.url).search.slice(1));
-    if (name === "") return Response.json([...Object.keys(ways), ...Object.keys(answered), ...Object.keys(early)]);
+    if (name === "") return Response.json([...Object.keys(ways), ...Object.keys(answered), ...Object.keys(early), ...Object.keys(calls)]);
     if (storage.getStore() !== undefined) return new Response("a handler begins with a store");
     if (name in answered) return storage.run("a", () => answered[name](ctx));
     if (name in early) return Response.json(await early[name]());
+    if (name in calls) return Response.json(calls[name]());
     return new Response(await seen(name, ctx));
   },
 };

@@ -421,6 +421,87 @@ fn modules_that_use_each_other() {
     answers("modules/cycle", &cases);
 }
 
+/// What `import()` in the root and in a directory, and `require` there, give for each of some specifiers.
+const BUILT_IN: &str = r#"
+import * as nested from "lib/nested.js";
+const specifiers = ["cloudflare:workers", "node:async_hooks", "async_hooks", "./node:async_hooks", "/node:async_hooks", "/async_hooks",
+  "lib/../async_hooks", "node:nope", "cloudflare:nope", "nope", "internal:async_context", "native:frame", "native:env", "native:scripts",
+  "cloudflare-internal:env", "node-internal:async_hooks", "NODE:async_hooks", "node:async_hooks?x", "node:async%5fhooks", "node:"];
+export default {
+  async fetch() {
+    const found = {};
+    for (const [how, load] of [["root", (specifier) => import(specifier)], ["nested", nested.load], ["require", nested.required]]) {
+      for (const specifier of specifiers) {
+        let shown;
+        try { const given = await load(specifier); shown = [Object.prototype.toString.call(given), given && Object.keys(given)]; } catch (error) { shown = String(error); }
+        found[`${how} ${specifier}`] = shown;
+      }
+    }
+    return Response.json([found, (await import("cloudflare:workers")) === (await nested.load("cloudflare:workers"))]);
+  },
+};"#;
+
+#[test]
+fn built_in_modules_are_found_as_in_the_reference() {
+    let bundle = |hiding: bool| {
+        let mut modules: Vec<Module> = vec![
+            ("main.js", "esModule", BUILT_IN),
+            (
+                "lib/nested.js",
+                "esModule",
+                "import loader from './loader.js'; export const load = (specifier) => import(specifier); \
+                 export const required = loader.required;",
+            ),
+            ("lib/loader.js", "commonJsModule", "module.exports = { required: (specifier) => require(specifier) };"),
+        ];
+        let own = "export const own = 1; export default { own: 1 };";
+        if hiding {
+            modules.extend(
+                [
+                    "cloudflare:workers",
+                    "node:async_hooks",
+                    "async_hooks",
+                    "node:nope",
+                    "internal:async_context",
+                    "native:frame",
+                ]
+                .map(|name| (name, "esModule", own)),
+            );
+        }
+        modules
+    };
+    let named = |name: &'static str, hiding| case(name, &bundle(hiding));
+    let cases = [
+        named("2021", false).on("2021-06-01"),
+        named("2021, nodejs_als", false).on("2021-06-01").flag(&["nodejs_als"]),
+        named("2026", false),
+        named("2026, nodejs_als", false).flag(&["nodejs_als"]),
+        named("2026, namespaces", false).flag(&[
+            "nodejs_als",
+            "require_returns_namespace",
+            "export_commonjs_namespace",
+        ]),
+        named("2026, nodejs_compat by its date", false).on("2026-10-01"),
+        named("2026, nodejs_compat by its date but not the second", false)
+            .on("2026-10-01")
+            .flag(&["no_nodejs_compat_v2"]),
+        named("hidden, 2026", true),
+        named("hidden, nodejs_als", true).flag(&["nodejs_als"]),
+        named("hidden, nodejs_compat by its date", true).on("2026-10-01"),
+    ];
+    answers("modules/built in", &cases);
+    let missing = |name, code| case(name, &[("lib/main.js", "esModule", code)]);
+    let cases = [
+        missing("not there", "import 'cloudflare:nope';"),
+        missing("without its flag", "import 'node:async_hooks';"),
+        missing("an internal one", "import 'internal:async_context';"),
+        missing("a native one", "import 'native:env';"),
+        missing("no such export", "import { nope } from 'cloudflare:workers';"),
+        missing("no default export", "import workers from 'cloudflare:workers';"),
+    ];
+    refusals("modules/built in, refused", &cases);
+}
+
 #[test]
 fn what_flags_decide() {
     let shapes = || {

@@ -48,6 +48,7 @@ cases!(
     used_bodies,
     web_api,
     webassembly,
+    workers_module,
     writable_stream,
 );
 

@@ -105,7 +105,7 @@ const environment = standIn(() => given(envKey, () => (mayImport ? bindings : {}
 const exports = standIn(() =>
   given(exportsKey, () => {
     if (!mayImport) return {};
-    throw notSupported("The exports of a worker, which cloudflare:workers and ctx give in the reference, are");
+    throw notSupported("exports of cloudflare:workers is");
   }),
 );
 

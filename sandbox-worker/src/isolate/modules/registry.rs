@@ -134,3 +134,81 @@ impl Builtin {
         Ok(Entry { path: specifier.to_owned(), module, kind: Kind::Es, is_builtin: true })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        isolate::{
+            Isolate,
+            modules::{Content, ModuleSource, evaluate_modules, resolve::Referrer, resolve::find},
+        },
+        testing::with_isolate,
+    };
+
+    fn start(isolate: &Isolate, code: &str) -> Result<(), String> {
+        isolate.enter(|scope| {
+            let env = v8::Object::new(scope);
+            let main = ModuleSource { name: "main".into(), content: Content::Es(code.into()) };
+            evaluate_modules(scope, vec![main], env).map(drop).map_err(|error| error.message)
+        })
+    }
+
+    #[test]
+    fn every_module_runs_and_only_those_for_tenants_are_theirs() {
+        // In the order of the table, or a search would not find them.
+        let names: Vec<_> = (0..COUNT).map(|index| Builtin(index).specifier()).collect();
+        assert!(names.is_sorted() && names.len() > ROWS.len(), "{names:?}");
+        for name in names {
+            with_isolate(async |isolate| {
+                let refused = start(&isolate, &format!("import {name:?}"));
+                if !name.starts_with("internal:") {
+                    assert_eq!(refused, Ok(()), "{name}");
+                    return;
+                }
+                assert!(refused.is_err_and(|message| message.contains("No such module")), "{name}");
+                // A built-in module does find it.
+                isolate.enter(|scope| assert!(find(scope, &isolate, Referrer::Builtin, name).is_ok(), "{name}"));
+            });
+        }
+    }
+
+    #[test]
+    fn what_is_not_imported_is_not_compiled() {
+        with_isolate(async |isolate| {
+            assert_eq!(start(&isolate, "export default {}"), Ok(()));
+            assert_eq!(isolate.modules.borrow().builtins.len(), 0);
+        });
+        with_isolate(async |isolate| {
+            let code =
+                "import { AsyncLocalStorage } from 'node:async_hooks'; import * as again from 'node:async_hooks';
+                if (again.AsyncLocalStorage !== AsyncLocalStorage) throw new Error('two modules');";
+            assert_eq!(start(&isolate, code), Ok(()));
+            let modules = isolate.modules.borrow();
+            let mut names: Vec<_> = modules.builtins.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(names, ["internal:async_context", "native:frame", "native:scripts", "node:async_hooks"]);
+        });
+    }
+
+    /// Scripts cannot make a built-in module use what they have replaced.
+    #[test]
+    fn modules_use_what_was_there_before_tenants() {
+        with_isolate(async |isolate| {
+            let code = "const { defineProperty } = Object;
+                for (const [object, names] of [[Reflect, Reflect.ownKeys(Reflect)], [Object, ['defineProperty', 'freeze']],
+                    [Function.prototype, ['call', 'apply', 'bind']], [Array.prototype, [Symbol.iterator, 'slice', 'push']]])
+                    for (const name of [...names]) if (typeof object[name] === 'function')
+                        defineProperty(object, name, { value: () => { throw new Error(`called ${String(name)}`); } });
+                defineProperty(Array.prototype, '0', { set() { throw new Error('set 0'); } });
+                globalThis.Error = globalThis.Proxy = globalThis.Symbol = undefined;
+                const { AsyncLocalStorage, AsyncResource } = await import('node:async_hooks');
+                const { env, withEnv } = await import('cloudflare:workers');
+                const storage = new AsyncLocalStorage();
+                const seen = storage.run(1, (given) => [storage.getStore(), given, AsyncLocalStorage.snapshot()(() => storage.getStore()),
+                    new AsyncResource('R').runInAsyncScope(() => storage.getStore()), withEnv({ A: 2 }, () => env.A)], 0);
+                if (`${seen[0]}${seen[1]}${seen[2]}${seen[3]}${seen[4]}` !== '10112') throw seen;";
+            assert_eq!(start(&isolate, code), Ok(()));
+        });
+    }
+}
