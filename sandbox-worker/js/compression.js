@@ -3,31 +3,44 @@
   "use strict";
   const {
     typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, resolvedPromise, PromiseReject, PromisePrototypeThen,
-    withResolvers, constructorNotOfType, toDOMString, shape, withoutObjectPrototype,
+    withResolvers, bytesOf, constructorNotOfType, toDOMString, shape,
   } = internal.primordials;
   const { Codec, globals } = internal;
-  const { initializeBytePipe, nextTransform } = internal.streams;
+  const { BytePipe, byteStreamTypeError, nextTransform } = internal.streams;
 
   /**
    * A byte stream behind a codec. As in the reference, a write is done when the codec has its bytes, whether or not
    * somebody reads; but no further write while an earlier one's bytes wait for readers of what they stand for.
    */
-  class CodecPipe {
+  class CodecPipe extends BytePipe {
     constructor(codec) {
+      super();
       this.codec = codec;
-      this.readable = undefined;
-      this.writable = undefined;
       this.caughtUp = undefined;
       this.feeding = false;
-      initializeBytePipe(this);
+      this.initialize(1, undefined);
+    }
+    makeEnds() {
+      return this.codec.ends();
     }
     sink() {
       return {
         __proto__: null,
-        write: (chunk) => this.whenCaughtUp(() => this.codec.push(chunk)),
+        write: (chunk) => this.write(chunk),
         close: () => this.close(),
         abort: (reason) => this.abort(reason),
       };
+    }
+    write(chunk) {
+      if (this.native === undefined) return this.whenCaughtUp(() => this.codec.push(chunk));
+      if (chunk === undefined) return resolvedPromise;
+      const bytes = typeof chunk === "string" ? internal.encodeUtf8(chunk) : bytesOf(chunk);
+      return bytes === undefined ? this.failNative(byteStreamTypeError()) : this.writeNative(bytes);
+    }
+    failNative(error) {
+      this.native.abort(error);
+      this.readable.controller.error(error);
+      return PromiseReject(error);
     }
     whenCaughtUp(action) {
       const run = () => {
@@ -52,6 +65,14 @@
       }
     }
     close() {
+      if (this.native !== undefined) {
+        try {
+          this.native.end();
+          return resolvedPromise;
+        } catch (error) {
+          return this.failNative(error);
+        }
+      }
       // Nothing follows: what waits is for the reader alone.
       try {
         this.codec.finish();
@@ -64,17 +85,23 @@
       return resolvedPromise;
     }
     abort(reason) {
-      this.codec.release();
+      if (this.native === undefined) this.codec.release();
+      else this.native.abort(reason);
       this.readable.controller.error(reason);
       return resolvedPromise;
     }
     pull(controller) {
+      if (this.source !== undefined) return this.source.pull(controller);
       this.feed(controller);
       return undefined;
     }
     cancel(reason) {
-      this.codec.release();
+      const { written } = this;
+      this.written = undefined;
+      if (this.source === undefined) this.codec.release();
+      else this.source.cancel();
       this.fail(reason);
+      written?.reject(reason);
       return resolvedPromise;
     }
     fail(error) {
@@ -108,8 +135,6 @@
       }
     }
   }
-  withoutObjectPrototype([CodecPipe]);
-
   const codecPipe = (name, given, format, isDecompression) => {
     if (!given) throw constructorNotOfType(name, 1, "string");
     return new CodecPipe(new Codec(toDOMString(format), isDecompression));

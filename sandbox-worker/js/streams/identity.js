@@ -3,9 +3,9 @@
   "use strict";
   const {
     PromiseReject, withResolvers, typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, subarray, copyBytes,
-    bytesOf, resolvedPromise, withoutObjectPrototype,
+    bytesOf, resolvedPromise,
   } = internal.primordials;
-  const { makeByte, Writable, WritableController } = internal.streams;
+  const { BytePipe } = internal.streams;
   const TypeErrorConstructor = TypeError;
   const ErrorConstructor = Error;
 
@@ -18,18 +18,22 @@
   /**
    * The reference's identity transform: bytes only, a write is done when the reader has taken all of it, BYOB reads take
    * what fits. With `expected`, the fixed-length variant.
+   *
+   * It is script for as long as only script writes to it.
    */
-  class IdentityPipe {
+  class IdentityPipe extends BytePipe {
     constructor(highWaterMark, expected) {
+      super();
       this.remaining = expected;
       this.bytes = undefined;
-      this.written = undefined;
       this.feeding = false;
-      this.readable = makeByte(this);
+      this.initialize(highWaterMark ?? 1, highWaterMark === undefined ? undefined : identityChunkSize);
       this.readable.expectedLength = expected;
-      this.writable = new Writable();
-      const size = highWaterMark === undefined ? undefined : identityChunkSize;
-      new WritableController(this.writable, this.sink(), highWaterMark ?? 1, size).startNow();
+    }
+    makeEnds() {
+      const ends = internal.newPipe(this.remaining ?? -1);
+      this.remaining = undefined;
+      return ends;
     }
     sink() {
       return {
@@ -43,9 +47,11 @@
     abandonWrite(reason) {
       const { written } = this;
       if (written === undefined) return;
+      const error = new ErrorConstructor("Network connection lost.");
       this.bytes = undefined;
       this.written = undefined;
-      this.readable.controller.error(new ErrorConstructor("Network connection lost."));
+      this.native?.abort(error);
+      this.readable.controller.error(error);
       written.reject(reason);
     }
     write(chunk) {
@@ -53,11 +59,12 @@
       if (typeof chunk === "string") {
         bytes = internal.encodeUtf8(chunk);
       } else {
-        const view = bytesOf(chunk);
-        if (view === undefined) return this.fail(byteStreamTypeError());
-        bytes = copyBytes(view);
+        bytes = bytesOf(chunk);
+        if (bytes === undefined) return this.fail(byteStreamTypeError());
       }
       const length = typedArrayByteLength(bytes);
+      if (this.native !== undefined) return this.writeNative(bytes);
+      if (typeof chunk !== "string") bytes = copyBytes(bytes);
       if (this.remaining !== undefined) {
         if (length > this.remaining) {
           return this.fail(
@@ -73,11 +80,18 @@
       return this.written === undefined ? resolvedPromise : this.written.promise;
     }
     fail(error) {
+      this.native?.abort(error);
       this.readable.controller.error(error);
       return PromiseReject(error);
     }
     close() {
-      if (this.remaining !== undefined && this.remaining > 0) {
+      if (this.native !== undefined) {
+        try {
+          this.native.end();
+        } catch (error) {
+          return this.fail(error);
+        }
+      } else if (this.remaining !== undefined && this.remaining > 0) {
         return this.fail(
           new TypeErrorConstructor("FixedLengthStream did not see all expected bytes before close()."),
         );
@@ -86,10 +100,12 @@
       return resolvedPromise;
     }
     abort(reason) {
+      this.native?.abort(reason);
       this.readable.controller.error(reason);
       return resolvedPromise;
     }
     pull(controller) {
+      if (this.source !== undefined) return this.source.pull(controller);
       this.feed(controller);
       return undefined;
     }
@@ -97,6 +113,7 @@
       const { written } = this;
       this.bytes = undefined;
       this.written = undefined;
+      this.source?.cancel();
       this.writable.controller.errorIfNeeded(reason);
       written?.reject(reason);
       return resolvedPromise;
@@ -129,7 +146,6 @@
     return bytes === undefined ? 0 : typedArrayByteLength(bytes);
   };
 
-  withoutObjectPrototype([IdentityPipe]);
-  Object.assign(internal.streams, { IdentityPipe });
+  Object.assign(internal.streams, { IdentityPipe, byteStreamTypeError });
   return {};
 })

@@ -2,21 +2,33 @@
 (function (internal) {
   "use strict";
   const {
-    Bytes, PromisePrototypeThen, PromiseResolve, PromiseReject, withResolvers, typedArrayBuffer, typedArrayByteLength,
-    typedArrayByteOffset, arrayBufferByteLength, typedArraySet, subarray, copyBytes, isUint8Array, bytesOf,
-    resolvedPromise, markHandled, withoutObjectPrototype,
+    Bytes, PromiseResolve, PromiseReject, withResolvers, typedArrayBuffer, typedArrayByteLength, arrayBufferByteLength,
+    typedArraySet, subarray, copyBytes, bytesOf, markHandled, withoutObjectPrototype,
   } = internal.primordials;
   const {
-    promiseCall, List, LOCKED_READER, RELEASED_READER, PromiseRequest, acquireReader, readerRead, readerCancel,
-    makeByte, teeStream, fromIterable, readableOf, moveReadable, readableWrapper,
+    List, LOCKED_READER, RELEASED_READER, checkOwner, acquireReader, readerRead, readerCancel, makeByte, BytesSource,
+    makeNative, nativeEnd, teeStream, fromIterable, readableOf, moveReadable, readableWrapper,
   } = internal.streams;
   const TypeErrorConstructor = TypeError;
 
-  /** As PromiseRequest, for native code: bytes only, and a result that inherits nothing, so that no script sees it. */
-  class NativeRequest extends PromiseRequest {
-    constructor(reader) {
-      super();
+  /** Reads for native code, into a batch of its own, for as long as that wants more. */
+  class BatchRequest {
+    constructor(reader, batch) {
       this.reader = reader;
+      this.batch = batch;
+      this.busy = false;
+      this.again = false;
+    }
+    run() {
+      // A chunk that is there at once comes back inside readerRead; the loop keeps that from growing the stack.
+      this.again = true;
+      if (this.busy) return;
+      this.busy = true;
+      while (this.again) {
+        this.again = false;
+        readerRead(this.reader, this);
+      }
+      this.busy = false;
     }
     chunk(value) {
       // The reference sends text that a response's stream yields; `text()` and its kin refuse it.
@@ -24,76 +36,18 @@
       if (bytes === undefined) {
         const error = new TypeErrorConstructor("Draining read encountered a value that cannot be converted to bytes");
         if (this.reader.stream !== undefined) markHandled(readerCancel(this.reader, error));
-        this.deferred.reject(error);
+        this.batch.fail(error);
         return;
       }
-      this.deferred.resolve({ __proto__: null, value: bytes, done: false });
+      if (!this.batch.push(bytes)) return;
+      if (this.reader.stream === undefined) this.batch.fail(new TypeErrorConstructor(RELEASED_READER));
+      else this.run();
     }
     close() {
-      this.deferred.resolve({ __proto__: null, value: undefined, done: true });
+      this.batch.end();
     }
-  }
-
-  /** Bytes of a native producer. `pull(maxBytes)` gives a Uint8Array, or undefined at the end, or a promise: README. */
-  class NativeSource {
-    constructor(pull, cancel) {
-      this.nativePull = pull;
-      this.nativeCancel = cancel;
-      this.controller = undefined;
-      this.onBytes = undefined;
-    }
-    pull(controller) {
-      let result;
-      try {
-        result = this.nativePull(controller.wantedBytes());
-      } catch (error) {
-        return PromiseReject(error);
-      }
-      if (result === undefined || isUint8Array(result)) {
-        this.deliver(result, controller);
-        return undefined;
-      }
-      this.onBytes ??= (pulled) => this.deliver(pulled === undefined ? undefined : pulled.bytes, controller);
-      return PromisePrototypeThen(result, this.onBytes);
-    }
-    deliver(bytes, controller) {
-      if (bytes === undefined) {
-        controller.closeAndRespond();
-      } else if (typedArrayByteLength(bytes) > 0) {
-        controller.enqueueOwned(typedArrayBuffer(bytes), typedArrayByteOffset(bytes), typedArrayByteLength(bytes));
-      } else {
-        // Nothing this time. The demand is still there.
-        controller.pullAgain = true;
-      }
-    }
-    cancel(reason) {
-      const { nativeCancel } = this;
-      if (nativeCancel === undefined) return resolvedPromise;
-      return promiseCall(nativeCancel, undefined, [reason]);
-    }
-  }
-  /** Known bytes, copied to the reader on demand so that their owner keeps them. */
-  class BytesSource {
-    constructor(bytes) {
-      this.bytes = bytes;
-    }
-    pull(controller) {
-      const { bytes } = this;
-      const length = typedArrayByteLength(bytes);
-      if (length === 0) {
-        controller.closeAndRespond();
-        return undefined;
-      }
-      const wanted = controller.wantedBytes();
-      const count = wanted === 0 || wanted > length ? length : wanted;
-      const part = copyBytes(subarray(bytes, 0, count));
-      this.bytes = subarray(bytes, count, length);
-      controller.enqueueOwned(typedArrayBuffer(part), 0, count);
-      return undefined;
-    }
-    cancel() {
-      this.bytes = undefined;
-      return resolvedPromise;
+    error(error) {
+      this.batch.fail(error);
     }
   }
 
@@ -217,14 +171,12 @@
     return stream;
   };
 
-  withoutObjectPrototype([NativeSource, BytesSource, Collector]);
+  withoutObjectPrototype([BatchRequest, Collector]);
 
   return {
-    newSourceStream(pull, cancel, expectedLength) {
-      const stream = makeByte(new NativeSource(pull, cancel));
-      stream.expectedLength = expectedLength;
-      return readableWrapper(stream);
-    },
+    newNativeStream: (end, length, owner) => readableWrapper(makeNative(end, length, owner)),
+    nativeEnd: (value) => nativeEnd(required(value)),
+    checkOwner: (value) => checkOwner(required(value)),
     fromBytes(bytes) {
       const stream = makeByte(new BytesSource(bytes));
       stream.expectedLength = typedArrayByteLength(bytes);
@@ -235,14 +187,16 @@
     isLocked: (value) => required(value).reader !== undefined,
     expectedLength: (value) => required(value).expectedLength,
     acquireReader: (value) => acquireReader(required(value), false),
-    readChunk(reader) {
-      if (reader.stream === undefined) return PromiseReject(new TypeErrorConstructor(RELEASED_READER));
-      const request = new NativeRequest(reader);
-      readerRead(reader, request);
-      return request.deferred.promise;
+    readChunks(reader, batch) {
+      new BatchRequest(reader, batch).run();
     },
     cancelReader: (reader, reason) =>
       reader.stream === undefined ? PromiseResolve(undefined) : readerCancel(reader, reason),
+    useUp(value) {
+      const stream = required(value);
+      acquireReader(stream, false);
+      stream.disturbed = true;
+    },
     collect,
     moveStream(value) {
       required(value);

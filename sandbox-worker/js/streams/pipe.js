@@ -2,11 +2,12 @@
 (function (internal) {
   "use strict";
   const {
-    withResolvers, resolvedPromise, noop, upon, microtask, notOfType, fieldNotOfType, withoutObjectPrototype,
+    PromisePrototypeThen, withResolvers, resolvedPromise, noop, upon, microtask, notOfType, fieldNotOfType,
+    withoutObjectPrototype,
   } = internal.primordials;
   const {
-    READABLE, CLOSED, ERRORED, WRITABLE, dictionary, readableCancel, acquireReader, readerRead, readerRelease, Writer,
-    writableAbort, writerCloseWithErrorPropagation, writerWrite, writerDesiredSize, writerRelease,
+    READABLE, CLOSED, ERRORED, WRITABLE, dictionary, readableCancel, acquireReader, readerRead, readerRelease, nativeEnd,
+    Writer, writableAbort, writerCloseWithErrorPropagation, writerWrite, writerDesiredSize, writerRelease,
   } = internal.streams;
   const TypeErrorConstructor = TypeError;
 
@@ -38,6 +39,7 @@
         this.step();
       };
       this.onReady = () => this.step();
+      this.pumping = undefined; // the native end that a pump reads from
       this.abortAlgorithm = undefined;
       this.writeFailed = false;
       this.onWriteFailed = () => {
@@ -82,7 +84,7 @@
     /** Before `pipe_to_backward_propagation` a destination that broke while nothing was written ended the pipe well. */
     onDestinationError() {
       const { source, dest } = this;
-      if (this.shuttingDown || this.writeFailed || source.state === ERRORED) {
+      if (this.shuttingDown || this.writeFailed || this.pumping !== undefined || source.state === ERRORED) {
         this.checkStates();
         return;
       }
@@ -115,15 +117,41 @@
       return false;
     }
     step() {
-      if (this.shuttingDown || this.reading || this.hasChunk) return;
+      if (this.shuttingDown || this.reading || this.hasChunk || this.pumping !== undefined) return;
       const desiredSize = writerDesiredSize(this.writer);
       if (desiredSize === null) return; // the writer's closed promise reports it
       if (desiredSize <= 0) {
         upon(this.writer.ready.promise, this.onReady, noop);
         return;
       }
+      if (this.startPump()) return;
       this.reading = true;
       readerRead(this.reader, this);
+    }
+    /** Where both sides are native and nothing is between them, bytes go from one to the other without script. */
+    startPump() {
+      const { source, dest } = this;
+      if (dest.native === undefined || dest.inFlightWrite !== undefined || dest.controller.queue.length > 0) return false;
+      const end = nativeEnd(source);
+      if (end === undefined || internal.ioOwner() === 0) return false;
+      this.pumping = end;
+      const onPumped = (how) => this.pumped(how);
+      // A stop waits for what was read to be written.
+      this.currentWrite = PromisePrototypeThen(end.pump(dest.native.attach()), onPumped);
+      return true;
+    }
+    pumped(how) {
+      const { source, dest } = this;
+      this.pumping = undefined;
+      if (how === undefined) {
+        source.controller.closeAndRespond();
+      } else if ("source" in how) {
+        source.controller.error(how.source);
+      } else if ("sink" in how) {
+        dest.native.broke(how.sink);
+        dest.controller.errorIfNeeded(how.sink);
+      }
+      this.checkStates();
     }
     // Read request steps. A write never happens inside the source's enqueue().
     chunk(value) {
@@ -150,6 +178,7 @@
     shutdown(action, isError, error) {
       if (this.shuttingDown) return;
       this.shuttingDown = true;
+      this.pumping?.stopPump();
       const finish = () => {
         if (action === undefined) {
           this.finalize(isError, error);

@@ -23,6 +23,8 @@
       this.storedError = undefined;
       this.wrapper = undefined;
       this.expectedLength = undefined;
+      this.native = undefined; // the native end that `controller.source` pulls from: README, `newNativeStream`
+      this.owner = 0; // whose I/O it does, if it does any
       this.onState = undefined; // called once when the stream closes or errors, for pipes and transforms
     }
   }
@@ -101,6 +103,19 @@
     return thenUndefined(stream.controller.cancelSteps(reason));
   };
 
+  /** The reference's exception, if a stream does I/O of another request's. `what` is what the reference has that fails. */
+  const checkOwner = (stream, what = "ReadableStreamSource>") => {
+    if (stream.owner !== 0) internal.checkIoOwner(stream.owner, what);
+  };
+  /** As a rejected promise, or undefined. */
+  const refuseOwner = (stream, what = undefined) => {
+    try {
+      checkOwner(stream, what);
+      return undefined;
+    } catch (error) {
+      return PromiseReject(error);
+    }
+  };
   const acquireReader = (stream, byob) => {
     if (stream.reader !== undefined) throw new TypeErrorConstructor(LOCKED_READER);
     if (byob && !stream.controller.isByte) {
@@ -302,7 +317,7 @@
   withoutObjectPrototype([Readable, Reader, PromiseRequest, ReadableController]);
   Object.assign(internal.streams, {
     LOCKED_READER, RELEASED_READER, Readable, PromiseRequest, readableClose, readableError, readableCancel,
-    acquireReader, readerRead, byobReaderRead, readerRelease, readerCancel, ReadableController, DefaultController,
+    checkOwner, refuseOwner, acquireReader, readerRead, byobReaderRead, readerRelease, readerCancel, ReadableController, DefaultController,
     makeDefaultLater,
   });
   return {};

@@ -9,8 +9,8 @@
   } = internal.primordials;
   const {
     promiseCall, kWrap, requireConstructors, method, dictionary, startController, convertStrategy, extractHighWaterMark,
-    LOCKED_READER, RELEASED_READER, Readable, PromiseRequest, readableCancel, acquireReader, readerRead, byobReaderRead,
-    readerRelease, readerCancel, DefaultController, ViewConstructors, ByteController, teeStream, fromIterable,
+    LOCKED_READER, RELEASED_READER, Readable, PromiseRequest, readableCancel, checkOwner, refuseOwner, acquireReader,
+    readerRead, byobReaderRead, readerRelease, readerCancel, DefaultController, ViewConstructors, ByteController, teeStream, fromIterable,
     StreamIterator, LOCKED_WRITER, pipe, convertPipeOptions, writableOf,
   } = internal.streams;
   const { asyncIterator: SymbolAsyncIterator } = Symbol;
@@ -131,10 +131,11 @@
     cancel(reason = undefined) {
       if (!isObject(this) || !(#s in this)) return PromiseReject(illegalInvocation());
       if (this.#s.reader !== undefined) return PromiseReject(new TypeErrorConstructor(LOCKED_READER));
-      return readableCancel(this.#s, reason);
+      return refuseOwner(this.#s) ?? readableCancel(this.#s, reason);
     }
     getReader(options = undefined) {
       ReadableStream.#check(this);
+      checkOwner(this.#s);
       options = dictionary(options, () => notOfType("getReader", "ReadableStream", 1, "GetReaderOptions"));
       let mode = options === undefined ? undefined : options.mode;
       if (mode === undefined) return newReader(acquireReader(this.#s, false));
@@ -153,6 +154,8 @@
       const converted = convertPipeOptions(options, "pipeThrough");
       if (this.#s.reader !== undefined) throw new TypeErrorConstructor(LOCKED_READER);
       if (dest.writer !== undefined) throw new TypeErrorConstructor(LOCKED_WRITER);
+      checkOwner(this.#s);
+      checkOwner(dest, "Writable");
       markHandled(pipe(this.#s, dest, converted));
       return readable;
     }
@@ -164,6 +167,8 @@
         const converted = convertPipeOptions(options, "pipeTo");
         if (this.#s.reader !== undefined) throw new TypeErrorConstructor(LOCKED_READER);
         if (dest.writer !== undefined) throw new TypeErrorConstructor(LOCKED_WRITER);
+        checkOwner(this.#s);
+        checkOwner(dest, "Writable");
         return pipe(this.#s, dest, converted);
       } catch (error) {
         return refuse(error);
@@ -172,6 +177,7 @@
     tee() {
       ReadableStream.#check(this);
       if (this.#s.reader !== undefined) throw new TypeErrorConstructor(LOCKED_TEE);
+      checkOwner(this.#s);
       const tee = teeStream(this.#s);
       return [readableWrapper(tee.branch1), readableWrapper(tee.branch2)];
     }
@@ -181,6 +187,7 @@
         notOfType("values", "ReadableStream", 1, "ReadableStreamIteratorOptions"),
       );
       const preventCancel = options === undefined ? false : !!options.preventCancel;
+      checkOwner(this.#s);
       return new StreamIterator(acquireReader(this.#s, false), preventCancel);
     }
   }
@@ -215,17 +222,20 @@
     cancel(reason = undefined) {
       if (!isObject(this) || !(#r in this)) return PromiseReject(illegalInvocation());
       if (this.#r.stream === undefined) return PromiseReject(new TypeErrorConstructor(RELEASED_READER));
-      return readerCancel(this.#r, reason);
+      return refuseOwner(this.#r.stream, "Canceler") ?? readerCancel(this.#r, reason);
     }
     read() {
       if (!isObject(this) || !(#r in this)) return PromiseReject(illegalInvocation());
       if (this.#r.stream === undefined) return PromiseReject(new TypeErrorConstructor(RELEASED_READER));
+      const refused = refuseOwner(this.#r.stream);
+      if (refused !== undefined) return refused;
       const request = new PromiseRequest();
       readerRead(this.#r, request);
       return request.deferred.promise;
     }
     releaseLock() {
       ReadableStreamDefaultReader.#check(this);
+      if (this.#r.stream !== undefined) checkOwner(this.#r.stream, "Canceler");
       readerRelease(this.#r);
     }
   }
@@ -263,7 +273,7 @@
     cancel(reason = undefined) {
       if (!isObject(this) || !(#r in this)) return PromiseReject(illegalInvocation());
       if (this.#r.stream === undefined) return PromiseReject(new TypeErrorConstructor(RELEASED_READER));
-      return readerCancel(this.#r, reason);
+      return refuseOwner(this.#r.stream, "Canceler") ?? readerCancel(this.#r, reason);
     }
     read(view, options = undefined) {
       if (!isObject(this) || !(#r in this)) return PromiseReject(illegalInvocation());
@@ -306,12 +316,14 @@
       }
       const reader = this.#r;
       if (reader.stream === undefined) throw new TypeErrorConstructor(RELEASED_READER);
+      checkOwner(reader.stream);
       const request = new PromiseRequest();
       byobReaderRead(reader, view, min, request);
       return request.deferred.promise;
     }
     releaseLock() {
       ReadableStreamBYOBReader.#check(this);
+      if (this.#r.stream !== undefined) checkOwner(this.#r.stream, "Canceler");
       readerRelease(this.#r);
     }
   }

@@ -4,7 +4,7 @@
   const { withResolvers, copyBytes, resolvedPromise, upon, microtask, withoutObjectPrototype } = internal.primordials;
   const {
     follow, Readable, readableCancel, acquireReader, readerRead, byobReaderRead, readerRelease, makeDefaultLater,
-    ByteController, requestView,
+    ByteController, requestView, makeNative, nativeEnd,
   } = internal.streams;
 
   // ReadableStreamDefaultTee, as the source of both branches and the read request of their reader in one object.
@@ -236,6 +236,13 @@
   const teeStream = (stream) => {
     // As in the reference, even before a branch is read.
     stream.disturbed = true;
+    const end = nativeEnd(stream);
+    if (end !== undefined) {
+      acquireReader(stream, false);
+      const ends = end.tee();
+      const { expectedLength, owner } = stream;
+      return { branch1: makeNative(ends[0], expectedLength, owner), branch2: makeNative(ends[1], expectedLength, owner) };
+    }
     const tee = stream.controller.isByte ? new ByteTee(stream) : new DefaultTee(stream);
     tee.branch1.expectedLength = stream.expectedLength;
     tee.branch2.expectedLength = stream.expectedLength;

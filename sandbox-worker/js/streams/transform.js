@@ -5,7 +5,7 @@
     PromisePrototypeThen, PromiseReject, withResolvers, resolvedPromise, upon, withoutObjectPrototype,
   } = internal.primordials;
   const {
-    Deferred, chain, ERRORED, ERRORING, Readable, DefaultController, makeByte, Writable, WritableController, pipe,
+    Deferred, chain, ERRORED, ERRORING, Readable, DefaultController, Writable, WritableController, pipe,
   } = internal.streams;
   const TypeErrorConstructor = TypeError;
 
@@ -193,16 +193,9 @@
     return stream;
   };
 
-  /** Makes the two sides of a byte transform of ours, whose readable source and whose sink `pipe` has. */
-  const initializeBytePipe = (pipe) => {
-    pipe.readable = makeByte(pipe);
-    pipe.writable = new Writable();
-    new WritableController(pipe.writable, pipe.sink(), 1, undefined).startNow();
-  };
-
   withoutObjectPrototype([Transform, TransformController, InternalTransformer, TransformSink, TransformSource]);
   Object.assign(internal.streams, {
-    Transform, TransformController, initializeTransform, makeInternalTransform, initializeBytePipe,
+    Transform, TransformController, initializeTransform, makeInternalTransform,
   });
   return {};
 })

@@ -30,6 +30,8 @@
       this.pendingAbort = undefined;
       this.backpressure = false;
       this.wrapper = undefined;
+      this.native = undefined; // what can take bytes without script: see IdentityPipe
+      this.owner = 0; // whose I/O it does, if it does any
       this.onState = undefined;
     }
     get closeQueuedOrInFlight() {

@@ -6,8 +6,8 @@
     withoutObjectPrototype, adorn, carried,
   } = internal.primordials;
   const {
-    promiseCall, kWrap, requireConstructors, method, dictionary, startController, convertStrategy, extractHighWaterMark,
-    LOCKED_WRITER, RELEASED_WRITER, Writable, Writer, WritableController, writableAbort, writableClose, writerClose,
+    promiseCall, kWrap, requireConstructors, refuseOwner, method, dictionary, startController, convertStrategy,
+    extractHighWaterMark, LOCKED_WRITER, RELEASED_WRITER, Writable, Writer, WritableController, writableAbort, writableClose, writerClose,
     writerWrite, writerDesiredSize, writerRelease,
   } = internal.streams;
   const TypeErrorConstructor = TypeError;
@@ -131,12 +131,12 @@
     abort(reason = undefined) {
       if (!isObject(this) || !(#w in this)) return PromiseReject(illegalInvocation());
       if (this.#w.stream === undefined) return PromiseReject(new TypeErrorConstructor(RELEASED_WRITER));
-      return writableAbort(this.#w.stream, reason);
+      return refuseOwner(this.#w.stream, "Writable") ?? writableAbort(this.#w.stream, reason);
     }
     close() {
       if (!isObject(this) || !(#w in this)) return PromiseReject(illegalInvocation());
       if (this.#w.stream === undefined) return PromiseReject(new TypeErrorConstructor(RELEASED_WRITER));
-      return writerClose(this.#w);
+      return refuseOwner(this.#w.stream, "Writable") ?? writerClose(this.#w);
     }
     releaseLock() {
       WritableStreamDefaultWriter.#check(this);
@@ -145,7 +145,7 @@
     write(chunk = undefined) {
       if (!isObject(this) || !(#w in this)) return PromiseReject(illegalInvocation());
       if (this.#w.stream === undefined) return PromiseReject(new TypeErrorConstructor(RELEASED_WRITER));
-      return writerWrite(this.#w, chunk);
+      return refuseOwner(this.#w.stream, "Writable") ?? writerWrite(this.#w, chunk);
     }
   }
   shape(WritableStreamDefaultWriter, "WritableStreamDefaultWriter", 1);

@@ -512,10 +512,13 @@ test("text streams", async () => {
   assert.equal(text, "😀");
 });
 
+/** A stream over a native end of which tests give two functions. */
+const nativeStream = (pull, cancel = () => {}, length = undefined) => internal.newNativeStream({ pull, cancel }, length, 0);
+
 test("native source: on demand, end, error, cancel, BYOB limit", async () => {
   const asked = [];
   const data = [new Uint8Array([1, 2, 3]), new Uint8Array([4])];
-  const stream = internal.newSourceStream(async (max) => {
+  const stream = nativeStream(async (max) => {
     asked.push(max);
     const bytes = data.shift();
     return bytes && { __proto__: null, bytes };
@@ -530,19 +533,19 @@ test("native source: on demand, end, error, cancel, BYOB limit", async () => {
   assert.equal((await reader.read(new Uint8Array(8))).done, true);
   assert.deepEqual(asked, [2, 8, 8]);
   const boom = new Error("boom");
-  await assert.rejects(internal.collect(internal.newSourceStream(() => Promise.reject(boom))), boom);
-  let reason;
-  const cancelled = internal.newSourceStream(() => new Promise(() => {}), (r) => void (reason = r));
+  await assert.rejects(internal.collect(nativeStream(() => Promise.reject(boom))), boom);
+  let count = 0;
+  const cancelled = nativeStream(() => new Promise(() => {}), () => void count++);
   await cancelled.cancel("r");
-  assert.equal(reason, "r");
+  assert.equal(count, 1);
 });
 
 test("collect: many chunks, one chunk, limit, no bytes, locked", async () => {
   let left = 10000;
-  const many = internal.newSourceStream(() => (left-- > 0 ? new Uint8Array([left & 255]) : undefined));
+  const many = nativeStream(() => (left-- > 0 ? new Uint8Array([left & 255]) : undefined));
   assert.equal((await internal.collect(many)).length, 10000);
   const sizes = [3, 5000, 7, 9, 16380, 20, 1];
-  const mixed = internal.newSourceStream(() => (sizes.length > 0 ? new Uint8Array(sizes.shift()).fill(sizes.length) : undefined));
+  const mixed = nativeStream(() => (sizes.length > 0 ? new Uint8Array(sizes.shift()).fill(sizes.length) : undefined));
   const all = await internal.collect(mixed);
   const expected = [3, 5000, 7, 9, 16380, 20, 1].flatMap((size, i) => Array(size).fill(6 - i));
   assert.deepEqual([...all], expected);
@@ -560,7 +563,7 @@ test("collect: many chunks, one chunk, limit, no bytes, locked", async () => {
     },
   });
   await assert.rejects(internal.collect(source), TypeError);
-  const big = internal.newSourceStream(() => new Uint8Array(10));
+  const big = nativeStream(() => new Uint8Array(10));
   await assert.rejects(internal.collect(big, 95), /Memory limit exceeded/);
   await assert.rejects(internal.collect(ReadableStream.from(["text"])), /did not return bytes/);
   const locked = ReadableStream.from([]);
@@ -568,12 +571,45 @@ test("collect: many chunks, one chunk, limit, no bytes, locked", async () => {
   await assert.rejects(internal.collect(locked), /locked/);
 });
 
-test("readChunk gives bytes of any BufferSource and of text, and refuses the rest", async () => {
+/** What `readChunks` gives, of which `wanted` bytes are wanted. */
+const batch = (wanted) => ({
+  chunks: [],
+  push(bytes) {
+    this.chunks.push([...bytes]);
+    wanted -= bytes.length;
+    return wanted > 0;
+  },
+  end() {
+    this.ended = true;
+  },
+  fail(error) {
+    this.error = error;
+  },
+});
+
+test("readChunks gives bytes of any BufferSource and of text, and refuses the rest", async () => {
   const reader = internal.acquireReader(ReadableStream.from([new ArrayBuffer(2), new DataView(new ArrayBuffer(3)), "é", 5]));
-  assert.equal((await internal.readChunk(reader)).value.length, 2);
-  assert.equal((await internal.readChunk(reader)).value.length, 3);
-  assert.deepEqual([...(await internal.readChunk(reader)).value], [0xc3, 0xa9]);
-  await assert.rejects(internal.readChunk(reader), /cannot be converted to bytes/);
+  const all = batch(100);
+  internal.readChunks(reader, all);
+  await settle();
+  assert.deepEqual(all.chunks, [[0, 0], [0, 0, 0], [0xc3, 0xa9]]);
+  assert.match(all.error.message, /cannot be converted to bytes/);
+});
+
+test("readChunks reads on while chunks come, and no further than is wanted", async () => {
+  let controller;
+  const reader = internal.acquireReader(new ReadableStream({ start: (c) => void (controller = c) }, { highWaterMark: 9 }));
+  const some = batch(3);
+  internal.readChunks(reader, some);
+  controller.enqueue(new Uint8Array([1]));
+  assert.deepEqual(some.chunks, [[1]]);
+  controller.enqueue(new Uint8Array([2, 3]));
+  controller.enqueue(new Uint8Array([4]));
+  controller.close();
+  assert.deepEqual([some.chunks, some.ended], [[[1], [2, 3]], undefined]);
+  const rest = batch(3);
+  internal.readChunks(reader, rest);
+  assert.deepEqual([rest.chunks, rest.ended], [[[4]], true]);
 });
 
 test("fromBytes keeps its bytes whatever readers do", async () => {

@@ -211,6 +211,13 @@ impl Reserved {
         }
         there_is
     }
+
+    /// Counts so many bytes less, at most all of them.
+    pub fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.0);
+        self.0 -= bytes;
+        release(bytes);
+    }
 }
 
 impl Drop for Reserved {

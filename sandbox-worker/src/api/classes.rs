@@ -20,12 +20,12 @@ use super::{
     native_modules::EntrypointsModule,
     performance::Performance,
     scheduled::ScheduledController,
-    streams::Origin,
+    streams::{self, ReadableEnd, WritableEnd},
     structured_clone::CloneFunctions,
     timers::Timers,
     url::{Url, UrlSearchParams},
 };
-use crate::io::Reaction;
+use crate::{io::Reaction, streams::reader::Batch};
 
 jsg::classes! {
     pub(super) static CLASSES = [
@@ -53,7 +53,10 @@ jsg::classes! {
         Native,
         Performance,
         ScheduledController,
-        Origin,
+        ReadableEnd,
+        WritableEnd,
+        streams::Hooks,
+        Batch,
         CloneFunctions,
         Timers,
         Url,

@@ -1,14 +1,19 @@
 //! What `CompressionStream` and `DecompressionStream` (Compression Standard) have of native code.
 
-use std::cell::{Cell, RefCell};
+use std::{cell::Cell, rc::Rc};
 
 use bulkhead_ipc::compatibility::Flag;
 use bytes::Bytes;
 use jsg::{BufferSource, Error, FromJs as _, OrUndefined, Result, Uint8ArrayBytes};
 
+use super::streams::ends;
 use crate::{
+    io::Event,
     isolate::Isolate,
-    streams::codec::{Codec, CodecError, Format, Strictness, Task},
+    streams::{
+        codec::{Codec, CodecError, Format, Strictness, Task},
+        coder::{Coder, coding},
+    },
 };
 
 const STRICT_CHECKS: Flag = Flag::named("strict_compression_checks");
@@ -20,22 +25,14 @@ const GARBAGE_EVERY: u32 = 256;
 
 /// The native half of a `CompressionStream` or `DecompressionStream`.
 #[derive(jsg::Trace)]
-pub(super) struct NativeCodec {
-    /// Boxed: wrapped objects have the alignment of a pointer.
-    #[trace(skip)]
-    codec: RefCell<Box<Codec>>,
-    /// Its part of [`MEMORY`].
-    accounted: Cell<usize>,
-}
+pub(super) struct NativeCodec(#[trace(skip)] Rc<Coder>);
 
 thread_local! {
-    /// What the codecs of this thread's scripts have, in bytes. Only one isolate runs on it.
-    static MEMORY: Cell<usize> = const { Cell::new(0) };
     /// How many codecs were refused since one was let in.
     static REFUSED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// What V8 was told of [`MEMORY`].
+/// What V8 was told that all codecs have, in bytes.
 struct Reported(usize);
 
 impl NativeCodec {
@@ -46,10 +43,7 @@ impl NativeCodec {
         scope: &mut v8::PinScope<'_, '_>,
         action: impl FnOnce(&mut Codec) -> std::result::Result<R, CodecError>,
     ) -> Result<R> {
-        let result = action(&mut self.codec.borrow_mut());
-        let now = self.codec.borrow().memory();
-        let before = self.accounted.replace(now);
-        MEMORY.set(MEMORY.get() - before + now);
+        let result = self.0.run(action);
         report(scope);
         jsg::check(scope)?;
         result.map_err(|error| Error::type_error(error.to_string()))
@@ -57,7 +51,7 @@ impl NativeCodec {
 
     /// Refuses to start when others have too much already.
     fn admit(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
-        if self.accounted.get() > 0 || MEMORY.get() < MAX_CODEC_BYTES {
+        if self.0.has_begun() || Coder::memory_of_all() < MAX_CODEC_BYTES {
             REFUSED.set(0);
             return Ok(());
         }
@@ -66,7 +60,7 @@ impl NativeCodec {
             scope.low_memory_notification();
             report(scope);
         }
-        if MEMORY.get() < MAX_CODEC_BYTES {
+        if Coder::memory_of_all() < MAX_CODEC_BYTES {
             REFUSED.set(0);
             return Ok(());
         }
@@ -75,14 +69,8 @@ impl NativeCodec {
     }
 }
 
-impl Drop for NativeCodec {
-    fn drop(&mut self) {
-        MEMORY.set(MEMORY.get() - self.accounted.get());
-    }
-}
-
 fn report(scope: &mut v8::PinScope<'_, '_>) {
-    let now = MEMORY.get();
+    let now = Coder::memory_of_all();
     let before = scope.get_slot::<Reported>().map_or(0, |reported| reported.0);
     if now != before {
         scope.set_slot(Reported(now));
@@ -103,7 +91,7 @@ impl NativeCodec {
         } else {
             Task::Compress(format)
         };
-        Ok(NativeCodec { codec: RefCell::new(Box::new(Codec::new(task))), accounted: Cell::new(0) })
+        Ok(NativeCodec(Rc::new(Coder::new(task))))
     }
 
     /// Takes a chunk that a script wrote.
@@ -149,11 +137,20 @@ impl NativeCodec {
 
     #[method]
     fn is_behind(&self) -> bool {
-        self.codec.borrow().is_behind()
+        self.0.run(|codec| codec.is_behind())
     }
 
     #[method]
     fn is_done(&self) -> bool {
-        self.codec.borrow().is_done()
+        self.0.run(|codec| codec.is_done())
+    }
+
+    /// Native ends for the codec, as `newPipe` gives them. From then on it is used by them alone.
+    #[method]
+    fn ends<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Array>> {
+        self.admit(scope)?;
+        let event = Event::require(scope)?;
+        let (sink, source) = coding(&event, self.0.clone());
+        ends(scope, &event, sink, source)
     }
 }

@@ -8,7 +8,7 @@ use super::{
     crypto::{DigestHelper, DigestState},
     encoding::{self, TextDecoder},
     fetch::response,
-    surface,
+    streams, surface,
 };
 use crate::{
     io::{Event, IoContext},
@@ -196,7 +196,10 @@ const HOOKS: &[(&str, &str, Hook)] = &[
     ("countBuffer(v)", "gives `v`, and counts it when it is a new buffer that can be resized; RangeError if that is too much", Hook::Function(buffers::Internal::info)),
     ("countResized(v)", "counts what a buffer has after it was resized; RangeError if that is too much", Hook::Function(buffers::Internal::info)),
     ("makeRoom(v, length)", "if `v` can be resized: converts the length, and RangeError if there is not so much", Hook::Function(buffers::Internal::info)),
-    ("Codec", "class with `push(chunk)`, `finish()`, `pull(wanted)`, `release()`, `isBehind()`, `isDone()`", Hook::Class(NativeCodec::info)),
+    ("newPipe(remaining)", "native ends of an identity transform, as `[writable, readable]`, through which so many bytes have to go, or any number if that is negative. The readable is as `newNativeStream` takes it; the writable has `write(bytes)`, `end()`, `abort(reason)`", Hook::Function(streams::Hooks::info)),
+    ("ioOwner()", "a number for the owner of the current event's I/O; 0 if there is none", Hook::Function(streams::Hooks::info)),
+    ("checkIoOwner(owner, what)", "the reference's Error, which names `what`, if the current event's I/O is not of that owner, and that is not 0", Hook::Function(streams::Hooks::info)),
+    ("Codec", "class with `push(chunk)`, `finish()`, `pull(wanted)`, `release()`, `isBehind()`, `isDone()`; `ends()` as `newPipe` gives them, which use it from then on", Hook::Class(NativeCodec::info)),
     ("DigestState", "class with `update(chunk)`, `finish()`, `bytesWritten`", Hook::Class(DigestState::info)),
     ("algorithmName(given, algorithm)", "the name in what a script gave for a digest's algorithm", Hook::Function(DigestHelper::info)),
     ("native.getPromiseDetails(p)", "`{ state: 0 pending, 1 fulfilled, 2 rejected, result }`", Hook::Function(Native::info)),
@@ -349,6 +352,6 @@ mod tests {
                 Script::find(scope, internal).map(|_| ()).map_err(|missing| missing.to_string())
             })
         });
-        assert_eq!(missing, Err("the built-in scripts export no function newSourceStream".to_owned()));
+        assert_eq!(missing, Err("the built-in scripts export no function newNativeStream".to_owned()));
     }
 }

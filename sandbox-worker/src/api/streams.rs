@@ -1,14 +1,23 @@
-//! `ReadableStream` objects over what native code has. The class itself is written in JavaScript (`js/streams.js`).
+//! Streams over what native code has. The classes themselves are written in JavaScript (`js/streams/`).
 
-use std::cell::RefCell;
+use std::{cell::RefCell, rc::Rc};
 
 use bytes::Bytes;
-use jsg::{Error, Result, ToJs};
+use jsg::{Error, OrUndefined, Result, ToJs};
 
 use crate::{
     io::{Event, IoOwn, OwnedBy},
-    isolate::script,
-    streams::{MAX_PULL_BYTES, PULL_BYTES, wire::WireSource},
+    isolate::{Isolate, script},
+    streams::{
+        MAX_PULL_BYTES, PULL_BYTES,
+        memory::MemorySource,
+        pipe::pipe,
+        pump::{Pumped, Stop, pump},
+        reading::Reading,
+        sink::Sink,
+        source::{Broken, Source},
+        tee::tee,
+    },
 };
 
 pub(super) fn is_disturbed<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<'s, v8::Object>) -> Result<bool> {
@@ -19,125 +28,290 @@ pub(super) fn is_locked<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<
     Ok(script::call(scope, |script| &script.is_locked, &[stream.into()])?.is_true())
 }
 
-/// What stands behind a stream that native code made, under a private name of the stream object.
+/// What is native of the readable side of a stream, for the built-in scripts: see `newNativeStream` in `js/README.md`.
 #[derive(jsg::Trace)]
-pub(super) struct Origin {
+pub(super) struct ReadableEnd {
     #[trace(skip)]
-    pub(super) bytes: RefCell<Option<Bytes>>,
+    has: RefCell<Has>,
+    /// Asks the pump that reads from it to stop.
     #[trace(skip)]
-    pub(super) source: RefCell<Option<IoOwn<WireSource>>>,
-    #[trace(skip)]
-    pub(super) length: Option<u64>,
-    /// Whose the bytes are.
-    #[trace(skip)]
-    pub(super) owner: OwnedBy,
+    stop: RefCell<Option<Rc<Stop>>>,
+}
+
+/// What is left to be read.
+pub(super) enum Has {
+    /// Bytes in memory, and whose they are.
+    Bytes(Bytes, OwnedBy),
+    Source(IoOwn<Reading>),
+    /// It was cancelled, or somebody else has it.
+    Nothing,
+}
+
+impl Has {
+    fn of(event: &Event, source: Rc<dyn Source>) -> Self {
+        Has::Source(IoOwn::new(event.context(), Reading::new(source)))
+    }
+
+    fn check(&self, scope: &v8::PinScope<'_, '_>) -> Result<()> {
+        match self {
+            Has::Bytes(_, owner) => owner.check(scope),
+            Has::Source(source) => source.get(scope).map(|_| ()),
+            Has::Nothing => Ok(()),
+        }
+    }
+
+    /// The same bytes for two to read. What was is not to be used any more.
+    pub(super) fn tee(self, scope: &v8::PinScope<'_, '_>) -> Result<[Has; 2]> {
+        Ok(match self {
+            Has::Bytes(bytes, owner) => [Has::Bytes(bytes.clone(), owner), Has::Bytes(bytes, owner)],
+            Has::Source(source) => {
+                let event = Event::require(scope)?;
+                tee(event.context(), source.get(scope)?).map(|branch| Has::of(&event, branch))
+            }
+            Has::Nothing => [Has::Nothing, Has::Nothing],
+        })
+    }
+
+    /// What a pump, or native code that is given the stream, reads from.
+    fn reading(self, scope: &v8::PinScope<'_, '_>) -> Result<Rc<Reading>> {
+        match self {
+            Has::Bytes(bytes, _) => Ok(Rc::new(Reading::new(Rc::new(MemorySource::new(bytes, None))))),
+            Has::Source(source) => source.get(scope),
+            Has::Nothing => Ok(Rc::new(Reading::new(Rc::new(MemorySource::new(Bytes::new(), None))))),
+        }
+    }
+}
+
+impl ReadableEnd {
+    fn new(has: Has) -> Self {
+        ReadableEnd { has: RefCell::new(has), stop: RefCell::default() }
+    }
+
+    /// What is left to be read, which is the caller's from then on.
+    ///
+    /// # Errors
+    /// The reference's exception, if it is another event's owner's.
+    pub(super) fn take(&self, scope: &v8::PinScope<'_, '_>) -> Result<Has> {
+        self.has.borrow().check(scope)?;
+        Ok(self.has.replace(Has::Nothing))
+    }
 }
 
 #[jsg::class]
-impl Origin {}
-
-impl Origin {
-    fn name<'s>(scope: &v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Private> {
-        let name = jsg::string(scope, "bulkhead:origin");
-        v8::Private::for_api(scope, Some(name))
+impl ReadableEnd {
+    #[method]
+    fn pull<'s>(&self, scope: &mut v8::PinScope<'s, '_>, wanted: f64) -> Result<v8::Local<'s, v8::Value>> {
+        let is_limited = wanted >= 1.0;
+        let reading = match &mut *self.has.borrow_mut() {
+            Has::Bytes(bytes, owner) => {
+                owner.check(scope)?;
+                let length = if is_limited { bytes.len().min(wanted as usize) } else { bytes.len() };
+                let bytes = bytes.split_to(length);
+                return OrUndefined((length > 0).then(|| jsg::Uint8ArrayBytes(bytes.into()))).to_js(scope);
+            }
+            Has::Source(source) => Some(source.get(scope)?),
+            Has::Nothing => None,
+        };
+        let Some(reading) = reading.filter(|reading| !reading.is_ended()) else {
+            return Ok(v8::undefined(scope).into());
+        };
+        let event = Event::require(scope)?;
+        let wanted = if is_limited { (wanted as usize).min(MAX_PULL_BYTES) } else { PULL_BYTES };
+        // What is outside of the isolate will answer; anybody else may be waiting too.
+        let waits = (!reading.is_outside()).then(|| event.context().waits());
+        let pulled = async move {
+            let read = reading.read(wanted).await;
+            drop(waits);
+            Ok(OrUndefined(read.map_err(Broken::into_script)?.map(Pulled)))
+        };
+        event.promise(scope, pulled).map(Into::into)
     }
 
-    pub(super) fn of<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<'s, v8::Object>) -> Option<&'s Origin> {
-        let name = Self::name(scope);
-        let origin = stream.get_private(scope, name)?;
-        jsg::unwrap_value(scope, origin)
-    }
-
-    /// The reference's exception, if native code made the stream for another event's owner.
-    pub(super) fn check<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<'s, v8::Object>) -> Result<()> {
-        let Some(origin) = Self::of(scope, stream) else { return Ok(()) };
-        origin.owner.check(scope)?;
-        match &*origin.source.borrow() {
-            Some(source) => source.get(scope).map(|_| ()),
-            None => Ok(()),
+    #[method]
+    fn cancel(&self) {
+        if let Has::Source(source) = self.has.replace(Has::Nothing)
+            && let Some(reading) = source.owned()
+        {
+            reading.cancel();
         }
+    }
+
+    #[method]
+    fn tee<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Array>> {
+        let [one, two] = self.take(scope)?.tee(scope)?;
+        let one = jsg::instantiate(scope, ReadableEnd::new(one))?;
+        let two = jsg::instantiate(scope, ReadableEnd::new(two))?;
+        Ok(v8::Array::new_with_elements(scope, &[one.into(), two.into()]))
+    }
+
+    /// Moves all bytes to the sink. Gives a promise of how that came out, which is not rejected.
+    #[method]
+    fn pump<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        to: v8::Local<'s, v8::Value>,
+    ) -> Result<v8::Local<'s, v8::Promise>> {
+        let to = jsg::unwrap_value::<WritableEnd>(scope, to).ok_or(jsg::Illegal)?.0.get(scope)?;
+        let event = Event::require(scope)?;
+        if matches!(&*self.has.borrow(), Has::Bytes(..)) {
+            let reading = self.take(scope)?.reading(scope)?;
+            *self.has.borrow_mut() = Has::Source(IoOwn::share(event.context(), reading));
+        }
+        let from = match &*self.has.borrow() {
+            Has::Source(source) => source.get(scope)?,
+            _ => Has::Nothing.reading(scope)?,
+        };
+        let stop = Stop::new(event.context());
+        *self.stop.borrow_mut() = Some(stop.clone());
+        let pump = pump(from, Rc::clone(&to), stop, event.context().handle());
+        event.promise(scope, async move { Ok(pump.await) })
+    }
+
+    #[method]
+    fn stop_pump(&self) {
+        if let Some(stop) = self.stop.take() {
+            stop.ask();
+        }
+    }
+}
+
+/// What is native of the writable side of a stream, for the built-in scripts.
+#[derive(jsg::Trace)]
+pub(super) struct WritableEnd(#[trace(skip)] IoOwn<Rc<dyn Sink>>);
+
+#[jsg::class]
+impl WritableEnd {
+    /// Takes the bytes of a view. Gives a promise for when somebody has them.
+    #[method]
+    fn write<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        bytes: jsg::BufferSource<'s>,
+    ) -> Result<v8::Local<'s, v8::Promise>> {
+        let sink = self.0.get(scope)?;
+        let event = Event::require(scope)?;
+        let (bytes, waits) = (Bytes::from(bytes.to_vec()), event.context().waits());
+        event.promise(scope, async move {
+            let written = sink.write(bytes).await;
+            drop(waits);
+            written.map_err(Broken::into_script)
+        })
+    }
+
+    #[method]
+    fn end(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
+        self.0.get(scope)?.end().map_err(Broken::into_script)
+    }
+
+    #[method]
+    fn abort<'s>(&self, scope: &mut v8::PinScope<'s, '_>, reason: v8::Local<'s, v8::Value>) -> Result<()> {
+        let reason = Error::value(scope, reason);
+        self.0.get(scope)?.abort(Broken::Script(reason));
+        Ok(())
+    }
+}
+
+/// An array of the ends of what bytes go through: the one to write to, and the one to read from.
+pub(super) fn ends<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    event: &Event,
+    sink: Rc<dyn Sink>,
+    source: Rc<dyn Source>,
+) -> Result<v8::Local<'s, v8::Array>> {
+    let writable = jsg::instantiate(scope, WritableEnd(IoOwn::new(event.context(), sink)))?;
+    let readable = jsg::instantiate(scope, ReadableEnd::new(Has::of(event, source)))?;
+    Ok(v8::Array::new_with_elements(scope, &[writable.into(), readable.into()]))
+}
+
+#[derive(jsg::Trace)]
+pub(super) struct Hooks;
+
+/// The functions of this class are copied to `internal`; scripts never see them.
+#[jsg::class]
+impl Hooks {
+    #[static_method]
+    fn new_pipe<'s>(scope: &mut v8::PinScope<'s, '_>, remaining: f64) -> Result<v8::Local<'s, v8::Array>> {
+        let event = Event::require(scope)?;
+        let (sink, source) = pipe(event.context(), (remaining >= 0.0).then_some(remaining as u64));
+        ends(scope, &event, sink, source)
+    }
+
+    #[static_method]
+    fn io_owner(scope: &mut v8::PinScope<'_, '_>) -> f64 {
+        // Scripts warm up while a snapshot is made.
+        if Isolate::complete(scope).is_none() { 0.0 } else { OwnedBy::current(scope).number() }
+    }
+
+    #[static_method]
+    fn check_io_owner(scope: &mut v8::PinScope<'_, '_>, owner: f64, what: String) -> Result<()> {
+        OwnedBy::from_number(owner).check_as(scope, &what)
     }
 }
 
 /// What a promise for bytes is fulfilled with: an array would be asked for its `then`, which scripts can put on
 /// `Object.prototype`; this inherits nothing.
-struct Pulled(Vec<u8>);
+struct Pulled(Bytes);
 
 impl<'s> ToJs<'s> for Pulled {
     fn to_js(self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
-        let bytes = jsg::Uint8ArrayBytes(self.0).to_js(scope)?;
+        let bytes = jsg::Uint8ArrayBytes(self.0.into()).to_js(scope)?;
         let name = jsg::string(scope, "bytes");
         let null = v8::null(scope);
         Ok(v8::Object::with_prototype_and_properties(scope, null.into(), &[name.into()], &[bytes]).into())
     }
 }
 
-pub(super) fn stream_of_bytes<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    bytes: Bytes,
-    owner: OwnedBy,
-) -> Result<v8::Local<'s, v8::Object>> {
-    let array = jsg::Uint8ArrayBytes(bytes.to_vec()).to_js(scope)?;
-    let stream = script::call(scope, |script| &script.from_bytes, &[array])?;
-    let stream = v8::Local::<v8::Object>::try_from(stream).expect("fromBytes gives a stream");
-    let length = Some(bytes.len() as u64);
-    let origin = Origin { bytes: RefCell::new(Some(bytes)), source: RefCell::default(), length, owner };
-    let origin = jsg::instantiate(scope, origin)?;
-    let name = Origin::name(scope);
-    stream.set_private(scope, name, origin.into());
-    Ok(stream)
+impl<'s> ToJs<'s> for Pumped {
+    /// `{ source }` or `{ sink }` with what broke it, `{}` if it was stopped, or undefined if all went through. It inherits nothing.
+    fn to_js(self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
+        let (name, broken) = match self {
+            Pumped::All => return Ok(v8::undefined(scope).into()),
+            Pumped::Stopped => ("stopped", None),
+            Pumped::Source(broken) => ("source", Some(broken)),
+            Pumped::Sink(broken) => ("sink", Some(broken)),
+        };
+        let name = jsg::string(scope, name);
+        let reason = match broken {
+            Some(broken) => broken.into_script().to_value(scope),
+            None => v8::undefined(scope).into(),
+        };
+        let null = v8::null(scope);
+        Ok(v8::Object::with_prototype_and_properties(scope, null.into(), &[name.into()], &[reason]).into())
+    }
 }
 
-pub(super) fn stream_of_source<'s>(
+/// A stream of what is left to be read.
+pub(super) fn stream_of<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    source: IoOwn<WireSource>,
+    has: Has,
     length: Option<u64>,
 ) -> Result<v8::Local<'s, v8::Object>> {
-    fn pull<'s>(
-        scope: &mut v8::PinScope<'s, '_>,
-        arguments: v8::FunctionCallbackArguments<'s>,
-        mut rv: v8::ReturnValue<'s, v8::Value>,
-    ) {
-        let wanted = arguments.get(0).number_value(scope).unwrap_or(0.0);
-        let wanted = if wanted >= 1.0 { (wanted as usize).min(MAX_PULL_BYTES) } else { PULL_BYTES };
-        let result = (|| {
-            let event = Event::require(scope)?;
-            let origin = jsg::unwrap_value::<Origin>(scope, arguments.data()).ok_or(jsg::Illegal)?;
-            let source = origin.source.borrow().as_ref().map(|source| source.get(scope)).transpose()?;
-            let Some(source) = source.filter(|source| !source.is_ended()) else { return Ok(None) };
-            let pulled = async move { Ok(jsg::OrUndefined(source.read(wanted).await?.map(Pulled))) };
-            event.promise(scope, pulled).map(Some)
-        })();
-        match result {
-            Ok(Some(promise)) => rv.set(promise.into()),
-            Ok(None) => rv.set_undefined(),
-            Err(error) => Error::throw(&error, scope),
-        }
-    }
-    fn cancel<'s>(
-        scope: &mut v8::PinScope<'s, '_>,
-        arguments: v8::FunctionCallbackArguments<'s>,
-        _: v8::ReturnValue<'s, v8::Value>,
-    ) {
-        // Dropping the capability tells the supervisor.
-        if let Some(origin) = jsg::unwrap_value::<Origin>(scope, arguments.data()) {
-            origin.source.borrow_mut().take();
-        }
-    }
-    let origin =
-        Origin { bytes: RefCell::default(), source: RefCell::new(Some(source)), length, owner: OwnedBy::default() };
-    let origin = jsg::instantiate(scope, origin)?;
-    let pull = function(scope, v8::MapFnTo::map_fn_to(pull), origin.into())?;
-    let cancel = function(scope, v8::MapFnTo::map_fn_to(cancel), origin.into())?;
+    let (length, owner) = match &has {
+        Has::Bytes(bytes, owner) => (Some(bytes.len() as u64), *owner),
+        Has::Source(_) | Has::Nothing => (length, OwnedBy::current(scope)),
+    };
+    let end = jsg::instantiate(scope, ReadableEnd::new(has))?;
     let length = match length {
         Some(length) => v8::Number::new(scope, length as f64).into(),
         None => v8::undefined(scope).into(),
     };
-    let stream = script::call(scope, |script| &script.new_source_stream, &[pull.into(), cancel.into(), length])?;
-    let stream = v8::Local::<v8::Object>::try_from(stream).expect("newSourceStream gives a stream");
-    let name = Origin::name(scope);
-    stream.set_private(scope, name, origin.into());
-    Ok(stream)
+    let owner = v8::Number::new(scope, owner.number());
+    let stream = script::call(scope, |script| &script.new_native_stream, &[end.into(), length, owner.into()])?;
+    Ok(v8::Local::<v8::Object>::try_from(stream).expect("newNativeStream gives a stream"))
+}
+
+/// The reference's exception, if a stream that does I/O is another event's owner's.
+pub(super) fn check_owner<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<'s, v8::Object>) -> Result<()> {
+    script::call(scope, |script| &script.check_owner, &[stream.into()]).map(drop)
+}
+
+/// The native end of a stream, if all that is left of it is there.
+pub(super) fn native_end<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    stream: v8::Local<'s, v8::Object>,
+) -> Result<Option<&'s ReadableEnd>> {
+    let end = script::call(scope, |script| &script.native_end, &[stream.into()])?;
+    Ok(jsg::unwrap_value::<ReadableEnd>(scope, end))
 }
 
 pub(super) fn function<'s>(

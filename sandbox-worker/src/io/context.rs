@@ -71,7 +71,7 @@ impl Drop for Hold {
 
 /// While it lives, a task of its owner waits for a promise, which is no going on.
 #[derive(Debug)]
-pub(super) struct Waits(IoContextHandle);
+pub(crate) struct Waits(IoContextHandle);
 
 impl Drop for Waits {
     fn drop(&mut self) {
@@ -178,7 +178,7 @@ impl IoContext {
     }
 
     /// Has one task count as one that only waits until this is dropped, which has to be in that task.
-    pub(super) fn waits(self: &Rc<Self>) -> Waits {
+    pub(crate) fn waits(self: &Rc<Self>) -> Waits {
         self.waiting.set(self.waiting.get() + 1);
         Waits(self.handle())
     }

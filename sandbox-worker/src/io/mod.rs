@@ -12,6 +12,7 @@
 //! - What an owner owns refers to owner and event weakly.
 //! - `io` knows no class and nothing of the wire but the connection that answers go out by ([`Outlet`]). `isolate` does not know `io`.
 
+mod bell;
 mod context;
 mod event;
 pub mod frame;
@@ -23,6 +24,7 @@ mod promise;
 mod tests;
 mod timers;
 
+pub(crate) use bell::Bell;
 pub use context::{Hold, IoContext, IoContextHandle};
 pub use event::{Event, EventHandle};
 pub use live::{find_hung, live_events};

@@ -192,7 +192,12 @@ impl Isolate {
 
     /// The isolate that a scope belongs to.
     pub fn of(scope: &v8::PinScope<'_, '_>) -> Rc<Isolate> {
-        scope.get_slot::<Weak<Isolate>>().and_then(Weak::upgrade).expect("the isolate is complete and alive")
+        Self::complete(scope).expect("the isolate is complete and alive")
+    }
+
+    /// As [`Self::of`]; `None` while a snapshot is made.
+    pub fn complete(scope: &v8::PinScope<'_, '_>) -> Option<Rc<Isolate>> {
+        scope.get_slot::<Weak<Isolate>>().and_then(Weak::upgrade)
     }
 
     /// Enters the isolate and its context for what is no event's and has no limit. The clock stands at 0, as in the

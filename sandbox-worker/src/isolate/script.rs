@@ -106,19 +106,23 @@ macro_rules! script {
 }
 
 script! {
-    new_source_stream = "newSourceStream(pull, cancel, expectedLength)":
-        "byte stream over a native producer. `pull(maxBytes)` returns a non-empty Uint8Array that nobody else holds, undefined at the end, or a promise of `{ bytes }`, which inherits nothing, or of undefined; `maxBytes` is what a BYOB read wants, 0 for no limit. Never called while a call is pending; only when somebody reads. `cancel(reason)` may be undefined";
-    from_bytes = "fromBytes(bytes)": "stream of known bytes; they are copied to readers, the owner keeps them";
+    new_native_stream = "newNativeStream(end, length, owner)":
+        "byte stream over a native end, of that owner's (`ioOwner`), with its length or undefined. The end has `pull(maxBytes)`, which gives a non-empty Uint8Array that nobody else holds, undefined at the end, or a promise of `{ bytes }`, which inherits nothing, or of undefined; `maxBytes` is what a BYOB read wants, 0 for no limit. Never called while a call is pending; only when somebody reads. And `cancel()`, `tee()`, `pump(to)`, `stopPump()`";
+    native_end = "nativeEnd(s)":
+        "the native end of a stream, if all that is left of it is there; else undefined";
     is_readable_stream = "isReadableStream(v)": "brand check";
     is_disturbed = "isDisturbed(s)": "whether it was read from or cancelled";
     is_locked = "isLocked(s)": "whether it has a reader";
     expected_length = "expectedLength(s)": "its length, undefined when unknown";
+    check_owner = "checkOwner(s)":
+        "the reference's Error if the stream does I/O, and is not of the current event's owner";
     acquire_reader = "acquireReader(s)":
         "locks; TypeError when locked. A reader is an opaque object that scripts do not see";
-    read_chunk = "readChunk(reader)":
-        "promise of `{ done, value }`, value a Uint8Array, of text its UTF-8; anything else the stream yields cancels it and rejects with the reference's TypeError";
+    read_chunks = "readChunks(reader, batch)":
+        "gives `batch.push(bytes)` chunk by chunk as Uint8Arrays, of text its UTF-8, for as long as that returns true, also when they come later; then `batch.end()` or `batch.fail(reason)`. Anything else the stream yields cancels it and fails with the reference's TypeError";
     cancel_reader = "cancelReader(reader, reason)":
         "cancels the reader's stream; fulfilled when the reader is released";
+    use_up = "useUp(s)": "has the stream as it is after it was read to its end, by a reader that nobody has";
     collect = "collect(s, limit, convert)":
         "promise of all bytes in one Uint8Array, or of what `convert` makes of it; more than `limit` bytes cancels and rejects. The stream stays locked";
     move_stream = "moveStream(s)": "a new object for what the stream is; `s` stays, locked and read to its end";

@@ -12,7 +12,7 @@ use futures::future::{Either, LocalBoxFuture, select};
 use super::{
     OpenBody, PULL_BYTES,
     codec::{Codec, CodecError, Format, Task},
-    source::{Pulled, Source},
+    source::{Broken, Pulled, Source},
 };
 use crate::{io::Event, limits};
 
@@ -90,12 +90,12 @@ struct EncodedSource {
 }
 
 impl Source for EncodedSource {
-    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, capnp::Error>> {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
         Box::pin(async move {
             let ended = pin!(self.event.ended());
             let bytes = match select(pin!(self.encode(max_bytes)), ended).await {
                 Either::Left((bytes, _)) => bytes,
-                Either::Right((limit, _)) => Err(capnp::Error::failed(limits::text(limit).into())),
+                Either::Right((limit, _)) => Err(Broken::failed(limits::text(limit))),
             };
             let bytes = bytes.inspect_err(|_| drop((self.open.take(), self.from.take())))?;
             let room = self.event.outlet().room(bytes.len()).await;
@@ -110,7 +110,7 @@ impl Source for EncodedSource {
 
 impl EncodedSource {
     /// At least one byte and at most `max_bytes`, or nothing at the end.
-    async fn encode(&self, max_bytes: usize) -> Result<Bytes, capnp::Error> {
+    async fn encode(&self, max_bytes: usize) -> Result<Bytes, Broken> {
         loop {
             let piece = self.work(|codec| codec.pull(max_bytes))?;
             if piece.is_some() || self.codec.borrow().is_done() {
@@ -123,9 +123,9 @@ impl EncodedSource {
     }
 
     /// Feeds the codec with what one pull gives.
-    async fn fill(&self) -> Result<(), capnp::Error> {
+    async fn fill(&self) -> Result<(), Broken> {
         let from = self.from.borrow().clone();
-        let from = from.ok_or_else(|| capnp::Error::failed("the stream was cancelled".into()))?;
+        let from = from.ok_or_else(|| Broken::failed("the stream was cancelled"))?;
         let pulled = from.pull(PULL_BYTES).await?;
         if !pulled.bytes.is_empty() {
             self.is_empty.set(false);
@@ -142,14 +142,14 @@ impl EncodedSource {
     }
 
     /// Has the codec work at the event's expense.
-    fn work<R>(&self, work: impl FnOnce(&mut Codec) -> Result<R, CodecError>) -> Result<R, capnp::Error> {
+    fn work<R>(&self, work: impl FnOnce(&mut Codec) -> Result<R, CodecError>) -> Result<R, Broken> {
         if let Some(limit) = self.event.breach() {
-            return Err(capnp::Error::failed(limits::text(limit).into()));
+            return Err(Broken::failed(limits::text(limit)));
         }
         let done = self.event.work(|| work(&mut self.codec.borrow_mut()));
         match self.event.breach() {
-            Some(limit) => Err(capnp::Error::failed(limits::text(limit).into())),
-            None => done.map_err(|error| capnp::Error::failed(error.to_string())),
+            Some(limit) => Err(Broken::failed(limits::text(limit))),
+            None => done.map_err(|error| Broken::failed(&error.to_string())),
         }
     }
 }

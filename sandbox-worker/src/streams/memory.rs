@@ -5,26 +5,30 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 
-use super::source::{Pulled, Source};
+use super::source::{Broken, Pulled, Source};
 use crate::io::Outlet;
 
 /// A long body in memory.
 pub(crate) struct MemorySource {
     bytes: RefCell<Bytes>,
-    outlet: Outlet,
+    /// Where it goes out, if it goes there from here.
+    outlet: Option<Outlet>,
 }
 
 impl MemorySource {
-    pub(crate) fn new(bytes: Bytes, outlet: &Outlet) -> Self {
-        MemorySource { bytes: RefCell::new(bytes), outlet: outlet.clone() }
+    pub(crate) fn new(bytes: Bytes, outlet: Option<&Outlet>) -> Self {
+        MemorySource { bytes: RefCell::new(bytes), outlet: outlet.cloned() }
     }
 }
 
 impl Source for MemorySource {
-    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, capnp::Error>> {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
         Box::pin(async move {
             let length = max_bytes.min(self.bytes.borrow().len());
-            let room = self.outlet.room(length).await;
+            let room = match &self.outlet {
+                Some(outlet) => outlet.room(length).await,
+                None => None,
+            };
             let mut left = self.bytes.borrow_mut();
             let bytes = left.split_to(length);
             Ok(Pulled { bytes, done: left.is_empty(), room })

@@ -1,13 +1,24 @@
 //! Bytes on their way: sources that can be pulled from, and what stands between them and the wire.
 //!
-//! This room knows no class of the API. Only [`wire`] names a type of the wire; only [`reader`] enters the isolate.
+//! A [`source`] is pulled from, a [`sink`] is written to, and a [`pump`] moves bytes from one to the other without script. A
+//! [`reading`] is what objects of scripts have of a source: they and pumps read from it in turn. What waits for somebody else in the
+//! isolate is woken by a bell of its owner's, so that it is known whether anything can still go on.
+//!
+//! This room knows no class of the API. Only [`wire`] names a type of the wire; only [`reader`] and [`answer`] enter the isolate.
 
+pub(crate) mod answer;
 pub(crate) mod codec;
+pub(crate) mod coder;
 pub(crate) mod coding;
 pub(crate) mod memory;
+pub(crate) mod pipe;
 mod progress;
+pub(crate) mod pump;
 pub(crate) mod reader;
+pub(crate) mod reading;
+pub(crate) mod sink;
 pub(crate) mod source;
+pub(crate) mod tee;
 pub(crate) mod wire;
 
 pub(crate) use progress::{OpenBody, StreamingBody};

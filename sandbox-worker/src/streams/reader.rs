@@ -2,10 +2,8 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::poll_fn,
     pin::pin,
     rc::Rc,
-    task::Poll,
 };
 
 use bulkhead_ipc::{failure::HUNG, transport::Reservation};
@@ -14,10 +12,10 @@ use futures::future::{Either, LocalBoxFuture, select};
 
 use super::{
     OpenBody,
-    source::{Pulled, Source},
+    source::{Broken, Pulled, Source},
 };
 use crate::{
-    io::{Event, Hold, JsFuture, Settled, js_future},
+    io::{Bell, Event, Hold, IoContext},
     isolate::{Isolate, describe, script, watch},
     limits::{self, Limit},
     log::{self, Level},
@@ -28,37 +26,102 @@ pub(crate) struct ReaderSource {
     /// The event lives for as long as its response is pulled.
     event: Rc<Event>,
     reader: v8::Global<v8::Value>,
+    chunks: Rc<Chunks>,
     /// Dropped at the end.
     open: RefCell<Option<OpenBody>>,
     /// Whoever pulls has the event go on, but while a pull waits for script, and at the end.
     hold: RefCell<Option<Hold>>,
-    reading: RefCell<Reading>,
+    /// What is left of chunks that were longer than the last pull allowed.
+    rest: RefCell<Bytes>,
     /// How many bytes more the body may have.
     left: Cell<u64>,
 }
 
-#[derive(Default)]
-struct Reading {
-    /// What is left of a chunk that was longer than the last pull allowed.
-    rest: Bytes,
-    /// The chunk that was asked for and has not come.
-    next: Option<JsFuture>,
-    ended: bool,
+/// What a reader has given and nobody has taken. Script reads on by itself for as long as chunks come and there are fewer bytes than
+/// the last pull wanted, so that one entry into the isolate brings all that is ready.
+pub(crate) struct Chunks {
+    bytes: RefCell<Vec<u8>>,
+    wanted: Cell<usize>,
+    /// Script has asked for a chunk, and will go on when it comes.
+    reading: Cell<bool>,
+    end: RefCell<Option<Result<(), v8::Global<v8::Value>>>>,
+    /// Rings for the pull that waits.
+    bell: Bell,
+}
+
+impl Chunks {
+    fn new(context: &IoContext) -> Self {
+        Chunks {
+            bytes: RefCell::default(),
+            wanted: Cell::new(0),
+            reading: Cell::new(false),
+            end: RefCell::default(),
+            bell: Bell::new(context),
+        }
+    }
+
+    fn end(&self, end: Result<(), v8::Global<v8::Value>>) {
+        self.reading.set(false);
+        self.end.borrow_mut().get_or_insert(end);
+        self.bell.ring();
+    }
+
+    fn take(&self) -> Option<Bytes> {
+        let bytes = self.bytes.take();
+        (!bytes.is_empty()).then(|| bytes.into())
+    }
+}
+
+/// Where script puts chunks: see [`Chunks`].
+#[derive(jsg::Trace)]
+pub(crate) struct Batch(#[trace(skip)] Rc<Chunks>);
+
+#[jsg::class]
+impl Batch {
+    /// A chunk. Gives whether the next one is wanted.
+    #[method]
+    fn push(&self, chunk: jsg::BufferSource<'_>) -> bool {
+        let chunks = &*self.0;
+        let mut bytes = chunks.bytes.borrow_mut();
+        if !bytes.is_empty() {
+            // There is more than one: room for as many as there may be.
+            let room = chunks.wanted.get().saturating_sub(bytes.len()).max(chunk.byte_length());
+            bytes.reserve_exact(room);
+        }
+        chunk.append_to(&mut bytes);
+        let goes_on = bytes.len() < chunks.wanted.get();
+        let is_empty = bytes.is_empty();
+        drop(bytes);
+        chunks.reading.set(goes_on);
+        if !is_empty {
+            chunks.bell.ring();
+        }
+        goes_on
+    }
+
+    /// There are no more chunks.
+    #[method]
+    fn end(&self) {
+        self.0.end(Ok(()));
+    }
+
+    /// There will be no more chunks.
+    #[method]
+    fn fail<'s>(&self, scope: &mut v8::PinScope<'s, '_>, reason: v8::Local<'s, v8::Value>) {
+        self.0.end(Err(v8::Global::new(scope, reason)));
+    }
 }
 
 impl Source for ReaderSource {
-    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, capnp::Error>> {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
         Box::pin(async move {
             let mut room = None;
             let bytes = self.read(max_bytes, &mut room).await.map_err(|message| {
-                self.reading.borrow_mut().ended = true;
+                self.chunks.end.borrow_mut().get_or_insert(Ok(()));
                 drop((self.open.take(), self.hold.take()));
-                capnp::Error::failed(message)
+                Broken::failed(&message)
             })?;
-            let done = {
-                let reading = self.reading.borrow();
-                reading.ended && reading.rest.is_empty()
-            };
+            let done = self.is_done();
             if done {
                 drop((self.open.take(), self.hold.take()));
             }
@@ -88,129 +151,122 @@ impl ReaderSource {
         ReaderSource {
             event: event.clone(),
             reader,
+            chunks: Rc::new(Chunks::new(event.context())),
             open: RefCell::new(Some(open)),
             hold: RefCell::new(Some(event.context().hold())),
-            reading: RefCell::default(),
+            rest: RefCell::default(),
             left: Cell::new(max_bytes),
         }
+    }
+
+    /// Whether script has come to the end, and all that came before was pulled.
+    fn is_done(&self) -> bool {
+        matches!(&*self.chunks.end.borrow(), Some(Ok(())))
+            && self.chunks.bytes.borrow().is_empty()
+            && self.rest.borrow().is_empty()
     }
 
     /// At least one byte and at most `max_bytes`, or nothing at the end. Chunks that are there already are merged. As soon as
     /// there is one, `room` is asked for, and nothing is waited for afterwards.
     async fn read(&self, max_bytes: usize, room: &mut Option<Reservation>) -> Result<Bytes, String> {
-        let mut merged: Vec<u8> = Vec::new();
-        let mut ended = pin!(self.event.ended());
+        let chunks = &*self.chunks;
+        // What of the chunks was counted already.
+        let mut counted = 0;
+        let mut has_asked = false;
         loop {
-            if let Some(limit) = self.event.breach() {
-                // What came before goes out; the next pull fails.
-                return if merged.is_empty() { Err(limits::text(limit).into()) } else { Ok(merged.into()) };
-            }
-            if room.is_none() && !self.reading.borrow().rest.is_empty() {
-                *room = self.event.outlet().room(max_bytes).await;
-            }
+            if self.rest.borrow().is_empty()
+                && let Some(bytes) = chunks.take()
             {
-                let mut reading = self.reading.borrow_mut();
-                let length = reading.rest.len().min(max_bytes - merged.len());
-                if length > 0 {
-                    let part = reading.rest.split_to(length);
-                    if merged.is_empty() && (length == max_bytes || reading.ended) {
-                        return Ok(part);
-                    }
-                    merged.extend_from_slice(&part);
-                }
-                if merged.len() == max_bytes || reading.ended {
-                    return Ok(merged.into());
-                }
-            }
-            if self.reading.borrow().next.is_none() {
-                let next = self.event.run(|scope| ask(scope, &self.reader)).await;
-                if self.event.breach().is_some() {
-                    continue;
-                }
-                self.reading.borrow_mut().next = Some(next?);
-            }
-            let has_bytes = !merged.is_empty();
-            let mut waiting = None;
-            let settled = poll_fn(|cx| {
-                let mut reading = self.reading.borrow_mut();
-                let next = reading.next.as_mut().expect("a chunk was asked for");
-                match std::pin::Pin::new(next).poll(cx) {
-                    Poll::Ready(settled) => {
-                        reading.next = None;
-                        Poll::Ready(Some(settled))
-                    }
-                    Poll::Pending if has_bytes => Poll::Ready(None),
-                    Poll::Pending => {
-                        waiting.get_or_insert_with(|| Waiting(self));
-                        drop(self.hold.take());
-                        Poll::Pending
-                    }
-                }
-            });
-            let hung = pin!(self.event.hung());
-            let settled = match select(settled, select(ended.as_mut(), hung)).await {
-                Either::Left((Some(settled), _)) => settled,
-                Either::Left((None, _)) => return Ok(merged.into()),
-                Either::Right((Either::Left(_), _)) => continue,
-                Either::Right((Either::Right(_), _)) => {
-                    let text = format!("Uncaught {HUNG}");
-                    self.event.isolate().logger().write(Level::Error, log::Source::Runtime, &text);
-                    return Err(HUNG.to_owned());
-                }
-            };
-            drop(waiting);
-            let chunk = self.event.run(|scope| chunk(scope, settled)).await;
-            if self.event.breach().is_some() {
-                continue;
-            }
-            match chunk? {
-                Some(bytes) => match self.left.get().checked_sub(bytes.len() as u64) {
+                match self.left.get().checked_sub((bytes.len() - std::mem::take(&mut counted)) as u64) {
                     Some(left) => {
                         self.left.set(left);
-                        self.reading.borrow_mut().rest = bytes;
+                        *self.rest.borrow_mut() = bytes;
                     }
                     None => self.event.end(Limit::ResponseBody),
-                },
-                None => self.reading.borrow_mut().ended = true,
+                }
+            }
+            if !self.rest.borrow().is_empty() {
+                if room.is_none() {
+                    *room = self.event.outlet().room(max_bytes).await;
+                }
+                let length = max_bytes.min(self.rest.borrow().len());
+                if length == max_bytes || has_asked || chunks.reading.get() || chunks.end.borrow().is_some() {
+                    return Ok(self.rest.borrow_mut().split_to(length));
+                }
+                // There may be more at once, or the end.
+                counted = length;
+                *chunks.bytes.borrow_mut() = self.rest.take().into();
+                has_asked = true;
+                chunks.wanted.set(max_bytes);
+                self.event.run(|scope| ask(scope, &self.reader, &self.chunks)).await?;
+                continue;
+            }
+            if let Some(limit) = self.event.breach() {
+                return Err(limits::text(limit).into());
+            }
+            let end = chunks.end.borrow().clone();
+            match end {
+                Some(Ok(())) => return Ok(Bytes::new()),
+                Some(Err(reason)) => {
+                    let tell = |scope: &mut v8::PinScope<'_, '_>| {
+                        let reason = v8::Local::new(scope, reason);
+                        tell_broken(scope, reason)
+                    };
+                    return Err(self.event.run(tell).await);
+                }
+                None => {}
+            }
+            chunks.wanted.set(max_bytes);
+            if !chunks.reading.get() {
+                has_asked = true;
+                self.event.run(|scope| ask(scope, &self.reader, &self.chunks)).await?;
+                continue;
+            }
+            if self.wait().await {
+                return Err(tell_hung(&self.event));
             }
         }
     }
-}
 
-/// Asks for the next chunk.
-fn ask(scope: &mut v8::PinScope<'_, '_>, reader: &v8::Global<v8::Value>) -> Result<JsFuture, String> {
-    v8::tc_scope!(let scope, scope);
-    let reader = v8::Local::new(scope, reader);
-    match script::call(scope, |script| &script.read_chunk, &[reader]) {
-        Ok(promise) => {
-            let promise = v8::Local::<v8::Promise>::try_from(promise).expect("it gives a promise");
-            Ok(js_future(scope, promise))
+    /// Waits until script has given something, or a limit has ended the event. True if it never will.
+    async fn wait(&self) -> bool {
+        let chunks = &*self.chunks;
+        drop(self.hold.take());
+        let _waiting = Waiting(self);
+        let has_come = || (!chunks.bytes.borrow().is_empty() || chunks.end.borrow().is_some()).then_some(());
+        let (ended, hung) = (pin!(self.event.ended()), pin!(self.event.hung()));
+        match select(pin!(chunks.bell.wait(has_come)), select(ended, hung)).await {
+            Either::Left(_) | Either::Right((Either::Left(_), _)) => false,
+            Either::Right((Either::Right(_), _)) => true,
         }
-        Err(_) => match scope.exception() {
-            Some(exception) => Err(broke(scope, exception)),
-            None => Err("the stream cannot be read".to_owned()),
-        },
     }
 }
 
-/// The bytes that `readChunk` gave, or `None` at the end.
-fn chunk(scope: &mut v8::PinScope<'_, '_>, settled: Settled) -> Result<Option<Bytes>, String> {
+/// Has script read on.
+fn ask(scope: &mut v8::PinScope<'_, '_>, reader: &v8::Global<v8::Value>, chunks: &Rc<Chunks>) -> Result<(), String> {
     v8::tc_scope!(let scope, scope);
-    let result = match settled {
-        Ok(result) => v8::Local::new(scope, result),
-        Err(reason) => {
-            let reason = v8::Local::new(scope, reason);
-            return Err(broke(scope, reason));
+    let reader = v8::Local::new(scope, reader);
+    chunks.reading.set(true);
+    let asked = jsg::instantiate(scope, Batch(chunks.clone()))
+        .and_then(|batch| script::call(scope, |script| &script.read_chunks, &[reader, batch.into()]));
+    match asked {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let exception = error.caught(scope);
+            Err(tell_broken(scope, exception))
         }
-    };
-    let result = v8::Local::<v8::Object>::try_from(result).expect("readChunk gives an object");
-    let key = jsg::string(scope, "value");
-    let value = result.get(scope, key.into()).ok_or("the stream cannot be read")?;
-    Ok((!value.is_undefined()).then(|| Bytes::from(jsg::BufferSource(value).to_vec())))
+    }
+}
+
+/// Logs that a response's body will never go on.
+pub(super) fn tell_hung(event: &Event) -> String {
+    let text = format!("Uncaught {HUNG}");
+    event.isolate().logger().write(Level::Error, log::Source::Runtime, &text);
+    HUNG.to_owned()
 }
 
 /// Logs what ended a response's body early. Its head is sent, so that there is no other way to say it.
-fn broke<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> String {
+pub(super) fn tell_broken<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> String {
     if let Some(limit) = watch::breach() {
         return limits::text(limit).into();
     }
@@ -222,7 +278,7 @@ fn broke<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Valu
 
 impl Drop for ReaderSource {
     fn drop(&mut self) {
-        if self.reading.get_mut().ended || self.event.breach().is_some() {
+        if self.chunks.end.borrow().is_some() || self.event.breach().is_some() {
             return;
         }
         let reader = self.reader.clone();

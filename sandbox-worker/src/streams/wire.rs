@@ -9,19 +9,14 @@ use std::{
 
 use bulkhead_ipc::{
     calls::Call,
-    source::RESPONSE_SENT,
     worker_capnp::byte_source::{self, CancelParams, CancelResults, PullParams, PullResults, Server, pull_results},
 };
 use bytes::Bytes;
 use capnp::capability::{Promise, Response};
 use futures::future::{Either, LocalBoxFuture, select};
-use jsg::Error;
 use tokio::sync::Notify;
 
-use super::{
-    MAX_COLLECTED, MAX_PULL_BYTES,
-    source::{Pulled, Source},
-};
+use super::source::{Broken, Pulled, Source};
 
 /// Offers `source` to the supervisor, which may have one pull open, for at least one byte. When it is cancelled, an open
 /// pull is answered and `source` is dropped.
@@ -36,68 +31,35 @@ pub(crate) fn offer(source: Rc<dyn Source>) -> byte_source::Client {
 /// A body that the supervisor has.
 pub(crate) struct WireSource {
     client: byte_source::Client,
-    ended: Cell<bool>,
 }
 
 impl WireSource {
     pub(crate) fn new(client: byte_source::Client) -> Self {
-        WireSource { client, ended: Cell::new(false) }
+        WireSource { client }
     }
 
     /// The capability itself, for a body that goes back untouched.
     pub(crate) fn client(&self) -> byte_source::Client {
         self.client.clone()
     }
-
-    /// Whether a script has read it to its end, or has failed to.
-    pub(crate) fn is_ended(&self) -> bool {
-        self.ended.get()
-    }
-
-    /// The next bytes, or nothing at the end.
-    pub(crate) async fn read(&self, max_bytes: usize) -> jsg::Result<Option<Vec<u8>>> {
-        while !self.ended.get() {
-            let bytes = async {
-                let response = pull(&self.client, max_bytes).await?;
-                let results = response.get()?;
-                self.ended.set(results.get_done());
-                Ok::<_, capnp::Error>(results.get_bytes()?.to_vec())
-            };
-            let bytes = bytes.await.map_err(|error| {
-                self.ended.set(true);
-                match error.extra.contains(RESPONSE_SENT) {
-                    true => Error::type_error(RESPONSE_SENT),
-                    false => Error::error("Network connection lost."),
-                }
-            })?;
-            if !bytes.is_empty() {
-                return Ok(Some(bytes));
-            }
-        }
-        Ok(None)
-    }
-
-    /// All of it. Nothing is set aside for what a client only announces.
-    pub(crate) async fn collect(&self) -> jsg::Result<Vec<u8>> {
-        let mut collected = Vec::new();
-        let mut reserved = jsg::Reserved::default();
-        while let Some(bytes) = self.read(MAX_PULL_BYTES).await? {
-            if collected.len() + bytes.len() > MAX_COLLECTED || !reserved.grow(bytes.len()) {
-                return Err(Error::type_error("Memory limit exceeded before EOF."));
-            }
-            collected.extend_from_slice(&bytes);
-        }
-        Ok(collected)
-    }
 }
 
 impl Source for WireSource {
-    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, capnp::Error>> {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
         Box::pin(async move {
-            let response = pull(&self.client, max_bytes).await?;
-            let results = response.get()?;
-            Ok(Pulled { bytes: Bytes::copy_from_slice(results.get_bytes()?), done: results.get_done(), room: None })
+            loop {
+                let response = pull(&self.client, max_bytes).await.map_err(Broken::Wire)?;
+                let results = response.get().map_err(Broken::Wire)?;
+                let bytes = results.get_bytes().map_err(Broken::Wire)?;
+                if !bytes.is_empty() || results.get_done() {
+                    return Ok(Pulled::new(Bytes::copy_from_slice(bytes), results.get_done()));
+                }
+            }
         })
+    }
+
+    fn is_outside(&self) -> bool {
+        true
     }
 }
 
@@ -143,7 +105,7 @@ impl Server for Offered {
         let _open = Open(&self.pulling);
         let told = std::pin::pin!(self.cancelled.notified());
         let pulled = match select(source.pull(max_bytes), told).await {
-            Either::Left((pulled, _)) => pulled?,
+            Either::Left((pulled, _)) => pulled.map_err(Broken::into_wire)?,
             Either::Right(_) => return Err(cancelled()),
         };
         results.get().set_bytes(&pulled.bytes);

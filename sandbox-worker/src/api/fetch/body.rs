@@ -1,7 +1,8 @@
 //! The class `Body` that `Request` and `Response` extend (Fetch Standard, section 5.3).
 //!
-//! A body stays in Rust for as long as no script looks at its stream: bytes in memory, or a capability of the supervisor
-//! that is pulled on demand. Only the getter `body`, and bodies that scripts made from streams, involve JavaScript.
+//! A body stays in Rust for as long as no script looks at its stream: bytes in memory, or a source that is pulled on demand. Only
+//! the getter `body`, and bodies that scripts made from streams, involve JavaScript; what comes of them is taken from there again where
+//! no script has read it.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -14,10 +15,13 @@ use super::{
     headers::HeaderList,
 };
 use crate::{
-    api::streams::{Origin, is_disturbed, is_locked, stream_of_bytes, stream_of_source},
+    api::streams::{Has, check_owner, is_disturbed, is_locked, native_end, stream_of},
     io::{Event, IoOwn, OwnedBy},
     isolate::script,
-    streams::wire::WireSource,
+    streams::{
+        reading::Reading,
+        source::{Broken, Source as _},
+    },
 };
 
 pub(super) const USED: &str =
@@ -34,8 +38,8 @@ pub(super) enum State {
     None,
     /// All of it, and nothing was read.
     Bytes(#[trace(skip)] Bytes, #[trace(skip)] OwnedBy),
-    /// The supervisor has it, and nothing was read.
-    Wire(#[trace(skip)] IoOwn<WireSource>, #[trace(skip)] Option<u64>),
+    /// Something else than script gives it, and nothing was read; its length, where that is known.
+    Native(#[trace(skip)] IoOwn<Reading>, #[trace(skip)] Option<u64>),
     /// A `ReadableStream`, which knows whether it was read.
     Stream(JsRef<v8::Object>),
     /// Native code took it.
@@ -46,8 +50,8 @@ pub(super) enum State {
 pub(super) enum Outgoing {
     None,
     Bytes(Bytes),
-    /// The supervisor's own body goes back to it, untouched.
-    Source(Rc<WireSource>, Option<u64>),
+    /// No script gives it; its length, where that is known.
+    Native(Rc<Reading>, Option<u64>),
     /// A reader made by the built-in streams, and the length of the stream where that is known.
     Reader(v8::Global<v8::Value>, Option<u64>),
 }
@@ -180,8 +184,8 @@ impl Body {
         }
         // From here on the body lives in the stream alone.
         let stream = match self.state.replace(State::Used) {
-            State::Bytes(bytes, owner) => stream_of_bytes(scope, bytes, owner)?,
-            State::Wire(source, length) => stream_of_source(scope, source, length)?,
+            State::Bytes(bytes, owner) => stream_of(scope, Has::Bytes(bytes, owner), None)?,
+            State::Native(source, length) => stream_of(scope, Has::Source(source), length)?,
             State::Used | State::None | State::Stream(_) => {
                 let stream = script::call(scope, |script| &script.used_stream, &[])?;
                 v8::Local::<v8::Object>::try_from(stream).expect("usedStream gives a stream")
@@ -195,7 +199,7 @@ impl Body {
     fn check(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
         match &*self.state.borrow() {
             State::Bytes(_, owner) => owner.check(scope),
-            State::Wire(source, _) => source.get(scope).map(|_| ()),
+            State::Native(source, _) => source.get(scope).map(|_| ()),
             State::None | State::Used | State::Stream(_) => Ok(()),
         }
     }
@@ -208,15 +212,19 @@ impl Body {
         content_type: Option<String>,
     ) -> Result<v8::Local<'s, v8::Promise>> {
         let event = Event::require(scope)?;
-        if let Some(stream) = self.existing_stream(scope) {
-            Origin::check(scope, stream)?;
-            return consume_stream(scope, stream, kind, content_type);
-        }
-        if self.is_null() {
+        let state = if let Some(stream) = self.existing_stream(scope) {
+            check_owner(scope, stream)?;
+            let Some(has) = take_to_consume(scope, stream)? else {
+                return consume_stream(scope, stream, kind, content_type);
+            };
+            State::of(has, None)
+        } else if self.is_null() {
             return jsg::resolved(scope, Converted { kind, content_type, bytes: Vec::new() });
-        }
-        self.check(scope)?;
-        match self.state.replace(State::Used) {
+        } else {
+            self.check(scope)?;
+            self.state.replace(State::Used)
+        };
+        match state {
             State::Bytes(bytes, _) => match kind {
                 Kind::Text | Kind::Json => {
                     let value = convert_text(scope, kind, &bytes)?;
@@ -224,11 +232,14 @@ impl Body {
                 }
                 _ => jsg::resolved(scope, Converted { kind, content_type, bytes: bytes.into() }),
             },
-            State::Wire(source, _) => {
+            State::Native(source, _) => {
                 let source = source.get(scope)?;
+                // What is outside of the isolate will answer; anybody else may be waiting too.
+                let waits = (!source.is_outside()).then(|| event.context().waits());
                 event.promise(scope, async move {
-                    let bytes = source.collect().await?;
-                    Ok(Converted { kind, content_type, bytes })
+                    let collected = source.collect().await;
+                    drop(waits);
+                    Ok(Converted { kind, content_type, bytes: collected.map_err(Broken::into_script)? })
                 })
             }
             State::Used | State::None | State::Stream(_) => Err(Error::type_error(USED)),
@@ -253,17 +264,12 @@ impl Body {
             if is_locked(scope, stream)? {
                 return Err(Error::type_error(locked));
             }
-            Origin::check(scope, stream)?;
+            check_owner(scope, stream)?;
+            let has = native_end(scope, stream)?.map(|end| end.take(scope)).transpose()?;
+            let length = expected_length(scope, stream)?;
             let moved = script::call(scope, |script| &script.move_stream, &[stream.into()])?;
-            if let Some(origin) = Origin::of(scope, stream) {
-                let bytes = origin.bytes.borrow_mut().take();
-                let source = origin.source.borrow_mut().take();
-                let state = bytes
-                    .map(|bytes| State::Bytes(bytes, origin.owner))
-                    .or_else(|| source.map(|source| State::Wire(source, origin.length)));
-                if let Some(state) = state {
-                    return Ok(state);
-                }
+            if let Some(has) = has {
+                return Ok(State::of(has, length));
             }
             let moved = v8::Local::<v8::Object>::try_from(moved).expect("moveStream gives a stream");
             return Ok(State::Stream(JsRef::new(scope, moved)));
@@ -289,18 +295,27 @@ impl Body {
     /// Fetch Standard, "clone a body".
     pub(super) fn duplicate(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<State> {
         self.check(scope)?;
-        match &*self.state.borrow() {
-            State::None => return Ok(State::None),
-            State::Bytes(bytes, owner) => return Ok(State::Bytes(bytes.clone(), *owner)),
-            // The reference's words, comma and all.
-            State::Used => return Err(Error::type_error("This ReadableStream is currently locked to a reader,")),
-            State::Wire(..) | State::Stream(_) => {}
+        if self.existing_stream(scope).is_none() {
+            let (mine, other) = match self.state.replace(State::Used) {
+                State::None => (State::None, State::None),
+                State::Bytes(bytes, owner) => (State::Bytes(bytes.clone(), owner), State::Bytes(bytes, owner)),
+                State::Native(source, length) => {
+                    let [mine, other] = Has::Source(source).tee(scope)?;
+                    (State::of(mine, length), State::of(other, length))
+                }
+                // The reference's words, comma and all.
+                State::Used | State::Stream(_) => {
+                    return Err(Error::type_error("This ReadableStream is currently locked to a reader,"));
+                }
+            };
+            self.state.replace(mine);
+            return Ok(other);
         }
         let Some(stream) = self.stream(scope)? else { return Ok(State::None) };
         if is_locked(scope, stream)? {
             return Err(Error::type_error("This ReadableStream is currently locked to a reader,"));
         }
-        Origin::check(scope, stream)?;
+        check_owner(scope, stream)?;
         // The reference copies what is left of a body that was read in part.
         if is_disturbed(scope, stream)? {
             return Err(Error::type_error(USED));
@@ -326,20 +341,15 @@ impl Body {
             if is_locked(scope, stream)? {
                 return Err(Error::type_error("The ReadableStream has been locked to a reader."));
             }
-            Origin::check(scope, stream)?;
+            check_owner(scope, stream)?;
+            let has = native_end(scope, stream)?.map(|end| end.take(scope)).transpose()?;
             let reader = script::call(scope, |script| &script.acquire_reader, &[stream.into()])?;
-            // A stream over what native code has, and nobody read from it: the stream is not needed.
-            if let Some(origin) = Origin::of(scope, stream) {
-                if let Some(bytes) = origin.bytes.borrow_mut().take() {
-                    return Ok(Outgoing::Bytes(bytes));
-                }
-                let source = origin.source.borrow_mut().take();
-                if let Some(source) = source {
-                    return Ok(Outgoing::Source(source.get(scope)?, origin.length));
-                }
+            let length = expected_length(scope, stream)?;
+            match has {
+                Some(Has::Bytes(bytes, _)) => return Ok(Outgoing::Bytes(bytes)),
+                Some(Has::Source(source)) => return Ok(Outgoing::Native(source.get(scope)?, length)),
+                Some(Has::Nothing) | None => {}
             }
-            let length = script::call(scope, |script| &script.expected_length, &[stream.into()])?;
-            let length = v8::Local::<v8::Number>::try_from(length).ok().map(|length| length.value() as u64);
             return Ok(Outgoing::Reader(v8::Global::new(scope, reader), length));
         }
         if self.is_null() {
@@ -348,10 +358,36 @@ impl Body {
         self.check(scope)?;
         match self.state.replace(State::Used) {
             State::Bytes(bytes, _) => Ok(Outgoing::Bytes(bytes)),
-            State::Wire(source, length) => Ok(Outgoing::Source(source.get(scope)?, length)),
+            State::Native(source, length) => Ok(Outgoing::Native(source.get(scope)?, length)),
             State::Used | State::None | State::Stream(_) => Err(Error::type_error(USED)),
         }
     }
+}
+
+impl State {
+    /// A body of what is left to be read.
+    fn of(has: Has, length: Option<u64>) -> Self {
+        match has {
+            Has::Bytes(bytes, owner) => State::Bytes(bytes, owner),
+            Has::Source(source) => State::Native(source, length),
+            Has::Nothing => State::Used,
+        }
+    }
+}
+
+fn expected_length<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<'s, v8::Object>) -> Result<Option<u64>> {
+    let length = script::call(scope, |script| &script.expected_length, &[stream.into()])?;
+    Ok(v8::Local::<v8::Number>::try_from(length).ok().map(|length| length.value() as u64))
+}
+
+/// What is left of a stream that nobody has read or reads, if that is native. The stream is as if it was read to its end.
+fn take_to_consume<'s>(scope: &mut v8::PinScope<'s, '_>, stream: v8::Local<'s, v8::Object>) -> Result<Option<Has>> {
+    if is_disturbed(scope, stream)? || is_locked(scope, stream)? {
+        return Ok(None);
+    }
+    let Some(end) = native_end(scope, stream)? else { return Ok(None) };
+    script::call(scope, |script| &script.use_up, &[stream.into()])?;
+    end.take(scope).map(Some)
 }
 
 /// Moves accessors: see `api::move_accessors_to_objects`.

@@ -24,9 +24,11 @@ use crate::{
     limits::{Limit, bound},
     streams::{
         StreamingBody,
+        answer::Answer,
         coding::Coding,
         memory::MemorySource,
         reader::ReaderSource,
+        reading::Reading,
         source::Source,
         wire::{WireSource, offer},
     },
@@ -80,7 +82,7 @@ pub fn from_wire<'s>(
 
 /// A body that the supervisor has, as the state of a new object.
 fn wire_state(context: &Rc<IoContext>, client: byte_source::Client, length: Option<u64>) -> State {
-    State::Wire(IoOwn::new(context, WireSource::new(client)), length)
+    State::Native(IoOwn::new(context, Reading::of_wire(WireSource::new(client))), length)
 }
 
 /// Why an answer does not go out.
@@ -131,7 +133,7 @@ pub fn to_wire<'s>(
     let length = match &body {
         Outgoing::None => None,
         Outgoing::Bytes(bytes) => Some(bytes.len() as u64),
-        Outgoing::Source(_, length) | Outgoing::Reader(_, length) => *length,
+        Outgoing::Native(_, length) | Outgoing::Reader(_, length) => *length,
     };
     let max_body = bound(limits.response_body_bytes).unwrap_or(u64::MAX);
     if !request_is_head && length.is_some_and(|length| length > max_body) {
@@ -149,18 +151,21 @@ pub fn to_wire<'s>(
     };
     match body {
         Outgoing::None => to.set_none(()),
-        Outgoing::Bytes(_) | Outgoing::Source(..) if request_is_head => to.set_none(()),
+        Outgoing::Bytes(_) | Outgoing::Native(..) if request_is_head => to.set_none(()),
         Outgoing::Bytes(bytes) if bytes.len() <= inline_bytes => match coding {
             None => to.set_bytes(&bytes),
             Some(coding) => {
                 // No bytes of the message: those would have a length.
                 let bytes = coding.encode(bytes).map_err(|error| Error::type_error(error.to_string()))?;
-                to.set_stream(offer(Rc::new(MemorySource::new(bytes, event.outlet()))));
+                to.set_stream(offer(Rc::new(MemorySource::new(bytes, Some(event.outlet())))));
             }
         },
-        Outgoing::Bytes(bytes) => to.set_stream(encoded(Rc::new(MemorySource::new(bytes, event.outlet())))),
-        Outgoing::Source(source, _) if coding.is_none() => to.set_stream(source.client()),
-        Outgoing::Source(source, _) => to.set_stream(encoded(source)),
+        Outgoing::Bytes(bytes) => to.set_stream(encoded(Rc::new(MemorySource::new(bytes, Some(event.outlet()))))),
+        Outgoing::Native(reading, _) => match (reading.untouched(), coding) {
+            (Some(source), None) => to.set_stream(source.client()),
+            (Some(source), Some(_)) => to.set_stream(encoded(source)),
+            (None, _) => to.set_stream(encoded(Rc::new(Answer::new(event, reading, streaming.open(), max_body)))),
+        },
         Outgoing::Reader(reader, _) => {
             let source = ReaderSource::new(event, reader, streaming.open(), max_body);
             if request_is_head {

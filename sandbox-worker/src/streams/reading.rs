@@ -1,0 +1,150 @@
+//! A source that script, pumps and the wire read from, one after the other.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use futures::future::LocalBoxFuture;
+
+use super::{
+    MAX_COLLECTED, MAX_PULL_BYTES,
+    source::{Broken, Pulled, Source},
+    wire::WireSource,
+};
+
+type Pull = LocalBoxFuture<'static, Result<Pulled, Broken>>;
+
+/// The end of a source that is read from. Whoever reads may give up waiting: the pull goes on, and the next one to read gets
+/// what it brings.
+pub(crate) struct Reading {
+    /// Until the end, or until it is cancelled.
+    source: RefCell<Option<Rc<dyn Source>>>,
+    /// The source, as long as nothing was pulled from it, if it is one of the wire.
+    untouched: RefCell<Option<Rc<WireSource>>>,
+    pull: RefCell<Option<Pull>>,
+    /// What is left of a piece that was longer than was asked for.
+    rest: RefCell<Bytes>,
+    broken: RefCell<Option<Broken>>,
+    is_outside: bool,
+    waiting: Cell<Option<Waker>>,
+}
+
+impl Reading {
+    /// Nothing was read of `source`.
+    pub(crate) fn new(source: Rc<dyn Source>) -> Self {
+        Reading {
+            is_outside: source.is_outside(),
+            source: RefCell::new(Some(source)),
+            untouched: RefCell::default(),
+            pull: RefCell::default(),
+            rest: RefCell::default(),
+            broken: RefCell::default(),
+            waiting: Cell::default(),
+        }
+    }
+
+    /// Nothing was read of what the supervisor has.
+    pub(crate) fn of_wire(source: WireSource) -> Self {
+        let source = Rc::new(source);
+        let reading = Self::new(source.clone());
+        *reading.untouched.borrow_mut() = Some(source);
+        reading
+    }
+
+    /// What the supervisor has, if that is what this is and nothing was read. It can go back as it came.
+    pub(crate) fn untouched(&self) -> Option<Rc<WireSource>> {
+        self.untouched.borrow().clone()
+    }
+
+    /// Whether there is nothing more to read.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.source.borrow().is_none() && self.rest.borrow().is_empty() && self.broken.borrow().is_none()
+    }
+
+    /// At least one byte and at most `max_bytes`, which is not 0, or `None` at the end.
+    pub(crate) async fn read(&self, max_bytes: usize) -> Result<Option<Bytes>, Broken> {
+        poll_fn(|cx| self.poll_read(max_bytes, cx)).await
+    }
+
+    /// As [`Self::read`].
+    pub(super) fn poll_read(&self, max_bytes: usize, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Broken>> {
+        loop {
+            {
+                let mut rest = self.rest.borrow_mut();
+                if !rest.is_empty() {
+                    let length = max_bytes.min(rest.len());
+                    return Poll::Ready(Ok(Some(rest.split_to(length))));
+                }
+            }
+            if let Some(broken) = &*self.broken.borrow() {
+                return Poll::Ready(Err(broken.clone()));
+            }
+            let Some(source) = self.source.borrow().clone() else { return Poll::Ready(Ok(None)) };
+            self.untouched.take();
+            let mut pull = self.pull.take().unwrap_or_else(|| Box::pin(async move { source.pull(max_bytes).await }));
+            match pull.as_mut().poll(cx) {
+                Poll::Pending => {
+                    *self.pull.borrow_mut() = Some(pull);
+                    self.waiting.set(Some(cx.waker().clone()));
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(pulled)) => {
+                    *self.rest.borrow_mut() = pulled.bytes;
+                    if pulled.done {
+                        self.source.take();
+                    }
+                }
+                Poll::Ready(Err(broken)) => {
+                    *self.broken.borrow_mut() = Some(broken);
+                    self.source.take();
+                }
+            }
+        }
+    }
+
+    /// Nobody wants more: who waits for it gets the end.
+    pub(crate) fn cancel(&self) {
+        drop((self.pull.take(), self.source.take(), self.untouched.take()));
+        self.rest.take();
+        self.broken.take();
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// All that is left. Nothing is set aside for what somebody only announces.
+    pub(crate) async fn collect(&self) -> Result<Vec<u8>, Broken> {
+        let mut collected = Vec::new();
+        let mut reserved = jsg::Reserved::default();
+        while let Some(bytes) = self.read(MAX_PULL_BYTES).await? {
+            if collected.len() + bytes.len() > MAX_COLLECTED || !reserved.grow(bytes.len()) {
+                self.cancel();
+                return Err(Broken::Script(jsg::Error::type_error("Memory limit exceeded before EOF.")));
+            }
+            if collected.is_empty() {
+                // Most bodies are one piece, which nobody else has.
+                collected = bytes.into();
+            } else {
+                collected.extend_from_slice(&bytes);
+            }
+        }
+        Ok(collected)
+    }
+}
+
+impl Source for Reading {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
+        Box::pin(async move {
+            let bytes = self.read(max_bytes).await?.unwrap_or_default();
+            Ok(Pulled::new(bytes, self.is_ended()))
+        })
+    }
+
+    fn is_outside(&self) -> bool {
+        self.is_outside
+    }
+}

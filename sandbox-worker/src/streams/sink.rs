@@ -1,0 +1,27 @@
+//! Where bytes go.
+
+use bytes::Bytes;
+use futures::future::LocalBoxFuture;
+
+use super::source::Broken;
+
+/// Takes bytes, piece by piece.
+pub(crate) trait Sink {
+    /// Takes bytes. It is done when there is room for more. One write is open at a time.
+    ///
+    /// # Errors
+    /// It takes no more.
+    fn write(&self, bytes: Bytes) -> LocalBoxFuture<'_, Result<(), Broken>>;
+
+    /// Nothing will follow. No write is open.
+    ///
+    /// # Errors
+    /// The end does not fit what came before. It is then as after [`Sink::abort`] with that.
+    fn end(&self) -> Result<(), Broken>;
+
+    /// Nothing will follow, because of `why`. What nobody has taken yet is dropped, and a write that is open fails.
+    fn abort(&self, why: Broken);
+
+    /// Ready when nobody will take what is written.
+    fn gone(&self) -> LocalBoxFuture<'_, Broken>;
+}
