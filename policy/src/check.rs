@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    cgroup::{CgroupError, CgroupLimits, Delegation, WorkerCgroup},
+    cgroup::{CgroupLimits, Delegation, WorkerCgroup},
     enter::{self, Mode, Options},
     report::{Layer, Report, Status, parse_violation},
     spawn::{Exit, SpawnError, WorkerCommand, WorkerProcess},
@@ -56,14 +56,14 @@ pub enum CheckError {
     },
 }
 
-/// Runs the self-test with the worker executable `exe`, in a cgroup of its own if `cgroups` can make one. Every layer has a
-/// status in the result.
+/// Runs the self-test with the worker executable `exe`, in a cgroup of its own if there is a delegation that can make one; else
+/// that is why there is none. Every layer has a status in the result.
 ///
 /// Takes a few milliseconds; ends within about half a minute whatever the child does.
 ///
 /// # Errors
 /// See [`CheckError`].
-pub fn run(exe: &Path, cgroups: &Result<Delegation, CgroupError>) -> Result<Report, CheckError> {
+pub fn run(exe: &Path, cgroups: Result<&Delegation, String>) -> Result<Report, CheckError> {
     let io = |step| move |source| CheckError::Io { step, source };
     let (mut ours, theirs) = UnixStream::pair().map_err(io("making a socket pair"))?;
     let (mut said, diagnostics) = io::pipe().map_err(io("making a pipe"))?;
@@ -72,7 +72,7 @@ pub fn run(exe: &Path, cgroups: &Result<Delegation, CgroupError>) -> Result<Repo
     command.args.push(SELF_TEST_ARG.into());
     command.fds.push(theirs.into());
     let limits = CgroupLimits { memory_bytes: Some(1 << 30), threads: 64, cpu_millis: Some(1000) };
-    let entered = cgroups.as_ref().map_err(ToString::to_string).and_then(|delegation| {
+    let entered = cgroups.and_then(|delegation| {
         let cgroup = delegation.worker(&limits).map_err(|error| error.to_string())?;
         command.cgroup = Some(cgroup.procs().map_err(|error| error.to_string())?);
         Ok((delegation, cgroup))

@@ -200,7 +200,10 @@ fn child(mode: &str, rest: &[String]) -> ! {
                 assert_eq!(libc::setresuid(65534, 65534, 65534), 0);
                 assert_eq!(libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
             }
-            print!("{}", check::run(&own_exe(), &Delegation::take()).unwrap().to_lines());
+            print!(
+                "{}",
+                check::run(&own_exe(), Delegation::take().as_ref().map_err(ToString::to_string)).unwrap().to_lines()
+            );
         }
         other => panic!("{other}"),
     }
@@ -524,7 +527,7 @@ fn probes_end_as_they_must() {
 }
 
 fn self_test() {
-    let report = check::run(&own_exe(), &Delegation::take()).unwrap();
+    let report = check::run(&own_exe(), Delegation::take().as_ref().map_err(ToString::to_string)).unwrap();
     for layer in Layer::ALL {
         assert!(report.get(layer).is_some(), "{layer}");
     }
@@ -552,6 +555,8 @@ fn self_test_without_root() {
 }
 
 fn self_test_of_a_failing_child() {
-    let error = check::run("/bin/ls".as_ref(), &Delegation::take()).unwrap_err().to_string();
+    let error = check::run("/bin/ls".as_ref(), Delegation::take().as_ref().map_err(ToString::to_string))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("exit code 2") && error.contains("sandbox-self-test"), "{error}");
 }

@@ -2,9 +2,10 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use bulkhead_test_support::tools;
@@ -112,6 +113,62 @@ fn nothing_is_served_without_a_required_layer() {
         // Which layer, why, and how to get it, in one line.
         assert!(error.contains(&format!("{missing} is missing (the kernel has none): ")), "{error}");
         assert!(error.contains("CONFIG_SEC") && error.trim_end().lines().count() == 1, "{error}");
+    }
+}
+
+/// Processes start while the machine is tested. None of them may be told whose code it is to run before the result is there.
+#[test]
+fn no_code_runs_before_the_test_has_passed() {
+    let real = Path::new(SUPERVISOR).with_file_name("sandbox-worker");
+    for (status, code) in [("enforced", None), ("missing", Some(1))] {
+        let lines: String = json()["layers"]
+            .as_array()
+            .expect("a list of layers")
+            .iter()
+            .map(|layer| match layer["layer"].as_str().expect("a name") {
+                "landlock" => format!("landlock\\t{status}\\tnone\\n"),
+                name => format!("{name}\\tenforced\\t\\n"),
+            })
+            .collect();
+        // A worker that is ready runs its code at once; a second is enough for one that need not wait.
+        let script = format!(
+            "if [ \"$1\" != --sandbox-self-test ]; then exec env -i {} \"$@\"; fi\nsleep 1; printf '{lines}.\\n' >&3; exit 0",
+            real.display()
+        );
+        let directory = beside(Some(&script));
+        fs::write(directory.path().join("worker.js"), "console.log('it runs'); addEventListener('fetch', () => {});")
+            .expect("write the script");
+        let config = "using Workerd = import \"/workerd/workerd.capnp\";
+            const config :Workerd.Config = (
+                services = [(name = \"main\", worker = (serviceWorkerScript = embed \"worker.js\", compatibilityDate = \"2026-11-01\"))],
+                sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"main\")]);";
+        fs::write(directory.path().join("config.capnp"), config).expect("write the configuration");
+        let mut child = Command::new(directory.path().join("supervisor"))
+            .args(["serve", "config.capnp"])
+            .arg(if code.is_none() { "--sandbox=best-effort" } else { "--sandbox=required" })
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start the supervisor");
+        let said = &mut String::new();
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        match code {
+            // The code does run, when it may.
+            None => {
+                said.extend(stdout.lines().map_while(Result::ok).find(|line| line.contains("it runs")));
+                child.kill().expect("end the supervisor");
+            }
+            Some(_) => said.extend(stdout.lines().map_while(Result::ok)),
+        }
+        let output = child.wait_with_output().expect("wait for the supervisor");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.contains("it runs"), code.is_none(), "{said}{error}");
+        if code.is_some() {
+            assert_eq!(output.status.code(), code, "{error}");
+            assert!(error.contains("error: this machine cannot shut workers in"), "{error}");
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub fn run(json: bool) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match check::run(&exe, &Delegation::take()) {
+    match check::run(&exe, Delegation::take().as_ref().map_err(ToString::to_string)) {
         Ok(report) => {
             if json {
                 println!("{:#}", to_json(&report));

@@ -9,7 +9,7 @@ use super::{
     args::ServeArgs,
     control::Control,
     not_supported, setup,
-    setup::{report, say},
+    setup::{Permission, report, say},
     signals::Signals,
 };
 use crate::{
@@ -54,16 +54,17 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
         .map_err(|error| format!("error: cannot find the own executable, and so not the worker's: {error}"))?;
     // From here on a signal is an orderly end, also while the workers start.
     let signals = Signals::listen().map_err(|error| format!("error: cannot listen for signals: {error}"))?;
-    let cgroups = Delegation::take();
-    setup::check_sandbox(&executable, &cgroups, arguments.sandbox, verbose)?;
+    let cgroups = Delegation::take().map(Arc::new);
     setup::raise_descriptor_limit();
-
-    let mut bound = setup::bind(&config, &arguments.socket_addr, &mut inherited_sockets, shards)?;
+    let check = setup::SandboxCheck::start(executable.clone(), &cgroups)?;
 
     let log = Log::to_standard_streams(setup::colors(arguments.color))
         .map_err(|error| format!("error: cannot start the log: {error}"))?;
-    let fleet_config = setup::fleet_config(arguments, verbose, executable, shards, cgroups);
+    let fleet_config = setup::fleet_config(arguments, verbose, executable, shards, cgroups.ok());
+    // Its first processes start while the machine is tested.
     let fleet = Fleet::start(fleet_config, config.clone(), log.clone()).map_err(|error| format!("error: {error}"))?;
+    let permission = check.finish(arguments.sandbox, verbose)?;
+    let mut bound = setup::bind(&config, &arguments.socket_addr, &mut inherited_sockets, shards)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -79,6 +80,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
         signals,
         control,
         bound: &mut bound,
+        _permission: permission,
     };
     let result = runtime.block_on(async {
         let result = server.serve().await;
@@ -103,6 +105,8 @@ struct Server<'a> {
     signals: Signals,
     control: Option<Control>,
     bound: &'a mut [BoundSocket],
+    /// Without it nobody is served, and no worker is told its code.
+    _permission: Permission,
 }
 
 impl Server<'_> {

@@ -4,14 +4,16 @@ use std::{
     os::fd::{OwnedFd, RawFd},
     path::{Path, PathBuf},
     sync::Arc,
+    thread::JoinHandle,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use bulkhead_ipc::{compatibility::Date, process::MAX_SHARDS};
 use bulkhead_policy::{
     cgroup::{CgroupError, Delegation},
-    check, inherited,
-    report::{Layer, Status},
+    check::{self, CheckError},
+    inherited,
+    report::{Layer, Report, Status},
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -54,7 +56,7 @@ pub(super) fn fleet_config(
     verbose: bool,
     executable: PathBuf,
     shards: usize,
-    cgroups: Result<Delegation, CgroupError>,
+    cgroups: Option<Arc<Delegation>>,
 ) -> FleetConfig {
     let mut config = FleetConfig::new(executable, u32::try_from(shards).unwrap_or(u32::MAX));
     if arguments.seccomp == SeccompMode::Log {
@@ -64,7 +66,7 @@ pub(super) fn fleet_config(
         );
         config.seccomp_log = true;
     }
-    config.cgroups = cgroups.ok().map(Arc::new);
+    config.cgroups = cgroups;
     config.best_effort_sandbox = arguments.sandbox == SandboxMode::BestEffort;
     config.experimental = arguments.experimental;
     config.verbose = verbose;
@@ -142,17 +144,35 @@ pub(super) fn load(arguments: &ServeArgs) -> Result<Arc<Config>, String> {
     config::load(&source, &options).map(|loaded| Arc::new(loaded.config)).map_err(|diagnostics| diagnostics.to_string())
 }
 
-/// Refuses a machine that cannot shut workers in, before a socket opens.
-pub(super) fn check_sandbox(
-    executable: &Path,
-    cgroups: &Result<Delegation, CgroupError>,
-    mode: SandboxMode,
-    verbose: bool,
-) -> Result<(), String> {
-    let report_of_machine = check::run(executable, cgroups)
-        .map_err(|error| format!("error: cannot check the sandbox of this machine: {error}"))?;
+/// The test whether this machine can shut workers in, under way. Processes may start meanwhile, but none is told whose code it is
+/// to run: that takes a [`Permission`].
+#[derive(Debug)]
+pub(super) struct SandboxCheck(JoinHandle<Result<Report, CheckError>>);
+
+/// The machine can shut workers in, or the operator does without that.
+#[derive(Debug)]
+pub(super) struct Permission(());
+
+impl SandboxCheck {
+    pub(super) fn start(executable: PathBuf, cgroups: &Result<Arc<Delegation>, CgroupError>) -> Result<Self, String> {
+        let cgroups = cgroups.as_ref().map(Arc::clone).map_err(ToString::to_string);
+        let run = move || check::run(&executable, cgroups.as_deref().map_err(Clone::clone));
+        let thread = std::thread::Builder::new().name("check".into()).spawn(run);
+        thread.map(SandboxCheck).map_err(|error| format!("error: cannot start a thread: {error}"))
+    }
+
+    /// Waits for the result; refuses a machine that cannot shut workers in.
+    pub(super) fn finish(self, mode: SandboxMode, verbose: bool) -> Result<Permission, String> {
+        let result = self.0.join().map_err(|_| "error: the check of the sandbox ended early".to_owned())?;
+        let report = result.map_err(|error| format!("error: cannot check the sandbox of this machine: {error}"))?;
+        judge(&report, mode, verbose).map(|()| Permission(()))
+    }
+}
+
+/// What the result of the test means for an operator who asks for `mode`.
+fn judge(report_of_machine: &Report, mode: SandboxMode, verbose: bool) -> Result<(), String> {
     let incomplete: Vec<&str> = report_of_machine.degraded().map(|(layer, _)| Layer::name(layer)).collect();
-    if check::sufficient(&report_of_machine) {
+    if check::sufficient(report_of_machine) {
         if !incomplete.is_empty() {
             report(verbose, &format!("sandbox layers that are not complete here: {}", incomplete.join(", ")));
         }

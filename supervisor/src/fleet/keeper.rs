@@ -183,6 +183,12 @@ impl Manager {
 
     /// Takes a blank process and binds it.
     async fn start(self: &Rc<Self>, id: &ServiceId) -> Result<Rc<Live>, StartError> {
+        let result = self.bind(id).await;
+        self.refill();
+        result
+    }
+
+    async fn bind(self: &Rc<Self>, id: &ServiceId) -> Result<Rc<Live>, StartError> {
         let args = self.arguments(id);
         let live = if args == self.pool_args { self.take_blank().await } else { self.make_blank(&args).await };
         let live = live.map_err(StartError::Process)?;

@@ -21,6 +21,7 @@ use super::{
     decide::{Account, Failures},
     diagnostics::LineBudget,
     keeper::{Kept, Phase, Waiter, serve},
+    pool::Making,
     process::{GRACE, Kill, Live},
     spawner::{self, Spawner},
 };
@@ -70,6 +71,9 @@ pub(super) struct Manager {
     pub(super) services: HashMap<ServiceId, RefCell<Kept>>,
     pub(super) blank: RefCell<VecDeque<Rc<Live>>>,
     pub(super) refilling: Cell<bool>,
+    pub(super) making: Cell<Making>,
+    /// A process for the pool was made, or could not be.
+    pub(super) made: Notify,
     /// Every process that has not ended, in any state.
     pub(super) processes: RefCell<HashMap<u64, Rc<Kill>>>,
     pub(super) started: Cell<u64>,
@@ -126,6 +130,8 @@ pub(super) fn run(
         services,
         blank: RefCell::default(),
         refilling: Cell::new(false),
+        making: Cell::new(Making::Nothing),
+        made: Notify::new(),
         processes: RefCell::default(),
         started: Cell::new(0),
         draining: Cell::new(false),

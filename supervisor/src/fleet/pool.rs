@@ -11,24 +11,43 @@ use super::{
 };
 use crate::text::quote;
 
+/// What the task that fills the pool does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Making {
+    /// It starts no process just now.
+    Nothing,
+    /// It starts one.
+    ForReserve,
+    /// It starts one for which somebody waits.
+    Awaited,
+}
+
 /// Pause after a blank process could not be made.
 const POOL_PAUSE: Duration = Duration::from_secs(1);
 
 impl Manager {
+    /// A blank process: one in reserve, or the one that is being made for the reserve if nobody else waits for that, or a new one.
+    /// To be followed by [`Self::refill`], when the process is bound.
     pub(super) async fn take_blank(self: &Rc<Self>) -> Result<Rc<Live>, String> {
+        let mut has_waited = false;
         loop {
             let next = self.blank.borrow_mut().pop_front();
             match next {
                 Some(live) if live.is_alive() => {
-                    self.refill();
+                    // At the start of the server, the first worker has both processors for itself.
+                    if self.services.values().any(|service| matches!(service.borrow().phase, Phase::Running(_))) {
+                        self.refill();
+                    }
                     return Ok(live);
                 }
                 Some(_) => {}
-                None => {
-                    let live = self.make_blank(&self.pool_args).await;
-                    self.refill();
-                    return live;
+                // It is there sooner than one that is started now. What is wrong with it, if it is not made, the next one says.
+                None if self.making.get() == Making::ForReserve && !has_waited => {
+                    has_waited = true;
+                    self.making.set(Making::Awaited);
+                    self.made.notified().await;
                 }
+                None => return self.make_blank(&self.pool_args).await,
             }
         }
     }
@@ -66,7 +85,8 @@ impl Manager {
         }
         let manager = self.clone();
         tokio::task::spawn_local(async move {
-            let mut complained = false;
+            // Of the first failure nothing is said: at the start the test of the machine says it better, and then it is the last.
+            let mut failures = 0u32;
             loop {
                 manager.blank.borrow_mut().retain(|live| live.is_alive());
                 let stats = manager.stats();
@@ -74,7 +94,11 @@ impl Manager {
                 if manager.draining.get() || stats.blank >= target {
                     break;
                 }
-                match manager.make_blank(&manager.pool_args).await {
+                manager.making.set(Making::ForReserve);
+                let made = manager.make_blank(&manager.pool_args).await;
+                manager.making.set(Making::Nothing);
+                manager.made.notify_waiters();
+                match made {
                     Ok(live) if manager.draining.get() => live.kill.now(None, "the supervisor is shutting down"),
                     Ok(live) => {
                         let watcher = (Rc::downgrade(&manager), live.clone());
@@ -98,7 +122,8 @@ impl Manager {
                     // It was not made because nobody needs it any more.
                     Err(_) if manager.draining.get() => break,
                     Err(error) => {
-                        if !std::mem::replace(&mut complained, true) {
+                        failures = failures.saturating_add(1);
+                        if failures == 2 {
                             manager.event(format!("the pool of blank workers cannot be filled: {error}"));
                         }
                         tokio::time::sleep(POOL_PAUSE).await;
