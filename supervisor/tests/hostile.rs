@@ -215,6 +215,9 @@ const RUNS: &[(&str, &str)] = &[
     ("run-failure-exceeded", "exceeded CPU time limit"),
 ];
 
+/// What the log says of worker "one" then.
+const SLOWED: &str = "\"one\" sends more than it may, and is slowed down";
+
 /// What is harmless once, without end: the worker is heard at its rate.
 const FLOODS: &[&str] = &[
     "flood-finish",
@@ -1016,7 +1019,7 @@ fn floods_are_slowed_down_and_harm_nobody() {
         let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let other = pid(&two).await;
         let token = Rc::new(());
-        for way in FLOODS {
+        for (index, way) in FLOODS.iter().enumerate() {
             println!("{way}");
             let first = pid(&one).await;
             let number: i32 = first.trim_start_matches("pid ").parse().expect("a number");
@@ -1049,8 +1052,14 @@ fn floods_are_slowed_down_and_harm_nobody() {
                 assert!(link.received() - before <= most, "{way}: {} messages of {most}", link.received() - before);
                 assert!(link.held_bytes() < 1 << 20 && link.queued_bytes() < 1 << 20, "{way}: {link:?}");
             }
-            let lines: Vec<_> =
-                lines(&mut rig).into_iter().filter(|line| !line.contains("exceeded its CPU time")).collect();
+            // However much it sends, it is slowed down once, and that is a line at most.
+            let slowed = || rig.fleet.counters(&worker(0)).get(Counter::Slowed);
+            eventually(|| slowed() == index as u64 + 1).await;
+            let (slow, lines): (Vec<_>, Vec<_>) = lines(&mut rig)
+                .into_iter()
+                .filter(|line| !line.contains("exceeded its CPU time"))
+                .partition(|line| line.contains(SLOWED));
+            assert!(slow.len() <= 1, "{way}: {slow:#?}");
             assert_eq!(lines, [""; 0], "{way}");
             rig.world.kill(number, 9);
             assert!(rig.logged("was killed by SIGKILL").await.contains(&first), "{way}");
@@ -1200,7 +1209,8 @@ fn runs_that_are_not_answered_are_ended_in_time_and_leave_their_place() {
         }
         let in_time = "worker \"one\" exceeded its wall time limit of 50 ms";
         let seen = lines(&mut rig);
-        assert!(!seen.is_empty() && seen.iter().all(|line| line.starts_with(in_time)), "{seen:#?}");
+        let is_known = |line: &String| line.starts_with(in_time) || line.contains(SLOWED);
+        assert!(!seen.is_empty() && seen.iter().all(is_known), "{seen:#?}");
         let link = shard.connected(&worker(0)).expect("a connection");
         // It is not even answered then. Whoever waits for its place waits for another process.
         let error = run(&one, "run-never").await.expect_err("too late");
@@ -1209,7 +1219,7 @@ fn runs_that_are_not_answered_are_ended_in_time_and_leave_their_place() {
         assert!(matches!(error, ServiceError::Exceeded(Limit::WallTime)), "{error:?}");
         assert_ne!(shard.connected(&worker(0)).expect("a connection").generation(), link.generation());
         let seen = lines(&mut rig);
-        let ended: Vec<_> = seen.iter().filter(|line| !line.starts_with(in_time)).collect();
+        let ended: Vec<_> = seen.iter().filter(|line| !is_known(line)).collect();
         assert!(ended.len() == 1 && ended[0].contains("it does not answer calls that were cancelled"), "{seen:#?}");
         assert_eq!(rig.fleet.counters(&worker(0)).get(Counter::WallTime), late.len() as u64 + 2);
         eventually(|| link.connection.held_bytes() == 0 && link.connection.given_up() == 0).await;

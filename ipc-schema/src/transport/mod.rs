@@ -66,7 +66,7 @@ use held::Memory;
 use inbound::{Inbound, Incoming};
 pub use limits::{Limits, MAX_CHUNK, MAX_EVENTS, MAX_LIVE_EVENTS, MESSAGES_FOR_A_CALL, Peer};
 use outbound::{Outbound, Outgoing};
-use pace::Pace;
+use pace::{Episodes, Pace};
 pub use rate::Bucket;
 
 /// Most messages that one turn of a [`Connection`] hands over before it sends what is queued and lets others run.
@@ -132,6 +132,10 @@ struct Shared {
     unanswered: Cell<u64>,
     /// What a hostile peer may still send beside answers.
     pace: RefCell<Pace>,
+    /// How often it was slowed down.
+    episodes: RefCell<Episodes>,
+    /// Told when that happens.
+    slowed: Notify,
     /// Bytes that may be queued by who holds a [`Reservation`].
     reserved: Cell<usize>,
     /// Whose turn it is to wait for room: one after the other, in the order in which they asked.
@@ -288,6 +292,8 @@ impl Connection {
             received: Cell::new(0),
             unanswered: Cell::new(0),
             pace: RefCell::new(Pace::new(&limits, Instant::now())),
+            episodes: RefCell::default(),
+            slowed: Notify::new(),
             reserved: Cell::new(0),
             turn: Mutex::new(()),
             drained: Notify::new(),
@@ -309,6 +315,9 @@ impl Connection {
         while self.shared.is_exceeded() {
             if self.pause.is_none() {
                 let Some(pause) = self.shared.pace.borrow_mut().pause(Instant::now) else { break };
+                if self.shared.episodes.borrow_mut().note(Instant::now(), pause) {
+                    self.shared.slowed.notify_waiters();
+                }
                 self.pause = Some(Box::pin(tokio::time::sleep(pause)));
             }
             if let Some(pause) = &mut self.pause {
@@ -540,6 +549,19 @@ impl Handle {
                 return;
             }
             gave_up.await;
+        }
+    }
+
+    /// Waits until the peer was slowed down more than `before` times, for it sent more than its rate allows; gives how often it
+    /// was. What lies no more than some seconds apart is one time.
+    pub async fn slowed(&self, before: u64) -> u64 {
+        loop {
+            let slowed = self.shared.slowed.notified();
+            let count = self.shared.episodes.borrow().count();
+            if count > before {
+                return count;
+            }
+            slowed.await;
         }
     }
 

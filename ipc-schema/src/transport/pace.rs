@@ -58,6 +58,32 @@ impl Pace {
     }
 }
 
+/// A peer that was heard at its own pace for so long after a pause was slowed down for one reason, and the next time is another.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// The times in which a peer was slowed down again and again.
+#[derive(Debug, Default)]
+pub(super) struct Episodes {
+    count: u64,
+    /// When the last pause ends.
+    until: Option<Instant>,
+}
+
+impl Episodes {
+    /// Takes note of a pause; whether an episode begins with it.
+    pub(super) fn note(&mut self, now: Instant, pause: Duration) -> bool {
+        let begins = self.until.is_none_or(|until| now.saturating_duration_since(until) >= QUIET);
+        self.count += u64::from(begins);
+        self.until = Some(now + pause);
+        begins
+    }
+
+    /// How many there were.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+}
+
 /// A token bucket that can be in debt, looks at the clock only then, and to which what we ask for is added. What came in
 /// while it was full is counted when it has run empty, so that a burst after a rest can be twice as long.
 #[derive(Debug)]
@@ -151,6 +177,16 @@ mod tests {
         pace.spend(3000);
         assert_eq!(pace.pause(|| start), Some(Duration::from_secs(2)));
         assert_eq!(pace.pause(|| start + Duration::from_secs(2)), None);
+    }
+
+    #[test]
+    fn pauses_that_follow_each_other_are_one_episode() {
+        let (start, pause) = (Instant::now(), Duration::from_secs(1));
+        let mut episodes = Episodes::default();
+        for (after, begins) in [(0, true), (1, false), (10, false), (20, false), (31, true), (600, true)] {
+            assert_eq!(episodes.note(start + Duration::from_secs(after), pause), begins, "{after}");
+        }
+        assert_eq!(episodes.count(), 3);
     }
 
     proptest! {

@@ -44,10 +44,12 @@ pub enum Counter {
     Violation,
     /// Processes that ended by themselves.
     Died,
+    /// Times in which a connection was slowed down.
+    Slowed,
 }
 
 /// Every counter and its name in the report.
-const NAMES: [(Counter, &str); 14] = [
+const NAMES: [(Counter, &str); 15] = [
     (Counter::CpuTime, "cpuTime"),
     (Counter::WallTime, "wallTime"),
     (Counter::WaitUntil, "waitUntil"),
@@ -62,6 +64,7 @@ const NAMES: [(Counter, &str); 14] = [
     (Counter::TotalMemory, "totalMemory"),
     (Counter::Violation, "violation"),
     (Counter::Died, "died"),
+    (Counter::Slowed, "slowed"),
 ];
 
 impl From<Limit> for Counter {
@@ -132,6 +135,7 @@ pub(super) fn line(name: &str, counter: Counter, policy: &WorkerPolicy, count: u
         Counter::Memory => of("memory limit", size(policy.heap_bytes)),
         Counter::ResponseHead => of("response header size limit", size(policy.response_head_bytes.into())),
         Counter::ResponseBody => of("response body size limit", size(policy.response_body_bytes)),
+        Counter::Slowed => "sends more than it may, and is slowed down".to_owned(),
         // The others are in the line that says how a process ended.
         _ => of("limits", None),
     };
@@ -179,6 +183,7 @@ mod tests {
         assert_eq!(of(Counter::CpuTime, 3), "worker \"a\" exceeded its CPU time limit of 50 ms (3 times so far)");
         assert_eq!(of(Counter::WaitUntil, 1), "worker \"a\" exceeded its time limit for waitUntil() of 30 s");
         assert_eq!(of(Counter::Memory, 1), "worker \"a\" exceeded its memory limit");
+        assert_eq!(of(Counter::Slowed, 2), "worker \"a\" sends more than it may, and is slowed down (2 times so far)");
         assert_eq!(of(Counter::ResponseBody, 1), "worker \"a\" exceeded its response body size limit of 5120 MiB");
     }
 

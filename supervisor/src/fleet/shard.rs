@@ -15,6 +15,7 @@ use tokio::{net::UnixStream, sync::oneshot};
 
 use super::{
     Entrypoint, FleetHandle, Member, StartError,
+    counters::Counter,
     manager::{Attached, Command},
 };
 use crate::{
@@ -184,6 +185,9 @@ impl ShardFleet {
         let weak = Rc::downgrade(&self.inner);
         let service = service.clone();
         let deaf = deaf(link.connection.clone(), fleet.clone(), service.clone(), generation);
+        // Beside the driver, which is polled for every message.
+        let slowed = slowed(link.connection.clone(), fleet.clone(), self.member(&service).clone());
+        let slowed = tokio::task::spawn_local(slowed);
         let places = link.places().clone();
         tokio::task::spawn_local(async move {
             let mut driver = std::pin::pin!(driver);
@@ -191,6 +195,7 @@ impl ShardFleet {
                 end = driver.as_mut() => end,
                 () = deaf => driver.await,
             };
+            slowed.abort();
             drop(open);
             places.close();
             if let Some(inner) = weak.upgrade() {
@@ -228,6 +233,15 @@ async fn deaf(connection: Handle, fleet: FleetHandle, service: ServiceId, genera
         if answer.await.is_ok() && is_silent() {
             return connection.violation("it does not answer calls that were cancelled");
         }
+    }
+}
+
+/// Takes note of each time that the worker is slowed down on the connection.
+async fn slowed(connection: Handle, fleet: FleetHandle, member: Arc<Member>) {
+    let mut times = 0;
+    loop {
+        times = connection.slowed(times).await;
+        fleet.reporter.exceeded(&member, Counter::Slowed);
     }
 }
 

@@ -23,6 +23,7 @@ impl Manager {
         let mut open: Option<(Ping, LocalFuture<'_, ()>)> = None;
         let mut pause = policy.interval;
         let mut looked = Instant::now();
+        let mut slowed = 0;
         loop {
             let answered = async {
                 match &mut open {
@@ -39,6 +40,11 @@ impl Manager {
                 () = answered => {
                     open = None;
                     watched.proof = last;
+                    continue;
+                }
+                times = live.connection.slowed(slowed) => {
+                    slowed = times;
+                    self.reporter.exceeded(self.member(&id), Counter::Slowed);
                     continue;
                 }
                 () = live.suspected.notified() => watched.suspected = true,
