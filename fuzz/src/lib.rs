@@ -20,7 +20,7 @@ use bulkhead_ipc::{
 };
 use bulkhead_supervisor::{
     config::{self, HttpOptions, HttpStyle, Options},
-    socket::{Limits, serve_bytes},
+    socket::Limits,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -108,7 +108,7 @@ pub fn http_head(bytes: &[u8]) {
         cf_blob_header: name(4, "cf-blob"),
         ..HttpOptions::default()
     };
-    let answer = run(serve_bytes(options, &Limits::default(), bytes));
+    let answer = run(rig::raw::serve_bytes(options, &Limits::default(), bytes));
     // Whatever came: what goes out is HTTP.
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{:?}", String::from_utf8_lossy(&answer));
     let text = String::from_utf8_lossy(&answer);

@@ -38,11 +38,6 @@ impl Reporter {
         }
     }
 
-    /// What waits to be reported, for tests.
-    pub fn take_waiting(&self) -> Vec<Limit> {
-        self.waiting.take().into()
-    }
-
     /// Sends what is reported, for as long as the supervisor listens.
     pub async fn run(self: Rc<Self>, host: host::Client) {
         loop {
@@ -74,8 +69,8 @@ mod tests {
         for _ in 0..1000 {
             reporter.exceeded(Limit::CpuTime);
         }
-        assert_eq!(reporter.take_waiting().len(), MAX_WAITING);
+        assert_eq!(reporter.waiting.take().len(), MAX_WAITING);
         reporter.exceeded(Limit::Memory);
-        assert_eq!(reporter.take_waiting(), [Limit::Memory]);
+        assert_eq!(reporter.waiting.take(), [Limit::Memory]);
     }
 }

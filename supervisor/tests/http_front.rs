@@ -1,5 +1,8 @@
 //! The HTTP front, with services that do one simple thing, over real sockets.
 
+#[path = "fakes/raw.rs"]
+mod raw;
+
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
@@ -968,19 +971,19 @@ fn services_that_do_not_start_are_one_error() {
     assert_eq!(error.to_string(), "the worker \"w\" does not parse");
 }
 
-fn serve_bytes(bytes: &[u8]) -> Vec<u8> {
+fn serve_bytes(sent: &[u8]) -> Vec<u8> {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let options = HttpOptions { style: HttpStyle::Host, ..HttpOptions::default() };
-    runtime.block_on(async {
+    tokio::task::LocalSet::new().block_on(&runtime, async {
         let limits = Limits::default();
-        let served = bulkhead_supervisor::socket::serve_bytes(options, &limits, bytes);
+        let served = raw::serve_bytes(options, &limits, sent);
         tokio::time::timeout(Duration::from_secs(20), served).await.expect("the connection ends with its bytes")
     })
 }
 
 #[test]
-fn bytes_are_served_without_a_socket() {
+fn bytes_are_served() {
     let answer = serve_bytes(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
 }

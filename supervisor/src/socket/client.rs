@@ -94,23 +94,6 @@ client_io!(TcpStream, |stream| {
 // The kernel knows at once.
 client_io!(UnixStream, |_| {});
 
-/// For tests: a stream of this process has no other end that could go without saying so.
-impl ClientIo for tokio::io::DuplexStream {
-    fn poll_end(&self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
-
-    fn is_gone(&self) -> bool {
-        false
-    }
-
-    fn has_unread(&self) -> bool {
-        false
-    }
-
-    fn ask_after_peer(&self) {}
-}
-
 /// Most bytes that are read away after the end of the last response.
 const MAX_LINGER: usize = 64 << 20;
 

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 
 use super::{
     client::{ClientIo, Watched},
-    connection::{ConnectionTable, Order, Ticket},
+    connection::{Order, Ticket},
     handlers,
     limits::Limits,
     log::FailureLog,
@@ -283,40 +283,6 @@ pub(super) fn refuse(reject: Reject) -> Response<Body> {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     }
     response.map(|()| Body::Bytes(text))
-}
-
-/// Serves what stands in `bytes`, followed by the end of the stream, with a service that reads every body and answers
-/// `ok`. Gives what the client would read. For tests and fuzzing: it shows that no bytes panic or hang.
-pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) -> Vec<u8> {
-    struct Ok200;
-    impl Service for Ok200 {
-        fn fetch(
-            &self,
-            request: ServiceRequest,
-        ) -> crate::service::LocalFuture<'_, Result<Response<Body>, ServiceError>> {
-            Box::pin(async move {
-                let mut body = request.http.into_body();
-                while let Some(chunk) = crate::body::next_chunk(&mut body).await {
-                    chunk.map_err(|_| ServiceError::BrokenRequest)?;
-                }
-                Ok(Response::new(Body::Bytes(Bytes::from_static(b"ok"))))
-            })
-        }
-    }
-    let socket = HttpSocket::new("test".into(), options, limits, Rc::new(Ok200), Log::to_channel(1).0);
-    let table = ConnectionTable::new(limits, 1);
-    let (client, server) = tokio::io::duplex(64 * 1024);
-    let (mut read, mut write) = tokio::io::split(client);
-    let mut answer = Vec::new();
-    let send = async {
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut write, bytes).await;
-        let _ = tokio::io::AsyncWriteExt::shutdown(&mut write).await;
-    };
-    let receive = async {
-        let _ = tokio::io::AsyncReadExt::read_to_end(&mut read, &mut answer).await;
-    };
-    tokio::join!(socket.serve(server, &Peer::Unknown, table.enter(0)), send, receive);
-    answer
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use tokio::{
 
 pub use self::{
     address::{AddressError, DEFAULT_HTTP_PORT, ListenAddress},
-    http::{HttpSocket, serve_bytes},
+    http::HttpSocket,
     limits::{CONNECTION_BUFFER, Limits},
     listener::{BoundSocket, ListenError, Listener},
 };

@@ -1,6 +1,7 @@
 //! Processes that are threads: they speak the wire over the same socketpairs as real ones, and do what a test says.
 #![allow(dead_code, unreachable_pub)] // Each test uses its part.
 
+pub mod raw;
 pub mod wire;
 
 use std::{
