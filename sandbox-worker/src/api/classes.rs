@@ -22,7 +22,7 @@ use super::{
     scheduled::ScheduledController,
     streams::{self, ReadableEnd, WritableEnd},
     structured_clone::CloneFunctions,
-    timers::Timers,
+    timers::{self, Timers},
     url::{Url, UrlSearchParams},
 };
 use crate::{io::Reaction, streams::reader::Batch};
@@ -59,6 +59,7 @@ jsg::classes! {
         Batch,
         CloneFunctions,
         Timers,
+        timers::Internal,
         Url,
         UrlSearchParams,
         Reaction,

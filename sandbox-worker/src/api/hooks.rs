@@ -8,10 +8,9 @@ use super::{
     crypto::{DigestHelper, DigestState},
     encoding::{self, TextDecoder},
     fetch::response,
-    streams, surface,
+    streams, surface, timers,
 };
 use crate::{
-    io::{Event, IoContext},
     isolate::{Isolate, report_exception, script},
     log::{Level, Source},
 };
@@ -46,28 +45,12 @@ impl Hooks {
         report_exception(scope, exception);
     }
 
-    #[static_method]
-    fn set_timeout<'s>(
-        scope: &mut v8::PinScope<'s, '_>,
-        callback: v8::Local<'s, v8::Function>,
-        delay: f64,
-    ) -> Result<u32> {
-        Event::require(scope)?.set_own_timer(scope, callback, delay)
-    }
-
     /// 32 random bits of the kernel's.
     #[static_method]
     fn random_uint32() -> Result<u32> {
         let mut bytes = [0; 4];
         super::crypto::random(&mut bytes)?;
         Ok(u32::from_ne_bytes(bytes))
-    }
-
-    #[static_method]
-    fn clear_timeout(scope: &mut v8::PinScope<'_, '_>, id: u32) {
-        if let Some(context) = IoContext::current(scope) {
-            context.clear_timer(id);
-        }
     }
 }
 
@@ -189,8 +172,8 @@ const HOOKS: &[(&str, &str, Hook)] = &[
     ("decodeUtf8(bytes)", "drops a byte order mark and replaces errors", Hook::Function(encoding::Internal::info)),
     ("isAnswer(v)", "whether `respondWith()` takes it", Hook::Function(Hooks::info)),
     ("reportException(error)", "log an uncaught exception (nobody canceled its `error` event)", Hook::Function(Hooks::info)),
-    ("setTimeout(callback, ms)", "a timer of the current event; gives its id", Hook::Function(Hooks::info)),
-    ("clearTimeout(id)", "ends a timer of the current event", Hook::Function(Hooks::info)),
+    ("setTimeout(callback, ms)", "a timer of the current event; gives its id", Hook::Function(timers::Internal::info)),
+    ("clearTimeout(id)", "ends a timer of the current event", Hook::Function(timers::Internal::info)),
     ("log(level, text)", "one console message, `level` one of log, debug, info, warn, error", Hook::Function(Hooks::info)),
     ("randomUint32()", "entropy for multipart boundaries", Hook::Function(Hooks::info)),
     ("countBuffer(v)", "gives `v`, and counts it when it is a new buffer that can be resized; RangeError if that is too much", Hook::Function(buffers::Internal::info)),

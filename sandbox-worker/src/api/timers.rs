@@ -41,6 +41,29 @@ impl Timers {
     }
 }
 
+/// What the built-in scripts call: see `js/README.md`.
+#[derive(jsg::Trace)]
+pub(super) struct Internal;
+
+#[jsg::class]
+impl Internal {
+    #[static_method]
+    fn set_timeout<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        callback: v8::Local<'s, v8::Function>,
+        delay: f64,
+    ) -> Result<u32> {
+        Event::require(scope)?.set_timer(scope, callback, delay, false, &[])
+    }
+
+    #[static_method]
+    fn clear_timeout(scope: &mut v8::PinScope<'_, '_>, id: u32) {
+        if let Some(context) = IoContext::current(scope) {
+            context.clear_timer(id);
+        }
+    }
+}
+
 fn set<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     callback: Option<v8::Local<'s, v8::Value>>,

@@ -76,6 +76,13 @@ impl Event {
             Event::Scheduled(_) => "scheduled",
         }
     }
+
+    /// What of a service has it happen, in the words of the log. Of events that share it, only so many go on at once.
+    pub fn cause(&self) -> String {
+        match self {
+            Event::Scheduled(run) => format!("schedule \"{}\"", run.cron),
+        }
+    }
 }
 
 /// What came of an event that a handler was run for.

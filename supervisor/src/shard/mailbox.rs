@@ -123,11 +123,11 @@ struct UnderWay {
 
 impl UnderWay {
     fn begin(&mut self, Letter { to, event }: Letter) {
-        let Event::Scheduled(run) = &event;
         // It has left the configuration since.
         let Some(service) = self.addressees.get(&to) else { return };
-        let what = format!("service \"{to}\", schedule \"{}\"", run.cron);
-        let lane = (to, run.cron.clone());
+        let cause = event.cause();
+        let what = format!("service \"{to}\", {cause}");
+        let lane = (to, cause);
         let count = self.lanes.entry(lane.clone()).or_default();
         if *count >= AT_ONCE {
             self.log.event(format!("{what}: a run was dropped, because {AT_ONCE} are still going on"));
