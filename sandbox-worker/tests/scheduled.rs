@@ -155,6 +155,33 @@ fn limits_end_a_run() {
     .expect("the worker starts");
 }
 
+/// What a run fails with is told once: by its outcome, or where that tells of something else, in the log.
+#[test]
+fn each_failure_is_told_once() {
+    serve(
+        MODULE,
+        &[],
+        0,
+        |_| {},
+        async |served| {
+            for (cron, told, logged) in [
+                ("wait-rejects", "Error: wait failed", vec![]),
+                ("wait-rejects-first", "Error: first", vec!["second"]),
+                ("both-fail", "Error: handler failed", vec!["wait failed"]),
+            ] {
+                served.told.log.borrow_mut().clear();
+                let (_, outcome) = served.scheduled(TIME, cron).await;
+                assert_eq!(first_line(outcome), failure(Kind::Exception, told), "{cron}");
+                served.drain().await;
+                let lines = served.told.log.borrow();
+                assert_eq!(lines.len(), logged.len(), "{cron}: {lines:?}");
+                assert!(lines.iter().zip(&logged).all(|(line, text)| line.contains(text)), "{cron}: {lines:?}");
+            }
+        },
+    )
+    .expect("the worker starts");
+}
+
 #[test]
 fn a_worker_without_a_handler_is_not_to_be_asked_again() {
     let expected = failure(Kind::NoHandler, "Error: Handler does not export a scheduled() function.");

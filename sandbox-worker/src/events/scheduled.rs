@@ -18,7 +18,10 @@ use super::{
 use crate::{
     api::scheduled::controller,
     io::Event,
-    isolate::script::{Export, Script},
+    isolate::{
+        report_exception,
+        script::{Export, Script},
+    },
     worker::{Handler, Worker},
 };
 
@@ -39,8 +42,9 @@ impl Kind for Scheduled {
     fn argument<'s>(
         &mut self,
         scope: &mut v8::PinScope<'s, '_>,
-        _: &Rc<Event>,
+        event: &Rc<Event>,
     ) -> Result<jsg::Result<v8::Local<'s, v8::Object>>, capnp::Error> {
+        event.keep_failure();
         Ok(controller(scope, self.run.time, &self.run.cron, self.no_retry.clone()))
     }
 
@@ -82,23 +86,30 @@ impl Dispatcher {
         if let Some(delivery) = delivery {
             let event = &delivery.event;
             let rest = self.cancellable(number, delivery.wait_until()).await?;
-            if failure.is_none() {
-                failure = match rest {
-                    Err(limit) => Some(Failure::Exceeded(limit)),
-                    Ok(()) => match event.take_failure() {
-                        Some(reason) => Some(
-                            event
-                                .run(|scope| {
-                                    let reason = v8::Local::new(scope, reason);
-                                    threw(scope, reason)
-                                })
-                                .await,
-                        ),
-                        None if !event.is_settled() => Some(Failure::Told(event_failure::Kind::Hung, HUNG.into())),
-                        None => None,
-                    },
-                };
-            }
+            let beside = match event.take_failure() {
+                // Who is told of the handler's failure hears nothing of others.
+                Some(reason) if failure.is_some() => {
+                    let log = |scope: &mut v8::PinScope<'_, '_>| {
+                        let reason = v8::Local::new(scope, reason);
+                        report_exception(scope, reason);
+                    };
+                    event.run(log).await;
+                    None
+                }
+                Some(reason) => {
+                    let told = |scope: &mut v8::PinScope<'_, '_>| {
+                        let reason = v8::Local::new(scope, reason);
+                        threw(scope, reason)
+                    };
+                    Some(event.run(told).await)
+                }
+                None => None,
+            };
+            let unsettled = || Failure::Told(event_failure::Kind::Hung, HUNG.into());
+            failure = failure.or(match rest {
+                Err(limit) => Some(Failure::Exceeded(limit)),
+                Ok(()) => beside.or_else(|| (!event.is_settled()).then(unsettled)),
+            });
         }
         // As in the reference, a worker without a handler is not to be asked again.
         let lacks = matches!(failure, Some(Failure::Told(event_failure::Kind::NoHandler, _)));

@@ -40,6 +40,8 @@ pub struct Event {
     settled: RefCell<Option<Waker>>,
     /// What the first `waitUntil` promise that was rejected was rejected with, or the first timer that threw has thrown.
     failure: RefCell<Option<v8::Global<v8::Value>>>,
+    /// Whether `failure` is kept, for somebody who will be told; else it is logged when it happens.
+    keeps_failure: Cell<bool>,
     pass_through_on_exception: Cell<bool>,
     /// Whether somebody was told how the event came out, so that a breach of a limit can only be logged.
     answered: Cell<bool>,
@@ -100,6 +102,7 @@ impl Event {
             waiting: Cell::new(0),
             settled: RefCell::default(),
             failure: RefCell::default(),
+            keeps_failure: Cell::new(false),
             pass_through_on_exception: Cell::new(false),
             answered: Cell::new(false),
             breach: Cell::default(),
@@ -333,14 +336,13 @@ impl Event {
         let (handle, waits) = (self.handle(), self.context.waits());
         self.context.spawn(async move {
             if let Err(reason) = future.await {
-                let report = |scope: &mut v8::PinScope<'_, '_>| {
+                let fail = |scope: &mut v8::PinScope<'_, '_>| {
                     let reason = v8::Local::new(scope, &reason);
-                    crate::isolate::report_exception(scope, reason);
+                    if let Some(event) = handle.get() {
+                        event.fail(scope, reason);
+                    }
                 };
-                handle.run(report).await;
-                if let Some(event) = handle.get() {
-                    event.fail(reason);
-                }
+                handle.run(fail).await;
             }
             drop(waits);
             let Some(event) = handle.get() else { return };
@@ -354,12 +356,23 @@ impl Event {
         });
     }
 
-    /// Something beside the handler has failed.
-    pub(super) fn fail(&self, reason: v8::Global<v8::Value>) {
-        self.failure.borrow_mut().get_or_insert(reason);
+    /// Something beside the handler has failed, which is logged unless it is kept for who will be told.
+    pub(super) fn fail<'s>(&self, scope: &mut v8::PinScope<'s, '_>, reason: v8::Local<'s, v8::Value>) {
+        let mut failure = self.failure.borrow_mut();
+        if self.keeps_failure.get() && failure.is_none() {
+            *failure = Some(v8::Global::new(scope, reason));
+            return;
+        }
+        drop(failure);
+        crate::isolate::report_exception(scope, reason);
     }
 
-    /// What failed first beside the handler: a promise given to [`Event::wait_until`], or a timer.
+    /// What fails first beside the handler is not logged: [`Event::take_failure`] gives it to who is told how the event came out.
+    pub fn keep_failure(&self) {
+        self.keeps_failure.set(true);
+    }
+
+    /// What failed first beside the handler, if that was kept: a promise given to [`Event::wait_until`], or a timer.
     pub fn take_failure(&self) -> Option<v8::Global<v8::Value>> {
         self.failure.take()
     }

@@ -168,9 +168,9 @@ impl Timers {
             if callback.call(scope, receiver, &arguments).is_none()
                 && let Some(exception) = scope.exception()
             {
-                crate::isolate::report_exception(scope, exception);
-                if let Some(event) = Event::current(scope) {
-                    event.fail(v8::Global::new(scope, exception));
+                match Event::current(scope) {
+                    Some(event) => event.fail(scope, exception),
+                    None => crate::isolate::report_exception(scope, exception),
                 }
             }
         }
