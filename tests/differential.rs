@@ -10,6 +10,7 @@ mod differential {
     mod entrypoints;
     mod modules;
     mod probes;
+    mod request_signal;
     mod scheduled;
     mod start_up;
     mod wire;

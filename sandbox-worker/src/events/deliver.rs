@@ -129,7 +129,13 @@ impl Dispatcher {
             progress = Progress::Failed(Failure::Exceeded(limit));
         }
         if let Progress::Pending(promise) = progress {
-            progress = self.cancellable(number, self.wait(&delivery, promise, kind)).await?;
+            progress = match self.cancellable(number, self.wait(&delivery, promise, kind)).await {
+                Ok(progress) => progress,
+                Err(cancelled) => {
+                    event.client_left().await;
+                    return Err(cancelled);
+                }
+            };
         }
         Ok(match progress {
             Progress::Done(reply) => Ok((delivery, reply)),

@@ -137,7 +137,12 @@ impl Delivery {
     fn finish(self, body: Option<crate::streams::StreamingBody>) {
         self.event.set_answered();
         if let Some(body) = body {
-            tokio::task::spawn_local(async move { drive(&self.event, self.deadline(), body.wait()).await });
+            tokio::task::spawn_local(async move {
+                let ended = drive(&self.event, self.deadline(), body.clone().wait()).await;
+                if ended.is_ok() && !body.is_whole() {
+                    self.event.client_left().await;
+                }
+            });
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{IoContext, Outlet, frame, live::LiveEvents, promise};
 use crate::{
-    isolate::Isolate,
+    isolate::{Isolate, script},
     limits::{self, Limit},
     log::{Level, Source},
 };
@@ -42,6 +42,8 @@ pub struct Event {
     failure: RefCell<Option<v8::Global<v8::Value>>>,
     /// Whether `failure` is kept, for somebody who will be told; else it is logged when it happens.
     keeps_failure: Cell<bool>,
+    /// A signal that is aborted when the client leaves.
+    followed: OnceCell<v8::Global<v8::Value>>,
     pass_through_on_exception: Cell<bool>,
     /// Whether somebody was told how the event came out, so that a breach of a limit can only be logged.
     answered: Cell<bool>,
@@ -103,6 +105,7 @@ impl Event {
             settled: RefCell::default(),
             failure: RefCell::default(),
             keeps_failure: Cell::new(false),
+            followed: OnceCell::new(),
             pass_through_on_exception: Cell::new(false),
             answered: Cell::new(false),
             breach: Cell::default(),
@@ -370,6 +373,30 @@ impl Event {
     /// What fails first beside the handler is not logged: [`Event::take_failure`] gives it to who is told how the event came out.
     pub fn keep_failure(&self) {
         self.keeps_failure.set(true);
+    }
+
+    /// Has `signal` aborted when the client leaves before it has the whole answer.
+    pub fn follow_client<'s>(&self, scope: &mut v8::PinScope<'s, '_>, signal: v8::Local<'s, v8::Value>) {
+        let _ = self.followed.set(v8::Global::new(scope, signal));
+    }
+
+    /// The client is gone, and did not have the whole answer.
+    pub(crate) async fn client_left(self: &Rc<Self>) {
+        let Some(signal) = self.followed.get().filter(|_| self.breach().is_none()) else { return };
+        self.run(|scope| {
+            v8::tc_scope!(let scope, scope);
+            let text = jsg::string(scope, "The client has disconnected").into();
+            let name = jsg::string(scope, "AbortError").into();
+            let reason = script::call(scope, |script| &script.new_dom_exception, &[text, name]);
+            let signal = v8::Local::new(scope, signal);
+            let aborted =
+                reason.and_then(|reason| script::call(scope, |script| &script.signal_abort, &[signal, reason]));
+            if let Err(error) = aborted {
+                let exception = error.caught(scope);
+                crate::isolate::report_exception(scope, exception);
+            }
+        })
+        .await;
     }
 
     /// What failed first beside the handler, if that was kept: a promise given to [`Event::wait_until`], or a timer.

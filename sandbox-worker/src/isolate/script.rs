@@ -138,6 +138,7 @@ script! {
     object_to_string = "objectToString": "the original of `Object.prototype.toString`";
     new_abort_signal = "newAbortSignal()": "an AbortSignal";
     is_abort_signal = "isAbortSignal(v)": "brand check";
+    signal_abort = "signalAbort(s, reason)": "aborts the signal";
     signal_aborted = "signalAborted(s)": "whether the signal is aborted";
     signal_reason = "signalReason(s)": "why";
     has_listened = "hasListened()": "whether the global object has had a listener for events that reach workers";

@@ -7,8 +7,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// How far the body of a response has got after its head has left. Whoever answers the event keeps the event's tasks
-/// running (`IoContext::poll_tasks`) until it is done.
+/// How far the body of a response has got after its head has left. What answers the event keeps the tasks of the event's owner
+/// running until it is done.
 #[derive(Debug, Clone, Default)]
 pub struct StreamingBody(Rc<Progress>);
 
@@ -16,6 +16,8 @@ pub struct StreamingBody(Rc<Progress>);
 struct Progress {
     /// How many sources have not come to their end.
     open: Cell<usize>,
+    /// Something of it is left that nobody has pulled.
+    partial: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -37,6 +39,7 @@ impl StreamingBody {
     /// A source of the body, which is not done before the result is dropped.
     pub(crate) fn open(&self) -> OpenBody {
         self.0.open.set(self.0.open.get() + 1);
+        self.0.partial.set(true);
         OpenBody(self.0.clone())
     }
 
@@ -52,6 +55,17 @@ impl StreamingBody {
         }
         *self.0.waker.borrow_mut() = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    /// All of it was pulled, or it has failed: see [`Self::is_whole`].
+    pub(crate) fn set_whole(&self) {
+        self.0.partial.set(false);
+    }
+
+    /// Whether nothing of it is left to be pulled, if that is said ([`Self::set_whole`]). A body that is done and not whole was let go
+    /// of.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.0.partial.get()
     }
 
     /// Waits until [`Self::is_done`].

@@ -17,6 +17,7 @@ use crate::{
         idl::{Absent, Missing},
         structured_clone::{no_bodies, no_signals},
     },
+    io::EventHandle,
     isolate::{flags, script},
 };
 
@@ -75,6 +76,9 @@ pub struct Request {
     #[trace(skip)]
     pub(super) cache: Option<CacheMode>,
     pub(super) signal: OnceCell<JsRef<v8::Value>>,
+    /// The event whose client the signal follows, if there is one.
+    #[trace(skip)]
+    pub(super) follows: Option<EventHandle>,
     pub(super) cf: Cf,
 }
 
@@ -140,6 +144,9 @@ impl Request {
         }
         let signal = script::call(scope, |script| &script.new_abort_signal, &[])?;
         let _ = self.signal.set(JsRef::new(scope, signal));
+        if let Some(event) = self.follows.as_ref().and_then(EventHandle::get) {
+            event.follow_client(scope, signal);
+        }
         Ok(signal)
     }
 
@@ -192,8 +199,12 @@ impl Request {
             redirect: self.redirect,
             cache: self.cache,
             signal: OnceCell::new(),
+            follows: None,
             cf: self.cf.duplicate(scope)?,
         };
+        if self.follows.is_some() {
+            self.signal(scope)?;
+        }
         if let Some(signal) = self.signal.get() {
             let signal = signal.get(scope);
             let _ = copy.signal.set(JsRef::new(scope, signal));
@@ -375,6 +386,7 @@ pub(super) fn construct<'s>(
             redirect: Redirect::Follow,
             cache: None,
             signal: OnceCell::new(),
+            follows: None,
             cf: Cf::default(),
         },
     };

@@ -8,6 +8,7 @@ use bulkhead_ipc::{
     worker_capnp::{byte_source, http_request, http_response},
 };
 use bytes::Bytes;
+use futures::future::LocalBoxFuture;
 use jsg::{Error, Result};
 
 use super::{
@@ -29,12 +30,13 @@ use crate::{
         memory::MemorySource,
         reader::ReaderSource,
         reading::Reading,
-        source::Source,
+        source::{Broken, Pulled, Source},
         wire::{WireSource, offer},
     },
 };
 
 const BROTLI: Flag = Flag::named("brotli_content_encoding");
+const FOLLOWED: Flag = Flag::named("enable_request_signal");
 const BOT_MANAGEMENT: Flag = Flag::named("no_cf_botmanagement_default");
 
 /// The request of an event, as an object for its handler. Nothing but the object itself is made in JavaScript.
@@ -75,6 +77,7 @@ pub fn from_wire<'s>(
         redirect: Redirect::Manual,
         cache: None,
         signal: OnceCell::new(),
+        follows: Event::current(scope).filter(|_| flags::is_on(scope, FOLLOWED)).map(|event| event.handle()),
         cf,
     };
     Ok(jsg::instantiate(scope, request))
@@ -83,6 +86,29 @@ pub fn from_wire<'s>(
 /// A body that the supervisor has, as the state of a new object.
 fn wire_state(context: &Rc<IoContext>, client: byte_source::Client, length: Option<u64>) -> State {
     State::Native(IoOwn::new(context, Reading::of_wire(WireSource::new(client))), length)
+}
+
+/// Says of a body that all of it was pulled.
+struct Whole {
+    source: Rc<dyn Source>,
+    streaming: StreamingBody,
+}
+
+impl Source for Whole {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, std::result::Result<Pulled, Broken>> {
+        Box::pin(async move {
+            let pulled = self.source.pull(max_bytes).await;
+            if pulled.as_ref().map_or(true, |pulled| pulled.done) {
+                // It has failed, or these bytes are the last: nobody has left before.
+                self.streaming.set_whole();
+            }
+            pulled
+        })
+    }
+
+    fn is_outside(&self) -> bool {
+        self.source.is_outside()
+    }
 }
 
 /// Why an answer does not go out.
@@ -145,9 +171,14 @@ pub fn to_wire<'s>(
     builder.set_body_length(to_body_length(length.or(matches!(body, Outgoing::None).then_some(0))));
     let mut to = builder.init_body();
     let streaming = StreamingBody::default();
+    let is_followed = flags::is_on(scope, FOLLOWED);
+    let offered = |source: Rc<dyn Source>| match is_followed {
+        true => offer(Rc::new(Whole { source, streaming: streaming.clone() })),
+        false => offer(source),
+    };
     let encoded = |source: Rc<dyn Source>| match coding {
-        Some(coding) => offer(Rc::new(coding.source(source, event, streaming.open()))),
-        None => offer(source),
+        Some(coding) => offered(Rc::new(coding.source(source, event, streaming.open()))),
+        None => offered(source),
     };
     match body {
         Outgoing::None => to.set_none(()),
@@ -171,6 +202,7 @@ pub fn to_wire<'s>(
             if request_is_head {
                 // Dropping the source cancels the stream.
                 drop(source);
+                streaming.set_whole();
                 to.set_none(());
             } else {
                 to.set_stream(encoded(Rc::new(source)));
