@@ -127,5 +127,5 @@
   globals.TextEncoderStream = TextEncoderStream;
   globals.TextDecoderStream = TextDecoderStream;
   withoutObjectPrototype([EncoderCodec, DecoderCodec, TransformSides]);
-  return {};
+  return { encodeIntoResult: (read, written) => ({ read, written }) };
 })

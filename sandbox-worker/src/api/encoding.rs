@@ -7,7 +7,7 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16LE};
 use jsg::{BufferSource, DomString, Error, Place, Result};
 
 use super::idl::StringHandle;
-use crate::isolate::flags;
+use crate::isolate::{flags, script};
 
 const REPLACE_SURROGATES: Flag = Flag::named("text_decoder_replace_surrogates");
 
@@ -25,13 +25,9 @@ struct EncodeIntoResult {
 
 impl<'s> jsg::ToJs<'s> for EncodeIntoResult {
     fn to_js(self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
-        let result = v8::Object::new(scope);
-        for (name, value) in [("read", self.read), ("written", self.written)] {
-            let key = jsg::string(scope, name);
-            let value = v8::Integer::new_from_unsigned(scope, value);
-            result.set(scope, key.into(), value.into());
-        }
-        Ok(result.into())
+        let [read, written] =
+            [self.read, self.written].map(|count| v8::Integer::new_from_unsigned(scope, count).into());
+        script::call(scope, |script| &script.encode_into_result, &[read, written])
     }
 }
 

@@ -150,6 +150,7 @@ script! {
         "whether a listener prevented the log";
     dispatch_rejection_handled = "dispatchRejectionHandled(promise)":
         "tells that a rejection which was delivered has been handled since";
+    encode_into_result = "encodeIntoResult(read, written)": "what `TextEncoder.encodeInto` gives: script makes it faster";
     blob = "Blob": "the class";
     new_blob = "newBlob(bytes, type)": "a Blob that keeps `bytes`";
     is_blob = "isBlob(v)": "brand check";
