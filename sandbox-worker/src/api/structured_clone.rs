@@ -96,14 +96,18 @@ pub(super) fn mark(scope: &mut v8::PinScope<'_, '_>, class: v8::Local<'_, v8::Ob
 
 /// What is done with objects of the nearest class of a script that the object is of. Nobody runs script by being asked for a prototype here: proxies are
 /// refused by the serializer before.
-fn class_of<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<Cloned> {
+fn class_of<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    object: v8::Local<'s, v8::Object>,
+    plain: v8::Local<'_, v8::Value>,
+) -> Option<Cloned> {
     let mut prototype = object.get_prototype(scope)?;
-    let brands = scope.get_slot::<Brands>()?;
-    if brands.plain == prototype {
+    // Nearly every object is asked for, and nearly every one is plain.
+    if prototype == plain {
         return None;
     }
+    let brands = scope.get_slot::<Brands>()?;
     let key = v8::Local::new(scope, &brands.key);
-    let plain = v8::Local::new(scope, &brands.plain);
     // No class of ours is this deep; whoever makes a longer chain made it of their own objects.
     for _ in 0..16 {
         if prototype == plain || prototype.is_proxy() {
@@ -136,6 +140,8 @@ fn copy_native<'s>(
 struct Writer<'a> {
     shared: &'a Shared,
     enhanced_errors: bool,
+    /// The prototype of plain objects.
+    plain: v8::Local<'a, v8::Value>,
 }
 
 /// What an object is to the serializer.
@@ -154,7 +160,7 @@ impl Writer<'_> {
         if object.is_api_wrapper() {
             return Sort::Native;
         }
-        match class_of(scope, object) {
+        match class_of(scope, object, self.plain) {
             Some(cloned) => Sort::Scripted(cloned),
             None if object.is_native_error() && self.enhanced_errors => Sort::Error,
             None => Sort::Plain,
@@ -519,7 +525,9 @@ fn clone<'s>(
     let context = scope.get_current_context();
     let shared = Shared::default();
     let enhanced_errors = Isolate::of(scope).flags().is_on(ENHANCED_ERRORS);
-    let serializer = v8::ValueSerializer::new(scope, Box::new(Writer { shared: &shared, enhanced_errors }));
+    let plain = scope.get_slot::<Brands>().map(|brands| brands.plain.clone()).expect("the classes are known");
+    let plain = v8::Local::new(scope, plain);
+    let serializer = v8::ValueSerializer::new(scope, Box::new(Writer { shared: &shared, enhanced_errors, plain }));
     serializer.write_header();
     for (index, buffer) in buffers.iter().enumerate() {
         serializer.transfer_array_buffer(index as u32, *buffer);
