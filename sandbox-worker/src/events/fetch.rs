@@ -47,7 +47,7 @@ impl Kind for Fetch<'_> {
         event: &Rc<Event>,
     ) -> Result<jsg::Result<v8::Local<'s, v8::Object>>, capnp::Error> {
         let params = self.params.take().ok_or_else(|| capnp::Error::failed("the request was read before".into()))?;
-        from_wire(scope, event.context(), params.get()?.get_request()?)
+        from_wire(scope, event, params.get()?.get_request()?)
     }
 
     fn call<'s>(

@@ -3,6 +3,7 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use bulkhead_ipc::transport::{Handle, Reservation};
+use bytes::Bytes;
 
 /// The connection that an event came by and its answers go out by. Clones are the same. In unit tests there is none, and room
 /// for everything.
@@ -13,6 +14,11 @@ impl Outlet {
     /// Says which connection it is; the first word counts.
     pub fn connect(&self, connection: Handle) {
         let _ = self.0.set(connection);
+    }
+
+    /// The same bytes, which are part of a message that came by this connection, for longer than that: [`Handle::keep`].
+    pub(crate) fn keep(&self, bytes: &[u8]) -> Bytes {
+        self.0.get().map_or_else(|| Bytes::copy_from_slice(bytes), |connection| connection.keep(bytes))
     }
 
     /// Waits for room for an answer of so many bytes, which is held until the result is dropped. To be asked for when the bytes

@@ -11,12 +11,12 @@ use bulkhead_ipc::{
     calls::Call,
     worker_capnp::byte_source::{self, CancelParams, CancelResults, PullParams, PullResults, Server, pull_results},
 };
-use bytes::Bytes;
 use capnp::capability::{Promise, Response};
 use futures::future::{Either, LocalBoxFuture, select};
 use tokio::sync::Notify;
 
 use super::source::{Broken, Pulled, Source};
+use crate::io::Outlet;
 
 /// Offers `source` to the supervisor, which may have one pull open, for at least one byte. When it is cancelled, an open
 /// pull is answered and `source` is dropped.
@@ -31,11 +31,13 @@ pub(crate) fn offer(source: Rc<dyn Source>) -> byte_source::Client {
 /// A body that the supervisor has.
 pub(crate) struct WireSource {
     client: byte_source::Client,
+    /// The connection that it comes by.
+    connection: Outlet,
 }
 
 impl WireSource {
-    pub(crate) fn new(client: byte_source::Client) -> Self {
-        WireSource { client }
+    pub(crate) fn new(client: byte_source::Client, connection: &Outlet) -> Self {
+        WireSource { client, connection: connection.clone() }
     }
 
     /// The capability itself, for a body that goes back untouched.
@@ -52,7 +54,7 @@ impl Source for WireSource {
                 let results = response.get().map_err(Broken::Wire)?;
                 let bytes = results.get_bytes().map_err(Broken::Wire)?;
                 if !bytes.is_empty() || results.get_done() {
-                    return Ok(Pulled::new(Bytes::copy_from_slice(bytes), results.get_done()));
+                    return Ok(Pulled::new(self.connection.keep(bytes), results.get_done()));
                 }
             }
         })

@@ -75,7 +75,7 @@ async fn begin(isolate: Rc<Isolate>, message: &mut Message) -> Rc<Event> {
     let event = Event::new(IoContext::new(isolate), Outlet::default(), None);
     let set = |scope: &mut v8::PinScope<'_, '_>| {
         let reader = message.get_root::<http_request::Builder<'_>>().expect("it has a root").into_reader();
-        let request = wire::from_wire(scope, event.context(), reader).expect("it is valid").expect("it can be made");
+        let request = wire::from_wire(scope, &event, reader).expect("it is valid").expect("it can be made");
         set_global(scope, "request", request);
         let ctx = execution_context::execution_context(scope, "").expect("it can be made");
         set_global(scope, "ctx", ctx);

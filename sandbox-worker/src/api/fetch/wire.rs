@@ -20,7 +20,7 @@ use super::{
     response::Response,
 };
 use crate::{
-    io::{Event, IoContext, IoOwn, OwnedBy},
+    io::{Event, IoOwn, OwnedBy},
     isolate::{Isolate, flags},
     limits::{Limit, bound},
     streams::{
@@ -45,7 +45,7 @@ const BOT_MANAGEMENT: Flag = Flag::named("no_cf_botmanagement_default");
 /// Outside: the message is malformed or exceeds the bounds of a head. Inside: the object cannot be made.
 pub fn from_wire<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    context: &Rc<IoContext>,
+    event: &Rc<Event>,
     reader: http_request::Reader<'_>,
 ) -> std::result::Result<Result<v8::Local<'s, v8::Object>>, capnp::Error> {
     let unread = |error: HeadError| capnp::Error::failed(format!("reading the request's head: {error}"));
@@ -64,9 +64,9 @@ pub fn from_wire<'s>(
         http_request::body::Bytes(bytes) => {
             let bytes = bytes?;
             jsg::allocated(bytes.len());
-            State::Bytes(Bytes::copy_from_slice(bytes), OwnedBy::context(context))
+            State::Bytes(Bytes::copy_from_slice(bytes), OwnedBy::context(event.context()))
         }
-        http_request::body::Stream(source) => wire_state(context, source?, body_length(reader.get_body_length())),
+        http_request::body::Stream(source) => wire_state(event, source?, body_length(reader.get_body_length())),
     };
     let request = Request {
         base: Body::with_state(state, HeaderList::immutable(map)),
@@ -84,8 +84,9 @@ pub fn from_wire<'s>(
 }
 
 /// A body that the supervisor has, as the state of a new object.
-fn wire_state(context: &Rc<IoContext>, client: byte_source::Client, length: Option<u64>) -> State {
-    State::Native(IoOwn::new(context, Reading::of_wire(WireSource::new(client))), length)
+fn wire_state(event: &Rc<Event>, client: byte_source::Client, length: Option<u64>) -> State {
+    let source = WireSource::new(client, event.outlet());
+    State::Native(IoOwn::new(event.context(), Reading::of_wire(source)), length)
 }
 
 /// Says of a body that all of it was pulled.
