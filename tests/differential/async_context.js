@@ -131,6 +131,13 @@ export const ways = {
   "TextDecoderStream": async (see, b) => { const t = new TextDecoderStream(); const read = t.readable.getReader().read().then(see); const w = t.writable.getWriter(); b(() => { w.write(new Uint8Array([65])).catch(() => {}); }); await read; },
   "CompressionStream": async (see, b) => { const t = new CompressionStream("gzip"); const read = t.readable.getReader().read().then(see); const w = t.writable.getWriter(); b(() => { w.write(new Uint8Array([65])).catch(() => {}); w.close().catch(() => {}); }); await read; },
   "IdentityTransformStream": async (see, b) => { if (absent("IdentityTransformStream")) return "absent"; const t = new IdentityTransformStream(); const read = t.readable.getReader().read().then(see); const w = t.writable.getWriter(); await b(() => w.write(new Uint8Array([65]))); see(); await read; },
+  // Streams that run no script for their bytes.
+  "pipeTo between native ends": async (see, b) => { if (absent("IdentityTransformStream")) return "absent"; const t = new IdentityTransformStream(); const piped = b(() => new Response("abc").body.pipeTo(t.writable)).then(see); await new Response(t.readable).text(); see(); await piped; },
+  "pipeThrough between native ends": async (see, b) => { if (absent("IdentityTransformStream")) return "absent"; await b(() => new Response(new Response("abc").body.pipeThrough(new IdentityTransformStream())).text()); see(); },
+  "tee of a body": async (see, b) => { const [one, other] = new Response("abc").body.tee(); await b(() => new Response(one).text().then(see)); see(); await new Response(other).text(); see(); },
+  "CompressionStream of a body": async (see, b) => { const r = new Response(new Response("abc").body.pipeThrough(new CompressionStream("gzip"))); await b(() => r.arrayBuffer().then(see)); see(); },
+  "a body to a script's sink": async (see, b) => { await b(() => new Response("abc").body.pipeTo(new WritableStream({ write: see, close: see }))); see(); },
+  "a script's source to a native end": async (see, b) => { const from = new ReadableStream({ pull(c) { see(); c.enqueue(new Uint8Array(1)); c.close(); } }, { highWaterMark: 0 }); const t = new CompressionStream("gzip"); await later(); const piped = b(() => from.pipeTo(t.writable)); await new Response(t.readable).arrayBuffer(); see(); await piped; see(); },
   // Bodies, and what is asked of native code.
   "Response.text": async (see) => { await new Response("x").text(); see(); },
   "Response.text of a stream": async (see, b) => { const s = new ReadableStream({ pull(c) { see(); c.enqueue(new Uint8Array([65])); c.close(); } }, { highWaterMark: 0 }); const r = new Response(s); await later(); await b(() => r.text()); see(); },
