@@ -55,8 +55,10 @@ fn modules(js: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     for (specifier, path) in &found {
         let (name, text) = (names.len(), texts.len());
         names.push_str(specifier);
-        texts.push_str(&to_ascii(&fs::read_to_string(path)?));
-        writeln!(rows, "    Place {{ name: ({name}, {}), text: ({text}, {}) }},", names.len(), texts.len())?;
+        let script = to_ascii(&fs::read_to_string(path)?);
+        texts.push_str(&script);
+        let (hash, name_end, text_end) = (hash(&script), names.len(), texts.len());
+        writeln!(rows, "    Place {{ name: ({name}, {name_end}), text: ({text}, {text_end}), hash: {hash:#x} }},")?;
     }
     let table = format!(
         "const COUNT: usize = {};\nconst NAMES: &str = {names:?};\nstatic TEXTS: [u8; {}] = \

@@ -1,4 +1,4 @@
-//! Makes the startup snapshot of the worker.
+//! Makes the startup snapshot of the worker, and from that the code of its built-in modules.
 //!
 //! A process has one isolate, so this program starts itself for what another one is needed for: what is in a usual context, and
 //! whether a script looks for what is missing while a snapshot is made.
@@ -8,17 +8,25 @@ use std::{
     error::Error,
     fs,
     io::{Read as _, Write as _},
-    path::Path,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
 use bulkhead_sandbox_worker::{
     api::SURFACE,
-    isolate::{platform, snapshot},
+    isolate::{
+        platform,
+        snapshot::{self, Snapshot},
+    },
 };
 
 const PROPERTIES: &str = "properties";
 const CHECK: &str = "check";
+const CODE: &str = "code";
+const CHECK_CODE: &str = "check-code";
+
+const SNAPSHOT: &str = "snapshot.bin";
+const CODE_CACHES: &str = "code.bin";
 
 fn main() -> Result<(), Box<dyn Error>> {
     match env::args().nth(1).as_deref() {
@@ -27,8 +35,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             let properties = start_again(PROPERTIES, "")?;
             start_again(CHECK, &properties)?;
             initialize();
-            let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: cargo runs this program")?;
-            fs::write(Path::new(&out).join("snapshot.bin"), snapshot::make(&SURFACE))?;
+            fs::write(out(SNAPSHOT)?, snapshot::make(&SURFACE))?;
+            start_again(CODE, "")?;
+            start_again(CHECK_CODE, "")?;
+        }
+        Some(CODE) => {
+            initialize();
+            fs::write(out(CODE_CACHES)?, snapshot::make_code_caches(&find(&[])?))?;
+        }
+        Some(CHECK_CODE) => {
+            // As a worker does.
+            platform::initialize(&[]);
+            snapshot::check_code_caches(&find(fs::read(out(CODE_CACHES)?)?.leak())?);
         }
         Some(PROPERTIES) => {
             initialize();
@@ -43,6 +61,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(other) => return Err(format!("{other}?").into()),
     }
     Ok(())
+}
+
+/// A file that this program makes.
+fn out(name: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let directory = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: cargo runs this program")?;
+    Ok(PathBuf::from(directory).join(name))
+}
+
+fn find(code_caches: &'static [u8]) -> Result<Snapshot, Box<dyn Error>> {
+    Ok(Snapshot::find(fs::read(out(SNAPSHOT)?)?.leak(), code_caches, &SURFACE)?)
 }
 
 fn initialize() {

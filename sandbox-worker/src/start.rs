@@ -45,9 +45,10 @@ const ADDRESS_SPACE: u64 = 64 << 30;
 
 /// What the `sandbox-worker` executable does. Returns when the supervisor closes the control connection.
 ///
-/// `snapshot` is what [`isolate::snapshot::make`] gave when the program was built.
-pub fn main(snapshot: &'static [u8]) -> ExitCode {
-    match run(snapshot) {
+/// `snapshot` is what [`isolate::snapshot::make`] gave when the program was built, `code_caches` what
+/// [`isolate::snapshot::make_code_caches`] gave.
+pub fn main(snapshot: &'static [u8], code_caches: &'static [u8]) -> ExitCode {
+    match run(snapshot, code_caches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sandbox-worker: {error}");
@@ -56,7 +57,7 @@ pub fn main(snapshot: &'static [u8]) -> ExitCode {
     }
 }
 
-fn run(snapshot: &'static [u8]) -> Result<(), StartError> {
+fn run(snapshot: &'static [u8], code_caches: &'static [u8]) -> Result<(), StartError> {
     let mut argv: Vec<_> = std::env::args_os().skip(1).collect();
     if argv.first().is_some_and(|argument| argument == check::SELF_TEST_ARG) {
         check::self_test_child();
@@ -79,7 +80,7 @@ fn run(snapshot: &'static [u8]) -> Result<(), StartError> {
         ..enter::Options::default()
     };
     hidden.leave_out(&mut options);
-    let snapshot = Snapshot::find(snapshot, &SURFACE)?;
+    let snapshot = Snapshot::find(snapshot, code_caches, &SURFACE)?;
     let prepared = enter::prepare(&options)?;
 
     let mut v8_flags = args.v8_flags;

@@ -34,12 +34,12 @@ fn lock() -> MutexGuard<'static, ()> {
     LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-static SNAPSHOT: OnceLock<&[u8]> = OnceLock::new();
+static SNAPSHOT: OnceLock<[&[u8]; 2]> = OnceLock::new();
 
 /// Has the isolates of this process start from this snapshot: before the first of them, since those of one process share a part
 /// of the heap. With `BULKHEAD_EVALUATE` in the environment they evaluate the built-ins all the same.
-pub fn use_snapshot(bytes: &'static [u8]) {
-    SNAPSHOT.get_or_init(|| bytes);
+pub fn use_snapshot(snapshot: &'static [u8], code_caches: &'static [u8]) {
+    SNAPSHOT.get_or_init(|| [snapshot, code_caches]);
 }
 
 /// A new isolate, as processes have it.
@@ -50,10 +50,10 @@ pub fn use_snapshot(bytes: &'static [u8]) {
 fn new_isolate(limits: HeapLimits, logger: Rc<Logger>) -> Rc<Isolate> {
     platform::initialize(&["--expose-gc".to_owned()]);
     #[cfg(test)]
-    use_snapshot(bulkhead_snapshot::SNAPSHOT);
+    use_snapshot(bulkhead_snapshot::SNAPSHOT, bulkhead_snapshot::CODE_CACHES);
     let snapshot = std::env::var_os("BULKHEAD_EVALUATE").is_none().then(|| {
-        let bytes = SNAPSHOT.get().expect("the test has called `use_snapshot`");
-        Snapshot::find(bytes, &SURFACE).expect("the snapshot is of this build")
+        let [snapshot, code_caches] = SNAPSHOT.get().expect("the test has called `use_snapshot`");
+        Snapshot::find(snapshot, code_caches, &SURFACE).expect("the snapshot is of this build")
     });
     Isolate::new(limits, logger, &SURFACE, snapshot.as_ref(), live_events())
 }

@@ -75,6 +75,8 @@ pub struct Isolate {
     v8: RefCell<v8::OwnedIsolate>,
     context: v8::Global<v8::Context>,
     surface: &'static Surface,
+    /// The code of built-in modules; empty where there is none.
+    pub(crate) code_caches: &'static [u8],
     events: Rc<dyn Events>,
     pub(crate) continuations: Continuations,
     pub(crate) modules: RefCell<modules::Modules>,
@@ -173,6 +175,7 @@ impl Isolate {
                 v8: RefCell::new(v8),
                 context,
                 surface,
+                code_caches: snapshot.map_or(&[], Snapshot::code_caches),
                 events,
                 continuations,
                 modules: RefCell::default(),

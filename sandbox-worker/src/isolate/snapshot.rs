@@ -12,7 +12,7 @@ use std::hash::{Hash as _, Hasher};
 
 use jsg::Registry;
 
-use super::{Surface, builtins};
+use super::{Surface, builtins, modules};
 
 /// A snapshot of this program.
 pub struct Snapshot {
@@ -20,6 +20,7 @@ pub struct Snapshot {
     made: &'static [u8],
     blob: &'static [u8],
     references: Vec<v8::ExternalReference>,
+    code_caches: &'static [u8],
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -50,12 +51,12 @@ const ALIGNMENT: usize = 16;
 const FUNCTIONS: usize = 0;
 
 impl Snapshot {
-    /// Looks at the bytes that [`make`] gave.
+    /// Looks at the bytes that [`make`] gave, and takes those of [`make_code_caches`], which may be empty.
     ///
     /// # Errors
     ///
     /// They are of another build, or not all there.
-    pub fn find(bytes: &'static [u8], surface: &Surface) -> Result<Self, SnapshotError> {
+    pub fn find(bytes: &'static [u8], code_caches: &'static [u8], surface: &Surface) -> Result<Self, SnapshotError> {
         let (fingerprint, rest) = bytes.split_first_chunk().ok_or(SnapshotError::Incomplete)?;
         let (count, rest) = rest.split_first_chunk().ok_or(SnapshotError::Incomplete)?;
         let references = References::of(surface);
@@ -68,7 +69,12 @@ impl Snapshot {
         if blob.is_empty() {
             return Err(SnapshotError::Incomplete);
         }
-        Ok(Snapshot { made, blob, references: references.list })
+        Ok(Snapshot { made, blob, references: references.list, code_caches })
+    }
+
+    /// The code of built-in modules.
+    pub(super) fn code_caches(&self) -> &'static [u8] {
+        self.code_caches
     }
 
     /// Has the isolate that is made with `params` start here.
@@ -196,15 +202,39 @@ fn warm_up(scope: &mut v8::PinScope<'_, '_>) {
     assert_eq!(run(scope, include_str!("../../js/warm_up.js"), ""), "undefined", "the script waits for nothing");
 }
 
+/// Compiles the built-in modules in an isolate that starts from a snapshot: their code is of use to such isolates alone. In a process
+/// of its own.
+///
+/// # Panics
+///
+/// If one of them cannot be compiled, which is a defect of this program.
+pub fn make_code_caches(snapshot: &Snapshot) -> Vec<u8> {
+    in_context(snapshot, modules::registry::make_code_caches)
+}
+
+/// Looks whether V8 takes the code of every built-in module that the snapshot came with. In a process of its own.
+///
+/// # Panics
+///
+/// If it does not.
+pub fn check_code_caches(snapshot: &Snapshot) {
+    in_context(snapshot, |scope| modules::registry::check_code_caches(scope, snapshot.code_caches));
+}
+
+fn in_context<R>(snapshot: &Snapshot, body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {
+    let mut v8 = v8::Isolate::new(snapshot.load(super::params()));
+    v8::scope!(let scope, &mut v8);
+    let context = v8::Context::new(scope, v8::ContextOptions::default());
+    body(&mut v8::ContextScope::new(scope, context))
+}
+
 /// The paths of what is in a usual context, for [`check`]: `Error.isError`, one a line. In a process of its own.
 pub fn properties() -> String {
     let mut v8 = v8::Isolate::new(super::params());
     v8::scope!(let scope, &mut v8);
     let context = v8::Context::new(scope, v8::ContextOptions::default());
     let scope = &mut v8::ContextScope::new(scope, context);
-    let paths = run(scope, PATHS, "");
-    run(scope, "(name) => void name", "");
-    paths
+    run(scope, PATHS, "")
 }
 
 /// Evaluates the built-ins with traps in all places that are empty while a snapshot is made, where others have what

@@ -6,7 +6,7 @@ use bulkhead_sandbox_worker::testing;
 pub use bulkhead_sandbox_worker::testing::{Outcome, Served, Told};
 
 fn start() {
-    testing::use_snapshot(bulkhead_snapshot::SNAPSHOT);
+    testing::use_snapshot(bulkhead_snapshot::SNAPSHOT, bulkhead_snapshot::CODE_CACHES);
 }
 
 /// See [`testing::eval`].

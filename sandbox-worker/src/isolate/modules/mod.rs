@@ -4,10 +4,11 @@
 //! Names are paths: `./a//b/../c` is the module `a/c`. A specifier is resolved against the directory of the module that
 //! imports it, whether it starts with `./` or not, as the reference does. A module of the worker hides the built-in one of its name.
 
+mod code_cache;
 mod commonjs;
 mod import;
 mod native;
-mod registry;
+pub(super) mod registry;
 mod resolve;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};

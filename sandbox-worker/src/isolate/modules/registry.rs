@@ -9,8 +9,10 @@
 use bulkhead_ipc::compatibility::CompatibilityFlags;
 use jsg::{Error, Result};
 
-use super::{Entry, Kind, origin};
-use crate::isolate::stack::OWN_SCRIPTS;
+use v8::script_compiler::{CachedData, CompileOptions, NoCacheReason, Source, compile_module2};
+
+use super::{Entry, Kind, code_cache, origin};
+use crate::isolate::{Isolate, stack::OWN_SCRIPTS};
 
 /// A module that tenants can import.
 struct Row {
@@ -50,6 +52,8 @@ enum Gate {
 struct Place {
     name: (usize, usize),
     text: (usize, usize),
+    /// Of the text.
+    hash: u64,
 }
 
 // `COUNT`, `NAMES`, `TEXTS` and `PLACES`, sorted by name.
@@ -123,15 +127,61 @@ impl Builtin {
     ///
     /// The heap or the stack is full, or script is interrupted.
     pub(super) fn compile(self, scope: &mut v8::PinScope<'_, '_>) -> Result<Entry> {
-        let specifier = self.specifier();
-        let origin = origin(scope, &format!("{OWN_SCRIPTS}{specifier}"), true);
+        let code = code_cache::find(Isolate::of(scope).code_caches, self.0, PLACES[self.0].hash);
+        let (module, _) = self.compile_with(scope, code, CompileOptions::NoCompileOptions)?;
+        let module = v8::Global::new(scope, module);
+        Ok(Entry { path: self.specifier().to_owned(), module, kind: Kind::Es, is_builtin: true })
+    }
+
+    /// Compiles it from code that was compiled before, where there is any and V8 takes it, and else with `options`. Says whether V8
+    /// took it.
+    fn compile_with<'s>(
+        self,
+        scope: &mut v8::PinScope<'s, '_>,
+        code: Option<&'static [u8]>,
+        options: CompileOptions,
+    ) -> Result<(v8::Local<'s, v8::Module>, bool)> {
+        let origin = origin(scope, &format!("{OWN_SCRIPTS}{}", self.specifier()), true);
         // V8 keeps the text for as long as there are functions of it, and reads it where it is.
         let text = Box::leak(Box::new(v8::String::create_external_onebyte_const(between(&TEXTS, PLACES[self.0].text))));
         let text = v8::String::new_from_onebyte_const(scope, text).ok_or(Error::Pending)?;
-        let mut source = v8::script_compiler::Source::new(text, Some(&origin));
-        let module = v8::script_compiler::compile_module(scope, &mut source).ok_or(Error::Pending)?;
-        let module = v8::Global::new(scope, module);
-        Ok(Entry { path: specifier.to_owned(), module, kind: Kind::Es, is_builtin: true })
+        let (mut source, options) = match code {
+            Some(code) => {
+                let cached = CachedData::new(code);
+                (Source::new_with_cached_data(text, Some(&origin), cached), CompileOptions::ConsumeCodeCache)
+            }
+            None => (Source::new(text, Some(&origin)), options),
+        };
+        let module = compile_module2(scope, &mut source, options, NoCacheReason::NoReason).ok_or(Error::Pending)?;
+        let taken = source.get_cached_data().is_some_and(|cached| !cached.rejected());
+        Ok((module, taken))
+    }
+}
+
+/// Compiles all modules; gives their code, for [`code_cache::find`].
+///
+/// # Panics
+///
+/// If one cannot be compiled, which is a defect of this program.
+pub(in crate::isolate) fn make_code_caches(scope: &mut v8::PinScope<'_, '_>) -> Vec<u8> {
+    let code = PLACES.iter().enumerate().map(|(index, place)| {
+        // With all of its functions: who imports a module calls some.
+        let compiled = Builtin(index).compile_with(scope, None, CompileOptions::EagerCompile);
+        let (module, _) = compiled.unwrap_or_else(|error| panic!("{}: {error:?}", Builtin(index).specifier()));
+        let code = module.get_unbound_module_script(scope).create_code_cache().expect("V8 gives the code");
+        (place.hash, code.to_vec())
+    });
+    code_cache::join(code.collect())
+}
+
+/// Panics unless V8 takes the code of every module.
+pub(in crate::isolate) fn check_code_caches(scope: &mut v8::PinScope<'_, '_>, caches: &'static [u8]) {
+    for (index, place) in PLACES.iter().enumerate() {
+        let name = Builtin(index).specifier();
+        let code = code_cache::find(caches, index, place.hash);
+        assert!(code.is_some(), "{name} has no code");
+        let taken = Builtin(index).compile_with(scope, code, CompileOptions::NoCompileOptions);
+        assert!(taken.is_ok_and(|(_, taken)| taken), "V8 does not take the code of {name}");
     }
 }
 
