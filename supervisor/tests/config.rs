@@ -175,7 +175,7 @@ const a :Workerd.Worker = (
 #[test]
 fn flags_that_are_missing_are_refused_by_name() {
     for (flag, what) in [
-        ("nodejs_compat", "the `node:` modules"),
+        ("nodejs_compat", "the `node:` modules but for `node:async_hooks`"),
         ("python_workers", "Python workers"),
         ("new_module_registry", "the second module registry"),
         ("url_original", "the URL parser of before the URL Standard"),

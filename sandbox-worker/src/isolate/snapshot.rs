@@ -1,7 +1,7 @@
 //! The startup snapshot: what an isolate is when its built-ins have run, made once when the program is built, and where every
 //! process starts.
 //!
-//! A snapshot refers to native code by places in a list ([`References`]); so it fits every program with the same list, whatever
+//! A snapshot refers to native code by places in a list (`References`); so it fits every program with the same list, whatever
 //! the addresses are, and no other. V8 does not look: with another list, what is loaded would call other functions. So a
 //! fingerprint of the list, of V8 and of the scripts stands before the snapshot, and is compared at each start.
 //!
