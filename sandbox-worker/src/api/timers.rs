@@ -53,7 +53,7 @@ impl Internal {
         callback: v8::Local<'s, v8::Function>,
         delay: f64,
     ) -> Result<u32> {
-        Event::require(scope)?.set_timer(scope, callback, delay, false, &[])
+        Event::require(scope)?.set_own_timer(scope, callback, delay)
     }
 
     #[static_method]

@@ -60,6 +60,18 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    let chosen: Vec<Row> = rows()
+        .into_iter()
+        .filter(|row| options.only.is_empty() || options.only.iter().any(|part| row.name().contains(part.as_str())))
+        .collect();
+    if chosen.is_empty() {
+        eprintln!("no row has a name with any of {:?} in it; `--list` shows the names", options.only);
+        return ExitCode::FAILURE;
+    }
+    if options.list {
+        chosen.iter().for_each(|row| println!("{}", row.name()));
+        return ExitCode::SUCCESS;
+    }
     let beside = std::env::current_exe().expect("this program's path").with_file_name("supervisor");
     let ours = options.ours.unwrap_or(beside);
     if !ours.is_file() {
@@ -76,18 +88,6 @@ fn main() -> ExitCode {
         connections: options.connections,
         workers: options.workers,
     };
-    let chosen: Vec<Row> = rows()
-        .into_iter()
-        .filter(|row| options.only.is_empty() || options.only.iter().any(|part| row.name().contains(part.as_str())))
-        .collect();
-    if chosen.is_empty() {
-        eprintln!("no row has a name with any of {:?} in it; `--list` shows the names", options.only);
-        return ExitCode::FAILURE;
-    }
-    if options.list {
-        chosen.iter().for_each(|row| println!("{}", row.name()));
-        return ExitCode::SUCCESS;
-    }
     let mut measured: Vec<Vec<Round>> = chosen.iter().map(|_| Vec::new()).collect();
     for round in 0..options.rounds {
         for (row, rounds) in chosen.iter().zip(&mut measured) {
