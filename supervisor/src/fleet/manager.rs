@@ -70,10 +70,7 @@ pub(super) struct Manager {
     pub(super) spawner: RefCell<Box<dyn Spawner>>,
     pub(super) services: HashMap<ServiceId, RefCell<Kept>>,
     pub(super) blank: RefCell<VecDeque<Rc<Live>>>,
-    pub(super) refilling: Cell<bool>,
-    pub(super) making: Cell<Making>,
-    /// A process for the pool was made, or could not be.
-    pub(super) made: Notify,
+    pub(super) making: Making,
     /// Every process that has not ended, in any state.
     pub(super) processes: RefCell<HashMap<u64, Rc<Kill>>>,
     pub(super) started: Cell<u64>,
@@ -129,9 +126,7 @@ pub(super) fn run(
         spawner: RefCell::new(spawner),
         services,
         blank: RefCell::default(),
-        refilling: Cell::new(false),
-        making: Cell::new(Making::Nothing),
-        made: Notify::new(),
+        making: Making::default(),
         processes: RefCell::default(),
         started: Cell::new(0),
         draining: Cell::new(false),

@@ -1,8 +1,13 @@
 //! Blank processes in reserve: started, in their sandbox, and bound to nobody.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    rc::{Rc, Weak},
+    time::Duration,
+};
 
 use bulkhead_ipc::process::WorkerArgs;
+use tokio::sync::Notify;
 
 use super::{
     keeper::Phase,
@@ -11,16 +16,24 @@ use super::{
 };
 use crate::text::quote;
 
-/// What the task that fills the pool does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Making {
-    /// It starts no process just now.
-    Nothing,
-    /// It starts one.
-    ForReserve,
-    /// It starts one for which somebody waits.
-    Awaited,
+/// The processes that are being made for the pool.
+#[derive(Default)]
+pub(super) struct Making {
+    /// How many there are.
+    processes: Cell<usize>,
+    /// For how many of them somebody waits, so that they will not come into the reserve.
+    awaited: Cell<usize>,
+    /// One was made, or could not be.
+    ended: Notify,
+    /// How many could not be made since one could.
+    failures: Cell<u32>,
+    /// After a failure.
+    is_paused: Cell<bool>,
 }
+
+/// Processes that are made for the pool at the same time: where workers are asked for the first time one after the other, each
+/// waits for one process, and one more is on its way for the next.
+const MADE_AT_ONCE: usize = 2;
 
 /// Pause after a blank process could not be made.
 const POOL_PAUSE: Duration = Duration::from_secs(1);
@@ -34,18 +47,16 @@ impl Manager {
             let next = self.blank.borrow_mut().pop_front();
             match next {
                 Some(live) if live.is_alive() => {
-                    // At the start of the server, the first worker has both processors for itself.
-                    if self.services.values().any(|service| matches!(service.borrow().phase, Phase::Running(_))) {
-                        self.refill();
-                    }
+                    self.refill_beside_others();
                     return Ok(live);
                 }
                 Some(_) => {}
                 // It is there sooner than one that is started now. What is wrong with it, if it is not made, the next one says.
-                None if self.making.get() == Making::ForReserve && !has_waited => {
+                None if self.making.awaited.get() < self.making.processes.get() && !has_waited => {
                     has_waited = true;
-                    self.making.set(Making::Awaited);
-                    self.made.notified().await;
+                    self.making.awaited.update(|awaited| awaited + 1);
+                    self.refill_beside_others();
+                    self.making.ended.notified().await;
                 }
                 None => return self.make_blank(&self.pool_args).await,
             }
@@ -78,60 +89,72 @@ impl Manager {
         Err(result)
     }
 
-    /// Fills the pool in the background, one process after the other.
+    /// Fills the pool in the background.
     pub(super) fn refill(self: &Rc<Self>) {
-        if self.refilling.replace(true) {
-            return;
+        self.blank.borrow_mut().retain(|live| live.is_alive());
+        let Making { processes, awaited, is_paused, .. } = &self.making;
+        while !self.draining.get()
+            && !is_paused.get()
+            && processes.get() < (1 + awaited.get()).min(MADE_AT_ONCE)
+            && self.blank.borrow().len() + processes.get() - awaited.get() < self.pool_target()
+        {
+            processes.update(|processes| processes + 1);
+            let manager = self.clone();
+            tokio::task::spawn_local(async move { manager.make_for_reserve().await });
         }
-        let manager = self.clone();
-        tokio::task::spawn_local(async move {
-            // Of the first failure nothing is said: at the start the test of the machine says it better, and then it is the last.
-            let mut failures = 0u32;
-            loop {
-                manager.blank.borrow_mut().retain(|live| live.is_alive());
-                let stats = manager.stats();
-                let target = manager.pool_target();
-                if manager.draining.get() || stats.blank >= target {
-                    break;
-                }
-                manager.making.set(Making::ForReserve);
-                let made = manager.make_blank(&manager.pool_args).await;
-                manager.making.set(Making::Nothing);
-                manager.made.notify_waiters();
-                match made {
-                    Ok(live) if manager.draining.get() => live.kill.now(None, "the supervisor is shutting down"),
-                    Ok(live) => {
-                        let watcher = (Rc::downgrade(&manager), live.clone());
-                        manager.blank.borrow_mut().push_back(live);
-                        tokio::task::spawn_local(async move {
-                            let (manager, live) = watcher;
-                            let words = live.wait().await;
-                            if let Some(manager) = manager.upgrade()
-                                && live.label.borrow().name == BLANK
-                                && !manager.draining.get()
-                            {
-                                manager.event(format!("{BLANK} (pid {}) {words}", live.pid));
-                            }
-                            // Bound or not, the pool may have a place now.
-                            if let Some(manager) = manager.upgrade() {
-                                manager.blank.borrow_mut().retain(|blank| blank.generation != live.generation);
-                                manager.refill();
-                            }
-                        });
-                    }
-                    // It was not made because nobody needs it any more.
-                    Err(_) if manager.draining.get() => break,
-                    Err(error) => {
-                        failures = failures.saturating_add(1);
-                        if failures == 2 {
-                            manager.event(format!("the pool of blank workers cannot be filled: {error}"));
-                        }
-                        tokio::time::sleep(POOL_PAUSE).await;
-                    }
-                }
+    }
+
+    /// As [`Self::refill`] while a process is being bound; at the start of the server, the first worker has the machine for itself.
+    fn refill_beside_others(self: &Rc<Self>) {
+        if self.services.values().any(|service| matches!(service.borrow().phase, Phase::Running(_))) {
+            self.refill();
+        }
+    }
+
+    async fn make_for_reserve(self: &Rc<Self>) {
+        let made = self.make_blank(&self.pool_args).await;
+        let Making { processes, awaited, ended, failures, is_paused } = &self.making;
+        processes.update(|processes| processes - 1);
+        match made {
+            Ok(live) if self.draining.get() => live.kill.now(None, "the supervisor is shutting down"),
+            Ok(live) => {
+                failures.set(0);
+                self.blank.borrow_mut().push_back(live.clone());
+                tokio::task::spawn_local(Self::attend_blank(Rc::downgrade(self), live));
             }
-            manager.refilling.set(false);
-        });
+            // It was not made because nobody needs it any more.
+            Err(_) if self.draining.get() => {}
+            Err(error) => {
+                failures.update(|failures| failures.saturating_add(1));
+                // Of the first failure nothing is said: at the start the test of the machine says it better, and then it is the last.
+                if failures.get() == 2 {
+                    self.event(format!("the pool of blank workers cannot be filled: {error}"));
+                }
+                is_paused.set(true);
+            }
+        }
+        // It is for one that waits: the reserve has it now, or there is none.
+        if awaited.get() > 0 {
+            awaited.update(|awaited| awaited - 1);
+            ended.notify_one();
+        }
+        if is_paused.get() {
+            tokio::time::sleep(POOL_PAUSE).await;
+            is_paused.set(false);
+        }
+        self.refill();
+    }
+
+    /// Waits for the end of a process of the pool.
+    async fn attend_blank(manager: Weak<Self>, live: Rc<Live>) {
+        let words = live.wait().await;
+        let Some(manager) = manager.upgrade() else { return };
+        if live.label.borrow().name == BLANK && !manager.draining.get() {
+            manager.event(format!("{BLANK} (pid {}) {words}", live.pid));
+        }
+        // Bound or not, the pool may have a place now.
+        manager.blank.borrow_mut().retain(|blank| blank.generation != live.generation);
+        manager.refill();
     }
 
     /// How many blank processes there should be, for the workers that they fit.
