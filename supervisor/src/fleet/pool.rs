@@ -39,23 +39,23 @@ const MADE_AT_ONCE: usize = 2;
 const POOL_PAUSE: Duration = Duration::from_secs(1);
 
 impl Manager {
-    /// A blank process: one in reserve, or the one that is being made for the reserve if nobody else waits for that, or a new one.
-    /// To be followed by [`Self::refill`], when the process is bound.
+    /// A blank process: one in reserve, or one that is being made for the reserve if nobody else waits for that, or a new one. To be
+    /// followed by [`Self::refill`] when the process is bound, not before: starting another one takes from the time of the first hit.
     pub(super) async fn take_blank(self: &Rc<Self>) -> Result<Rc<Live>, String> {
         let mut has_waited = false;
         loop {
             let next = self.blank.borrow_mut().pop_front();
             match next {
-                Some(live) if live.is_alive() => {
-                    self.refill_beside_others();
-                    return Ok(live);
-                }
+                Some(live) if live.is_alive() => return Ok(live),
                 Some(_) => {}
                 // It is there sooner than one that is started now. What is wrong with it, if it is not made, the next one says.
                 None if self.making.awaited.get() < self.making.processes.get() && !has_waited => {
                     has_waited = true;
                     self.making.awaited.update(|awaited| awaited + 1);
-                    self.refill_beside_others();
+                    // At the start of the server, the first worker has the machine for itself.
+                    if self.services.values().any(|service| matches!(service.borrow().phase, Phase::Running(_))) {
+                        self.refill();
+                    }
                     self.making.ended.notified().await;
                 }
                 None => return self.make_blank(&self.pool_args).await,
@@ -101,13 +101,6 @@ impl Manager {
             processes.update(|processes| processes + 1);
             let manager = self.clone();
             tokio::task::spawn_local(async move { manager.make_for_reserve().await });
-        }
-    }
-
-    /// As [`Self::refill`] while a process is being bound; at the start of the server, the first worker has the machine for itself.
-    fn refill_beside_others(self: &Rc<Self>) {
-        if self.services.values().any(|service| matches!(service.borrow().phase, Phase::Running(_))) {
-            self.refill();
         }
     }
 
