@@ -246,7 +246,10 @@ fn callbacks_of_the_collector_are_limited() {
         wait: async () => { await new Promise((r) => setTimeout(r, 100)); gc(); await new Promise((r) => setTimeout(r, 100)); return new Response('ok'); }";
     with(handlers, cpu, async |worker| {
         assert_eq!(worker.fetch("/make").await, ok("ok"));
-        assert_eq!(worker.fetch("/wait").await, ok("ok"));
+        // On a busy machine the callback may come later than one round lasts.
+        while worker.told.exceeded.borrow().is_empty() {
+            assert_eq!(worker.fetch("/wait").await, ok("ok"));
+        }
         assert_eq!(*worker.told.exceeded.borrow(), [Limit::CpuTime]);
         assert_eq!(*worker.told.log.borrow(), ["Error Worker exceeded CPU time limit."]);
     });
@@ -258,10 +261,10 @@ fn script_does_not_go_on_in_tasks() {
     // Begun by no event: what an event has left does not run once it is over.
     let handlers = "start: (() => {
           const cell = new Int32Array(new SharedArrayBuffer(4));
-          globalThis.count = 0;
+          globalThis.count = 0; globalThis.rounds = 0;
           const again = () => { count++; for (let i = 0; i < 1e6; i++); Atomics.waitAsync(cell, 0, 0, 0.01).value.then(again); };
           again(); return () => new Response('ok'); })(),
-        wait: async () => { await new Promise((r) => setTimeout(r, 1000)); return new Response('ok'); },
+        wait: async () => { await new Promise((r) => setTimeout(r, 1000 * ++rounds)); return new Response('ok'); },
         count: () => { const { count } = globalThis; return new Response(`${count}`); }";
     with(handlers, cpu, async |worker| {
         assert_eq!(worker.fetch("/start").await, ok("ok"));
@@ -269,7 +272,7 @@ fn script_does_not_go_on_in_tasks() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         // Each event that begins lets tasks have as much again, which may come before they were interrupted: it is the longer
-        // one after that which outlasts them.
+        // one after that which outlasts them, and it lasts longer each time, for a busy machine.
         let mut before = worker.fetch("/count").await;
         for round in 0.. {
             assert_eq!(worker.fetch("/wait").await, ok("ok"));
@@ -277,7 +280,7 @@ fn script_does_not_go_on_in_tasks() {
             if std::mem::replace(&mut before, after) == before {
                 break;
             }
-            assert!(round < 20, "it goes on: {before:?}");
+            assert!(round < 8, "it goes on: {before:?}");
         }
         worker.drain().await;
         assert!(worker.told.exceeded.borrow().iter().all(|limit| *limit == Limit::CpuTime));
