@@ -1019,8 +1019,9 @@ fn floods_are_slowed_down_and_harm_nobody() {
         let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let other = pid(&two).await;
         let token = Rc::new(());
-        for (index, way) in FLOODS.iter().enumerate() {
+        for way in FLOODS {
             println!("{way}");
+            let slowed_before = rig.fleet.counters(&worker(0)).get(Counter::Slowed);
             let first = pid(&one).await;
             let number: i32 = first.trim_start_matches("pid ").parse().expect("a number");
             let link = shard.connected(&worker(0)).expect("a connection").connection.clone();
@@ -1052,14 +1053,22 @@ fn floods_are_slowed_down_and_harm_nobody() {
                 assert!(link.received() - before <= most, "{way}: {} messages of {most}", link.received() - before);
                 assert!(link.held_bytes() < 1 << 20 && link.queued_bytes() < 1 << 20, "{way}: {link:?}");
             }
-            // However much it sends, it is slowed down once, and that is a line at most.
-            let slowed = || rig.fleet.counters(&worker(0)).get(Counter::Slowed);
-            eventually(|| slowed() == index as u64 + 1).await;
+            // However much it sends, that is one episode and a line at most, unless the machine has it pause for long. Where the machine
+            // is too busy for a flood, what waits for answers is not slowed down.
+            let slowed = || rig.fleet.counters(&worker(0)).get(Counter::Slowed) - slowed_before;
+            let most = || burst + rate * (started.elapsed().as_millis() as u64) / 1000;
+            let is_flood = || match *way {
+                "control-flood-finish" => true,
+                _ => !is_on_control && link.received() - before > most(),
+            };
+            eventually(|| slowed() > 0 || !is_flood()).await;
+            let episodes = 1 + started.elapsed().as_secs() / 10;
+            assert!(slowed() <= episodes, "{way}: {} of {episodes}", slowed());
             let (slow, lines): (Vec<_>, Vec<_>) = lines(&mut rig)
                 .into_iter()
                 .filter(|line| !line.contains("exceeded its CPU time"))
                 .partition(|line| line.contains(SLOWED));
-            assert!(slow.len() <= 1, "{way}: {slow:#?}");
+            assert!(slow.len() as u64 <= episodes, "{way}: {slow:#?}");
             assert_eq!(lines, [""; 0], "{way}");
             rig.world.kill(number, 9);
             assert!(rig.logged("was killed by SIGKILL").await.contains(&first), "{way}");
