@@ -11,11 +11,10 @@
   } = internal.streams;
   const TypeErrorConstructor = TypeError;
 
-  /** Reads for native code, into a batch of its own, for as long as that wants more. */
-  class BatchRequest {
-    constructor(reader, batch) {
+  /** A request that reads one chunk after the other: `chunk()` runs it again for as long as more is wanted. */
+  class RepeatedRequest {
+    constructor(reader) {
       this.reader = reader;
-      this.batch = batch;
       this.busy = false;
       this.again = false;
     }
@@ -29,6 +28,14 @@
         readerRead(this.reader, this);
       }
       this.busy = false;
+    }
+  }
+
+  /** Reads for native code, into a batch of its own, for as long as that wants more. */
+  class BatchRequest extends RepeatedRequest {
+    constructor(reader, batch) {
+      super(reader);
+      this.batch = batch;
     }
     chunk(value) {
       // The reference sends text that a response's stream yields; `text()` and its kin refuse it.
@@ -64,28 +71,15 @@
    * Reads a stream to its end into one Uint8Array. It keeps its reader: a stream that was read to its end stays locked
    * (Fetch Standard, "fully read"). The bytes reach `convert` without a promise between, which a script could see.
    */
-  class Collector {
+  class Collector extends RepeatedRequest {
     constructor(reader, limit, convert) {
-      this.reader = reader;
+      super(reader);
       this.limit = limit;
       this.convert = convert;
       this.chunks = new List();
       this.block = undefined;
       this.total = 0;
       this.deferred = withResolvers();
-      this.busy = false;
-      this.again = false;
-    }
-    run() {
-      // A chunk that is there at once comes back inside readerRead; the loop keeps that from growing the stack.
-      this.again = true;
-      if (this.busy) return;
-      this.busy = true;
-      while (this.again) {
-        this.again = false;
-        readerRead(this.reader, this);
-      }
-      this.busy = false;
     }
     chunk(value) {
       const bytes = bytesOf(value);
@@ -171,7 +165,7 @@
     return stream;
   };
 
-  withoutObjectPrototype([BatchRequest, Collector]);
+  withoutObjectPrototype([RepeatedRequest]);
 
   return {
     newNativeStream: (end, length, owner) => readableWrapper(makeNative(end, length, owner)),
