@@ -12,7 +12,7 @@ use std::{
 
 use bulkhead_ipc::compatibility::{Date, Flag};
 use bulkhead_supervisor::config::{
-    self, BindingValue, Diagnostics, HttpStyle, Loaded, ModuleKind, Options, ServiceKind, Source, WorkerSource,
+    self, BindingValue, Diagnostics, HttpStyle, Loaded, ModuleKind, Options, Source, WorkerSource,
     load_binary_from_bytes, load_text_from_bytes,
 };
 use proptest::prelude::*;
@@ -133,7 +133,7 @@ const a :Workerd.Worker = (
     let config = loaded.config;
     assert_eq!(loaded.files, [Path::new("/config.capnp")]);
     assert_eq!(config.v8_flags, ["--expose-gc"]);
-    let ServiceKind::Worker(worker) = &config.services[0].kind;
+    let worker = config.services[0].kind.worker().expect("a worker");
     assert_eq!(config.services[1].id.as_str(), "b");
     let WorkerSource::Modules(modules) = &worker.source else { panic!("modules") };
     let kinds: Vec<_> = modules.iter().map(|module| (module.name.as_str(), module.kind.clone())).collect();
@@ -158,7 +158,7 @@ const a :Workerd.Worker = (
     assert!(!worker.compatibility.is_on(Flag::named("global_navigator")));
     assert_eq!(worker.compatibility_date, "2026-11-20");
     assert_eq!(worker.bindings[1].value, BindingValue::Data(vec![255].into()));
-    let ServiceKind::Worker(second) = &config.services[1].kind;
+    let second = config.services[1].kind.worker().expect("a worker");
     assert_eq!(second.bindings[0].value, BindingValue::WasmModule(b"\0asm".to_vec().into()));
     assert_eq!(config.sockets[0].address.as_deref(), Some("*:80"));
     assert_eq!(config.sockets[0].http, Default::default());
@@ -319,7 +319,7 @@ fn a_large_module_fits_in_a_binary_configuration() {
         "x".repeat(3 << 20)
     );
     let config = load_binary_from_bytes(&encode(&text), &options()).unwrap_or_else(|error| panic!("{error}"));
-    let ServiceKind::Worker(worker) = &config.services[0].kind;
+    let worker = config.services[0].kind.worker().expect("a worker");
     assert!(matches!(&worker.source, WorkerSource::Modules(modules) if modules.len() == 1));
 }
 

@@ -46,7 +46,12 @@ pub(super) const SUPERVISOR: Floors = Floors {
         ("service/worker", &["body", "config", "fleet", "link", "service", "text"]),
         ("socket", &["body", "config", "log", "service"]),
         ("shard", &["config", "log", "schedule", "service", "socket"]),
-        ("service/graph", &["config", "fleet", "log", "service", "service/worker", "shard"]),
+        ("service/external", &["body", "config", "service"]),
+        ("service/network", &["body", "config", "service"]),
+        (
+            "service/graph",
+            &["config", "fleet", "log", "service", "service/external", "service/network", "service/worker", "shard"],
+        ),
         ("cli", &["config", "fleet", "log", "service/graph", "shard", "socket", "text"]),
     ],
     exceptions: &[],

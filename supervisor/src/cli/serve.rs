@@ -123,7 +123,7 @@ impl Server<'_> {
         let limits = Limits::default().fit_descriptors(
             setup::descriptor_limit(),
             self.shards,
-            self.config.services.len(),
+            self.config.services.iter().filter(|service| service.kind.worker().is_some()).count(),
             self.config.sockets.len(),
         );
         let running = self.listen(&limits)?;
@@ -191,7 +191,8 @@ impl Server<'_> {
 /// that sockets lead to. Of these the log says why they do not start, and nobody waits long for them.
 async fn start_check(fleet: &FleetHandle, config: &Arc<Config>, strict: bool, log: &Log) -> Result<(), String> {
     let has_socket = |service: &ServiceId| config.sockets.iter().any(|socket| socket.service.service == *service);
-    let services = config.services.iter().map(|service| service.id.clone());
+    let workers = config.services.iter().filter(|service| service.kind.worker().is_some());
+    let services = workers.map(|service| service.id.clone());
     let (have_to, others): (Vec<_>, Vec<_>) = services.partition(|service| strict || has_to_start(service.as_str()));
     let early: Vec<ServiceId> = others.into_iter().filter(has_socket).take(STARTED_EARLY).collect();
     let for_log = (fleet.clone(), config.clone(), log.clone());

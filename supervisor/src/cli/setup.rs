@@ -22,7 +22,7 @@ use super::{
     control::Control,
 };
 use crate::{
-    config::{self, Config, ServiceKind},
+    config::{self, Config},
     fleet::FleetConfig,
     log::{Colors, Entry},
     socket::BoundSocket,
@@ -102,7 +102,7 @@ pub(super) fn report(verbose: bool, message: &str) {
 /// One line for each worker whose compatibility date brings what is not there.
 pub(super) fn report_missing_flags(config: &Config) {
     for service in &config.services {
-        let ServiceKind::Worker(worker) = &service.kind;
+        let Some(worker) = service.kind.worker() else { continue };
         let lacking: Vec<&str> = worker.compatibility.lacking().map(|(flag, _)| flag).collect();
         if !lacking.is_empty() {
             let date = &worker.compatibility_date;
@@ -268,17 +268,14 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::{
-        cli::args::{Cli, Command},
-        config::ServiceKind,
-    };
+    use crate::cli::args::{Cli, Command};
 
     /// Loads what this command line names; gives the threads that the only worker may have.
     fn threads(arguments: &[&str]) -> Result<u32, String> {
         let cli = Cli::try_parse_from(["supervisor", "serve"].iter().chain(arguments)).expect("a command line");
         let Command::Serve(arguments) = cli.command else { panic!("{:?}", cli.command) };
         let config = load(&arguments)?;
-        let ServiceKind::Worker(worker) = &config.services[0].kind;
+        let worker = config.services[0].kind.worker().expect("a worker");
         Ok(worker.policy.threads)
     }
 

@@ -34,8 +34,8 @@ use capnp::{
 pub use self::{
     diagnostics::{Diagnostic, Diagnostics},
     model::{
-        Binding, BindingValue, Config, Designator, HeaderInjection, HttpOptions, HttpStyle, Loaded, Module, ModuleKind,
-        Service, ServiceId, ServiceKind, Socket, Worker, WorkerSource,
+        Binding, BindingValue, Config, Designator, External, HeaderInjection, HttpOptions, HttpStyle, Loaded, Module,
+        ModuleKind, Network, Service, ServiceId, ServiceKind, Socket, Worker, WorkerSource,
     },
 };
 use self::{

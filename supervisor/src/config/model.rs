@@ -71,6 +71,38 @@ pub struct Service {
 pub enum ServiceKind {
     /// JavaScript or WebAssembly in a worker process.
     Worker(Arc<Worker>),
+    /// A part of the network: requests go where their URLs say.
+    Network(Arc<Network>),
+    /// One server: requests go there, whatever their URLs say.
+    External(Arc<External>),
+}
+
+impl ServiceKind {
+    /// The worker, if it is one.
+    pub fn worker(&self) -> Option<&Arc<Worker>> {
+        match self {
+            ServiceKind::Worker(worker) => Some(worker),
+            ServiceKind::Network(_) | ServiceKind::External(_) => None,
+        }
+    }
+}
+
+/// A part of the network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    /// The ranges that may be connected to.
+    pub allow: Vec<String>,
+    /// What is taken out of them.
+    pub deny: Vec<String>,
+}
+
+/// One server somewhere else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct External {
+    /// Where it listens, as written. `None`: the command line must say.
+    pub address: Option<String>,
+    /// How HTTP is spoken with it.
+    pub http: HttpOptions,
 }
 
 /// A worker: code, the compatibility behaviour it was written for, and what it may reach.

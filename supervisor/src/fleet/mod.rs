@@ -40,7 +40,7 @@ use bulkhead_policy::cgroup::Delegation;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    config::model::{Config, ServiceId, ServiceKind, Worker},
+    config::model::{Config, ServiceId, Worker},
     log::Log,
 };
 use counters::{Counter, Counters};
@@ -184,10 +184,10 @@ impl Fleet {
         log: Log,
         spawner: Box<dyn Spawner>,
     ) -> Result<FleetHandle, FleetError> {
-        let workers = config.services.iter().map(|service| {
-            let ServiceKind::Worker(worker) = &service.kind;
-            let member = Member { id: service.id.clone(), worker: worker.clone(), counters: Counters::default() };
-            (service.id.clone(), Arc::new(member))
+        let workers = config.services.iter().filter_map(|service| {
+            let worker = service.kind.worker()?.clone();
+            let member = Member { id: service.id.clone(), worker, counters: Counters::default() };
+            Some((service.id.clone(), Arc::new(member)))
         });
         let workers = Arc::new(workers.collect());
         let (commands, receiver) = mpsc::unbounded_channel();

@@ -9,7 +9,7 @@ use bulkhead_ipc::scheduled::Scheduled;
 
 use super::mailbox::{Letter, Mailbox};
 use crate::{
-    config::{Config, ServiceId, ServiceKind},
+    config::{Config, ServiceId},
     log::Log,
     schedule::{Look, Minute, Plan},
     service::Event,
@@ -67,7 +67,7 @@ impl Timetable {
         let (mut entries, mut expressions) = (Vec::new(), Vec::new());
         let mut next_mailbox = (0..mailboxes.len()).cycle();
         for service in &config.services {
-            let ServiceKind::Worker(worker) = &service.kind;
+            let Some(worker) = service.kind.worker() else { continue };
             if worker.schedules.is_empty() {
                 continue;
             }

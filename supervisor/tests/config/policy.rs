@@ -3,8 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use bulkhead_supervisor::config::{
-    Config, Diagnostics, Loaded, Options, ServiceKind, Source, encode_text, load, load_text_from_bytes,
-    policy::WorkerPolicy,
+    Config, Diagnostics, Loaded, Options, Source, encode_text, load, load_text_from_bytes, policy::WorkerPolicy,
 };
 
 use super::{PRELUDE, options};
@@ -24,7 +23,7 @@ fn policies(config: &Config) -> Vec<WorkerPolicy> {
         .services
         .iter()
         .map(|service| {
-            let ServiceKind::Worker(worker) = &service.kind;
+            let worker = service.kind.worker().expect("a worker");
             worker.policy
         })
         .collect()
@@ -249,7 +248,7 @@ fn a_binary_configuration_takes_its_policy_from_a_file() {
 fn schedules(policy: &str) -> Vec<Vec<String>> {
     let loaded = load_with(policy, &options()).unwrap_or_else(|error| panic!("{error}"));
     let of = |service: &bulkhead_supervisor::config::Service| {
-        let ServiceKind::Worker(worker) = &service.kind;
+        let worker = service.kind.worker().expect("a worker");
         worker.schedules.iter().map(|expression| expression.text().to_owned()).collect()
     };
     loaded.config.services.iter().map(of).collect()
