@@ -1,7 +1,8 @@
 //! Prepares the scripts of `js/` for the program, which has them as text that V8 uses in place.
 //!
 //! - The built-in scripts, named in `js/ORDER`, are joined into one: an isolate compiles one script in less time than many.
-//! - The built-in modules are found below the directories of [`SCHEMES`], and become a table sorted by specifier.
+//! - The built-in modules are found below the directories of [`SCHEMES`], and become a table sorted by specifier. As many empty ones
+//!   as [`EMPTY`] says are added, for the test of what modules cost that nobody imports (`tests/start.rs` of the whole).
 
 use std::{
     env,
@@ -19,6 +20,9 @@ const AFTER: &str = "})\n";
 
 /// The directories of `js/` with modules in them. `js/node/path/posix.js` is `node:path/posix`.
 const SCHEMES: [&str; 3] = ["cloudflare", "internal", "node"];
+
+/// The variable of the environment that says how many empty modules are added. Only built-in modules can import them.
+const EMPTY: &str = "BULKHEAD_EMPTY_MODULES";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let js = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("js");
@@ -44,18 +48,23 @@ fn modules(js: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     for scheme in SCHEMES {
         let directory = js.join(scheme);
         if directory.is_dir() {
-            scripts_below(&directory, &mut |path| {
-                let relative = path.strip_prefix(&directory).expect("the path is below it").with_extension("");
-                found.push((format!("{scheme}:{}", relative.to_string_lossy()), path.to_owned()));
-            })?;
+            let mut scripts = Vec::new();
+            scripts_below(&directory, &mut scripts)?;
+            for path in scripts {
+                let relative = path.strip_prefix(&directory)?.with_extension("");
+                found.push((format!("{scheme}:{}", relative.to_string_lossy()), fs::read_to_string(&path)?));
+            }
         }
     }
+    println!("cargo::rerun-if-env-changed={EMPTY}");
+    let empty = env::var(EMPTY).map_or(Ok(0), |count| count.parse())?;
+    found.extend((0..empty).map(|number| (format!("internal:empty_{number}"), String::new())));
     found.sort();
     let (mut names, mut texts, mut rows) = (String::new(), String::new(), String::new());
-    for (specifier, path) in &found {
+    for (specifier, script) in &found {
         let (name, text) = (names.len(), texts.len());
         names.push_str(specifier);
-        let script = to_ascii(&fs::read_to_string(path)?);
+        let script = to_ascii(script);
         texts.push_str(&script);
         let (hash, name_end, text_end) = (hash(&script), names.len(), texts.len());
         writeln!(rows, "    Place {{ name: ({name}, {name_end}), text: ({text}, {text_end}), hash: {hash:#x} }},")?;
@@ -71,13 +80,13 @@ fn modules(js: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn scripts_below(directory: &Path, found: &mut dyn FnMut(&Path)) -> Result<(), Box<dyn Error>> {
+fn scripts_below(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         if path.is_dir() {
             scripts_below(&path, found)?;
         } else if path.extension().is_some_and(|extension| extension == "js") {
-            found(&path);
+            found.push(path);
         }
     }
     Ok(())

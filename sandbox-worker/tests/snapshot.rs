@@ -6,7 +6,10 @@ use std::process::Command;
 
 use bulkhead_sandbox_worker::{
     api::SURFACE,
-    isolate::snapshot::{Snapshot, SnapshotError},
+    isolate::{
+        platform,
+        snapshot::{self, Snapshot, SnapshotError},
+    },
 };
 use support::eval;
 
@@ -72,6 +75,33 @@ fn the_snapshot_is_what_evaluation_makes() {
     let differences: Vec<_> = evaluated.iter().zip(&loaded).filter(|(evaluated, loaded)| evaluated != loaded).collect();
     assert!(differences.is_empty(), "{} differences, first {:#?}", differences.len(), &differences[..1]);
     assert_eq!(evaluated.len(), loaded.len());
+}
+
+const FLAG: &str = "BULKHEAD_V8_FLAG";
+
+#[test]
+#[ignore = "started by `code_is_taken_with_the_flags_that_it_was_made_with`, with a flag of V8 or without"]
+fn take_code() {
+    platform::initialize(&std::env::var(FLAG).into_iter().collect::<Vec<_>>());
+    let found = Snapshot::find(bulkhead_snapshot::SNAPSHOT, bulkhead_snapshot::CODE_CACHES, &SURFACE);
+    snapshot::check_code_caches(&found.expect("the snapshot is of this build"));
+}
+
+/// V8 takes the code of built-in modules that the program has, and refuses it where its flags could make that wrong. `tests/start.rs`
+/// of the whole shows that the modules work with such flags.
+#[test]
+fn code_is_taken_with_the_flags_that_it_was_made_with() {
+    for (flag, taken) in
+        [(None, true), (Some("--random-seed=7"), true), (Some("--no-opt"), false), (Some("--jitless"), false)]
+    {
+        let mut command = Command::new(std::env::current_exe().expect("the program has a path"));
+        command.args(["--exact", "take_code", "--ignored", "--nocapture"]).env_remove(FLAG);
+        command.envs(flag.map(|flag| (FLAG, flag)));
+        let output = command.output().expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), taken, "{flag:?}: {said}");
+        assert!(taken || said.contains("V8 does not take the code of"), "{flag:?}: {said}");
+    }
 }
 
 #[test]

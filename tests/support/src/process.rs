@@ -127,8 +127,17 @@ pub fn descriptors(pid: u32) -> BTreeMap<u32, PathBuf> {
 
 /// Proportional set size of one process in bytes: private pages, and its share of the shared ones.
 pub fn proportional_set(pid: u32) -> Option<u64> {
+    all_mappings(pid, "Pss:")
+}
+
+/// Memory of one process that belongs to no file, in bytes: what it has written to.
+pub fn anonymous(pid: u32) -> Option<u64> {
+    all_mappings(pid, "Anonymous:")
+}
+
+fn all_mappings(pid: u32, name: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
