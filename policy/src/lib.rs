@@ -21,5 +21,6 @@ pub mod report;
 pub mod spawn;
 mod sys;
 pub mod table;
+pub mod timers;
 
 pub use filter::{FilterError, Instruction, programs};

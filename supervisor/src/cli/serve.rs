@@ -42,6 +42,8 @@ pub(super) fn run(arguments: ServeArgs, verbose: bool) -> ExitCode {
 fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     // A kernel that does not know huge pages needs no setting.
     let _ = bulkhead_policy::memory::disable_huge_pages();
+    // As little is lost: timers of a millisecond are a twentieth longer then.
+    let _ = bulkhead_policy::timers::wake_on_time();
     // First of all.
     let (mut inherited_sockets, control) = setup::claim(arguments)?;
 
