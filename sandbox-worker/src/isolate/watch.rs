@@ -1,8 +1,8 @@
 //! The watch over running script: its processor time and its heap. Who exceeds is interrupted.
 //!
 //! Script runs in *slices*: from when the event loop enters the isolate until it comes out again. A thread of its own
-//! looks at the processor time while a slice runs, and sleeps while the process is idle. A slice costs two readings of the
-//! processor clock and a few atomic operations, but no system call that wakes the thread, except where that sleeps.
+//! looks at the processor time while a slice runs, and sleeps while the process is idle. A slice costs a few atomic operations and
+//! at most two readings of the processor clock, but no system call that wakes the thread, except where that sleeps.
 //!
 //! There is one isolate in the process, so there is one watch.
 
@@ -27,8 +27,9 @@ const TICK_BOUNDS: (Duration, Duration) = (Duration::from_millis(2), Duration::f
 /// After this many looks without a new slice the thread sleeps until there is one.
 const IDLE_TICKS: u32 = 20;
 
-/// For how long a reading of the processor clock at the end of a slice serves the next one as its first: what the process does in
-/// between is that short. A reading is a system call, and costs as much as a good part of a short slice.
+/// For how long a reading of the processor clock serves the slices after it: one that ends by then has used the time that went by. A
+/// reading is a system call, and costs as much as a good part of a short slice. The slice in which the next reading is taken is
+/// charged with all that the process used since the last one and was not charged with yet.
 const FRESH: Duration = Duration::from_micros(50);
 
 /// How far the heap may grow beyond its limit, once: as much again, and no more than this, in bytes. A container that grows
@@ -59,9 +60,26 @@ struct Watch {
     isolate: Mutex<Option<v8::IsolateHandle>>,
 }
 
+/// A reading of the processor clock.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    taken: Instant,
+    /// The processor time then, and what slices were charged with since, in nanoseconds.
+    charged: u64,
+}
+
+impl Reading {
+    fn take(taken: Instant) -> Self {
+        Reading { taken, charged: processor_time() }
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.duration_since(self.taken) < FRESH
+    }
+}
+
 thread_local! {
-    /// The last reading of the processor clock at the end of a slice, and when it was taken.
-    static LAST: Cell<Option<(Instant, u64)>> = const { Cell::new(None) };
+    static LAST: Cell<Option<Reading>> = const { Cell::new(None) };
 }
 
 static WATCH: Watch = Watch {
@@ -217,19 +235,20 @@ fn breach_of(slice: u64) -> Option<Limit> {
 #[derive(Debug)]
 pub(super) struct Slice {
     number: u64,
-    /// Processor time at its start; `None` where nobody counts it.
-    start: Option<u64>,
+    /// When it began, and the last reading of the processor clock then; `None` where nobody counts its time.
+    start: Option<(Instant, Reading)>,
 }
 
 /// Starts a slice. `allowance` is what is left of `limit`; without them the slice may take any time.
 pub(super) fn begin(allowance: Option<(Duration, Duration)>) -> Slice {
     let start = allowance.map(|(allowance, limit)| {
-        let fresh = LAST.get().filter(|(taken, _)| taken.elapsed() < FRESH);
-        let now = fresh.map_or_else(processor_time, |(_, time)| time);
+        let now = Instant::now();
+        let reading = LAST.get().filter(|last| last.is_fresh(now)).unwrap_or_else(|| Reading::take(now));
+        LAST.set(Some(reading));
         let tick = (limit / 5).clamp(TICK_BOUNDS.0, TICK_BOUNDS.1);
         WATCH.tick.store(nanoseconds(tick), SeqCst);
-        WATCH.deadline.store(now.saturating_add(nanoseconds(allowance)), SeqCst);
-        now
+        WATCH.deadline.store(reading.charged.saturating_add(nanoseconds(allowance)), SeqCst);
+        (now, reading)
     });
     if start.is_none() {
         WATCH.deadline.store(u64::MAX, SeqCst);
@@ -262,14 +281,19 @@ impl Slice {
             isolate.add_near_heap_limit_callback(near_heap_limit, WATCH.pointer.load(SeqCst));
         }
         let mut breach = breach_of(self.number);
-        let time = self.start.map_or(Duration::ZERO, |start| {
-            let now = processor_time();
-            LAST.set(Some((Instant::now(), now)));
+        let time = self.start.map_or(Duration::ZERO, |(began, last)| {
+            let now = Instant::now();
+            let reading = if last.is_fresh(now) {
+                Reading { charged: last.charged + nanoseconds(now.duration_since(began)), ..last }
+            } else {
+                Reading::take(now)
+            };
+            LAST.set(Some(reading));
             // It may have been too short for the thread to see, and still have used up what was left.
-            if breach.is_none() && now >= WATCH.deadline.load(SeqCst) {
+            if breach.is_none() && reading.charged >= WATCH.deadline.load(SeqCst) {
                 breach = Some(Limit::CpuTime);
             }
-            Duration::from_nanos(now.saturating_sub(start))
+            Duration::from_nanos(reading.charged.saturating_sub(last.charged))
         });
         if breach.is_some() {
             // Not before the thread is done with this slice.
