@@ -4,6 +4,7 @@
 mod stress {
     mod connections;
     mod faults;
+    mod given;
     mod stalls;
     mod streams;
     mod volume;

@@ -173,6 +173,7 @@ struct HttpResponse {
     stream @5 :ByteSource;
   }
   bodyLength @6 :UInt64 = 0xffffffffffffffff;
+  # As in `HttpRequest`. Where it is not given, the client is not told the length of a body of `bytes` either.
 }
 
 interface ByteSource {
@@ -185,6 +186,19 @@ interface ByteSource {
 
   cancel @1 () -> ();
   # Cancels the stream while a `pull` is open, which is answered at once. See `EventDispatcher.cancel` for why.
+
+  closed @2 () -> (end :BodyEnd);
+  # Of a request's body: waits until nothing more can be pulled, and says what became of it. For who has handed the source
+  # on, and does not pull. At most one call may be open.
+}
+
+enum BodyEnd {
+  drained @0;
+  # All of it was pulled.
+  broken @1;
+  # It broke off; what came before was pulled.
+  cancelled @2;
+  # Whoever pulled wants no more.
 }
 
 struct Blob {

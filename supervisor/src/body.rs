@@ -87,7 +87,22 @@ impl HttpBody for Body {
     }
 }
 
+/// Bytes whose number is not told.
+struct Uncounted(Bytes);
+
+impl PullSource for Uncounted {
+    fn poll_pull(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let bytes = std::mem::take(&mut self.get_mut().0);
+        Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+    }
+}
+
 impl Body {
+    /// All of a body, of which nobody learns beforehand how long it is.
+    pub fn uncounted(bytes: Bytes) -> Self {
+        Body::Pull(Box::pin(Uncounted(bytes)))
+    }
+
     /// Whether the sender waits to be asked before it sends anything (`Expect: 100-continue`): whoever may do without must
     /// not ask.
     pub fn is_on_demand(&self) -> bool {

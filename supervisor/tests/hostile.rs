@@ -40,8 +40,8 @@ use capnp::traits::HasTypeId;
 use fakes::{
     Ends, Rig, World, eventually, get, local, request, settings, text,
     wire::{
-        Cap, Message, Method, Said, Wire, calls, empty, exceeded, frame, log, message, nobody, outcome, pull, ran,
-        response, returns, unknown,
+        Cap, Message, Method, Said, Wire, calls, closed, empty, exceeded, frame, log, message, nobody, outcome, pull,
+        ran, response, returns, unknown,
     },
     worker,
 };
@@ -156,6 +156,7 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("call-many-capabilities", Unavailable, "more than 8 capabilities"),
     ("pull-nothing", Unavailable, "pulled nothing, or twice"),
     ("pull-twice", Unavailable, "pulled nothing, or twice"),
+    ("ask-end-twice", Unavailable, "asked twice at once what became of a body"),
     // References.
     ("release-nothing", Unavailable, ""),
     ("release-too-often", Unavailable, ""),
@@ -196,6 +197,7 @@ const ODDITIES: &[&str] = &[
     "log-unknown-method",
     "release-none",
     "cancel-nothing",
+    "ask-end-finish-early",
 ];
 
 /// Bodies that break off without a rule being broken.
@@ -656,6 +658,11 @@ fn be_odd(way: &str, question: u32, source: u32) -> Vec<u8> {
         }
         // A number that we never gave to the worker, in a table that nothing points to.
         "answer-of-nobody" => calls(0, source, event_port::Client::TYPE_ID, 0, &[Cap::ReceiverHosted(4000)], |_| {}),
+        "ask-end-finish-early" => {
+            let mut both = frame(&closed(901, source));
+            both.extend(frame(&finish(901)));
+            return both;
+        }
         "finish-nothing" => finish(500),
         "release-none" => message(|message| {
             let mut release = message.init_release();
@@ -803,6 +810,11 @@ fn misbehave(way: &str, question: u32, source: u32) -> Vec<u8> {
         }
         "call-many-capabilities" => calls(0, source, byte_source::Client::TYPE_ID, 0, &[Cap::None; 9], |_| {}),
         "pull-nothing" => pull(0, source, 0),
+        "ask-end-twice" => {
+            let mut twice = frame(&closed(0, source));
+            twice.extend(frame(&closed(1, source)));
+            return twice;
+        }
         "pull-twice" => {
             let mut twice = frame(&pull(0, source, 10));
             twice.extend(frame(&pull(1, source, 10)));

@@ -68,7 +68,7 @@ fn serves_others(server: &Server) {
 }
 
 /// Sends for as long as the other end takes it; says how much that was.
-fn send_until_it_stalls(connection: &mut Connection) -> u64 {
+pub(super) fn send_until_it_stalls(connection: &mut Connection) -> u64 {
     let mut stream = connection.stream();
     stream.set_write_timeout(Some(Duration::from_secs(1))).expect("a time-out");
     let mut noise = pattern(0);

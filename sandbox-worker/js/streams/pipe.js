@@ -137,7 +137,8 @@
       this.pumping = end;
       const onPumped = (how) => this.pumped(how);
       // A stop waits for what was read to be written.
-      this.currentWrite = PromisePrototypeThen(end.pump(dest.native.attach()), onPumped);
+      const toItsEnd = !this.preventClose && !this.preventAbort && !this.preventCancel && this.signal === undefined;
+      this.currentWrite = PromisePrototypeThen(end.pump(dest.native.attach(), toItsEnd), onPumped);
       return true;
     }
     pumped(how) {

@@ -12,7 +12,7 @@ use crate::{
         MAX_PULL_BYTES, PULL_BYTES,
         memory::MemorySource,
         pipe::pipe,
-        pump::{Pumped, Stop, pump},
+        pump::{Feed, Pumped, Stop, pump},
         reading::Reading,
         sink::Sink,
         source::{Broken, Source},
@@ -144,12 +144,14 @@ impl ReadableEnd {
         Ok(v8::Array::new_with_elements(scope, &[one.into(), two.into()]))
     }
 
-    /// Moves all bytes to the sink. Gives a promise of how that came out, which is not rejected.
+    /// Moves all bytes to the sink. Gives a promise of how that came out, which is not rejected. `to_its_end`: whatever comes to its end on
+    /// one side will on the other, and nothing stops it before.
     #[method]
     fn pump<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
         to: v8::Local<'s, v8::Value>,
+        to_its_end: bool,
     ) -> Result<v8::Local<'s, v8::Promise>> {
         let to = jsg::unwrap_value::<WritableEnd>(scope, to).ok_or(jsg::Illegal)?.0.get(scope)?;
         let event = Event::require(scope)?;
@@ -163,7 +165,11 @@ impl ReadableEnd {
         };
         let stop = Stop::new(event.context());
         *self.stop.borrow_mut() = Some(stop.clone());
-        let pump = pump(from, Rc::clone(&to), stop, event.context().handle());
+        let feed = Feed::new(from);
+        if to_its_end {
+            to.fed_by(&feed);
+        }
+        let pump = pump(feed, Rc::clone(&to), stop, event.context().handle());
         event.promise(scope, async move { Ok(pump.await) })
     }
 

@@ -107,7 +107,7 @@ macro_rules! script {
 
 script! {
     new_native_stream = "newNativeStream(end, length, owner)":
-        "byte stream over a native end, of that owner's (`ioOwner`), with its length or undefined. The end has `pull(maxBytes)`, which gives a non-empty Uint8Array that nobody else holds, undefined at the end, or a promise of `{ bytes }`, which inherits nothing, or of undefined; `maxBytes` is what a BYOB read wants, 0 for no limit. Never called while a call is pending; only when somebody reads. And `cancel()`, `tee()`, `pump(to)`, `stopPump()`";
+        "byte stream over a native end, of that owner's (`ioOwner`), with its length or undefined. The end has `pull(maxBytes)`, which gives a non-empty Uint8Array that nobody else holds, undefined at the end, or a promise of `{ bytes }`, which inherits nothing, or of undefined; `maxBytes` is what a BYOB read wants, 0 for no limit. Never called while a call is pending; only when somebody reads. And `cancel()`, `tee()`, `pump(to, toItsEnd)`, `stopPump()`";
     native_end = "nativeEnd(s)":
         "the native end of a stream, if all that is left of it is there; else undefined";
     is_readable_stream = "isReadableStream(v)": "brand check";

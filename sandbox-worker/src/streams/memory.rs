@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 
-use super::source::{Broken, Pulled, Source};
+use super::source::{Broken, Given, Pulled, Source, Terms, Whole};
 use crate::io::Outlet;
 
 /// A long body in memory.
@@ -33,5 +33,14 @@ impl Source for MemorySource {
             let bytes = left.split_to(length);
             Ok(Pulled { bytes, done: left.is_empty(), room })
         })
+    }
+
+    fn give(&self, terms: Terms) -> Option<Given> {
+        let mut left = self.bytes.borrow_mut();
+        let length = left.len();
+        if length > terms.max_bytes || terms.length.is_some_and(|wanted| wanted != length as u64) {
+            return None;
+        }
+        Some(Given { whole: Whole::Bytes(std::mem::take(&mut left)), passing: None })
     }
 }

@@ -8,8 +8,9 @@ use futures::future::LocalBoxFuture;
 use jsg::Error;
 
 use super::{
+    pump::Feed,
     sink::Sink,
-    source::{Broken, Pulled, Source},
+    source::{Broken, Given, Pulled, Source, Terms},
 };
 use crate::io::{Bell, IoContext};
 
@@ -35,6 +36,8 @@ struct State {
     end: Option<Result<(), Broken>>,
     /// Why nobody reads.
     gone: Option<Broken>,
+    /// Where all comes from that will be written, where that is one place.
+    feed: Option<Rc<Feed>>,
 }
 
 /// The two ends of a pipe through which `remaining` bytes have to go, where that is known. A write is done when all of it was read, or
@@ -112,6 +115,16 @@ impl Sink for Writes {
         self.0.fail(why);
     }
 
+    fn fed_by(&self, feed: &Rc<Feed>) {
+        self.0.state.borrow_mut().feed = Some(feed.clone());
+    }
+
+    fn passed(&self) {
+        if let Some(remaining) = &mut self.0.state.borrow_mut().remaining {
+            *remaining = 0;
+        }
+    }
+
     fn gone(&self) -> LocalBoxFuture<'_, Broken> {
         Box::pin(self.0.taken.wait(|| self.0.state.borrow().gone.clone()))
     }
@@ -134,14 +147,27 @@ impl Source for Reads {
             state.end.clone().map(|end| end.map(|()| Pulled::new(Bytes::new(), true)))
         }))
     }
+
+    fn give(&self, terms: Terms) -> Option<Given> {
+        let state = self.0.state.borrow();
+        if !state.bytes.is_empty() || state.end.is_some() {
+            return None;
+        }
+        let terms = match state.remaining {
+            Some(remaining) => terms.exactly(remaining)?,
+            None => terms,
+        };
+        let feed = state.feed.clone()?;
+        drop(state);
+        feed.give(terms)
+    }
 }
 
 impl Drop for Reads {
     fn drop(&mut self) {
         let mut state = self.0.state.borrow_mut();
         state.bytes = Bytes::new();
-        // As in the reference, who writes is not told why.
-        state.gone = Some(Broken::Script(Error::Pending));
+        state.gone = Some(Broken::UNREAD);
         drop(state);
         self.0.taken.ring();
     }

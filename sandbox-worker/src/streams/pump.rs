@@ -1,6 +1,10 @@
 //! Bytes from a source to a sink, without script.
 
-use std::{cell::Cell, pin::pin, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    pin::pin,
+    rc::Rc,
+};
 
 use futures::future::{Either, select};
 
@@ -8,7 +12,7 @@ use super::{
     MAX_PULL_BYTES,
     reading::Reading,
     sink::Sink,
-    source::{Broken, Source as _},
+    source::{Broken, Given, Passed, Passing, Source as _, Terms},
 };
 use crate::io::{Bell, IoContext, IoContextHandle};
 
@@ -42,9 +46,42 @@ impl Stop {
     }
 }
 
+/// What a pump reads from. Whoever reads from its sink may be given it instead, for as long as the pump has not begun.
+pub(crate) struct Feed {
+    from: Rc<Reading>,
+    /// What becomes of it, once it was given away.
+    passing: RefCell<Option<Passing>>,
+}
+
+impl Feed {
+    pub(crate) fn new(from: Rc<Reading>) -> Rc<Self> {
+        Rc::new(Feed { from, passing: RefCell::default() })
+    }
+
+    /// Gives the source away: see [`Source::give`]. The pump waits for what becomes of it.
+    pub(crate) fn give(&self, terms: Terms) -> Option<Given> {
+        let given = self.from.give(terms)?;
+        let passing = given.passing.unwrap_or_else(|| given.whole.passing());
+        *self.passing.borrow_mut() = Some(passing.clone());
+        Some(Given { passing: Some(passing), ..given })
+    }
+}
+
 /// Moves bytes until one of the two has come to its end, or it is asked to stop; to be run as a task of the owner. It has one piece
 /// at a time, so that the sink sets the pace.
-pub(crate) async fn pump(from: Rc<Reading>, to: Rc<dyn Sink>, stop: Rc<Stop>, owner: IoContextHandle) -> Pumped {
+pub(crate) async fn pump(feed: Rc<Feed>, to: Rc<dyn Sink>, stop: Rc<Stop>, owner: IoContextHandle) -> Pumped {
+    let passing = feed.passing.take();
+    if let Some(passing) = passing {
+        return match passing.await {
+            Passed::Drained => {
+                to.passed();
+                Pumped::All
+            }
+            Passed::Broken(broken) => Pumped::Source(broken),
+            Passed::Cancelled => Pumped::Sink(Broken::UNREAD),
+        };
+    }
+    let from = &feed.from;
     let waits = || owner.get().map(|owner| owner.waits());
     loop {
         // Whoever is outside will answer; anybody else may be waiting too.

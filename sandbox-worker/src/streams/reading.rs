@@ -12,8 +12,7 @@ use futures::future::LocalBoxFuture;
 
 use super::{
     MAX_COLLECTED, MAX_PULL_BYTES,
-    source::{Broken, Pulled, Source},
-    wire::WireSource,
+    source::{Broken, Given, Pulled, Source, Terms},
 };
 
 type Pull = LocalBoxFuture<'static, Result<Pulled, Broken>>;
@@ -23,8 +22,8 @@ type Pull = LocalBoxFuture<'static, Result<Pulled, Broken>>;
 pub(crate) struct Reading {
     /// Until the end, or until it is cancelled.
     source: RefCell<Option<Rc<dyn Source>>>,
-    /// The source, as long as nothing was pulled from it, if it is one of the wire.
-    untouched: RefCell<Option<Rc<WireSource>>>,
+    /// Nothing was pulled from the source.
+    untouched: Cell<bool>,
     pull: RefCell<Option<Pull>>,
     /// What is left of a piece that was longer than was asked for.
     rest: RefCell<Bytes>,
@@ -39,25 +38,12 @@ impl Reading {
         Reading {
             is_outside: source.is_outside(),
             source: RefCell::new(Some(source)),
-            untouched: RefCell::default(),
+            untouched: Cell::new(true),
             pull: RefCell::default(),
             rest: RefCell::default(),
             broken: RefCell::default(),
             waiting: Cell::default(),
         }
-    }
-
-    /// Nothing was read of what the supervisor has.
-    pub(crate) fn of_wire(source: WireSource) -> Self {
-        let source = Rc::new(source);
-        let reading = Self::new(source.clone());
-        *reading.untouched.borrow_mut() = Some(source);
-        reading
-    }
-
-    /// What the supervisor has, if that is what this is and nothing was read. It can go back as it came.
-    pub(crate) fn untouched(&self) -> Option<Rc<WireSource>> {
-        self.untouched.borrow().clone()
     }
 
     /// Whether there is nothing more to read.
@@ -84,7 +70,7 @@ impl Reading {
                 return Poll::Ready(Err(broken.clone()));
             }
             let Some(source) = self.source.borrow().clone() else { return Poll::Ready(Ok(None)) };
-            self.untouched.take();
+            self.untouched.set(false);
             let mut pull = self.pull.take().unwrap_or_else(|| Box::pin(async move { source.pull(max_bytes).await }));
             match pull.as_mut().poll(cx) {
                 Poll::Pending => {
@@ -108,7 +94,7 @@ impl Reading {
 
     /// Nobody wants more: who waits for it gets the end.
     pub(crate) fn cancel(&self) {
-        drop((self.pull.take(), self.source.take(), self.untouched.take()));
+        drop((self.pull.take(), self.source.take()));
         self.rest.take();
         self.broken.take();
         if let Some(waker) = self.waiting.take() {
@@ -146,5 +132,13 @@ impl Source for Reading {
 
     fn is_outside(&self) -> bool {
         self.is_outside
+    }
+
+    /// What was given away is at its end here.
+    fn give(&self, terms: Terms) -> Option<Given> {
+        let source = self.source.borrow().clone().filter(|_| self.untouched.get())?;
+        let given = source.give(terms)?;
+        self.source.take();
+        Some(given)
     }
 }

@@ -1,9 +1,11 @@
 //! Where bytes go.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 
-use super::source::Broken;
+use super::{pump::Feed, source::Broken};
 
 /// Takes bytes, piece by piece.
 pub(crate) trait Sink {
@@ -21,6 +23,12 @@ pub(crate) trait Sink {
 
     /// Nothing will follow, because of `why`. What nobody has taken yet is dropped, and a write that is open fails.
     fn abort(&self, why: Broken);
+
+    /// Says that all that will be written comes from `feed`, and then the end.
+    fn fed_by(&self, _feed: &Rc<Feed>) {}
+
+    /// All that was to be written has gone past it: its feed was given away and drained.
+    fn passed(&self) {}
 
     /// Ready when nobody will take what is written.
     fn gone(&self) -> LocalBoxFuture<'_, Broken>;

@@ -1,8 +1,15 @@
 //! What bytes come from.
 
+use std::rc::Rc;
+
 use bulkhead_ipc::{source::RESPONSE_SENT, transport::Reservation};
 use bytes::Bytes;
-use futures::future::LocalBoxFuture;
+use futures::{
+    FutureExt as _,
+    future::{LocalBoxFuture, Shared},
+};
+
+use super::wire::WireSource;
 
 /// Bytes that somebody pulls, piece by piece. Dropping the source says that no more are wanted.
 pub(crate) trait Source {
@@ -16,6 +23,67 @@ pub(crate) trait Source {
     fn is_outside(&self) -> bool {
         false
     }
+
+    /// Gives all of it away, if nobody in the isolate has to see its bytes pass and the terms are kept. Nothing was pulled, and nothing is
+    /// pulled afterwards.
+    fn give(&self, _terms: Terms) -> Option<Given> {
+        None
+    }
+}
+
+/// What a source is given away on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// How many bytes it has to have, where that matters. A source of which that is not known is not given.
+    pub(crate) length: Option<u64>,
+    /// How many bytes in memory may be given at most.
+    pub(crate) max_bytes: usize,
+}
+
+impl Terms {
+    /// The same for a source that has to have `length` bytes; `None` if no source can keep both.
+    pub(crate) fn exactly(self, length: u64) -> Option<Self> {
+        let agrees = self.length.is_none_or(|other| other == length);
+        agrees.then_some(Terms { length: Some(length), ..self })
+    }
+}
+
+/// A source that was given away.
+pub(crate) struct Given {
+    pub(crate) whole: Whole,
+    /// What becomes of it, if pumps wait for that.
+    pub(crate) passing: Option<Passing>,
+}
+
+/// All bytes of a source.
+pub(crate) enum Whole {
+    Bytes(Bytes),
+    /// The supervisor has them.
+    Wire(Rc<WireSource>),
+}
+
+impl Whole {
+    /// Waits for what becomes of it.
+    pub(crate) fn passing(&self) -> Passing {
+        match self {
+            Whole::Bytes(_) => std::future::ready(Passed::Drained).boxed_local().shared(),
+            Whole::Wire(source) => source.closed().shared(),
+        }
+    }
+}
+
+/// Waits for what becomes of a source that was given away. Dropped before, the source is cancelled.
+pub(crate) type Passing = Shared<LocalBoxFuture<'static, Passed>>;
+
+/// What has become of a source that was given away.
+#[derive(Debug, Clone)]
+pub(crate) enum Passed {
+    /// Whoever has it, has all of it.
+    Drained,
+    /// It broke.
+    Broken(Broken),
+    /// Whoever had it wanted no more.
+    Cancelled,
 }
 
 /// What one pull gives.
@@ -44,6 +112,9 @@ pub(crate) enum Broken {
 }
 
 impl Broken {
+    /// Nobody reads what is written. As in the reference, who writes is not told why.
+    pub(crate) const UNREAD: Broken = Broken::Script(jsg::Error::Pending);
+
     /// For the other side of the wire, in words.
     pub(crate) fn failed(text: &str) -> Self {
         Broken::Wire(capnp::Error::failed(text.to_owned()))

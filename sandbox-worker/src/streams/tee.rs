@@ -13,7 +13,7 @@ use futures::future::LocalBoxFuture;
 use super::{
     MAX_PULL_BYTES,
     reading::Reading,
-    source::{Broken, Pulled, Source},
+    source::{Broken, Given, Pulled, Source, Terms},
 };
 use crate::io::{Bell, IoContext};
 
@@ -138,6 +138,12 @@ impl Source for Branch {
 
     fn is_outside(&self) -> bool {
         self.tee.from.is_outside()
+    }
+
+    fn give(&self, terms: Terms) -> Option<Given> {
+        let other = self.tee.waiting.borrow()[1 - self.index].is_some();
+        // What the other branch has read is here.
+        if other || self.tee.end.borrow().is_some() { None } else { self.tee.from.give(terms) }
     }
 }
 

@@ -9,13 +9,16 @@ use std::{
 
 use bulkhead_ipc::{
     calls::Call,
-    worker_capnp::byte_source::{self, CancelParams, CancelResults, PullParams, PullResults, Server, pull_results},
+    worker_capnp::{
+        BodyEnd,
+        byte_source::{self, CancelParams, CancelResults, PullParams, PullResults, Server, pull_results},
+    },
 };
 use capnp::capability::{Promise, Response};
 use futures::future::{Either, LocalBoxFuture, select};
 use tokio::sync::Notify;
 
-use super::source::{Broken, Pulled, Source};
+use super::source::{Broken, Given, Passed, Pulled, Source, Terms, Whole};
 use crate::io::Outlet;
 
 /// Offers `source` to the supervisor, which may have one pull open, for at least one byte. When it is cancelled, an open
@@ -29,20 +32,38 @@ pub(crate) fn offer(source: Rc<dyn Source>) -> byte_source::Client {
 }
 
 /// A body that the supervisor has.
+#[derive(Clone)]
 pub(crate) struct WireSource {
     client: byte_source::Client,
+    /// In bytes, where that is known.
+    length: Option<u64>,
     /// The connection that it comes by.
     connection: Outlet,
 }
 
 impl WireSource {
-    pub(crate) fn new(client: byte_source::Client, connection: &Outlet) -> Self {
-        WireSource { client, connection: connection.clone() }
+    pub(crate) fn new(client: byte_source::Client, length: Option<u64>, connection: &Outlet) -> Self {
+        WireSource { client, length, connection: connection.clone() }
     }
 
     /// The capability itself, for a body that goes back untouched.
     pub(crate) fn client(&self) -> byte_source::Client {
         self.client.clone()
+    }
+
+    /// Waits for what becomes of the body in the hands of somebody else. Given up before that, the body is cancelled.
+    pub(super) fn closed(&self) -> LocalBoxFuture<'static, Passed> {
+        let client = self.client.clone();
+        Box::pin(async move {
+            let call = client.closed_request().send().promise;
+            let end = Call::new(call, None, (), cancel(client)).await.and_then(|closed| Ok(closed.get()?.get_end()?));
+            match end {
+                Ok(BodyEnd::Drained) => Passed::Drained,
+                Ok(BodyEnd::Cancelled) => Passed::Cancelled,
+                Ok(BodyEnd::Broken) => Passed::Broken(Broken::failed("the body broke off")),
+                Err(error) => Passed::Broken(Broken::Wire(error)),
+            }
+        })
     }
 }
 
@@ -63,18 +84,26 @@ impl Source for WireSource {
     fn is_outside(&self) -> bool {
         true
     }
+
+    fn give(&self, terms: Terms) -> Option<Given> {
+        let fits = terms.length.is_none() || terms.length == self.length;
+        fits.then(|| Given { whole: Whole::Wire(Rc::new(self.clone())), passing: None })
+    }
 }
 
 /// One pull; when the future is dropped before the answer has come, the source is cancelled.
 async fn pull(source: &byte_source::Client, max_bytes: usize) -> Result<Response<pull_results::Owned>, capnp::Error> {
     let mut request = source.pull_request();
     request.get().set_max_bytes(u32::try_from(max_bytes).unwrap_or(u32::MAX));
-    let source = source.clone();
-    let cancel = move || {
+    Call::new(request.send().promise, None, (), cancel(source.clone())).await
+}
+
+/// Cancels a source, for a call that is given up.
+fn cancel(source: byte_source::Client) -> impl FnMut() -> Promise<(), capnp::Error> {
+    move || {
         let source = source.clone();
         Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
-    };
-    Call::new(request.send().promise, None, (), cancel).await
+    }
 }
 
 struct Offered {

@@ -16,7 +16,7 @@ use bulkhead_ipc::{
     limit,
     source::RESPONSE_SENT,
     transport::Handle,
-    worker_capnp::{Limit, byte_source},
+    worker_capnp::{BodyEnd, Limit, byte_source},
 };
 use bytes::{Bytes, BytesMut};
 use capnp::capability::Promise;
@@ -114,6 +114,10 @@ pub async fn collect_ready(body: &mut Body, limit: usize) -> Ready {
 pub struct BodySource {
     state: RefCell<SourceState>,
     busy: Busy,
+    /// Somebody waits for [`Self::over`].
+    asked: Busy,
+    /// Told when nothing more can be pulled.
+    over: Notify,
     too_long: Notify,
     connection: Handle,
     work: Arc<Work>,
@@ -138,6 +142,8 @@ struct SourceState {
     broken: Option<String>,
     /// The body itself broke off, which is the client's doing.
     by_client: bool,
+    /// Somebody let go of what was left.
+    cancelled: bool,
     /// The open `pull` that waits for the body.
     waiting: Option<std::task::Waker>,
 }
@@ -147,21 +153,32 @@ impl BodySource {
     /// valid when the body is cancelled.
     pub(crate) fn new(ready: Bytes, body: Body, limit: u64, ticket: &Ticket) -> Rc<Self> {
         let left = limit.saturating_sub(ready.len() as u64);
-        let state = SourceState { ready, body: Some(body), left, broken: None, by_client: false, waiting: None };
+        let state = SourceState {
+            ready,
+            body: Some(body),
+            left,
+            broken: None,
+            by_client: false,
+            cancelled: false,
+            waiting: None,
+        };
         Self::with(state, ticket)
     }
 
     fn with(state: SourceState, ticket: &Ticket) -> Rc<Self> {
-        let (state, busy, too_long) = (RefCell::new(state), Busy::default(), Notify::new());
+        let (state, too_long, over) = (RefCell::new(state), Notify::new(), Notify::new());
+        let (busy, asked) = (Busy::default(), Busy::default());
         let (connection, work) = (ticket.link().connection.clone(), ticket.link().work().clone());
         let (begun, kept, alive) = (Cell::new(false), Cell::new(false), RefCell::new(None));
-        Rc::new(Self { state, busy, too_long, connection, work, _place: ticket.place().clone(), begun, kept, alive })
+        let _place = ticket.place().clone();
+        Rc::new(Self { state, busy, asked, over, too_long, connection, work, _place, begun, kept, alive })
     }
 
     /// Offers `ready`, after which the body broke off.
     pub(crate) fn broken(ready: Bytes, ticket: &Ticket) -> Rc<Self> {
         let broken = Some(TORN.to_owned());
-        let state = SourceState { ready, body: None, left: 0, broken, by_client: true, waiting: None };
+        let (by_client, cancelled) = (true, false);
+        let state = SourceState { ready, body: None, left: 0, broken, by_client, cancelled, waiting: None };
         Self::with(state, ticket)
     }
 
@@ -183,6 +200,7 @@ impl BodySource {
         let body = state.body.take();
         if body.is_some() || !state.ready.is_empty() {
             state.broken = Some(why.to_owned());
+            state.cancelled = true;
         }
         state.ready = Bytes::new();
         let waiting = state.waiting.take();
@@ -192,12 +210,25 @@ impl BodySource {
         if let Some(waiting) = waiting {
             waiting.wake();
         }
+        self.over.notify_waiters();
+    }
+
+    /// What became of the body, once there is nothing more to read.
+    fn end(&self) -> Option<BodyEnd> {
+        let state = self.state.borrow();
+        if state.body.is_some() || !state.ready.is_empty() {
+            return None;
+        }
+        Some(match (&state.broken, state.cancelled) {
+            (None, _) => BodyEnd::Drained,
+            (Some(_), true) => BodyEnd::Cancelled,
+            (Some(_), false) => BodyEnd::Broken,
+        })
     }
 
     /// Whether there is nothing more to read.
     fn is_over(&self) -> bool {
-        let state = self.state.borrow();
-        state.body.is_none() && state.ready.is_empty()
+        self.end().is_some()
     }
 
     /// Waits until there are bytes, or there will be no more.
@@ -269,6 +300,7 @@ impl byte_source::Server for BodySource {
             return Err(capnp::Error::failed(what.to_owned()));
         };
         self.begun.set(true);
+        let _tells = Tells(&self);
         // Bytes that the worker does not read must not pile up here, and bytes that do not come keep no room from others.
         std::future::poll_fn(|cx| self.poll_ready(cx)).await;
         let _room = self.connection.reserve(limit).await;
@@ -308,6 +340,37 @@ impl byte_source::Server for BodySource {
     ) -> Result<(), capnp::Error> {
         BodySource::cancel(&self, ENDED);
         Ok(())
+    }
+
+    async fn closed(
+        self: Rc<Self>,
+        _: byte_source::ClosedParams,
+        mut reply: byte_source::ClosedResults,
+    ) -> Result<(), capnp::Error> {
+        let Some(_asked) = self.asked.enter() else {
+            let what = "it asked twice at once what became of a body";
+            self.connection.violation(what);
+            return Err(capnp::Error::failed(what.to_owned()));
+        };
+        let end = loop {
+            match self.end() {
+                Some(end) => break end,
+                None => self.over.notified().await,
+            }
+        };
+        reply.get().set_end(end);
+        Ok(())
+    }
+}
+
+/// A pull, after which there may be nothing more to read.
+struct Tells<'a>(&'a BodySource);
+
+impl Drop for Tells<'_> {
+    fn drop(&mut self) {
+        if self.0.is_over() {
+            self.0.over.notify_waiters();
+        }
     }
 }
 

@@ -143,6 +143,11 @@ pub fn pull(question: u32, target: u32, max_bytes: u32) -> Message {
     })
 }
 
+/// `ByteSource.closed` of the capability that was imported as `target`.
+pub fn closed(question: u32, target: u32) -> Message {
+    calls(question, target, byte_source::Client::TYPE_ID, 2, &[], |_| {})
+}
+
 /// `Host.log` of the capability that was imported as `target`.
 pub fn log(question: u32, target: u32, fill: impl FnOnce(host::log_params::Builder<'_>)) -> Message {
     calls(question, target, host::Client::TYPE_ID, 0, &[], |content| fill(content.init_as()))

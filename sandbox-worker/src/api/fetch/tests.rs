@@ -1,15 +1,16 @@
 //! `Headers`, `Body`, `Request` and `Response` on the wire. Beside the reference they are in `tests/differential/`.
 
-use std::{cell::RefCell, future::poll_fn, io::Read as _, pin::Pin, rc::Rc, task::Poll};
+use std::{cell::RefCell, future::poll_fn, io::Read as _, pin::Pin, rc::Rc, task::Poll, time::Duration};
 
-use bulkhead_ipc::worker_capnp::{byte_source, header, http_request, http_response};
+use bulkhead_ipc::worker_capnp::{BodyEnd, byte_source, header, http_request, http_response};
 use capnp::message::HeapAllocator;
 use capnp_rpc::ImbuedMessageBuilder;
+use futures::FutureExt as _;
 
 use super::wire;
 use crate::{
     api::execution_context,
-    io::{Event, IoContext, JsFuture, Outlet, js_future},
+    io::{Event, IoContext, JsFuture, Outlet, Settled, js_future},
     isolate::{Isolate, describe},
     testing::with_isolate,
 };
@@ -37,6 +38,14 @@ async fn drive<T>(event: &Rc<Event>, future: impl Future<Output = T>) -> T {
         future.as_mut().poll(cx)
     })
     .await
+}
+
+/// As [`drive`], where nothing runs in between if the handler is done when its microtasks are.
+async fn answered(event: &Rc<Event>, mut promise: JsFuture) -> Settled {
+    match (&mut promise).now_or_never() {
+        Some(settled) => settled,
+        None => drive(event, promise).await,
+    }
 }
 
 /// The value of a promise as text.
@@ -111,6 +120,19 @@ impl byte_source::Server for Source {
         let mut results = results.get();
         results.set_bytes(&chunk);
         results.set_done(chunks.is_empty() && !self.fails);
+        Ok(())
+    }
+
+    async fn closed(
+        self: Rc<Self>,
+        _: byte_source::ClosedParams,
+        mut results: byte_source::ClosedResults,
+    ) -> Result<(), capnp::Error> {
+        self.log.borrow_mut().push("closed?".into());
+        while !self.chunks.borrow().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        results.get().set_end(if self.fails { BodyEnd::Broken } else { BodyEnd::Drained });
         Ok(())
     }
 }
@@ -296,7 +318,7 @@ async fn pull(client: &byte_source::Client, max_bytes: u32) -> Result<(Vec<u8>, 
 async fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, script: &str) -> Reply {
     let event = begin(isolate, message).await;
     let promise = event.run(|scope| start(scope, &format!("(async () => ({script}))()"))).await;
-    let settled = drive(&event, promise).await;
+    let settled = answered(&event, promise).await;
     let mut message = Message::new(HeapAllocator::new());
     let make = |scope: &mut v8::PinScope<'_, '_>| {
         let value = settled.unwrap_or_else(|reason| reason);
@@ -338,7 +360,8 @@ async fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, scrip
     match reader.get_body().which().expect("it is known") {
         http_response::body::None(()) => reply.body = Ok("null".into()),
         http_response::body::Bytes(bytes) => {
-            reply.body = Ok(String::from_utf8_lossy(bytes.expect("they can be read")).into_owned());
+            reply.bytes = bytes.expect("they can be read").to_vec();
+            reply.body = Ok(String::from_utf8_lossy(&reply.bytes).into_owned());
         }
         http_response::body::Stream(client) => {
             let client = client.expect("it is a capability");
@@ -362,7 +385,8 @@ async fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, scrip
                 }
             }
             if let Some(progress) = &progress {
-                assert!(progress.is_done(), "the end was seen");
+                let done = drive(&event, progress.clone().wait());
+                tokio::time::timeout(Duration::from_secs(60), done).await.expect("the end was seen");
             }
         }
     }
@@ -539,6 +563,68 @@ fn a_body_passes_through_untouched() {
             assert_eq!(*log.borrow(), ["pull 4", "pull 4", "pull 2"], "{script}");
         });
     }
+}
+
+/// The body is pulled from the supervisor's own source, and the worker asks what becomes of it.
+#[test]
+fn a_body_passes_through_native_streams_untouched() {
+    let fixed = "new FixedLengthStream(10)";
+    for (through, length) in [
+        ("new IdentityTransformStream()".to_owned(), None),
+        (fixed.to_owned(), Some(10)),
+        (format!("{fixed}).pipeThrough(new IdentityTransformStream()"), None),
+        (format!("new IdentityTransformStream()).pipeThrough({fixed}"), Some(10)),
+    ] {
+        with_isolate(async |isolate| {
+            let (mut message, log) = streamed(&["abcd", "efgh", "ij"], false, Some(10));
+            let script = format!("new Response(request.body.pipeThrough({through}))");
+            let seen = reply_in(isolate, &mut message, false, &script).await;
+            assert_eq!((seen.body, seen.length), (Ok("abcdefghij".into()), length), "{through}");
+            let log = log.borrow();
+            assert_eq!(log.iter().filter(|line| *line == "closed?").count(), 1, "{through}: {log:?}");
+        });
+    }
+    for through in [
+        // Its length is another one, so that the stream has to see where it ends.
+        "request.body.pipeThrough(new FixedLengthStream(9))",
+        "request.body.pipeThrough(new FixedLengthStream(10)).pipeThrough(new FixedLengthStream(11))",
+        // More may follow, or less.
+        "request.body.pipeThrough(new IdentityTransformStream(), { preventClose: true })",
+        "request.body.pipeThrough(new IdentityTransformStream(), { preventAbort: true })",
+        "request.body.pipeThrough(new IdentityTransformStream(), { preventCancel: true })",
+        "request.body.pipeThrough(new IdentityTransformStream(), { signal: new AbortController().signal })",
+        "request.body.pipeThrough(new TransformStream())",
+        "request.clone().body.pipeThrough(new IdentityTransformStream())",
+    ] {
+        with_isolate(async |isolate| {
+            let (mut message, log) = streamed(&["abcd", "efgh", "ij"], false, Some(10));
+            let event = begin(isolate, &mut message).await;
+            let script = format!("(async () => new Response({through}))()");
+            let promise = event.run(|scope| start(scope, &script)).await;
+            let settled = answered(&event, promise).await.unwrap_or_else(|_| panic!("{through} is a response"));
+            let mut message = Message::new(HeapAllocator::new());
+            let make = |scope: &mut v8::PinScope<'_, '_>| {
+                let value = v8::Local::new(scope, settled);
+                let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
+                wire::to_wire(scope, &event, value, false, 8, builder).expect("it can be sent")
+            };
+            assert!(event.run(make).await.is_some(), "{through}");
+            let idle = std::future::pending::<()>();
+            let _ = tokio::time::timeout(Duration::from_millis(20), drive(&event, idle)).await;
+            assert!(log.borrow().iter().all(|line| line != "closed?"), "{through}: {:?}", log.borrow());
+        });
+    }
+}
+
+/// What is in memory goes out in the reply, and nobody is told how long it is.
+#[test]
+fn bytes_pass_through_native_streams() {
+    let seen = reply("new Response(new Response('hello').body.pipeThrough(new IdentityTransformStream()))");
+    assert_eq!((seen.body, seen.length, seen.pulls.len()), (Ok("hello".into()), None, 0));
+    let seen = reply("new Response(new Response('hello').body.pipeThrough(new FixedLengthStream(5)))");
+    assert_eq!((seen.body, seen.length, seen.pulls.len()), (Ok("hello".into()), Some(5), 0));
+    let seen = reply("new Response(new Response('hello').body.pipeThrough(new FixedLengthStream(4)))");
+    assert!(seen.body.is_err(), "{seen:?}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ use crate::{
         memory::MemorySource,
         reader::ReaderSource,
         reading::Reading,
-        source::{Broken, Pulled, Source},
+        source::{Broken, Given, Passed, Passing, Pulled, Source, Terms, Whole},
         wire::{WireSource, offer},
     },
 };
@@ -85,17 +85,28 @@ pub fn from_wire<'s>(
 
 /// A body that the supervisor has, as the state of a new object.
 fn wire_state(event: &Rc<Event>, client: byte_source::Client, length: Option<u64>) -> State {
-    let source = WireSource::new(client, event.outlet());
-    State::Native(IoOwn::new(event.context(), Reading::of_wire(source)), length)
+    let source = Rc::new(WireSource::new(client, length, event.outlet()));
+    State::Native(IoOwn::new(event.context(), Reading::new(source)), length)
+}
+
+/// Has the event live until it is known what became of a body that was given away.
+fn follow(event: &Rc<Event>, passing: Passing, streaming: &StreamingBody) {
+    let (streaming, open) = (streaming.clone(), streaming.open());
+    event.context().spawn(async move {
+        if !matches!(passing.await, Passed::Cancelled) {
+            streaming.set_whole();
+        }
+        drop(open);
+    });
 }
 
 /// Says of a body that all of it was pulled.
-struct Whole {
+struct Followed {
     source: Rc<dyn Source>,
     streaming: StreamingBody,
 }
 
-impl Source for Whole {
+impl Source for Followed {
     fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, std::result::Result<Pulled, Broken>> {
         Box::pin(async move {
             let pulled = self.source.pull(max_bytes).await;
@@ -174,30 +185,38 @@ pub fn to_wire<'s>(
     let streaming = StreamingBody::default();
     let is_followed = flags::is_on(scope, FOLLOWED);
     let offered = |source: Rc<dyn Source>| match is_followed {
-        true => offer(Rc::new(Whole { source, streaming: streaming.clone() })),
+        true => offer(Rc::new(Followed { source, streaming: streaming.clone() })),
         false => offer(source),
     };
     let encoded = |source: Rc<dyn Source>| match coding {
         Some(coding) => offered(Rc::new(coding.source(source, event, streaming.open()))),
         None => offered(source),
     };
+    let inlined = |bytes: Bytes| match coding {
+        Some(coding) => coding.encode(bytes).map_err(|error| Error::type_error(error.to_string())),
+        None => Ok(bytes),
+    };
     match body {
         Outgoing::None => to.set_none(()),
         Outgoing::Bytes(_) | Outgoing::Native(..) if request_is_head => to.set_none(()),
-        Outgoing::Bytes(bytes) if bytes.len() <= inline_bytes => match coding {
-            None => to.set_bytes(&bytes),
-            Some(coding) => {
-                // No bytes of the message: those would have a length.
-                let bytes = coding.encode(bytes).map_err(|error| Error::type_error(error.to_string()))?;
-                to.set_stream(offer(Rc::new(MemorySource::new(bytes, Some(event.outlet())))));
-            }
-        },
+        Outgoing::Bytes(bytes) if bytes.len() <= inline_bytes => to.set_bytes(&inlined(bytes)?),
         Outgoing::Bytes(bytes) => to.set_stream(encoded(Rc::new(MemorySource::new(bytes, Some(event.outlet()))))),
-        Outgoing::Native(reading, _) => match (reading.untouched(), coding) {
-            (Some(source), None) => to.set_stream(source.client()),
-            (Some(source), Some(_)) => to.set_stream(encoded(source)),
-            (None, _) => to.set_stream(encoded(Rc::new(Answer::new(event, reading, streaming.open(), max_body)))),
-        },
+        Outgoing::Native(reading, _) => {
+            let max_bytes = inline_bytes.min(usize::try_from(max_body).unwrap_or(usize::MAX));
+            match reading.give(Terms { length: None, max_bytes }) {
+                Some(Given { whole, passing }) => {
+                    if let Some(passing) = passing {
+                        follow(event, passing, &streaming);
+                    }
+                    match (whole, coding) {
+                        (Whole::Wire(source), None) => to.set_stream(source.client()),
+                        (Whole::Wire(source), Some(_)) => to.set_stream(encoded(source)),
+                        (Whole::Bytes(bytes), _) => to.set_bytes(&inlined(bytes)?),
+                    }
+                }
+                None => to.set_stream(encoded(Rc::new(Answer::new(event, reading, streaming.open(), max_body)))),
+            }
+        }
         Outgoing::Reader(reader, _) => {
             let source = ReaderSource::new(event, reader, streaming.open(), max_body);
             if request_is_head {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bulkhead_ipc::{
     head::to_body_length,
-    worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request},
+    worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
 };
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -74,10 +74,14 @@ impl WorkerService {
             }
             fetch_outcome::Response(response) => {
                 let response = response.map_err(|error| violation(&link, &error.to_string()))?;
+                let inline = match response.get_body().which() {
+                    Ok(http_response::body::Bytes(Ok(bytes))) => bytes.len() as u64,
+                    _ => 0,
+                };
                 let response =
                     read_response(response, is_head, upload, ticket).map_err(|what| violation(&link, &what))?;
                 let limit = link.policy().response_body_bytes;
-                if limit != 0 && matches!(response.body(), Body::Bytes(bytes) if bytes.len() as u64 > limit) {
+                if limit != 0 && inline > limit {
                     link.too_long();
                     return Err(ServiceError::Exceeded(Limit::ResponseBody));
                 }

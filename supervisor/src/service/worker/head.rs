@@ -47,7 +47,7 @@ pub(super) fn read_response(
     let status = StatusCode::from_u16(head.status).map_err(|error| error.to_string())?;
     let length = body_length(response.get_body_length());
     let body = response.get_body().which().map_err(|error| error.to_string())?;
-    let is_counted = length.is_some() || !matches!(body, http_response::body::Stream(_));
+    let is_counted = length.is_some() || matches!(body, http_response::body::None(()));
     // The length on the wire is the body's own. Only where there is no body does the header say what there would be.
     let is_bodiless = is_head || status == StatusCode::NOT_MODIFIED;
     let mut headers = HeaderMap::with_capacity(head.headers.count() + 1);
@@ -68,8 +68,11 @@ pub(super) fn read_response(
     let body = match body {
         http_response::body::None(()) => Body::Empty,
         http_response::body::Bytes(bytes) => match bytes.map_err(|error| error.to_string())? {
-            [] => Body::Empty,
-            bytes => Body::Bytes(ticket.link().connection.keep(bytes)),
+            [] if is_counted => Body::Empty,
+            bytes => {
+                let bytes = ticket.link().connection.keep(bytes);
+                if is_counted { Body::Bytes(bytes) } else { Body::uncounted(bytes) }
+            }
         },
         http_response::body::Stream(source) => {
             let source = source.map_err(|error| error.to_string())?;
