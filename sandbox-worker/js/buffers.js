@@ -47,6 +47,7 @@
   resizing(ArrayBuffer.prototype, "resize");
   resizing(ArrayBuffer.prototype, "transfer");
   internal.atStart(() => {
+    if (typeof SharedArrayBuffer !== "function") return;
     counted(SharedArrayBuffer, [species]);
     resizing(SharedArrayBuffer.prototype, "grow");
   });

@@ -335,15 +335,19 @@
     for (let i = 0; i < tagged.length; i++) delete tagged[i][toStringTag];
     tagged = undefined;
   });
-  let boundFlags;
+  // Every flag by its name, and off until the worker is bound.
+  const { flags } = internal;
+  const flagNames = ownKeys(flags);
+  const { freeze } = Object;
   /** For built-in modules, which run when the worker is bound: whether a compatibility flag is on. */
   const flag = (name) => {
-    const on = boundFlags[name];
+    const on = flags[name];
     if (on === undefined) throw new TypeError(`there is no flag ${name}`);
     return on;
   };
-  const bindFlags = (flags) => {
-    boundFlags = flags;
+  const bindFlags = (places) => {
+    for (let i = 0; i < places.length; i++) flags[flagNames[places[i]]] = true;
+    freeze(flags);
     for (let i = 0; i < binders.length; i++) binders[i](flag, flags);
   };
 

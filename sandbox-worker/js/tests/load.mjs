@@ -26,15 +26,16 @@ export function load({ context, only, hooks = {}, flags = {} } = {}) {
   // No I/O is done here, so that nobody owns it, and nothing is native.
   internal.ioOwner = () => 0;
   internal.native = nativeShim();
+  // As on the newest date, and with every other flag too.
+  internal.flags = new Proxy({ __proto__: null, ...flags }, { get: (target, name) => target[name] ?? true });
   Object.assign(internal, hooks);
   for (const file of files) {
     const exports = run(sources.get(file), file)(internal);
     for (const key of Object.keys(exports)) internal[key] = exports[key];
     if (file === only) break;
   }
-  // As on the newest date, and with every other flag too.
   internal.start();
-  internal.bindFlags(new Proxy({ __proto__: null, ...flags }, { get: (target, name) => target[name] ?? true }));
+  internal.bindFlags([]);
   return internal;
 }
 

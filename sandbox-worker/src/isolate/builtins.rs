@@ -1,7 +1,7 @@
 //! The built-in scripts of `js/`, evaluated before any tenant code: once, for the snapshot from which every isolate starts.
 
 use super::{
-    Surface,
+    Surface, flags,
     script::{self, Script},
 };
 
@@ -78,8 +78,11 @@ pub(super) fn start(scope: &mut v8::PinScope<'_, '_>, surface: &Surface) {
     (surface.start)(scope);
 }
 
-/// Runs the scripts, which add what they export to `internal`.
+/// Runs the scripts, which find the flags on `internal` and add what they export.
 pub(crate) fn run<'s>(scope: &mut v8::PinScope<'s, '_>, internal: v8::Local<'s, v8::Object>) -> Option<()> {
+    let key = jsg::string(scope, "flags");
+    let flags = flags::none(scope);
+    internal.create_data_property(scope, key.into(), flags.into());
     let name = jsg::string(scope, "bulkhead:scripts.js");
     let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
     let source = v8::String::new_from_onebyte_const(scope, &SCRIPTS)?;

@@ -20,11 +20,39 @@ pub(crate) fn is_on(scope: &v8::PinScope<'_, '_>, flag: Flag) -> bool {
     Isolate::of(scope).flags().is_on(flag)
 }
 
+/// Every flag of the table and that it is off, in the table's order: what becomes `Cloudflare.compatibilityFlags`.
+pub(super) fn none<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Object> {
+    let null = v8::null(scope);
+    let object = v8::Object::with_prototype_and_properties(scope, null.into(), &[], &[]);
+    let off = v8::Boolean::new(scope, false);
+    for (flag, _) in CompatibilityFlags::of(&[]).iter() {
+        let key = jsg::string(scope, flag.name());
+        object.create_data_property(scope, key.into(), off.into());
+    }
+    object
+}
+
+/// Binds the built-in scripts.
+///
+/// # Panics
+///
+/// If one of them asks for a flag that is none, which is a defect of this program.
+pub(super) fn bind(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags) {
+    let on = flags.iter().enumerate().filter(|(_, (_, on))| *on);
+    let places: Vec<_> = on.map(|(place, _)| v8::Integer::new(scope, place as i32).into()).collect();
+    let places = v8::Array::new_with_elements(scope, &places);
+    v8::tc_scope!(let scope, scope);
+    if script::call(scope, |script| &script.bind_flags, &[places.into()]).is_err() {
+        let text = scope.exception().map(|value| value.to_rust_string_lossy(scope)).unwrap_or_default();
+        panic!("the built-in scripts cannot be bound: {text}");
+    }
+}
+
 /// Applies a worker's flags, before its code runs.
 ///
 /// # Panics
 ///
-/// If a built-in script asks for a flag that is none, which is a defect of this program.
+/// As [`bind`].
 pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags, surface: &Surface) {
     let is_on = |name: &str| Flag::find(name).is_some_and(|flag| flags.is_on(flag));
     let look = jsg::Look {
@@ -37,21 +65,7 @@ pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags
     if !flags.is_on(ON_PROTOTYPES) {
         (surface.move_accessors_to_objects)(scope);
     }
-
-    // `Cloudflare.compatibilityFlags`, in the order of the table.
-    let null = v8::null(scope);
-    let object = v8::Object::with_prototype_and_properties(scope, null.into(), &[], &[]);
-    for (flag, on) in flags.iter() {
-        let key = jsg::string(scope, flag.name());
-        let value = v8::Boolean::new(scope, on);
-        object.create_data_property(scope, key.into(), value.into());
-    }
-    object.set_integrity_level(scope, v8::IntegrityLevel::Frozen);
-    v8::tc_scope!(let scope, scope);
-    if script::call(scope, |script| &script.bind_flags, &[object.into()]).is_err() {
-        let text = scope.exception().map(|value| value.to_rust_string_lossy(scope)).unwrap_or_default();
-        panic!("the built-in scripts cannot be bound: {text}");
-    }
+    bind(scope, flags);
 }
 
 #[cfg(test)]

@@ -168,5 +168,6 @@ script! {
     note_interfaces = "noteInterfaces(object)": "tells the console the native classes among an object's properties";
     internals = "internals()": "what the files have for each other, for built-in modules";
     start = "start()": "has every function that was given to `atStart` called";
-    bind_flags = "bindFlags(flags)": "has every function that was given to `atBind` called";
+    bind_flags = "bindFlags(places)":
+        "switches on the flags that have these places in the table, and has every function that was given to `atBind` called";
 }

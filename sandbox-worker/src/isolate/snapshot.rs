@@ -10,9 +10,10 @@
 
 use std::hash::{Hash as _, Hasher};
 
+use bulkhead_ipc::compatibility::CompatibilityFlags;
 use jsg::Registry;
 
-use super::{Surface, builtins, modules};
+use super::{Surface, builtins, flags, modules, script};
 
 /// A snapshot of this program.
 pub struct Snapshot {
@@ -144,10 +145,10 @@ pub fn make(surface: &Surface) -> Vec<u8> {
     let mut v8 = creator(list);
     let made = {
         v8::scope!(let scope, &mut v8);
+        rehearse(scope, surface);
         let context = v8::Context::new(scope, v8::ContextOptions::default());
         let scope = &mut v8::ContextScope::new(scope, context);
         builtins::evaluate(scope, surface);
-        warm_up(scope);
         scope.set_default_context(context);
         let functions = builtins::save(scope);
         let place = scope.add_context_data(context, functions);
@@ -197,9 +198,17 @@ fn run(scope: &mut v8::PinScope<'_, '_>, source: &str, argument: &str) -> String
     }
 }
 
-/// Has the functions run that most workers use, so that the snapshot has their code.
-fn warm_up(scope: &mut v8::PinScope<'_, '_>) {
+/// Has the functions run that every worker runs when it starts and when it is bound, and those that most use, in a context of its
+/// own: V8 compiles a text once for all contexts, so that the snapshot has their code, and nothing else is left of it.
+fn rehearse(scope: &mut v8::PinScope<'_, '_, ()>, surface: &Surface) {
+    let context = v8::Context::new(scope, v8::ContextOptions::default());
+    let scope = &mut v8::ContextScope::new(scope, context);
+    builtins::evaluate(scope, surface);
+    script::call(scope, |script| &script.start, &[]).expect("the built-in scripts start");
     assert_eq!(run(scope, include_str!("../../js/warm_up.js"), ""), "undefined", "the script waits for nothing");
+    // As on the oldest date, on which there is most to be done.
+    flags::bind(scope, &CompatibilityFlags::of(&[]));
+    builtins::save(scope);
 }
 
 /// Compiles the built-in modules in an isolate that starts from a snapshot: their code is of use to such isolates alone. In a process
