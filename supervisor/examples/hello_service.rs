@@ -10,7 +10,7 @@ use bulkhead_supervisor::{
     log::Log,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{Addressees, Served, ShardServices, ShardSocket, Shards},
-    socket::{BoundSocket, Limits},
+    socket::{BoundSocket, DEFAULT_HTTP_PORT, Limits},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -41,13 +41,14 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:0".into());
     let count = arguments.next().map_or(1, |count| count.parse().expect("a number of shards"));
-    let mut bound = BoundSocket::bind(&address, count).expect("an address to listen on");
+    let mut bound = BoundSocket::bind(&address, DEFAULT_HTTP_PORT, count).expect("an address to listen on");
     println!("port {}", bound.port());
     let mut shards = Shards::start(count, &Limits::default(), Arc::new(Services)).expect("shards");
     let listeners = bound.listen().expect("to listen");
     let socket = |listeners| ShardSocket {
         name: "http".into(),
         options: HttpOptions::default(),
+        tls: None,
         listeners,
         log: Log::to_channel(1).0,
     };

@@ -9,6 +9,7 @@ pub mod config;
 pub mod fleet;
 pub mod link;
 pub mod log;
+pub mod net;
 pub mod schedule;
 pub mod service;
 pub mod shard;

@@ -19,6 +19,7 @@ use tokio::{
 use crate::{
     config::HttpOptions,
     log::Log,
+    net::tls::server::Acceptor,
     service::{LocalFuture, Service},
     socket::{HttpSocket, Limits, Listener},
 };
@@ -73,6 +74,8 @@ pub struct ShardSocket {
     pub name: String,
     /// What is spoken there.
     pub options: HttpOptions,
+    /// Takes the handshakes, where it is spoken inside of TLS.
+    pub tls: Option<Acceptor>,
     /// What this shard accepts from.
     pub listeners: Vec<Listener>,
     /// Where failures are written.
@@ -225,7 +228,8 @@ fn run(
             .into_iter()
             .zip(served.sockets)
             .map(|(socket, service)| {
-                (HttpSocket::new(socket.name, socket.options, limits, service, socket.log), socket.listeners)
+                let ShardSocket { name, options, tls, listeners, log } = socket;
+                (HttpSocket::new(name, options, tls, limits, service, log), listeners)
             })
             .collect();
         let letters = inbox.serve(served.addressees, served.log, limits.drain_time, shutdown.clone());

@@ -2,6 +2,8 @@
 
 #[path = "config/policy.rs"]
 mod policy;
+#[path = "config/tls.rs"]
+mod tls;
 
 use std::{
     fmt::Write as _,

@@ -24,7 +24,7 @@ use bulkhead_supervisor::{
     log::Log,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{Addressees, Drained, Served, ShardServices, ShardSocket, Shards},
-    socket::{BoundSocket, Limits},
+    socket::{BoundSocket, DEFAULT_HTTP_PORT, Limits},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
@@ -206,14 +206,15 @@ fn start_on(address: &str, shards: usize, limits: &Limits, options: &HttpOptions
 fn start_sockets(addresses: &[&str], shards: usize, limits: &Limits, options: &HttpOptions) -> Server {
     let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let counts = Arc::new(Counts::default());
-    let mut bound: Vec<_> = addresses.iter().map(|address| BoundSocket::bind(address, shards).unwrap()).collect();
+    let mut bound: Vec<_> =
+        addresses.iter().map(|address| BoundSocket::bind(address, DEFAULT_HTTP_PORT, shards).unwrap()).collect();
     let factory = Arc::new(Factory(counts.clone(), addresses.len()));
     let mut running = Shards::start(shards, limits, factory).unwrap();
     let mut parts: Vec<Vec<ShardSocket>> = (0..shards).map(|_| Vec::new()).collect();
     for socket in &mut bound {
         for (part, listeners) in parts.iter_mut().zip(socket.listen().unwrap()) {
             let (options, log) = (options.clone(), Log::to_channel(1).0);
-            part.push(ShardSocket { name: "http".into(), options, listeners, log });
+            part.push(ShardSocket { name: "http".into(), options, tls: None, listeners, log });
         }
     }
     running.serve(parts).unwrap();

@@ -16,6 +16,7 @@ use crate::{
     config::{Config, ServiceId},
     fleet::{Fleet, FleetConfig, FleetHandle},
     log::{Entry, Log},
+    net::tls::server::Acceptor,
     service::graph::WorkerServices,
     shard::{ShardSocket, Shards, SystemClock, Time, Timetable},
     socket::{BoundSocket, Limits},
@@ -51,6 +52,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     if verbose {
         setup::report_missing_flags(&config);
     }
+    let acceptors = setup::acceptors(&config)?;
     let shards = arguments.shards.unwrap_or_else(setup::default_shards) as usize;
     let executable = FleetConfig::default_executable()
         .map_err(|error| format!("error: cannot find the own executable, and so not the worker's: {error}"))?;
@@ -81,6 +83,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
         log: log.clone(),
         signals,
         control,
+        acceptors,
         bound: &mut bound,
         _permission: permission,
     };
@@ -106,6 +109,7 @@ struct Server<'a> {
     log: Log,
     signals: Signals,
     control: Option<Control>,
+    acceptors: Vec<Option<Acceptor>>,
     bound: &'a mut [BoundSocket],
     /// Without it nobody is served, and no worker is told its code.
     _permission: Permission,
@@ -144,7 +148,7 @@ impl Server<'_> {
         let services =
             Arc::new(WorkerServices { fleet: self.fleet.clone(), config: self.config.clone(), log: self.log.clone() });
         let mut running = Shards::start(self.shards, limits, services).map_err(|error| format!("error: {error}"))?;
-        hand_over(&self.config, self.bound, &mut running, self.shards, &self.log)?;
+        hand_over(&self.config, &self.acceptors, self.bound, &mut running, self.shards, &self.log)?;
         for (socket, bound) in self.config.sockets.iter().zip(&*self.bound) {
             if let Some(control) = &mut self.control
                 && let Err(error) = control.listen(&socket.name, bound.port())
@@ -251,18 +255,20 @@ const EARLY_PATIENCE: Duration = Duration::from_secs(3);
 /// Begins to listen on every socket and gives each shard its part.
 fn hand_over(
     config: &Config,
+    acceptors: &[Option<Acceptor>],
     bound: &mut [BoundSocket],
     running: &mut Shards,
     shards: usize,
     log: &Log,
 ) -> Result<(), String> {
     let mut parts: Vec<Vec<ShardSocket>> = (0..shards).map(|_| Vec::with_capacity(bound.len())).collect();
-    for (socket, bound) in config.sockets.iter().zip(bound) {
+    for ((socket, tls), bound) in config.sockets.iter().zip(acceptors).zip(bound) {
         let listeners = bound.listen().map_err(|error| format!("Socket \"{}\": {error}", socket.name))?;
         for (part, listeners) in parts.iter_mut().zip(listeners) {
             part.push(ShardSocket {
                 name: socket.name.clone(),
                 options: socket.http.clone(),
+                tls: tls.clone(),
                 listeners,
                 log: log.clone(),
             });

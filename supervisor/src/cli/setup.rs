@@ -25,7 +25,8 @@ use crate::{
     config::{self, Config},
     fleet::FleetConfig,
     log::{Colors, Entry},
-    socket::BoundSocket,
+    net::tls::server::Acceptor,
+    socket::{BoundSocket, DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT},
 };
 
 /// A socket that is inherited: its name in the configuration, its number, and the socket itself until it is bound.
@@ -231,7 +232,10 @@ pub(super) fn bind(
                 Some(fd) => BoundSocket::inherited(fd, *number, shards),
                 None => continue,
             },
-            (None, Some(address)) => BoundSocket::bind(address, shards),
+            (None, Some(address)) => {
+                let port = if socket.tls.is_some() { DEFAULT_HTTPS_PORT } else { DEFAULT_HTTP_PORT };
+                BoundSocket::bind(address, port, shards)
+            }
             (None, None) => {
                 errors.push(format!(
                     "Socket \"{0}\" has no address in the config, so must be specified on the command line with \
@@ -249,6 +253,18 @@ pub(super) fn bind(
         }
     }
     if errors.is_empty() { Ok(bound) } else { Err(errors.join("\n")) }
+}
+
+/// What takes the handshakes of each socket, where it speaks TLS; or everything that is wrong with them.
+pub(super) fn acceptors(config: &Config) -> Result<Vec<Option<Acceptor>>, String> {
+    let (mut acceptors, mut errors) = (Vec::with_capacity(config.sockets.len()), Vec::new());
+    for socket in &config.sockets {
+        match socket.tls.as_ref().map(Acceptor::new).transpose() {
+            Ok(acceptor) => acceptors.push(acceptor),
+            Err(error) => errors.push(format!("Socket \"{}\": {error}", socket.name)),
+        }
+    }
+    if errors.is_empty() { Ok(acceptors) } else { Err(errors.join("\n")) }
 }
 
 /// Overrides for sockets that do not exist.

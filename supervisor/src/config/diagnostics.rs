@@ -172,7 +172,7 @@ impl Reporter {
         let file = &self.files[index as usize];
         let located = span.zip(file.text.as_deref()).map(|(span, text)| locate(text, span));
         let (position, excerpt) = match located {
-            Some((position, excerpt)) => (Some(position), Some(excerpt)),
+            Some((position, excerpt)) => (Some(position), excerpt),
             None => (None, None),
         };
         self.found.push(Diagnostic { place, file: file.name.clone(), position, excerpt, message, help });
@@ -196,7 +196,11 @@ fn printable(text: &str) -> String {
 /// The most characters of a line that are shown.
 const EXCERPT_CHARS: usize = 120;
 
-fn locate(text: &str, span: Span) -> ((u32, u32), (String, usize, usize)) {
+/// A line, where in it the span begins, and how long the span is, in characters.
+type Excerpt = (String, usize, usize);
+
+/// The line and the column, and the line itself with where in it: but for lines that have a part of a private key.
+fn locate(text: &str, span: Span) -> ((u32, u32), Option<Excerpt>) {
     let mut start = (span.start as usize).min(text.len());
     while !text.is_char_boundary(start) {
         start -= 1;
@@ -224,7 +228,19 @@ fn locate(text: &str, span: Span) -> ((u32, u32), (String, usize, usize)) {
         .nth(EXCERPT_CHARS)
         .map_or(line_end, |(offset, _)| shown_start + offset);
     let line = show(text[shown_start..shown_end].trim_end());
-    ((line_number as u32, column as u32 + 1), (line, before, width.min((EXCERPT_CHARS - before).max(1))))
+    let excerpt =
+        (!has_key(text, line_start, line_end)).then(|| (line, before, width.min((EXCERPT_CHARS - before).max(1))));
+    ((line_number as u32, column as u32 + 1), excerpt)
+}
+
+/// Whether something of a private key in PEM is on a line: what is reported may be read by others than who may read the key.
+fn has_key(text: &str, line_start: usize, line_end: usize) -> bool {
+    let begins = text[..line_end].rfind("PRIVATE KEY-----").map(|label| (label, text[..label].rfind("-----")));
+    match begins {
+        Some((_, Some(dashes))) if text[dashes..].starts_with("-----END ") => dashes >= line_start,
+        Some((label, _)) => text[label..].find("-----END ").is_none_or(|end| label + end >= line_start),
+        None => false,
+    }
 }
 
 /// The name that was probably meant, as advice. Names that are too different are not suggested.
@@ -290,6 +306,31 @@ mod tests {
         assert!(shown.len() < 400, "{shown}");
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[1].chars().nth(lines[2].find('^').unwrap()), Some('x'), "{shown}");
+    }
+
+    #[test]
+    fn no_line_of_a_key_is_shown() {
+        let text = "before\nkey = \"-----BEGIN PRIVATE KEY-----\\n\"\n  \"c2VjcmV0\\n\"\n  \"-----END PRIVATE KEY-----\";\nafter\n";
+        for (number, line) in text.lines().enumerate() {
+            let start = text.find(line).unwrap() as u32;
+            let mut reporter = Reporter::default();
+            let file = reporter.add_file("f".into(), Some(text.into()));
+            reporter.error(Place::Span(Span { file, start, end: start + 1 }), "m");
+            let shown = reporter.finish().to_string();
+            let place = format!("f:{}:1: error: m", number + 1);
+            assert!(shown.starts_with(&place), "{shown}");
+            assert_eq!(shown == place, (1..=3).contains(&number), "{shown}");
+        }
+        for text in [
+            "-----BEGIN EC PRIVATE KEY-----\nc2VjcmV0",
+            "k = \"-----BEGIN PRIVATE KEY-----\\nc2VjcmV0\\n-----END PRIVATE KEY-----\"",
+        ] {
+            let mut reporter = Reporter::default();
+            let file = reporter.add_file("f".into(), Some(text.into()));
+            let start = text.find("c2V").unwrap() as u32;
+            reporter.error(Place::Span(Span { file, start, end: start + 1 }), "m");
+            assert!(!reporter.finish().to_string().contains("c2V"), "{text}");
+        }
     }
 
     #[test]

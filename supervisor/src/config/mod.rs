@@ -9,7 +9,8 @@
 //! - `validate` knows what a configuration means and nothing about text: it reads a message, and finds where a value was
 //!   written through `position`.
 //! - `diagnostics` collects what is wrong, all of it, and points into the source.
-//! - Nothing here knows the rest of the program: a configuration is checked without a process, a socket or a clock.
+//! - Nothing here knows the rest of the program but what TLS is made of: a configuration is checked without a process, a
+//!   socket or a clock.
 //! - `limits` is how much a configuration may ask for, `policy` how much its workers may use.
 
 mod diagnostics;
@@ -35,7 +36,7 @@ pub use self::{
     diagnostics::{Diagnostic, Diagnostics},
     model::{
         Binding, BindingValue, Config, Designator, External, HeaderInjection, HttpOptions, HttpStyle, Loaded, Module,
-        ModuleKind, Network, Service, ServiceId, ServiceKind, Socket, Worker, WorkerSource,
+        ModuleKind, Network, Service, ServiceId, ServiceKind, Socket, TlsOptions, Worker, WorkerSource,
     },
 };
 use self::{

@@ -11,6 +11,7 @@ use bulkhead_ipc::compatibility::CompatibilityFlags;
 use bytes::Bytes;
 
 use super::policy::WorkerPolicy;
+pub use crate::net::tls::TlsOptions;
 use crate::schedule::Expression;
 
 /// Schedules of one worker.
@@ -197,6 +198,8 @@ pub struct Socket {
     pub address: Option<String>,
     /// What is spoken there.
     pub http: HttpOptions,
+    /// Inside of TLS, where it is; with a key.
+    pub tls: Option<TlsOptions>,
     /// Who answers.
     pub service: Designator,
 }

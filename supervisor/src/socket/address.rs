@@ -3,11 +3,13 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
-    str::FromStr,
 };
 
 /// The port of an HTTP socket whose address names none.
 pub const DEFAULT_HTTP_PORT: u16 = 80;
+
+/// The same where HTTP is inside of TLS.
+pub const DEFAULT_HTTPS_PORT: u16 = 443;
 
 /// A parsed `address`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +57,13 @@ pub enum AddressError {
     BadCharacter(char),
 }
 
-impl FromStr for ListenAddress {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+impl ListenAddress {
+    /// Reads an address; where it names no port, it is `default_port`.
+    ///
+    /// # Errors
+    ///
+    /// The text is no address.
+    pub fn parse(text: &str, default_port: u16) -> Result<Self, AddressError> {
         for (prefix, is_path) in [("unix:", true), ("unix-abstract:", false)] {
             let Some(rest) = text.strip_prefix(prefix) else { continue };
             if rest.is_empty() {
@@ -85,19 +90,19 @@ impl FromStr for ListenAddress {
             let address: Ipv6Addr = address.parse().map_err(|_| bad())?;
             let port = match port.strip_prefix(':') {
                 Some(port) => parse_port(port)?,
-                None if port.is_empty() => DEFAULT_HTTP_PORT,
+                None if port.is_empty() => default_port,
                 None => return Err(bad()),
             };
             return Ok(ListenAddress::Ip(SocketAddr::from((address, port))));
         }
         if let Ok(address) = text.parse::<Ipv6Addr>() {
-            return Ok(ListenAddress::Ip(SocketAddr::from((address, DEFAULT_HTTP_PORT))));
+            return Ok(ListenAddress::Ip(SocketAddr::from((address, default_port))));
         }
         let (host, port) = match text.split_once(':') {
             // Two colons and no brackets: an IPv6 address that is none.
             Some((_, port)) if port.contains(':') => return Err(AddressError::BadIpv6(text.to_owned())),
             Some((host, port)) => (host, parse_port(port)?),
-            None => (text, DEFAULT_HTTP_PORT),
+            None => (text, default_port),
         };
         match host {
             "" => Err(AddressError::NoHost),
@@ -145,7 +150,19 @@ mod tests {
             ("unix-abstract:a name", ListenAddress::UnixAbstract("a name".into())),
         ];
         for (text, expected) in table {
-            assert_eq!(text.parse::<ListenAddress>().as_ref(), Ok(expected), "{text}");
+            assert_eq!(ListenAddress::parse(text, DEFAULT_HTTP_PORT).as_ref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_default_port_is_that_of_the_protocol() {
+        for text in ["*", "1.2.3.4", "[::1]", "::1", "example.com"] {
+            let port = match ListenAddress::parse(text, DEFAULT_HTTPS_PORT).unwrap() {
+                ListenAddress::Any { port } | ListenAddress::Host { port, .. } => port,
+                ListenAddress::Ip(address) => address.port(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(port, DEFAULT_HTTPS_PORT, "{text}");
         }
     }
 
@@ -170,22 +187,22 @@ mod tests {
             ("unix-abstract:a\0b", AddressError::BadCharacter('\0')),
         ];
         for (text, expected) in table {
-            assert_eq!(text.parse::<ListenAddress>().as_ref(), Err(expected), "{text}");
+            assert_eq!(ListenAddress::parse(text, DEFAULT_HTTP_PORT).as_ref(), Err(expected), "{text}");
         }
         let long = format!("unix:/{}", "a".repeat(107));
-        assert_eq!(long.parse::<ListenAddress>(), Err(AddressError::PathTooLong(108)));
+        assert_eq!(ListenAddress::parse(&long, 80), Err(AddressError::PathTooLong(108)));
     }
 
     proptest::proptest! {
         #[test]
         fn no_text_panics(text in "\\PC{0,40}") {
-            let _ = text.parse::<ListenAddress>();
+            let _ = ListenAddress::parse(&text, 80);
         }
 
         #[test]
         fn an_ip_address_means_itself(address: IpAddr, port: u16) {
             let address = SocketAddr::new(address, port);
-            proptest::prop_assert_eq!(address.to_string().parse(), Ok(ListenAddress::Ip(address)));
+            proptest::prop_assert_eq!(ListenAddress::parse(&address.to_string(), 80), Ok(ListenAddress::Ip(address)));
         }
     }
 }

@@ -1,98 +1,35 @@
 //! A client's stream: its bytes, and whether the client is still there.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     mem::MaybeUninit,
-    os::fd::AsFd,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
-    net::{TcpStream, UnixStream},
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{connection::Connection, limits::Phase};
 
 /// A stream that tells more about its other end than its bytes.
 pub(crate) trait ClientIo: AsyncRead + AsyncWrite + Unpin + 'static {
     /// Ready when no more bytes will come than those that are there. While some are there and unread, nobody is woken.
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Whether nothing that is sent can arrive: the connection was reset or, on this machine, closed.
     fn is_gone(&self) -> bool;
 
     /// Whether bytes are here that were not read yet.
-    fn has_unread(&self) -> bool;
+    fn has_unread(&mut self) -> bool;
+
+    /// Bytes that the kernel has taken from the stream so far, as far as the stream keeps any back.
+    fn sent(&self) -> u64;
 
     /// Has the kernel ask the other end now and then whether it still knows the connection.
     fn ask_after_peer(&self);
 }
-
-/// How long a connection whose client sends no more lies silent before its client's system is asked about it, and between
-/// two such questions.
-const KEEPALIVE: Duration = Duration::from_secs(5);
-
-/// Questions in a row that remain without an answer.
-const KEEPALIVE_RETRIES: u32 = 3;
-
-fn peek_end(stream: &impl AsFd) -> io::Result<bool> {
-    Ok(SockRef::from(stream).peek(&mut [MaybeUninit::uninit()])? == 0)
-}
-
-fn is_hung_up(stream: impl AsFd) -> bool {
-    let mut polled = [PollFd::new(stream.as_fd(), PollFlags::empty())];
-    let gone = PollFlags::POLLHUP | PollFlags::POLLERR;
-    poll(&mut polled, PollTimeout::ZERO).is_ok() && polled[0].revents().is_some_and(|events| events.intersects(gone))
-}
-
-macro_rules! client_io {
-    ($stream:ty, $ask:expr) => {
-        impl ClientIo for $stream {
-            fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
-                loop {
-                    if std::task::ready!(self.poll_read_ready(cx)).is_err() {
-                        return Poll::Ready(());
-                    }
-                    match self.try_io(Interest::READABLE, || peek_end(self)) {
-                        Ok(true) => return Poll::Ready(()),
-                        Ok(false) => return Poll::Pending,
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        Err(_) => return Poll::Ready(()),
-                    }
-                }
-            }
-
-            fn is_gone(&self) -> bool {
-                is_hung_up(self)
-            }
-
-            fn has_unread(&self) -> bool {
-                // Not by way of the runtime, which does not know yet what has come since it last asked.
-                peek_end(self).is_ok_and(|is_end| !is_end)
-            }
-
-            fn ask_after_peer(&self) {
-                let ask: fn(&Self) = $ask;
-                ask(self);
-            }
-        }
-    };
-}
-
-client_io!(TcpStream, |stream| {
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE).with_retries(KEEPALIVE_RETRIES);
-    // Where that fails, the limits on the event's time hold.
-    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
-});
-// The kernel knows at once.
-client_io!(UnixStream, |_| {});
 
 /// Most bytes that are read away after the end of the last response.
 const MAX_LINGER: usize = 64 << 20;
@@ -104,6 +41,8 @@ const LINGER_CHUNK: usize = 16 << 10;
 pub(crate) struct Watched<S> {
     stream: Rc<RefCell<S>>,
     connection: Rc<Connection>,
+    /// Bytes that had left when somebody last waited for that.
+    sent: Cell<u64>,
     /// Our side is shut down.
     shut: bool,
     /// Bytes that were read away since.
@@ -114,7 +53,7 @@ impl<S: ClientIo> Watched<S> {
     pub(crate) fn new(stream: S, connection: Rc<Connection>) -> Self {
         let stream = Rc::new(RefCell::new(stream));
         connection.attach(stream.clone());
-        Watched { stream, connection, shut: false, lingered: 0 }
+        Watched { stream, connection, sent: Cell::new(0), shut: false, lingered: 0 }
     }
 
     fn with<R>(&self, call: impl FnOnce(Pin<&mut S>) -> R) -> R {
@@ -122,7 +61,9 @@ impl<S: ClientIo> Watched<S> {
     }
 
     fn note_write<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        self.connection.note_write(result.is_pending());
+        // A stream may keep bytes that it has taken from us: of these, too, the client has to take some now and then.
+        let sent = self.stream.borrow().sent();
+        self.connection.note_write(result.is_pending(), self.sent.replace(sent) != sent);
         result
     }
 
@@ -187,12 +128,12 @@ impl<S: ClientIo> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|stream| stream.poll_flush(cx))
+        self.note_write(self.with(|stream| stream.poll_flush(cx)))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.shut {
-            std::task::ready!(self.with(|stream| stream.poll_shutdown(cx)))?;
+            std::task::ready!(self.note_write(self.with(|stream| stream.poll_shutdown(cx))))?;
             self.shut = true;
         }
         self.poll_linger(cx).map(Ok)

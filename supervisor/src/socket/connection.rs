@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
@@ -86,14 +87,9 @@ impl Drop for Lent {
 }
 
 impl Connection {
-    fn new(holder: usize, shared: Rc<Shared>) -> Rc<Connection> {
-        let activity = Activity {
-            phase: Phase::Head,
-            since: shared.clock.get(),
-            awaiting_body: None,
-            awaiting_write: None,
-            half_closed: None,
-        };
+    fn new(holder: usize, phase: Phase, shared: Rc<Shared>) -> Rc<Connection> {
+        let activity =
+            Activity { phase, since: shared.clock.get(), awaiting_body: None, awaiting_write: None, half_closed: None };
         Rc::new(Connection {
             activity: Cell::new(activity),
             order: Cell::new(Order::Run),
@@ -127,9 +123,10 @@ impl Connection {
         self.update(|activity, now| *activity = Activity { phase, since: now, awaiting_body: None, ..*activity });
     }
 
-    /// Takes note that somebody waits for the client to take more of a response, or no longer does.
-    pub(crate) fn note_write(&self, waiting: bool) {
-        if waiting != self.activity.get().awaiting_write.is_some() {
+    /// Takes note that somebody waits for the client to take more of a response, or no longer does; and of whether it has
+    /// taken some in the meantime.
+    pub(crate) fn note_write(&self, waiting: bool, taken: bool) {
+        if waiting != self.activity.get().awaiting_write.is_some() || (waiting && taken) {
             self.update(|activity, now| activity.awaiting_write = waiting.then_some(now));
         }
     }
@@ -189,7 +186,7 @@ impl Connection {
         }
         let stream = self.stream.borrow();
         let Some(stream) = &*stream else { return Poll::Pending };
-        let stream = stream.borrow();
+        let mut stream = stream.borrow_mut();
         std::task::ready!(stream.poll_end(cx));
         if stream.is_gone() {
             return Poll::Ready(());
@@ -249,7 +246,7 @@ impl Connection {
     fn is_unheard(&self) -> bool {
         matches!(self.phase(), Phase::Idle | Phase::Head)
             && self.head.get() == 0
-            && self.stream.borrow().as_ref().is_none_or(|stream| stream.borrow().has_unread())
+            && self.stream.borrow().as_ref().is_none_or(|stream| stream.borrow_mut().has_unread())
     }
 
     /// How many bytes may be read from the client now. For a head it waits until there may be more.
@@ -333,6 +330,11 @@ pub(crate) struct ConnectionTable {
     draining: Cell<bool>,
     /// Connections that were told to make room and have not left yet.
     leaving: Cell<usize>,
+    /// Those of each socket.
+    handshakes: Vec<Handshakes>,
+    next_handshake: Cell<u64>,
+    /// How many each socket may have.
+    max_handshakes: usize,
 }
 
 impl ConnectionTable {
@@ -352,6 +354,9 @@ impl ConnectionTable {
             limits: TickLimits::new(limits),
             draining: Cell::new(false),
             leaving: Cell::new(0),
+            handshakes: (0..sockets).map(|_| Rc::default()).collect(),
+            next_handshake: Cell::new(0),
+            max_handshakes: limits.handshakes,
         })
     }
 
@@ -401,9 +406,9 @@ impl ConnectionTable {
         }
     }
 
-    /// Adds a connection of a socket. It leaves the table when the ticket is dropped.
-    pub(crate) fn enter(self: &Rc<Self>, socket: usize) -> Ticket {
-        let connection = Connection::new(socket, self.shared.clone());
+    /// Adds a connection of a socket, which begins with this phase. It leaves the table when the ticket is dropped.
+    pub(crate) fn enter(self: &Rc<Self>, socket: usize, phase: Phase) -> Ticket {
+        let connection = Connection::new(socket, phase, self.shared.clone());
         if self.draining.get() {
             connection.order.set(Order::Drain);
         }
@@ -414,6 +419,24 @@ impl ConnectionTable {
         self.shares.borrow_mut().take(socket, 1);
         let key = connections.insert(connection.clone());
         Ticket { table: self.clone(), key, connection }
+    }
+
+    /// Counts a handshake that begins. Where there are as many on its socket as there may be, the one that has lasted the
+    /// longest is ended.
+    pub(crate) fn begin_handshake(&self, ticket: &Ticket) -> Handshake {
+        let going_on = self.handshakes[ticket.connection.holder].clone();
+        let number = self.next_handshake.get();
+        self.next_handshake.set(number + 1);
+        {
+            let mut going_on = going_on.borrow_mut();
+            if going_on.len() >= self.max_handshakes
+                && let Some((_, oldest)) = going_on.pop_first()
+            {
+                oldest.tell(Order::Kill);
+            }
+            going_on.insert(number, ticket.connection.clone());
+        }
+        Handshake { going_on, number }
     }
 
     /// Lets a tick pass and ends the connections that have used their time up. In a drain, those that wait for their
@@ -464,6 +487,21 @@ impl ConnectionTable {
         while self.len() == 0 {
             self.shared.changed.notified().await;
         }
+    }
+}
+
+/// The handshakes of a socket that go on, in the order of their beginnings.
+type Handshakes = Rc<RefCell<BTreeMap<u64, Rc<Connection>>>>;
+
+/// A handshake that is counted.
+pub(crate) struct Handshake {
+    going_on: Handshakes,
+    number: u64,
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.going_on.borrow_mut().remove(&self.number);
     }
 }
 

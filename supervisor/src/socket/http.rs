@@ -4,7 +4,7 @@ use std::{cell::RefCell, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, tas
 
 use bulkhead_ipc::{limit, worker_capnp::Limit};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, uri::Scheme};
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -22,6 +22,7 @@ use crate::{
     body::Body,
     config::HttpOptions,
     log::Log,
+    net::tls::server::Acceptor,
     service::{PassedThrough, Service, ServiceError, ServiceRequest},
 };
 
@@ -29,18 +30,21 @@ use crate::{
 pub struct HttpSocket {
     name: String,
     options: HttpOptions,
+    tls: Option<Acceptor>,
     service: Rc<dyn Service>,
     builder: http1::Builder,
     log: RefCell<FailureLog>,
 }
 
 impl HttpSocket {
-    /// Joins a socket's options, its limits and the service that answers on it.
+    /// Joins a socket's options, its limits and the service that answers on it, inside of TLS if there is somebody to take
+    /// the handshakes.
     ///
     /// What handlers fail with is written to `log`.
     pub fn new(
         name: String,
         options: HttpOptions,
+        tls: Option<Acceptor>,
         limits: &Limits,
         service: Rc<dyn Service>,
         log: Log,
@@ -64,7 +68,12 @@ impl HttpSocket {
             // Up to 100, which is the default, the parser needs no heap.
             builder.max_headers(limits.headers);
         }
-        Rc::new(HttpSocket { name, options, service, builder, log: RefCell::new(FailureLog::new(log)) })
+        Rc::new(HttpSocket { name, options, tls, service, builder, log: RefCell::new(FailureLog::new(log)) })
+    }
+
+    /// What takes the handshakes, where there are any.
+    pub(super) fn tls(&self) -> Option<&Acceptor> {
+        self.tls.as_ref()
     }
 
     /// Says what went wrong with the socket itself.
@@ -210,7 +219,9 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
         let Err(error) = socket.service.connect().await;
         return socket.failed(&error);
     }
-    let cf = match check_method(&head.method).and_then(|()| rewrite_request(&mut head, &socket.options)) {
+    let scheme = if socket.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+    let rewritten = check_method(&head.method).and_then(|()| rewrite_request(&mut head, &socket.options, &scheme));
+    let cf = match rewritten {
         Ok(cf) => cf,
         Err(reject) => return Ok(refuse(reject)),
     };

@@ -11,7 +11,12 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Headers of a request. More gets `431`.
     pub headers: usize,
-    /// From the connection's first byte, or its acceptance, to the end of a request's head.
+    /// From the connection's acceptance to the end of its TLS handshake.
+    pub handshake_time: Duration,
+    /// TLS handshakes that go on at once on one socket of a shard. Beyond that, the one that has lasted the longest is ended
+    /// for a new one.
+    pub handshakes: usize,
+    /// From the connection's first byte, its acceptance or its handshake, to the end of a request's head.
     pub head_time: Duration,
     /// How long a connection may lie idle between two requests.
     pub idle_time: Duration,
@@ -41,6 +46,8 @@ impl Default for Limits {
         Limits {
             head_bytes: 128 * 1024,
             headers: 100,
+            handshake_time: Duration::from_secs(15),
+            handshakes: 512,
             head_time: Duration::from_secs(15),
             idle_time: Duration::from_secs(15),
             body_stall: Duration::from_secs(60),
@@ -88,6 +95,8 @@ impl Limits {
 pub(crate) enum Phase {
     /// No byte of the next request is here.
     Idle,
+    /// The TLS handshake is not over.
+    Handshake,
     /// A part of a request's head is here, or the connection is new.
     Head,
     /// A request is being answered, or the rest of its body read.
@@ -114,6 +123,7 @@ pub(crate) struct Activity {
 /// [`Limits`] in ticks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TickLimits {
+    pub(crate) handshake: u64,
     pub(crate) head: u64,
     pub(crate) idle: u64,
     pub(crate) body: u64,
@@ -128,6 +138,7 @@ impl TickLimits {
             u64::try_from(time.as_nanos().div_ceil(limits.tick.as_nanos().max(1))).unwrap_or(u64::MAX).saturating_add(1)
         };
         TickLimits {
+            handshake: ticks(limits.handshake_time),
             head: ticks(limits.head_time),
             idle: ticks(limits.idle_time),
             body: ticks(limits.body_stall),
@@ -140,6 +151,7 @@ impl TickLimits {
 /// Why a connection is closed by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overdue {
+    Handshake,
     Head,
     Idle,
     Body,
@@ -154,6 +166,7 @@ pub(crate) fn overdue(activity: &Activity, now: u64, limits: &TickLimits) -> Opt
         return Some(Overdue::Write);
     }
     match activity.phase {
+        Phase::Handshake => over(activity.since, limits.handshake).then_some(Overdue::Handshake),
         Phase::Head => over(activity.since, limits.head).then_some(Overdue::Head),
         Phase::Idle => over(activity.since, limits.idle).then_some(Overdue::Idle),
         Phase::Busy => activity.awaiting_body.is_some_and(|since| over(since, limits.body)).then_some(Overdue::Body),
@@ -167,7 +180,7 @@ pub(crate) fn make_room(connections: impl Iterator<Item = (usize, Activity)>) ->
     connections
         .filter_map(|(key, activity)| match activity.phase {
             Phase::Idle | Phase::Linger => Some(((0, activity.since), key)),
-            Phase::Head => Some(((1, activity.since), key)),
+            Phase::Handshake | Phase::Head => Some(((1, activity.since), key)),
             Phase::Busy => {
                 let stalled = activity.awaiting_body.or(activity.awaiting_write).map(|since| (2, since));
                 stalled.or(activity.half_closed.map(|since| (3, since))).map(|order| (order, key))
@@ -232,7 +245,7 @@ impl Shares {
 mod tests {
     use super::*;
 
-    const LIMITS: TickLimits = TickLimits { head: 3, idle: 5, body: 7, write: 9, linger: 11 };
+    const LIMITS: TickLimits = TickLimits { handshake: 2, head: 3, idle: 5, body: 7, write: 9, linger: 11 };
 
     fn activity(phase: Phase, since: u64) -> Activity {
         Activity { phase, since, awaiting_body: None, awaiting_write: None, half_closed: None }
@@ -272,9 +285,12 @@ mod tests {
 
     #[test]
     fn each_limit_ends_its_phase_and_no_other() {
-        for (phase, limit, why) in
-            [(Phase::Head, 3, Overdue::Head), (Phase::Idle, 5, Overdue::Idle), (Phase::Linger, 11, Overdue::Linger)]
-        {
+        for (phase, limit, why) in [
+            (Phase::Handshake, 2, Overdue::Handshake),
+            (Phase::Head, 3, Overdue::Head),
+            (Phase::Idle, 5, Overdue::Idle),
+            (Phase::Linger, 11, Overdue::Linger),
+        ] {
             assert_eq!(overdue(&activity(phase, 10), 10 + limit - 1, &LIMITS), None);
             assert_eq!(overdue(&activity(phase, 10), 10 + limit, &LIMITS), Some(why));
         }
@@ -303,7 +319,7 @@ mod tests {
         let all = [
             activity(Phase::Busy, 0),
             stalled,
-            activity(Phase::Head, 1),
+            activity(Phase::Handshake, 1),
             activity(Phase::Idle, 9),
             activity(Phase::Idle, 8),
         ];

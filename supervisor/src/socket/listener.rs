@@ -93,16 +93,16 @@ impl Drop for SocketFile {
 }
 
 impl BoundSocket {
-    /// Binds an address for `shards` shards, without listening yet. Looks the host name up, if there is one: that blocks.
+    /// Binds an address, which may leave its port out, for `shards` shards, without listening yet. Looks the host name up, if there is one: that blocks.
     ///
     /// A TCP address gets one socket for each shard (`SO_REUSEPORT`), a Unix address one that the shards share.
     ///
     /// # Errors
     ///
     /// The address is not one, its host name has no address, or the kernel refuses it.
-    pub fn bind(address: &str, shards: usize) -> Result<BoundSocket, ListenError> {
-        let parsed: ListenAddress =
-            address.parse().map_err(|error| ListenError::Address { address: address.to_owned(), error })?;
+    pub fn bind(address: &str, default_port: u16, shards: usize) -> Result<BoundSocket, ListenError> {
+        let parsed = ListenAddress::parse(address, default_port)
+            .map_err(|error| ListenError::Address { address: address.to_owned(), error })?;
         match parsed {
             ListenAddress::Any { port } => {
                 match Self::bind_tcp(address, &[(Ipv6Addr::UNSPECIFIED, port).into()], shards) {
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn the_shards_share_one_port() {
-        let mut bound = BoundSocket::bind("127.0.0.1:0", 3).unwrap();
+        let mut bound = BoundSocket::bind("127.0.0.1:0", 80, 3).unwrap();
         assert_ne!(bound.port(), 0);
         let shards = bound.listen().unwrap();
         assert_eq!(shards.len(), 3);
@@ -318,10 +318,10 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_an_error_also_when_it_is_shared_by_shards() {
-        let mut first = BoundSocket::bind("127.0.0.1:0", 2).unwrap();
+        let mut first = BoundSocket::bind("127.0.0.1:0", 80, 2).unwrap();
         let _listeners = first.listen().unwrap();
         let address = format!("127.0.0.1:{}", first.port());
-        let error = BoundSocket::bind(&address, 2).unwrap_err().to_string();
+        let error = BoundSocket::bind(&address, 80, 2).unwrap_err().to_string();
         assert!(error.contains(&address) && error.contains("another program listens there"), "{error}");
     }
 
@@ -332,21 +332,21 @@ mod tests {
         let address = format!("unix:{}", path.display());
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "the standard library leaves the file behind");
-        let mut bound = BoundSocket::bind(&address, 2).unwrap();
+        let mut bound = BoundSocket::bind(&address, 80, 2).unwrap();
         let listeners = bound.listen().unwrap();
-        let error = BoundSocket::bind(&address, 1).unwrap_err().to_string();
+        let error = BoundSocket::bind(&address, 80, 1).unwrap_err().to_string();
         assert!(error.contains("in use"), "{error}");
         drop(listeners);
         drop(bound);
         assert!(!path.exists());
         std::fs::write(&path, b"a file").unwrap();
-        assert!(BoundSocket::bind(&address, 1).is_err());
+        assert!(BoundSocket::bind(&address, 80, 1).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"a file");
     }
 
     #[test]
     fn every_address_takes_both_families() {
-        let mut bound = BoundSocket::bind("*:0", 1).unwrap();
+        let mut bound = BoundSocket::bind("*:0", 80, 1).unwrap();
         let _listeners = bound.listen().unwrap();
         std::net::TcpStream::connect(("127.0.0.1", bound.port())).unwrap();
         if std::net::TcpListener::bind("[::1]:0").is_ok() {
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn an_address_that_is_not_ours_says_so() {
-        let error = BoundSocket::bind("192.0.2.1:0", 1).unwrap_err().to_string();
+        let error = BoundSocket::bind("192.0.2.1:0", 80, 1).unwrap_err().to_string();
         assert!(error.contains("no interface of this machine"), "{error}");
     }
 }

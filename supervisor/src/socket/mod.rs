@@ -15,23 +15,30 @@ mod limits;
 mod listener;
 mod log;
 mod rewrite;
+mod stream;
 mod upload;
 
-use std::{io, rc::Rc, time::Duration};
+use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use socket2::SockRef;
 use tokio::{
-    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    net::{TcpListener, UnixListener},
     sync::watch,
 };
 
 pub use self::{
-    address::{AddressError, DEFAULT_HTTP_PORT, ListenAddress},
+    address::{AddressError, DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, ListenAddress},
     http::HttpSocket,
     limits::{CONNECTION_BUFFER, Limits},
     listener::{BoundSocket, ListenError, Listener},
 };
-use self::{connection::ConnectionTable, http::Peer};
+use self::{
+    connection::{ConnectionTable, Handshake, Order, Ticket},
+    http::Peer,
+    limits::Phase,
+    stream::{ClientStream, SecureStream},
+};
+use crate::net::tls::server::ServerStream;
 
 /// Accepts and serves on one shard until `shutdown` becomes true; then stops accepting, lets requests in flight finish,
 /// and returns when the last connection has ended or [`Limits::drain_time`] is over: how many connections were cut off
@@ -99,12 +106,6 @@ enum Acceptor {
 /// Bytes of responses that the kernel takes from us before it has sent them, for each connection.
 const NOTSENT_LOWAT: u32 = 64 << 10;
 
-/// What an [`Acceptor`] gives.
-enum ClientStream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
 impl Acceptor {
     async fn accept(&self) -> io::Result<(ClientStream, Peer)> {
         match self {
@@ -114,16 +115,32 @@ impl Acceptor {
                 let _ = stream.set_nodelay(true);
                 // What the client has not been sent yet waits here, where it is counted, and not in the kernel.
                 let _ = SockRef::from(&stream).set_tcp_notsent_lowat(NOTSENT_LOWAT);
-                Ok((ClientStream::Tcp(stream), Peer::Ip(address)))
+                Ok((stream.into(), Peer::Ip(address)))
             }
             Acceptor::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let peer =
                     stream.peer_cred().map_or(Peer::Unknown, |cred| Peer::Unix { pid: cred.pid(), uid: cred.uid() });
-                Ok((ClientStream::Unix(stream), peer))
+                Ok((stream.into(), peer))
             }
         }
     }
+}
+
+/// Waits for the end of a TLS handshake. `None` when it failed, which the client has been told, or took too long.
+async fn finish(
+    accepted: impl Future<Output = io::Result<ServerStream<ClientStream>>>,
+    ticket: &Ticket,
+    _handshake: Handshake,
+) -> Option<ServerStream<ClientStream>> {
+    let mut accepted = pin!(accepted);
+    let stream = poll_fn(|cx| match ticket.connection.poll_order(cx) {
+        Order::Kill => Poll::Ready(None),
+        Order::Run | Order::Drain => accepted.as_mut().poll(cx).map(Result::ok),
+    })
+    .await?;
+    ticket.connection.set_phase(Phase::Head);
+    Some(stream)
 }
 
 async fn accept_all(listener: Acceptor, number: usize, socket: Rc<HttpSocket>, table: Rc<ConnectionTable>) {
@@ -132,13 +149,22 @@ async fn accept_all(listener: Acceptor, number: usize, socket: Rc<HttpSocket>, t
             Ok((stream, peer)) => {
                 // Only now: an idle connection is not sent away for a client that may never come.
                 table.room(number).await;
-                let (socket, ticket) = (socket.clone(), table.enter(number));
-                tokio::task::spawn_local(async move {
-                    match stream {
-                        ClientStream::Tcp(stream) => socket.serve(stream, &peer, ticket).await,
-                        ClientStream::Unix(stream) => socket.serve(stream, &peer, ticket).await,
+                let socket = socket.clone();
+                match socket.tls() {
+                    None => {
+                        let ticket = table.enter(number, Phase::Head);
+                        tokio::task::spawn_local(async move { socket.serve(stream, &peer, ticket).await });
                     }
-                });
+                    Some(tls) => {
+                        let ticket = table.enter(number, Phase::Handshake);
+                        let (handshake, accepted) = (table.begin_handshake(&ticket), tls.accept(stream));
+                        tokio::task::spawn_local(async move {
+                            if let Some(stream) = finish(accepted, &ticket, handshake).await {
+                                socket.serve(SecureStream::from(stream), &peer, ticket).await;
+                            }
+                        });
+                    }
+                }
             }
             // The client was gone before we looked.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}

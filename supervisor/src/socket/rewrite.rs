@@ -51,19 +51,20 @@ pub(crate) fn check_method(method: &Method) -> Result<(), Reject> {
     Err(Reject { status: StatusCode::NOT_IMPLEMENTED, text: text.into(), close: true })
 }
 
-/// Makes the URI absolute and applies the socket's options to the headers. Gives the JSON for `request.cf`, if the client
+/// Makes the URI absolute, with the connection's `scheme` where no header says another, and applies the socket's options to the headers. Gives the JSON for `request.cf`, if the client
 /// was allowed to send one; `Ok(None)` with a configured header means that there is none.
 pub(crate) fn rewrite_request(
     head: &mut http::request::Parts,
     options: &HttpOptions,
+    scheme: &Scheme,
 ) -> Result<Option<String>, Reject> {
     match options.style {
         HttpStyle::Host => {
             let authority = host_authority(&head.headers)?;
             let scheme = match &options.forwarded_proto_header {
-                None => Scheme::HTTP,
+                None => scheme.clone(),
                 Some(name) => match take(&mut head.headers, name) {
-                    None => Scheme::HTTP,
+                    None => scheme.clone(),
                     Some(value) => forwarded_scheme(&value)?,
                 },
             };
@@ -314,7 +315,7 @@ mod tests {
 
     fn url(target: &str, headers: &[(&'static str, &str)], options: &HttpOptions) -> Result<String, StatusCode> {
         let mut head = request(target, headers);
-        rewrite_request(&mut head, options).map(|_| head.uri.to_string()).map_err(|reject| reject.status)
+        rewrite_request(&mut head, options, &Scheme::HTTP).map(|_| head.uri.to_string()).map_err(|reject| reject.status)
     }
 
     #[test]
@@ -428,7 +429,7 @@ mod tests {
         let table = [("https", "https://a/"), ("http", "http://a/"), ("", "http://a/"), ("gopher", "gopher://a/")];
         for (proto, expected) in table {
             let mut head = request("/", &[("host", "a"), ("x-forwarded-proto", proto)]);
-            rewrite_request(&mut head, &options).unwrap();
+            rewrite_request(&mut head, &options, &Scheme::HTTP).unwrap();
             assert_eq!(head.uri.to_string(), expected);
             assert!(!head.headers.contains_key("x-forwarded-proto"));
         }
@@ -447,7 +448,7 @@ mod tests {
             let mut headers = vec![("host", "a")];
             headers.extend(values.iter().map(|value| ("cf-blob", *value)));
             let mut head = request("/", &headers);
-            let result = rewrite_request(&mut head, &options).map_err(|reject| reject.status);
+            let result = rewrite_request(&mut head, &options, &Scheme::HTTP).map_err(|reject| reject.status);
             assert!(!head.headers.contains_key("cf-blob"));
             result
         };
@@ -470,7 +471,7 @@ mod tests {
             ..HttpOptions::default()
         };
         let mut head = request("/", &[("host", "a"), ("x-in", "mine"), ("x-in", "again"), ("x-strip", "1")]);
-        rewrite_request(&mut head, &options).unwrap();
+        rewrite_request(&mut head, &options, &Scheme::HTTP).unwrap();
         let names: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         assert_eq!(names, [("host", "a"), ("x-in", "one")]);
     }

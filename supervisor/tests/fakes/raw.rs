@@ -47,7 +47,7 @@ pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) ->
     listener.set_nonblocking(true).expect("a non-blocking socket");
     let stream = StdStream::connect_addr(&address).expect("the listener");
     stream.set_nonblocking(true).expect("a non-blocking socket");
-    let socket = HttpSocket::new("test".into(), options, limits, Rc::new(Ok200), Log::to_channel(1).0);
+    let socket = HttpSocket::new("test".into(), options, None, limits, Rc::new(Ok200), Log::to_channel(1).0);
     let (stop, shutdown) = watch::channel(false);
     let client = async {
         let mut answer = Vec::new();

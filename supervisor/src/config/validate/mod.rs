@@ -13,6 +13,7 @@ mod policy;
 mod services;
 mod set;
 mod sockets;
+mod tls;
 mod workers;
 
 use std::collections::{HashMap, HashSet};

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use bulkhead_ipc::workerd_capnp::{http_options, service_designator, socket};
 use capnp::{struct_list, text};
 
-use super::Validator;
+use super::{Validator, tls::TlsRole};
 use crate::config::{
     diagnostics::nearest,
-    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, ServiceId, Socket},
+    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, ServiceId, Socket, TlsOptions},
     position::Cursor,
 };
 
@@ -20,7 +20,7 @@ impl Validator<'_> {
         names: &mut HashSet<String>,
         services_complete: bool,
     ) -> Option<Socket> {
-        self.refuse_others(socket, at, &["name", "address", "http", "service"]);
+        self.refuse_others(socket, at, &["name", "address", "http", "https", "service"]);
         let name_at = at.field("name");
         let name = self.string(socket.get_name(), &name_at)?;
         if name.is_empty() {
@@ -40,11 +40,13 @@ impl Validator<'_> {
             );
         }
         let http_at = at.field("http");
+        let https_at = at.field("https");
         let http = match socket.which() {
             Ok(socket::Http(options)) => {
                 let options = self.intact(options, &http_at)?;
-                self.http(options, &http_at)
+                self.http(options, &http_at).map(|http| (http, None))
             }
+            Ok(socket::Https(https)) => self.https(https, &https_at).map(|(http, tls)| (http, Some(tls))),
             // Have been refused.
             Ok(_) => None,
             Err(_) => self.newer(at),
@@ -58,8 +60,9 @@ impl Validator<'_> {
         }
         let designator = self.intact(socket.get_service(), &service_at)?;
         let service = self.designator(designator, &name, &service_at, services_complete)?;
-        let http = HttpOptions { handler_paths: self.policies.has_handler_paths(&name), ..http? };
-        Some(Socket { name, address, http, service })
+        let (http, tls) = http?;
+        let http = HttpOptions { handler_paths: self.policies.has_handler_paths(&name), ..http };
+        Some(Socket { name, address, http, tls, service })
     }
 
     fn designator(
@@ -108,6 +111,18 @@ impl Validator<'_> {
             Err(_) => return self.newer(&props_at),
         };
         Some(Designator { service: service?, entrypoint, props_json })
+    }
+
+    /// HTTP inside of TLS.
+    fn https(&mut self, https: socket::https::Reader<'_>, at: &Cursor<'_>) -> Option<(HttpOptions, TlsOptions)> {
+        self.refuse_others(https, at, &["options", "tlsOptions"]);
+        let options_at = at.field("options");
+        let options = self.intact(https.get_options(), &options_at);
+        let http = options.and_then(|options| self.http(options, &options_at));
+        let tls_at = at.field("tlsOptions");
+        let tls = self.intact(https.get_tls_options(), &tls_at);
+        let tls = tls.and_then(|tls| self.tls(tls, &tls_at, TlsRole::Server));
+        Some((http?, tls?))
     }
 
     fn http(&mut self, options: http_options::Reader<'_>, at: &Cursor<'_>) -> Option<HttpOptions> {

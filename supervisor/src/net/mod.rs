@@ -1,0 +1,3 @@
+//! What connections are made of, beneath HTTP. Knows neither services nor processes.
+
+pub mod tls;
