@@ -18,6 +18,11 @@ const PIECE_BYTES: usize = 64 << 10;
 const STEP_BYTES: usize = 256 << 10;
 /// Bytes of output that may wait before input does. A step may exceed it by [`PIECE_BYTES`].
 const OUTPUT_MARK: usize = 256 << 10;
+/// The level of compression. What is compressed is at most about one percent longer than with level 6 of the reference's library. This library's level 6
+/// makes half a percent less of it, and takes a third longer.
+const LEVEL: Compression = Compression::new(5);
+/// The level for a format that names it in its header: as the reference's.
+const NAMED_LEVEL: Compression = Compression::new(6);
 /// Base-two logarithm of the window of DEFLATE; larger ones do not exist.
 const WINDOW_BITS: u8 = 15;
 /// The compromise between time and size that servers choose for what they encode on the fly.
@@ -95,10 +100,9 @@ enum Engine {
 impl Engine {
     fn new(task: Task) -> Self {
         match task {
-            Task::Compress(Format::Gzip) => Engine::Compress(Compress::new_gzip(Compression::default(), WINDOW_BITS)),
-            Task::Compress(format) => {
-                Engine::Compress(Compress::new(Compression::default(), format == Format::Deflate))
-            }
+            Task::Compress(Format::Gzip) => Engine::Compress(Compress::new_gzip(LEVEL, WINDOW_BITS)),
+            Task::Compress(Format::Deflate) => Engine::Compress(Compress::new(NAMED_LEVEL, true)),
+            Task::Compress(Format::DeflateRaw) => Engine::Compress(Compress::new(LEVEL, false)),
             Task::Decompress(Format::Gzip, _) => Engine::Decompress(Decompress::new_gzip(WINDOW_BITS)),
             Task::Decompress(format, _) => Engine::Decompress(Decompress::new(format == Format::Deflate)),
             Task::Brotli { window_bits } => {
