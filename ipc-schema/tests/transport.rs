@@ -593,6 +593,34 @@ fn who_sends_long_messages_is_heard_at_its_rate() {
     });
 }
 
+/// What is read of a long message to see how long it is, its sender did not choose.
+#[test]
+fn a_long_message_after_another_costs_one_message() {
+    local(async {
+        let limits = Limits { messages_burst: 60, messages_per_second: 1, ..Limits::for_worker() };
+        let (a, mut b) = UnixStream::pair().expect("a socketpair");
+        let (_client, handle, connection) = transport::client::<event_port::Client>(a, limits);
+        let _driver = tokio::task::spawn_local(connection);
+        let finish = short().split_off(8);
+        for count in 1..=50 {
+            // Whether it fits into the buffer, or just not.
+            let filling = [20_000, 65_000, 66_000, 200_000][count % 4];
+            let table = [1, finish.len() as u32 / 8, filling as u32 / 8, 0].map(u32::to_le_bytes).concat();
+            let long = [table, finish.clone(), vec![0; filling]].concat();
+            soon(b.write_all(&long)).await.expect("the socket takes it");
+            soon(async {
+                while handle.received() < count as u64 {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+        }
+        let slowed = std::pin::pin!(handle.slowed(0));
+        assert!(futures::poll!(slowed).is_pending(), "it was slowed down");
+        assert!(handle.fault().is_none(), "{:?}", handle.fault());
+    });
+}
+
 /// A message that comes byte by byte costs as much as many that are complete.
 #[test]
 fn a_message_in_single_bytes_is_slowed_down() {

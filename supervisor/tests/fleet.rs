@@ -635,6 +635,46 @@ fn a_handler_decides_what_a_request_is_worth_whose_body_breaks_off() {
     });
 }
 
+/// A body of which a part comes, and then nothing.
+struct Halting(Bytes);
+
+impl PullSource for Halting {
+    fn poll_pull(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let bytes = std::mem::take(&mut self.0);
+        if bytes.is_empty() { Poll::Pending } else { Poll::Ready(Some(Ok(bytes))) }
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        Some(1 << 20)
+    }
+}
+
+#[test]
+fn what_a_body_brings_without_a_wait_travels_in_few_messages() {
+    local(async {
+        let rig = rig(settings(), |_| Behaviour::Good);
+        let service = rig.service(0);
+        let length = 3_000_000;
+        // Each chunk is there a turn after it was asked for.
+        let (body, ..) = upload(length, 10_000, true);
+        let mut body = service.fetch(request("POST", "/echo", body)).await.expect("a response").into_body();
+        let (mut received, mut messages) = (0, 0);
+        while let Some(chunk) = next_chunk(&mut body).await {
+            received += chunk.expect("a chunk").len() as u64;
+            messages += 1;
+        }
+        assert_eq!(received, length);
+        let least = length.div_ceil(transport::MAX_CHUNK.into());
+        assert!(messages <= 2 * least, "{messages} messages, where {least} would do");
+        // What is there goes on its way, whatever follows.
+        let halting = Body::Pull(Box::pin(Halting(Bytes::from(vec![b'x'; 100_000]))));
+        let mut body = service.fetch(request("POST", "/echo", halting)).await.expect("a response").into_body();
+        assert_eq!(next_chunk(&mut body).await.expect("no end").expect("a chunk").len(), 100_000);
+        drop((body, service));
+        rig.ended().await;
+    });
+}
+
 #[test]
 fn a_long_stream_is_never_held_whole() {
     local(async {

@@ -21,6 +21,12 @@ use super::{Limits, Peer, Shared, check, reader_options};
 /// Size of the buffer that one `read` fills.
 const BUFFER_BYTES: usize = 64 << 10;
 
+/// A message of so many bytes that is not complete is read to where it stays, and not by way of the buffer.
+const LONG_BYTES: usize = 16 << 10;
+
+/// After a long message there is likely another one, and only its beginning is read into the buffer.
+const BEGINNING_BYTES: usize = 2 << 10;
+
 /// Where the segments of a message are, in words.
 enum Table {
     One(usize),
@@ -117,15 +123,27 @@ pub(super) struct Inbound {
     /// Bytes in the buffer that belong to no message yet.
     start: usize,
     end: usize,
-    /// A message longer than the buffer.
+    /// A long message that is not complete.
     long: Option<(Room, Table)>,
+    /// The message before was long.
+    after_long: bool,
+    /// Bytes that the last read could have brought.
+    wanted: usize,
     /// There may be complete messages in the buffer that the peer sent too early.
     held_back: bool,
 }
 
 impl Inbound {
     pub(super) fn new() -> Self {
-        Self { buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), start: 0, end: 0, long: None, held_back: false }
+        Self {
+            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            long: None,
+            after_long: false,
+            wanted: 0,
+            held_back: false,
+        }
     }
 
     pub(super) fn is_inside_message(&self) -> bool {
@@ -137,6 +155,11 @@ impl Inbound {
         self.held_back
     }
 
+    /// Bytes that the last read could have brought.
+    pub(super) fn wanted(&self) -> usize {
+        self.wanted
+    }
+
     /// One read, of at least one byte where the stream has not ended. Gives the number, for [`Self::advance`]. Not to be
     /// called while something is held back.
     pub(super) fn poll_read(
@@ -146,6 +169,7 @@ impl Inbound {
     ) -> Poll<io::Result<usize>> {
         if let Some((room, _)) = &mut self.long {
             let missing = room.missing();
+            self.wanted = missing;
             return pin!(stream.read_buf(&mut (&mut room.bytes).limit(missing))).poll(cx);
         }
         if self.start == self.end {
@@ -157,7 +181,9 @@ impl Inbound {
             self.end -= self.start;
             self.start = 0;
         }
-        let mut space = ReadBuf::new(&mut self.buffer[self.end..]);
+        let until = if self.after_long && self.end == 0 { BEGINNING_BYTES } else { BUFFER_BYTES };
+        self.wanted = until - self.end;
+        let mut space = ReadBuf::new(&mut self.buffer[self.end..until]);
         ready!(stream.poll_read(cx, &mut space))?;
         Poll::Ready(Ok(space.filled().len()))
     }
@@ -168,6 +194,7 @@ impl Inbound {
             Some((room, _)) => {
                 if room.missing() == 0 {
                     let (room, table) = self.long.take().expect("it is there");
+                    self.after_long = true;
                     deliver(Segments { bytes: room.take(), table }, shared)?;
                 }
             }
@@ -183,7 +210,7 @@ impl Inbound {
                     let total = table.words() * 8;
                     let body = self.start + table_bytes;
                     let available = (self.end - body).min(total);
-                    if available < total && table_bytes + total <= BUFFER_BYTES {
+                    if available < total && total < LONG_BYTES {
                         break;
                     }
                     let mut room = Room::new(total);
@@ -195,6 +222,7 @@ impl Inbound {
                         break;
                     }
                     self.start = body + total;
+                    self.after_long = total >= LONG_BYTES;
                     deliver(Segments { bytes: room.take(), table }, shared)?;
                 }
             }

@@ -375,7 +375,9 @@ impl Connection {
             Ok(count) => {
                 let complete = self.shared.received.get();
                 self.advance(count);
-                let is_waste = count < SMALL_READ_BYTES && self.shared.received.get() == complete;
+                // What was not asked for could not come.
+                let is_small = count < SMALL_READ_BYTES.min(self.inbound.wanted());
+                let is_waste = is_small && self.shared.received.get() == complete;
                 if is_waste && !self.inbound.is_held_back() && self.shared.limits.peer == Peer::Hostile {
                     self.shared.spend(false, 0);
                 }
@@ -509,7 +511,7 @@ impl Handle {
     /// [`Limits::writable_below_bytes`] are queued or reserved, or the connection has ended. Who asks first gets it first.
     ///
     /// The room is held until the result is dropped, which is to be done when the message is queued, and without waiting for
-    /// anything in between.
+    /// anybody in between: a few turns of the event loop are all that others can be made to wait.
     pub async fn reserve(&self, bytes: usize) -> Reservation {
         let turn = self.shared.turn.lock().await;
         loop {

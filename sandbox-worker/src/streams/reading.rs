@@ -15,6 +15,9 @@ use super::{
     source::{Broken, Given, Pulled, Source, Terms},
 };
 
+/// A body of known length has at most so many times the memory that its bytes have that came.
+const AHEAD: usize = 8;
+
 type Pull = LocalBoxFuture<'static, Result<Pulled, Broken>>;
 
 /// The end of a source that is read from. Whoever reads may give up waiting: the pull goes on, and the next one to read gets
@@ -102,8 +105,10 @@ impl Reading {
         }
     }
 
-    /// All that is left. Nothing is set aside for what somebody only announces.
-    pub(crate) async fn collect(&self) -> Result<Vec<u8>, Broken> {
+    /// All that is left, which is `announced` bytes, if somebody said so. No more is set aside for what is only announced than
+    /// [`AHEAD`] times what came.
+    pub(crate) async fn collect(&self, announced: Option<u64>) -> Result<Vec<u8>, Broken> {
+        let announced = announced.map_or(0, |length| usize::try_from(length).unwrap_or(MAX_COLLECTED));
         let mut collected = Vec::new();
         let mut reserved = jsg::Reserved::default();
         while let Some(bytes) = self.read(MAX_PULL_BYTES).await? {
@@ -111,12 +116,16 @@ impl Reading {
                 self.cancel();
                 return Err(Broken::Script(jsg::Error::type_error("Memory limit exceeded before EOF.")));
             }
-            if collected.is_empty() {
+            let length = collected.len() + bytes.len();
+            if collected.is_empty() && announced <= length {
                 // Most bodies are one piece, which nobody else has.
                 collected = bytes.into();
-            } else {
-                collected.extend_from_slice(&bytes);
+                continue;
             }
+            if collected.capacity() < length && announced > length {
+                collected.reserve_exact(announced.min(AHEAD * length) - collected.len());
+            }
+            collected.extend_from_slice(&bytes);
         }
         Ok(collected)
     }
@@ -140,5 +149,44 @@ impl Source for Reading {
         let given = source.give(terms)?;
         self.source.take();
         Some(given)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// So many pieces of as many bytes each.
+    struct Pieces(Cell<usize>, usize);
+
+    impl Source for Pieces {
+        fn pull(&self, _: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
+            self.0.set(self.0.get() - 1);
+            Box::pin(async { Ok(Pulled::new(vec![7; self.1].into(), self.0.get() == 0)) })
+        }
+    }
+
+    fn collected(pieces: usize, bytes: usize, announced: Option<u64>) -> Vec<u8> {
+        let reading = Reading::new(Rc::new(Pieces(Cell::new(pieces), bytes)));
+        let collecting = std::pin::pin!(reading.collect(announced));
+        match collecting.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(collected)) => collected,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_announced_is_set_aside_in_proportion_to_what_came() {
+        for announced in [None, Some(0), Some(1), Some(3000), Some(10_000), Some(1 << 40), Some(u64::MAX)] {
+            for pieces in [1, 2, 10] {
+                let collected = collected(pieces, 1000, announced);
+                assert_eq!(collected, vec![7; 1000 * pieces], "{announced:?}");
+                assert!(collected.capacity() <= AHEAD * collected.len(), "{announced:?}: {}", collected.capacity());
+            }
+        }
+        // What is announced in truth lies in memory of just that length.
+        assert_eq!(collected(100, 1000, Some(100_000)).capacity(), 100_000);
     }
 }

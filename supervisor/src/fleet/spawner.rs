@@ -8,11 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use bulkhead_ipc::process::WorkerArgs;
+use bulkhead_ipc::{process::WorkerArgs, transport::MAX_CHUNK};
 use bulkhead_policy::{
     cgroup::{CgroupLimits, Delegation, WorkerCgroup},
     spawn::{Exit, WorkerCommand, WorkerProcess},
 };
+use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
 
 use super::{decide::Usage, usage};
@@ -111,6 +112,10 @@ impl Spawner for ProcessSpawner {
         let mut events = Vec::new();
         for _ in 0..args.shards {
             let (ours, theirs) = pair()?;
+            for end in [&ours, &theirs] {
+                // A chunk of a body is written at once. Where the system allows less, it takes more writes.
+                let _ = SockRef::from(end).set_send_buffer_size(MAX_CHUNK as usize);
+            }
             events.push(ours);
             fds.push(theirs.into());
         }

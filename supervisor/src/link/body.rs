@@ -57,6 +57,9 @@ const TOO_LONG: &str = "the request's body is too long";
 /// already in that connection's buffer arrives by then.
 const PATIENCE: u32 = 2;
 
+/// How often a pull that has bytes lets the others of its thread run in a row, for the body's connection to bring more.
+const PATIENCE_FOR_MORE: u32 = 2;
+
 /// Takes what is already there of a body, at most about `limit` bytes.
 pub async fn collect_ready(body: &mut Body, limit: usize) -> Ready {
     let mut first = Bytes::new();
@@ -307,13 +310,24 @@ impl byte_source::Server for BodySource {
         let (first, mut is_end) = std::future::poll_fn(|cx| self.poll_next(limit, cx)).await?;
         let mut parts = vec![first];
         let mut length = parts[0].len();
-        // What else is there travels along: a call costs more than its bytes.
+        // What else is there travels along, and what the connection reads of what the kernel has: a call, with the two
+        // processes waking each other, costs more than its bytes. Nobody is waited for.
+        let mut patience = PATIENCE_FOR_MORE;
         while !is_end && length < limit {
             let mut cx = Context::from_waker(std::task::Waker::noop());
-            let Poll::Ready(Ok((bytes, end))) = self.poll_next(limit - length, &mut cx) else { break };
-            is_end = end;
-            length += bytes.len();
-            parts.push(bytes);
+            match self.poll_next(limit - length, &mut cx) {
+                Poll::Ready(Ok((bytes, end))) => {
+                    is_end = end;
+                    length += bytes.len();
+                    parts.push(bytes);
+                    patience = PATIENCE_FOR_MORE;
+                }
+                Poll::Pending if patience > 0 => {
+                    patience -= 1;
+                    tokio::task::yield_now().await;
+                }
+                Poll::Pending | Poll::Ready(Err(_)) => break,
+            }
         }
         self.work.moved(length);
         // A worker may ask again as soon as there is more, and for as much as a message should bring; asking for each of

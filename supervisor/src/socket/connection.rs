@@ -252,7 +252,8 @@ impl Connection {
     /// How many bytes may be read from the client now. For a head it waits until there may be more.
     pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<usize> {
         if self.phase() == Phase::Busy {
-            return Poll::Ready(self.reading.get().min(MAX_READ));
+            let reading = self.reading.get();
+            return Poll::Ready(if reading < MAX_READ { reading } else { usize::MAX });
         }
         while self.head.get() >= self.reading.get() {
             if !self.raise() {

@@ -65,8 +65,9 @@ impl Default for Limits {
 /// direction.
 pub const CONNECTION_BUFFER: usize = 16 << 10;
 
-/// Most bytes of a body that are read from a client at once.
-pub(crate) const MAX_READ: usize = 64 << 10;
+/// Where so many bytes of a body may be read from a client at once, hyper's own bound, which is a little more, is all that holds:
+/// a part of hyper's buffer would have to be zeroed first.
+pub(crate) const MAX_READ: usize = 128 << 10;
 
 /// Descriptors that the supervisor itself has open: standard streams, the event loops, the log, files while they are read.
 const OWN_DESCRIPTORS: usize = 64;

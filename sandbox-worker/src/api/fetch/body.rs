@@ -232,12 +232,12 @@ impl Body {
                 }
                 _ => jsg::resolved(scope, Converted { kind, content_type, bytes: bytes.into() }),
             },
-            State::Native(source, _) => {
+            State::Native(source, length) => {
                 let source = source.get(scope)?;
                 // What is outside of the isolate will answer; anybody else may be waiting too.
                 let waits = (!source.is_outside()).then(|| event.context().waits());
                 event.promise(scope, async move {
-                    let collected = source.collect().await;
+                    let collected = source.collect(length).await;
                     drop(waits);
                     Ok(Converted { kind, content_type, bytes: collected.map_err(Broken::into_script)? })
                 })
