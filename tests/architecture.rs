@@ -34,14 +34,29 @@ fn the_supervisor_forbids_unsafe_code() {
 }
 
 #[test]
-fn the_wire_offers_a_worker_one_capability() {
+fn a_worker_reaches_only_what_it_was_handed() {
     // Methods of the worker's interfaces are what the supervisor calls; a capability of the supervisor's reaches the worker
-    // only as a parameter of one of them. These are all that there are: the host, at `bind`, the body of a request, and what of
-    // its own code and parameters is too long for a message.
+    // only as a parameter of one of them. These are all that there are: the host, at `bind`, what it may start, for each
+    // connection, the body of a request or of a response to one of its own, and what of its own code and parameters is too long
+    // for a message.
     let code = schema();
     let interfaces: Vec<&str> = interfaces(&code).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(interfaces, ["WorkerControl", "Host", "EventPort", "EventDispatcher", "ByteSource"]);
+    assert_eq!(interfaces, ["WorkerControl", "Host", "EventPort", "Channel", "EventDispatcher", "ByteSource"]);
     assert_eq!(code.matches(":Host)").count(), 1, "the host is handed over once, when a worker is bound");
+    assert_eq!(code.matches("Channel)").count(), 1, "channels are handed over once, when a connection is opened");
+    assert!(code.contains("open @1 (channels :List(Channel)) -> ();"));
+    // A call says what is wanted, and not of whom: neither it nor a binding names a service.
+    let channel = code.split("interface Channel {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("channels");
+    let methods: Vec<&str> = channel.lines().filter(|line| line.contains(" @")).map(str::trim).collect();
+    assert_eq!(
+        methods,
+        [
+            "fetch @0 (request :HttpRequest, call :UInt64, depth :UInt8) -> (outcome :SubrequestOutcome);",
+            "cancel @1 (call :UInt64) -> ();"
+        ]
+    );
+    let binding = code.split("struct Binding {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("bindings");
+    assert!(binding.contains("service @5 :Void;"));
     let sources = ["struct HttpRequest {", "struct HttpResponse {", "struct Blob {"];
     let has_source = |name: &&str| {
         code.split(*name).nth(1).and_then(|rest| rest.split("\n}").next()).is_some_and(|of| of.contains(":ByteSource;"))
@@ -72,7 +87,13 @@ fn every_capability_is_documented() {
         "ipc-schema/tests/transport.rs",
         "tests/differential/console.rs",
     ];
-    let modules = ["supervisor/src/log.rs", "supervisor/src/fleet/counters.rs", "supervisor/src/fleet/diagnostics.rs"];
+    let modules = [
+        "supervisor/src/link/channels.rs",
+        "tests/channels.rs",
+        "supervisor/src/log.rs",
+        "supervisor/src/fleet/counters.rs",
+        "supervisor/src/fleet/diagnostics.rs",
+    ];
     let code: String =
         tests.iter().chain(&modules).chain(&["tests/architecture.rs"]).map(|path| source(path)).collect();
     let names = document.split('`').skip(1).step_by(2).filter(|name| name.contains('_'));

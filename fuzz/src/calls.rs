@@ -17,7 +17,9 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use bulkhead_ipc::{
     scheduled::{MAX_CRON, Scheduled},
     transport::{Handle, Limits, MAX_EVENTS},
-    worker_capnp::{byte_source, event_dispatcher, event_failure, event_port, fetch_outcome, host, worker_control},
+    worker_capnp::{
+        byte_source, channel, event_dispatcher, event_failure, event_port, fetch_outcome, host, worker_control,
+    },
 };
 use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
@@ -159,7 +161,21 @@ enum Params {
     None,
     Number(Number),
     Text(Octets),
-    Log { entries: Number, level: u8, text: Octets },
+    Log {
+        entries: Number,
+        level: u8,
+        text: Octets,
+    },
+    /// A request of its own.
+    Fetch {
+        number: u8,
+        method: u8,
+        url: Octets,
+        name: Octets,
+        value: Octets,
+        body: u8,
+        depth: u8,
+    },
 }
 
 impl<'a> Arbitrary<'a> for Params {
@@ -167,7 +183,16 @@ impl<'a> Arbitrary<'a> for Params {
         Ok(match u8::arbitrary(bytes)? % 8 {
             0 => Params::None,
             1 => Params::Text(bytes.arbitrary()?),
-            2..5 => Params::Log { entries: bytes.arbitrary()?, level: bytes.arbitrary()?, text: bytes.arbitrary()? },
+            2..4 => Params::Log { entries: bytes.arbitrary()?, level: bytes.arbitrary()?, text: bytes.arbitrary()? },
+            4 => Params::Fetch {
+                number: bytes.arbitrary()?,
+                method: bytes.arbitrary()?,
+                url: bytes.arbitrary()?,
+                name: bytes.arbitrary()?,
+                value: bytes.arbitrary()?,
+                body: bytes.arbitrary()?,
+                depth: bytes.arbitrary()?,
+            },
             _ => Params::Number(bytes.arbitrary()?),
         })
     }
@@ -424,7 +449,7 @@ impl Peer {
             byte_source::Client::TYPE_ID,
             host::Client::TYPE_ID,
             byte_source::Client::TYPE_ID,
-            host::Client::TYPE_ID,
+            channel::Client::TYPE_ID,
             event_dispatcher::Client::TYPE_ID,
             event_port::Client::TYPE_ID,
             worker_control::Client::TYPE_ID,
@@ -448,6 +473,25 @@ impl Peer {
                         entry.set_message(text.text().as_str());
                         entry.set_level([Level::Debug, Level::Log, Level::Error][usize::from(level % 3)]);
                         entry.set_source(if level & 0x80 == 0 { Source::Console } else { Source::Runtime });
+                    }
+                }
+                Params::Fetch { number, method, url, name, value, body, depth } => {
+                    let mut params = content.init_as::<channel::fetch_params::Builder<'_>>();
+                    params.set_call((number % 4).into());
+                    params.set_depth(*depth);
+                    let mut request = params.init_request();
+                    request.set_method(["GET", "HEAD", "POST", "PUT", "brew"][usize::from(method % 5)]);
+                    let url = url.text();
+                    let url = if method & 0x80 == 0 { format!("http://a.test/{url}") } else { url };
+                    request.set_url(url.as_str());
+                    let name = name.text();
+                    let headers = [(&*name, &*value.0)];
+                    bulkhead_ipc::head::write(request.reborrow().init_headers(1), headers);
+                    let mut to = request.init_body();
+                    match body % 3 {
+                        0 => to.set_none(()),
+                        1 => to.set_bytes(&value.0),
+                        _ => to.set_stream(nobody()),
                     }
                 }
             }
@@ -816,7 +860,7 @@ async fn stage() -> Stage {
     let wait = Duration::from_secs(1);
     let settings = FleetConfig { restart: at_once, wait_timeout: wait, bind_timeout: wait, ..settings() };
     let rig = rig::start(settings, 4096, move |ends| play(for_play.clone(), ends));
-    let shard = rig.fleet.shard(0);
+    let shard = rig.shard();
     let one = Rc::new(WorkerService::new(&shard, &rig::worker(0), None, None));
     let two = rig.service(1);
     let other = loop {

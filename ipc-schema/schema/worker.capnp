@@ -79,13 +79,49 @@ interface EventPort {
 
   entrypoint @0 (name :Text, propsJson :Blob) -> (dispatcher :EventDispatcher);
   # The handler table of one exported entrypoint; an empty name is the default one. Waits until `bind` has ended.
+
+  open @1 (channels :List(Channel)) -> ();
+  # What the worker may start by this connection, as it may by every other: a binding in `env` is a position in this list.
+  # Called once, before any event. First comes what the global `fetch()` goes to, then what the bundle's bindings go to in their
+  # order, then the worker's own entrypoints in the order of `BindOutcome.ready`.
+}
+
+interface Channel {
+  # Something that a worker may send requests to. It was handed over, and says itself what it leads to: no call carries a name.
+
+  fetch @0 (request :HttpRequest, call :UInt64, depth :UInt8) -> (outcome :SubrequestOutcome);
+  # `call` is a number of the caller's choice by which it can cancel, and which no other call to any channel of the connection has
+  # while it is open. `depth` is that of the event on whose behalf the request is made.
+
+  cancel @1 (call :UInt64) -> ();
+  # Nobody waits for the answer any more: the call is to be answered now, whatever with. A call that was answered, or that never
+  # was, is no error. See `EventDispatcher.cancel` for why.
+}
+
+struct SubrequestOutcome {
+  union {
+    response @0 :HttpResponse;
+    failure @1 :Thrown;
+    # What the script that asked is to get thrown.
+  }
+}
+
+struct Thrown {
+  # An exception, as far as another worker is told of it.
+
+  name @0 :Text;
+  # The name of its class, where that is one of the language's own. Empty: `Error`.
+  message @1 :Text;
+  remote @2 :Bool;
+  # Whether another worker's script has thrown it.
 }
 
 interface EventDispatcher {
   # One method per kind of event.
 
-  fetch @0 (request :HttpRequest, event :UInt64) -> (outcome :FetchOutcome);
-  # `event` is a number of the caller's choice by which it can cancel.
+  fetch @0 (request :HttpRequest, event :UInt64, depth :UInt8) -> (outcome :FetchOutcome);
+  # `event` is a number of the caller's choice by which it can cancel. `depth` is how many workers have called one another for the
+  # request to come here: 0 for one that comes from outside.
 
   cancel @1 (event :UInt64) -> ();
   # Nobody waits for the event any more: its call is to be answered now, whatever with. An event that was answered, or that
@@ -122,6 +158,8 @@ struct EventFailure {
   # What was thrown, with its stack in further lines. For the supervisor's log only; never sent to a client.
   limit @2 :Limit;
   # Of kind `exceeded`: which.
+  thrown @3 :Thrown;
+  # Of kind `exception`: what was thrown, for another worker that called this one.
 
   enum Kind {
     exception @0;
@@ -254,6 +292,8 @@ struct Binding {
     json @3 :Blob;
     wasmModule @4 :Blob;
     # Service-worker syntax only.
+    service @5 :Void;
+    # What it goes to is handed over with the other channels: `EventPort.open`.
   }
 }
 

@@ -7,6 +7,9 @@ use capnp::struct_list;
 
 use crate::worker_capnp::{header, http_request, http_response};
 
+/// The methods that HTTP itself defines.
+pub const METHODS: &[&str] = &["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
+
 /// The methods beside those of HTTP itself that a request can have; the reference knows no others.
 pub const EXTENSION_METHODS: &[&str] = &[
     "PURGE",
@@ -50,6 +53,16 @@ pub fn body_length(length: u64) -> Option<u64> {
 /// Whether a response of a handler can have this status.
 pub fn is_status(status: u16) -> bool {
     (200..600).contains(&status)
+}
+
+/// Whether a response with this status has no body (RFC 9110, section 6.4.1), whatever its head says.
+pub fn has_no_body(status: u16) -> bool {
+    matches!(status, 204 | 205 | 304)
+}
+
+/// The method of this name, as it is spelled.
+pub fn known_method(name: &str) -> Option<&'static str> {
+    METHODS.iter().chain(EXTENSION_METHODS).copied().find(|method| *method == name)
 }
 
 /// Whether a header, whose name is in lower case, says how a message travels over one connection (RFC 9110, section 7.6.1).

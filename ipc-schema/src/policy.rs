@@ -203,6 +203,10 @@ limits! {
     /// Threads of the process, V8's own included.
     // The process has a few before it runs anything.
     threads: u32 = 16, "threads", Values::Number(Range::new(Unit::Pieces, None, 4, 256));
+    /// Requests that one event makes, each redirect that is followed included.
+    subrequests: u32 = 1000, "subrequests", Values::Number(Range::new(Unit::Pieces, NO_LIMIT, 1, 1 << 20));
+    /// Requests of one event that wait for the head of their response at a time; the others wait for them.
+    connections: u32 = 6, "connections", Values::Number(Range::new(Unit::Pieces, NO_LIMIT, 1, 4096));
     /// No machine code is generated: scripts are interpreted, there is no WebAssembly, and the process maps nothing executable.
     jitless: bool = false, "jitless", Values::Choice;
 }
@@ -312,7 +316,7 @@ mod tests {
         let text = std::fs::read_to_string(path).unwrap();
         let begin = "| field | what | default | range |\n|---|---|---|---|\n";
         let start = text.find(begin).expect("docs/limits.md has the table") + begin.len();
-        let end = start + text[start..].find("| `subrequests`").expect("its last row is written by hand");
+        let end = start + text[start..].find("\n\n").expect("it ends") + 1;
         if std::env::var_os("BULKHEAD_REFRESH").is_some() {
             std::fs::write(path, format!("{}{}{}", &text[..start], document(), &text[end..])).unwrap();
             return;

@@ -3,7 +3,7 @@
   "use strict";
   const {
     FunctionPrototypeApply, isObject, illegalConstructor, brand, notOfType, shape, uncurryThis,
-    withoutObjectPrototype, adorn, carried,
+    withoutObjectPrototype, adorn, carried, withResolvers,
   } = internal.primordials;
   const { newDOMException, HandlerAttribute, targetOf, dispatchStandard } = internal;
   const { EventTarget, Event } = internal.globals;
@@ -271,6 +271,12 @@
     }
   };
 
+  const whenAborted = (signal) => {
+    const { promise, reject } = withResolvers();
+    addAbortAlgorithm(signal, () => reject(signalReason(signal)));
+    return promise;
+  };
+
   let controllerSignal;
   class AbortController {
     #signal = newAbortSignal();
@@ -298,5 +304,6 @@
 
   return {
     newAbortSignal, isAbortSignal, signalAborted, signalReason, signalAbort, addAbortAlgorithm, removeAbortAlgorithm,
+    whenAborted,
   };
 })

@@ -117,4 +117,14 @@ impl wire::event_port::Server for Port {
         results.get().set_dispatcher(capnp_rpc::new_client(dispatcher));
         Ok(())
     }
+
+    async fn open(
+        self: Rc<Self>,
+        params: wire::event_port::OpenParams,
+        _: wire::event_port::OpenResults,
+    ) -> Result<(), capnp::Error> {
+        let clients = params.get()?.get_channels()?.iter().collect::<Result<_, _>>()?;
+        self.1.channels().open(clients);
+        Ok(())
+    }
 }

@@ -16,10 +16,10 @@ use std::{
 
 use bulkhead_ipc::{
     scheduled::Scheduled,
-    transport::Limits,
+    transport::{Limits, MAX_SUBREQUESTS},
     worker_capnp::{
-        Limit, byte_source, event_failure, event_port, fetch_outcome, http_response, log_entry, scheduled_outcome,
-        worker_control,
+        Limit, byte_source, channel, event_failure, event_port, fetch_outcome, http_response, log_entry,
+        scheduled_outcome, worker_control,
     },
 };
 use bulkhead_policy::spawn::Exit;
@@ -41,7 +41,7 @@ use fakes::{
     Ends, Rig, World, eventually, get, local, request, settings, text,
     wire::{
         Cap, Message, Method, Said, Wire, calls, closed, empty, exceeded, frame, log, message, nobody, outcome, pull,
-        ran, response, returns, unknown,
+        ran, response, returns, subrequest, unknown,
     },
     worker,
 };
@@ -157,6 +157,19 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("pull-nothing", Unavailable, "pulled nothing, or twice"),
     ("pull-twice", Unavailable, "pulled nothing, or twice"),
     ("ask-end-twice", Unavailable, "asked twice at once what became of a body"),
+    // Requests of its own.
+    ("channel-method", Unavailable, "an unknown method"),
+    ("channel-method-small", Unavailable, "an unknown method"),
+    ("channel-url", Unavailable, "an invalid URL"),
+    ("channel-url-injection", Unavailable, "an invalid URL"),
+    ("channel-url-relative", Unavailable, "a URL that is not absolute"),
+    ("channel-url-credentials", Unavailable, "a URL that is not absolute"),
+    ("channel-header", Unavailable, "an invalid value of header x"),
+    ("channel-header-name", Unavailable, "an invalid header name"),
+    ("channel-headers-many", Unavailable, "headers are more than"),
+    ("channel-cf", Unavailable, "a cf object"),
+    ("channel-cf-long", Unavailable, "a cf object"),
+    ("channel-twice", Unavailable, "two open requests one number"),
     // References.
     ("release-nothing", Unavailable, ""),
     ("release-too-often", Unavailable, ""),
@@ -198,6 +211,12 @@ const ODDITIES: &[&str] = &[
     "release-none",
     "cancel-nothing",
     "ask-end-finish-early",
+    "channel-hello",
+    "channel-hello-twice",
+    "channel-cancel-nothing",
+    "channel-body-of-nobody",
+    "channel-unknown-method",
+    "channel-params-text",
 ];
 
 /// Bodies that break off without a rule being broken.
@@ -404,6 +423,8 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
     let mut caps_of_flood = 0;
     // What is said again and again without waiting for anything.
     let mut torrent = Vec::new();
+    // What it may start.
+    let mut channel = 0;
     // Answers that are given when something is cancelled.
     let mut late: Vec<Message> = Vec::new();
     loop {
@@ -426,6 +447,7 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
             continue;
         }
         match wire.polite(said).await {
+            Some(Said::Call { method: Method::Open, caps, .. }) => channel = caps.first().copied().unwrap_or_default(),
             Some(Said::Call { question, method: Method::Fetch, text, caps }) => {
                 let way = text.strip_prefix("http://host/").unwrap_or(&text).to_owned();
                 if matches!(way.as_str(), "hello" | "kept") {
@@ -472,20 +494,30 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                 } else if way == "late" {
                     late.push(stream(question, Cap::SenderHosted(7), None));
                 } else if way == "never" {
+                } else if way == "channel-many" {
+                    for number in 0..u64::from(MAX_SUBREQUESTS) + 100 {
+                        let never = subrequest(number as u32, channel, number, &[], |mut request| {
+                            request.set_url("http://a.test/never");
+                        });
+                        wire.send(&never).await;
+                    }
+                    wire.send(&hello(question, pid)).await;
                 } else if way == "die" {
                     world.kill(pid, 11);
                 } else if way == "exit" {
                     world.end(pid, Exit::Code(0));
                 } else if ODDITIES.contains(&way.as_str()) {
-                    let is_call = way.starts_with("call-") || way == "cancel-nothing";
-                    wire.bytes(&be_odd(&way, question, caps[0])).await;
+                    let is_call = way.starts_with("call-") || way.starts_with("channel-") || way == "cancel-nothing";
+                    let target = if way.starts_with("channel-") { channel } else { caps[0] };
+                    wire.bytes(&be_odd(&way, question, target)).await;
                     if is_call {
                         odd = Some(question);
                     } else if !matches!(way.as_str(), "spare-capabilities" | "return-twice") {
                         wire.send(&hello(question, pid)).await;
                     }
                 } else {
-                    wire.bytes(&misbehave(&way, question, caps[0])).await;
+                    let target = if way.starts_with("channel-") { channel } else { caps[0] };
+                    wire.bytes(&misbehave(&way, question, target)).await;
                 }
             }
             Some(Said::Call { question, method: Method::Scheduled, text: way, .. }) => match way.as_str() {
@@ -664,6 +696,17 @@ fn be_odd(way: &str, question: u32, source: u32) -> Vec<u8> {
             return both;
         }
         "finish-nothing" => finish(500),
+        "channel-hello" => subrequest(0, source, 1, &[], |_| {}),
+        // Once that is answered the number is free.
+        "channel-hello-twice" => subrequest(0, source, 1, &[], |_| {}),
+        "channel-cancel-nothing" => calls(0, source, channel::Client::TYPE_ID, 1, &[], |_| {}),
+        "channel-body-of-nobody" => subrequest(0, source, 1, &[Cap::ReceiverHosted(4000)], |request| {
+            request.init_body().set_stream(nobody());
+        }),
+        "channel-params-text" => calls(0, source, channel::Client::TYPE_ID, 0, &[], |mut content| {
+            content.set_as("text").expect("a text");
+        }),
+        "channel-unknown-method" => calls(0, source, channel::Client::TYPE_ID, 9, &[], |_| {}),
         "release-none" => message(|message| {
             let mut release = message.init_release();
             release.set_id(source);
@@ -815,6 +858,34 @@ fn misbehave(way: &str, question: u32, source: u32) -> Vec<u8> {
             twice.extend(frame(&closed(1, source)));
             return twice;
         }
+        "channel-method" => subrequest(0, source, 1, &[], |mut request| request.set_method("BREW")),
+        "channel-method-small" => subrequest(0, source, 1, &[], |mut request| request.set_method("get")),
+        "channel-url" => subrequest(0, source, 1, &[], |mut request| request.set_url("http://")),
+        "channel-url-injection" => {
+            subrequest(0, source, 1, &[], |mut request| request.set_url("http://a/ HTTP/1.1\r\nx: y"))
+        }
+        "channel-url-relative" => subrequest(0, source, 1, &[], |mut request| request.set_url("/path")),
+        "channel-url-credentials" => subrequest(0, source, 1, &[], |mut request| request.set_url("http://u:p@a/")),
+        "channel-header" => subrequest(0, source, 1, &[], |request| {
+            bulkhead_ipc::head::write(request.init_headers(1), [("x", &b"a\r\nb: c"[..])]);
+        }),
+        "channel-header-name" => subrequest(0, source, 1, &[], |request| {
+            bulkhead_ipc::head::write(request.init_headers(1), [("x y", &b"z"[..])]);
+        }),
+        "channel-headers-many" => subrequest(0, source, 1, &[], |request| {
+            bulkhead_ipc::head::write(request.init_headers(300), (0..300).map(|_| ("x", &b"y"[..])));
+        }),
+        "channel-cf" => subrequest(0, source, 1, &[], |mut request| request.set_cf_json("{} x: y")),
+        "channel-cf-long" => {
+            let long = format!("\"{}\"", "y".repeat(70_000));
+            subrequest(0, source, 1, &[], |mut request| request.set_cf_json(long.as_str()))
+        }
+        "channel-twice" => {
+            let never = |question| {
+                frame(&subrequest(question, source, 1, &[], |mut request| request.set_url("http://a.test/never")))
+            };
+            return [never(0), never(1)].concat();
+        }
         "pull-twice" => {
             let mut twice = frame(&pull(0, source, 10));
             twice.extend(frame(&pull(1, source, 10)));
@@ -922,7 +993,7 @@ fn every_way_of_misbehaving_ends_one_process_and_is_one_line() {
     assert!(names.len() == WAYS.len() && WAYS.len() >= 40, "{} ways", names.len());
     local(async {
         let mut rig = fakes::start(settings(), 65_536, play);
-        let shard = rig.fleet.shard(0);
+        let shard = rig.shard();
         let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let other = pid(&two).await;
         let token = Rc::new(());
@@ -989,6 +1060,30 @@ fn what_makes_no_sense_but_breaks_no_rule_harms_nobody() {
     });
 }
 
+#[test]
+fn who_asks_for_much_at_once_waits() {
+    local(async {
+        let mut rig = fakes::start(settings(), 65_536, play);
+        let shard = rig.shard();
+        let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
+        let first = pid(&one).await;
+        let behind = || rig.world.behind.load(Ordering::SeqCst);
+        let answer = text(one.fetch(get("/channel-many")).await.expect("a response")).await;
+        assert_eq!(answer.expect("a body"), first);
+        eventually(|| behind() >= MAX_SUBREQUESTS as usize).await;
+        // It is heard, and no more of what it asks for goes on.
+        assert_eq!(pid(&one).await, first);
+        assert_eq!(behind(), MAX_SUBREQUESTS as usize);
+        // The end of the process is the end of all of it.
+        rig.world.kill(first.trim_start_matches("pid ").parse().expect("a number"), 9);
+        eventually(|| behind() == 0).await;
+        assert_ne!(pid(&one).await, first);
+        assert!(lines(&mut rig).iter().any(|line| line.contains("was killed by SIGKILL")));
+        drop((one, two, shard));
+        rig.ended().await;
+    });
+}
+
 /// A request body that never ends.
 struct Endless(#[allow(dead_code)] Rc<()>);
 
@@ -1027,7 +1122,7 @@ fn floods_are_slowed_down_and_harm_nobody() {
             ..WatchPolicy::default()
         };
         let mut rig = fakes::start(FleetConfig { connection, watch, ..settings() }, 65_536, play);
-        let shard = rig.fleet.shard(0);
+        let shard = rig.shard();
         let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let other = pid(&two).await;
         let token = Rc::new(());
@@ -1150,7 +1245,7 @@ fn who_does_not_answer_what_was_cancelled_is_ended() {
 fn what_comes_after_a_cancellation_is_taken_and_forgotten() {
     local(async {
         let mut rig = fakes::start(settings(), 65_536, play);
-        let shard = rig.fleet.shard(0);
+        let shard = rig.shard();
         let one = Rc::new(WorkerService::new(&shard, &worker(0), None, None));
         let first = pid(&one).await;
         let link = shard.connected(&worker(0)).expect("a connection");
@@ -1174,7 +1269,7 @@ fn what_is_said_of_a_run_is_believed_of_that_run_only() {
         let connection =
             Limits { max_imports: 16, messages_burst: BURST, messages_per_second: RATE, ..Limits::for_worker() };
         let mut rig = fakes::start(FleetConfig { max_events: 1, connection, ..settings() }, 65_536, play);
-        let shard = rig.fleet.shard(0);
+        let shard = rig.shard();
         let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let (first, other) = (pid(&one).await, pid(&two).await);
         let link = shard.connected(&worker(0)).expect("a connection");
@@ -1209,7 +1304,7 @@ fn runs_that_are_not_answered_are_ended_in_time_and_leave_their_place() {
         let connection = Limits { messages_burst: BURST, messages_per_second: RATE, ..Limits::for_worker() };
         let settings = FleetConfig { max_events: 1, connection, watch, ..settings() };
         let mut rig = fakes::start_with(settings, policy, 65_536, play);
-        let shard = rig.fleet.shard(0);
+        let shard = rig.shard();
         let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let other = pid(&two).await;
         let mut before = None;

@@ -34,6 +34,20 @@ fn webassembly() {
 }
 
 #[test]
+fn two_workers() {
+    let requests: &[Request] = &[
+        ("GET", "/", &[], ""),
+        ("GET", "/prices/apple", &[], ""),
+        ("HEAD", "/prices/apple", &[], ""),
+        ("GET", "/prices/plum", &[], ""),
+        ("PUT", "/plum", &[], "5"),
+        ("GET", "/prices/plum", &[], ""),
+        ("POST", "/prices/rotten", &[], "x"),
+    ];
+    compare("two-workers", || Setup::sample("two-workers"), requests);
+}
+
+#[test]
 fn streaming() {
     let requests: &[Request] = &[
         ("POST", "/echo", &[], "echo this"),

@@ -165,7 +165,10 @@ fn what_a_date_brings_and_is_missing_is_said() {
 }
 
 /// Flags whose difference no answer shows, and the test that does.
-const ELSEWHERE: &[(&str, &str)] = &[("enable_request_signal", "request_signal::a_client_that_leaves")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("enable_request_signal", "request_signal::a_client_that_leaves"),
+    ("strip_authorization_on_cross_origin_redirect", "channels::what_workers_send_and_are_sent"),
+];
 
 /// Each flag that is said to be implemented has a probe of its name in `flags.js`, which shows the difference.
 #[test]

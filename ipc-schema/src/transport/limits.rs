@@ -27,8 +27,22 @@ pub const MESSAGES_FOR_A_CALL: u64 = 16;
 /// Calls of a worker that an event can have open: one pull of its request's body, and the word that it wants no more of it.
 const CALLS_FOR_AN_EVENT: u32 = 2;
 
+/// Requests that a worker may have under way by one connection, from the call to the last byte of the response, all its events
+/// together. Further ones wait. As many as events, so that each can pass its request on.
+pub const MAX_SUBREQUESTS: u32 = MAX_EVENTS;
+
+/// Calls of a worker that a request of its own can have open: the request itself or, after that, one pull of the response's body;
+/// and the word that it wants no more of it.
+const CALLS_FOR_A_SUBREQUEST: u32 = 2;
+
+/// Workers that may have called one another before a request comes to one more.
+pub const MAX_DEPTH: u8 = 32;
+
 /// Capabilities of a worker that an event can keep: its response's body.
 const EXPORTS_FOR_AN_EVENT: u32 = 1;
+
+/// Capabilities of a worker that a request of its own can keep: its body.
+const EXPORTS_FOR_A_SUBREQUEST: u32 = 1;
 
 /// Capabilities of a worker that belong to no event: one for each entrypoint and its parameters that sockets name.
 const STANDING_EXPORTS: u32 = 1024;
@@ -114,8 +128,11 @@ impl Limits {
             max_segments: 64,
             max_nesting: 32,
             max_held_bytes: MAX_EVENTS as usize * MAX_ANSWER_BYTES,
-            max_open_calls: NUMBERS_ON_THEIR_WAY * CALLS_FOR_AN_EVENT * MAX_EVENTS,
-            max_imports: NUMBERS_ON_THEIR_WAY * EXPORTS_FOR_AN_EVENT * MAX_EVENTS + STANDING_EXPORTS,
+            max_open_calls: NUMBERS_ON_THEIR_WAY
+                * (CALLS_FOR_AN_EVENT * MAX_EVENTS + CALLS_FOR_A_SUBREQUEST * MAX_SUBREQUESTS),
+            max_imports: NUMBERS_ON_THEIR_WAY
+                * (EXPORTS_FOR_AN_EVENT * MAX_EVENTS + EXPORTS_FOR_A_SUBREQUEST * MAX_SUBREQUESTS)
+                + STANDING_EXPORTS,
             max_capabilities: 8,
             max_transform: 0,
             messages_burst: MAX_EVENTS as u64 * MESSAGES_FOR_A_CALL,
@@ -160,8 +177,8 @@ mod tests {
         let (worker, supervisor) = (Limits::for_worker(), Limits::for_supervisor());
         let events = MAX_EVENTS as usize;
         // Each pulls its request's body and then has no use for the rest; each answers with a body.
-        assert!(worker.max_open_calls >= 2 * MAX_EVENTS);
-        assert!(worker.max_imports > MAX_EVENTS);
+        assert!(worker.max_open_calls >= 2 * MAX_EVENTS + 2 * MAX_SUBREQUESTS);
+        assert!(worker.max_imports > MAX_EVENTS + MAX_SUBREQUESTS);
         // Each is called, pulled from and cancelled, and each of these calls allows what belongs to it.
         assert!(worker.messages_burst >= MAX_EVENTS as u64 * MESSAGES_FOR_A_CALL);
         // The texts of a head, and two pointers and a length for each header.

@@ -64,7 +64,9 @@ use tokio::{
 
 use held::Memory;
 use inbound::{Inbound, Incoming};
-pub use limits::{Limits, MAX_CHUNK, MAX_EVENTS, MAX_LIVE_EVENTS, MESSAGES_FOR_A_CALL, Peer};
+pub use limits::{
+    Limits, MAX_CHUNK, MAX_DEPTH, MAX_EVENTS, MAX_LIVE_EVENTS, MAX_SUBREQUESTS, MESSAGES_FOR_A_CALL, Peer,
+};
 use outbound::{Outbound, Outgoing};
 use pace::{Episodes, Pace};
 pub use rate::Bucket;

@@ -1,11 +1,43 @@
 //! What a handler of an event gets beside the event: `ctx`, the `ExecutionContext`.
 
 use bulkhead_ipc::compatibility::Flag;
-use jsg::{Error, Result};
+use jsg::{Error, OrUndefined, Result};
 
+use super::fetch::fetcher::Fetcher;
 use crate::{io::Event, isolate::flags};
 
 const EXPORTS: Flag = Flag::named("enable_ctx_exports");
+
+/// What `ctx.exports` has: the names of entrypoints, with their positions among what each connection hands over, and the object
+/// when it was made.
+struct Exports {
+    of: Vec<(String, u32)>,
+    object: Option<v8::Global<v8::Object>>,
+}
+
+/// Says what `ctx.exports` has: what it is called, and where it is among what each connection hands over.
+pub(crate) fn set_exports(scope: &mut v8::PinScope<'_, '_>, of: Vec<(String, u32)>) {
+    scope.set_slot(Exports { of, object: None });
+}
+
+/// The one object of the isolate that `ctx.exports` is.
+fn exports<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+    let known = scope.get_slot::<Exports>();
+    if let Some(object) = known.and_then(|exports| exports.object.clone()) {
+        return Ok(v8::Local::new(scope, object));
+    }
+    let of = known.map(|exports| exports.of.clone()).unwrap_or_default();
+    let object = v8::Object::new(scope);
+    for (name, position) in of {
+        let (key, fetcher) = (jsg::string(scope, &name), jsg::instantiate(scope, Fetcher::new(position))?);
+        object.create_data_property(scope, key.into(), fetcher.into()).ok_or(Error::Pending)?;
+    }
+    let made = v8::Global::new(scope, object);
+    if let Some(exports) = scope.get_slot_mut::<Exports>() {
+        exports.object = Some(made);
+    }
+    Ok(object)
+}
 
 /// Any object with a `then` is awaited.
 const UNWRAP_THENABLES: Flag = Flag::named("unwrap_custom_thenables");
@@ -75,10 +107,11 @@ impl ExecutionContext {
         Ok(())
     }
 
-    /// The entrypoints of the worker itself, which only calls between workers would reach.
+    /// The entrypoints of the worker itself, to be called as another worker's are.
     #[getter]
-    fn exports(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
-        if flags::is_on(scope, EXPORTS) { Err(Error::error("ctx.exports is not supported yet.")) } else { Ok(()) }
+    fn exports<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<OrUndefined<v8::Local<'s, v8::Value>>> {
+        let exports = if flags::is_on(scope, EXPORTS) { Some(exports(scope)?.into()) } else { None };
+        Ok(OrUndefined(exports))
     }
 
     /// Ending an event from inside needs the dispatcher's help, which it does not give yet.

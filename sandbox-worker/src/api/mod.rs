@@ -1,7 +1,7 @@
 //! The Web and Workers APIs, one file or folder a class family.
 //!
 //! This room knows no event and no entrypoint: what a handler is given and gives back is made and read here (`fetch::wire`), but
-//! nobody is called. `fetch::wire` alone names types of the wire.
+//! nobody is called. `fetch::wire` and `fetch::subrequest` alone name types of the wire.
 
 mod base64;
 mod buffers;

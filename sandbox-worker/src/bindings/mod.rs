@@ -4,7 +4,10 @@
 
 use jsg::{Error, ToJs};
 
-use crate::isolate::modules::StartupError;
+use crate::{
+    api::{execution_context, fetch::fetcher::Fetcher},
+    isolate::modules::StartupError,
+};
 
 /// A binding as the bundle has it.
 pub(crate) struct Binding {
@@ -18,6 +21,8 @@ pub(crate) enum Value {
     Data(Vec<u8>),
     Json(String),
     Wasm(Vec<u8>),
+    /// Where requests go: a position among what each connection hands over.
+    Service(u32),
 }
 
 /// Defines the bindings as properties of `target`.
@@ -44,6 +49,17 @@ pub(crate) fn bind_all<'s>(
     Ok(())
 }
 
+/// The position of a worker's first own entrypoint among what each connection hands over: behind the global `fetch()` and the
+/// bindings.
+pub(crate) fn first_own(bindings: &[Binding]) -> u32 {
+    1 + bindings.iter().filter(|binding| matches!(binding.value, Value::Service(_))).count() as u32
+}
+
+/// Makes `ctx.exports` of entrypoints and their positions.
+pub(crate) fn export(scope: &mut v8::PinScope<'_, '_>, entrypoints: Vec<(String, u32)>) {
+    execution_context::set_exports(scope, entrypoints);
+}
+
 impl Value {
     fn into_js<'s>(self, scope: &mut v8::PinScope<'s, '_>) -> jsg::Result<v8::Local<'s, v8::Value>> {
         match self {
@@ -53,6 +69,7 @@ impl Value {
                 let text = jsg::string(scope, &text);
                 v8::json::parse(scope, text).ok_or(Error::Pending)
             }
+            Value::Service(position) => jsg::instantiate(scope, Fetcher::new(position)).map(Into::into),
             Value::Wasm(bytes) => v8::WasmModuleObject::compile(scope, &bytes).map(Into::into).ok_or(Error::Pending),
         }
     }

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::HashMap, pin::pin, rc::Rc};
 
 use bulkhead_ipc::{
-    failure::{HUNG, no_handler},
+    failure::{HUNG, Thrown, no_handler},
     transport::MAX_LIVE_EVENTS,
     worker_capnp::{self as wire, event_failure},
 };
@@ -54,9 +54,22 @@ pub(super) fn threw<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'
     if let Some(limit) = watch::breach() {
         return Failure::Exceeded(limit);
     }
-    let mut text = describe(scope, exception).text();
+    let described = describe(scope, exception);
+    let thrown = thrown(exception, &described.message);
+    let mut text = described.text();
     text.truncate(text.floor_char_boundary(MAX_FAILURE_TEXT));
-    Failure::Told(event_failure::Kind::Exception, text)
+    Failure::Threw(text, thrown)
+}
+
+/// What another worker is told of an exception, whose text says what it is.
+fn thrown(exception: v8::Local<'_, v8::Value>, text: &str) -> Thrown {
+    let is_error = exception.is_native_error() || exception.is_object();
+    let (name, message) = match text.split_once(": ") {
+        Some((name, message)) if is_error && !name.contains(char::is_whitespace) => (name, message),
+        _ if exception.is_native_error() && !text.contains(char::is_whitespace) => (text, ""),
+        _ => ("", text),
+    };
+    Thrown { name: name.to_owned(), message: message.to_owned(), remote: true }
 }
 
 impl wire::event_dispatcher::Server for Dispatcher {
@@ -114,6 +127,7 @@ impl Dispatcher {
     pub(super) async fn deliver<K: Kind>(
         &self,
         number: u64,
+        depth: u8,
         kind: &mut K,
     ) -> Result<Delivered<K::Reply>, capnp::Error> {
         if self.worker.isolate.is_exhausted() {
@@ -124,6 +138,7 @@ impl Dispatcher {
         }
         let delivery = Delivery::new(&self.process, &self.worker, self.outlet.clone(), self.name.clone());
         let event = &delivery.event;
+        event.set_depth(depth);
         let mut progress = event.run(|scope| self.call(scope, event, kind)).await?;
         if let Some(limit) = event.breach() {
             progress = Progress::Failed(Failure::Exceeded(limit));

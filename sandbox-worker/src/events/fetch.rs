@@ -92,21 +92,24 @@ impl Kind for Fetch<'_> {
 
 impl Dispatcher {
     pub(super) async fn take_fetch(&self, params: FetchParams, mut results: FetchResults) -> Result<(), capnp::Error> {
-        let number = params.get()?.get_event();
+        let (number, depth) = (params.get()?.get_event(), params.get()?.get_depth());
         let is_head = params.get()?.get_request()?.get_method()?.as_bytes() == b"HEAD";
         let inline_bytes = self.worker.inline_body_bytes;
         let mut fetch = Fetch { params: Some(params), is_head, results: &mut results, inline_bytes };
-        let (delivery, mut failure) = match self.deliver(number, &mut fetch).await? {
+        let (delivery, mut failure) = match self.deliver(number, depth, &mut fetch).await? {
             Ok((delivery, body)) => {
                 delivery.finish(body);
                 return Ok(());
             }
             Err(failed) => failed,
         };
-        if delivery.is_some_and(|delivery| delivery.event.passes_through())
-            && let Failure::Told(kind @ (event_failure::Kind::Exception | event_failure::Kind::Hung), _) = &mut failure
-        {
-            *kind = event_failure::Kind::PassThrough;
+        if delivery.is_some_and(|delivery| delivery.event.passes_through()) {
+            failure = match failure {
+                Failure::Threw(text, _) | Failure::Told(event_failure::Kind::Hung, text) => {
+                    Failure::Told(event_failure::Kind::PassThrough, text)
+                }
+                other => other,
+            };
         }
         failure.write(results.get().init_outcome().init_failure());
         Ok(())

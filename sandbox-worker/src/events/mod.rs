@@ -17,7 +17,7 @@ mod scheduled;
 
 use std::{pin::pin, rc::Rc, task::Poll, time::Duration};
 
-use bulkhead_ipc::worker_capnp::event_failure;
+use bulkhead_ipc::{failure::Thrown, worker_capnp::event_failure};
 pub(crate) use deliver::Dispatcher;
 use tokio::time::Instant;
 
@@ -93,6 +93,8 @@ enum Failure {
     Exceeded(Limit),
     /// Anything else, in words for the log.
     Told(event_failure::Kind, String),
+    /// What the handler has thrown, in words for the log, and for another worker that called this one.
+    Threw(String, Thrown),
 }
 
 impl Failure {
@@ -106,6 +108,14 @@ impl Failure {
             Failure::Told(kind, message) => {
                 to.set_kind(*kind);
                 to.set_message(message.as_str());
+                if let Some(text) = message.strip_prefix("Error: ") {
+                    Thrown::plain(text).write(to.init_thrown());
+                }
+            }
+            Failure::Threw(message, thrown) => {
+                to.set_kind(event_failure::Kind::Exception);
+                to.set_message(message.as_str());
+                thrown.write(to.init_thrown());
             }
         }
     }
@@ -168,12 +178,13 @@ impl Drop for Delivery {
         self.event.set_answered();
         // A promise that nothing is left to settle is not waited for.
         if self.event.is_settled() || self.event.is_hung() {
-            return;
+            return self.event.end_uploads();
         }
-        let (rest, active) = (self.wait_until(), Active::new(&self.process));
+        let (rest, active, event) = (self.wait_until(), Active::new(&self.process), self.event.clone());
         tokio::task::spawn_local(async move {
             // A limit that ends it was reported where it did.
             let _ = rest.await;
+            event.end_uploads();
             drop(active);
         });
     }

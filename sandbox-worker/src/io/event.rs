@@ -12,7 +12,7 @@ use std::{
 use jsg::Error;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{IoContext, Outlet, frame, live::LiveEvents, promise};
+use super::{IoContext, Outlet, channels::Started, frame, live::LiveEvents, promise};
 use crate::{
     isolate::{Isolate, script},
     limits::{self, Limit},
@@ -45,6 +45,8 @@ pub struct Event {
     /// A signal that is aborted when the client leaves.
     followed: OnceCell<v8::Global<v8::Value>>,
     pass_through_on_exception: Cell<bool>,
+    /// What it has started outside of the isolate.
+    pub(super) started_outside: Started,
     /// Whether somebody was told how the event came out, so that a breach of a limit can only be logged.
     answered: Cell<bool>,
     /// The limit that ended the event.
@@ -107,6 +109,7 @@ impl Event {
             keeps_failure: Cell::new(false),
             followed: OnceCell::new(),
             pass_through_on_exception: Cell::new(false),
+            started_outside: Started::default(),
             answered: Cell::new(false),
             breach: Cell::default(),
             ended: Notify::new(),

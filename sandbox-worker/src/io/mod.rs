@@ -10,9 +10,11 @@
 //! - The number of an event is never used twice. What is left of an event that is over does not run, whoever settles its promise.
 //! - A task comes into script by [`Event::run`] or [`EventHandle::run`] and in no other way, and has to be able to wait there.
 //! - What an owner owns refers to owner and event weakly.
-//! - `io` knows no class and nothing of the wire but the connection that answers go out by ([`Outlet`]). `isolate` does not know `io`.
+//! - `io` knows no class, and nothing of the wire but the connection that answers go out by ([`Outlet`]) and the capabilities that
+//!   came by it ([`channels`]), whose use is counted there and nowhere else. `isolate` does not know `io`.
 
 mod bell;
+mod channels;
 mod context;
 mod event;
 pub mod frame;
@@ -25,6 +27,7 @@ mod tests;
 mod timers;
 
 pub(crate) use bell::Bell;
+pub(crate) use channels::{Channels, Revoke, UnderWay};
 pub use context::{Hold, IoContext, IoContextHandle};
 pub use event::{Event, EventHandle};
 pub use live::{find_hung, live_events};

@@ -5,15 +5,22 @@ use std::{cell::OnceCell, rc::Rc};
 use bulkhead_ipc::transport::{Handle, Reservation};
 use bytes::Bytes;
 
+use super::Channels;
+
 /// The connection that an event came by and its answers go out by. Clones are the same. In unit tests there is none, and room
 /// for everything.
 #[derive(Clone, Debug, Default)]
-pub struct Outlet(Rc<OnceCell<Handle>>);
+pub struct Outlet(Rc<OnceCell<Handle>>, Channels);
 
 impl Outlet {
     /// Says which connection it is; the first word counts.
     pub fn connect(&self, connection: Handle) {
         let _ = self.0.set(connection);
+    }
+
+    /// What the worker may start by this connection.
+    pub(crate) fn channels(&self) -> &Channels {
+        &self.1
     }
 
     /// The same bytes, which are part of a message that came by this connection, for longer than that: [`Handle::keep`].

@@ -141,6 +141,7 @@ script! {
     signal_abort = "signalAbort(s, reason)": "aborts the signal";
     signal_aborted = "signalAborted(s)": "whether the signal is aborted";
     signal_reason = "signalReason(s)": "why";
+    when_aborted = "whenAborted(s)": "a promise that is rejected with the reason when the signal is aborted";
     has_listened = "hasListened()": "whether the global object has had a listener for events that reach workers";
     listens = "listens(type)": "whether the global object has listeners for events of this type";
     dispatch_fetch = "dispatchFetch(request, ctx)":

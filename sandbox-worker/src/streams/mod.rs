@@ -10,6 +10,7 @@ pub(crate) mod answer;
 pub(crate) mod codec;
 pub(crate) mod coder;
 pub(crate) mod coding;
+pub(crate) mod decoding;
 pub(crate) mod memory;
 pub(crate) mod pipe;
 mod progress;

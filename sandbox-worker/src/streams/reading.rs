@@ -12,6 +12,7 @@ use futures::future::LocalBoxFuture;
 
 use super::{
     MAX_COLLECTED, MAX_PULL_BYTES,
+    coding::Coding,
     source::{Broken, Given, Pulled, Source, Terms},
 };
 
@@ -147,6 +148,13 @@ impl Source for Reading {
     fn give(&self, terms: Terms) -> Option<Given> {
         let source = self.source.borrow().clone().filter(|_| self.untouched.get())?;
         let given = source.give(terms)?;
+        self.source.take();
+        Some(given)
+    }
+
+    fn give_encoded(&self, coding: Coding) -> Option<Given> {
+        let source = self.source.borrow().clone().filter(|_| self.untouched.get())?;
+        let given = source.give_encoded(coding)?;
         self.source.take();
         Some(given)
     }

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use bulkhead_ipc::{source::RESPONSE_SENT, transport::Reservation};
+use bulkhead_ipc::{failure::LOST, source::RESPONSE_SENT, transport::Reservation};
 use bytes::Bytes;
 use futures::{
     FutureExt as _,
     future::{LocalBoxFuture, Shared},
 };
 
-use super::wire::WireSource;
+use super::{coding::Coding, wire::WireSource};
 
 /// Bytes that somebody pulls, piece by piece. Dropping the source says that no more are wanted.
 pub(crate) trait Source {
@@ -27,6 +27,11 @@ pub(crate) trait Source {
     /// Gives all of it away, if nobody in the isolate has to see its bytes pass and the terms are kept. Nothing was pulled, and nothing is
     /// pulled afterwards.
     fn give(&self, _terms: Terms) -> Option<Given> {
+        None
+    }
+
+    /// As [`Self::give`], of what the bytes are encoded from, where the supervisor has that.
+    fn give_encoded(&self, _coding: Coding) -> Option<Given> {
         None
     }
 }
@@ -124,7 +129,7 @@ impl Broken {
     pub(crate) fn into_script(self) -> jsg::Error {
         match self {
             Broken::Wire(error) if error.extra.contains(RESPONSE_SENT) => jsg::Error::type_error(RESPONSE_SENT),
-            Broken::Wire(_) => jsg::Error::error("Network connection lost."),
+            Broken::Wire(_) => jsg::Error::error(LOST),
             Broken::Script(error) => error,
         }
     }

@@ -4,7 +4,8 @@
 
 use std::{
     cell::{Cell, RefCell},
-    rc::Rc,
+    pin::pin,
+    rc::{Rc, Weak},
 };
 
 use bulkhead_ipc::{
@@ -15,20 +16,23 @@ use bulkhead_ipc::{
     },
 };
 use capnp::capability::{Promise, Response};
-use futures::future::{Either, LocalBoxFuture, select};
+use futures::future::{Either, LocalBoxFuture, Shared, select};
 use tokio::sync::Notify;
 
 use super::source::{Broken, Given, Passed, Pulled, Source, Terms, Whole};
-use crate::io::Outlet;
+use crate::io::{Outlet, Revoke, UnderWay};
 
 /// Offers `source` to the supervisor, which may have one pull open, for at least one byte. When it is cancelled, an open
 /// pull is answered and `source` is dropped.
 pub(crate) fn offer(source: Rc<dyn Source>) -> byte_source::Client {
-    capnp_rpc::new_client(Offered {
-        source: RefCell::new(Some(source)),
-        pulling: Cell::new(false),
-        cancelled: Notify::new(),
-    })
+    capnp_rpc::new_client(Offered::new(source))
+}
+
+/// As [`offer`]; the second half takes it back.
+pub(crate) fn offer_revocably(source: Rc<dyn Source>) -> (byte_source::Client, Weak<dyn Revoke>) {
+    let offered = Rc::new(Offered::new(source));
+    let weak: Weak<Offered> = Rc::downgrade(&offered);
+    (capnp_rpc::new_client_from_rc(offered), weak)
 }
 
 /// A body that the supervisor has.
@@ -39,11 +43,27 @@ pub(crate) struct WireSource {
     length: Option<u64>,
     /// The connection that it comes by.
     connection: Outlet,
+    kept: Option<Kept>,
+}
+
+/// What goes with the body of a response to a request of the worker's own.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    /// The request is under way for as long as there may be more of it.
+    #[expect(dead_code, reason = "held")]
+    pub(crate) under_way: UnderWay,
+    /// Resolves when nobody is to get more of it, with the reason.
+    pub(crate) broken: Option<Shared<LocalBoxFuture<'static, jsg::Error>>>,
 }
 
 impl WireSource {
     pub(crate) fn new(client: byte_source::Client, length: Option<u64>, connection: &Outlet) -> Self {
-        WireSource { client, length, connection: connection.clone() }
+        WireSource { client, length, connection: connection.clone(), kept: None }
+    }
+
+    /// The body of a response to a request of the worker's own.
+    pub(crate) fn kept(client: byte_source::Client, length: Option<u64>, connection: &Outlet, kept: Kept) -> Self {
+        WireSource { client, length, connection: connection.clone(), kept: Some(kept) }
     }
 
     /// The capability itself, for a body that goes back untouched.
@@ -71,7 +91,15 @@ impl Source for WireSource {
     fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
         Box::pin(async move {
             loop {
-                let response = pull(&self.client, max_bytes).await.map_err(Broken::Wire)?;
+                let pulled = pull(&self.client, max_bytes);
+                let response = match self.kept.as_ref().and_then(|kept| kept.broken.clone()) {
+                    None => pulled.await,
+                    Some(broken) => match select(pin!(pulled), broken).await {
+                        Either::Left((response, _)) => response,
+                        Either::Right((reason, _)) => return Err(Broken::Script(reason)),
+                    },
+                };
+                let response = response.map_err(Broken::Wire)?;
                 let results = response.get().map_err(Broken::Wire)?;
                 let bytes = results.get_bytes().map_err(Broken::Wire)?;
                 if !bytes.is_empty() || results.get_done() {
@@ -112,6 +140,19 @@ struct Offered {
     cancelled: Notify,
 }
 
+impl Offered {
+    fn new(source: Rc<dyn Source>) -> Self {
+        Offered { source: RefCell::new(Some(source)), pulling: Cell::new(false), cancelled: Notify::new() }
+    }
+}
+
+impl Revoke for Offered {
+    fn revoke(&self) {
+        drop(self.source.borrow_mut().take());
+        self.cancelled.notify_waiters();
+    }
+}
+
 /// A pull that is open.
 struct Open<'a>(&'a Cell<bool>);
 
@@ -147,8 +188,7 @@ impl Server for Offered {
     }
 
     async fn cancel(self: Rc<Self>, _: CancelParams, _: CancelResults) -> Result<(), capnp::Error> {
-        self.source.borrow_mut().take();
-        self.cancelled.notify_waiters();
+        self.revoke();
         Ok(())
     }
 }

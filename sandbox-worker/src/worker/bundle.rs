@@ -8,7 +8,7 @@ use bulkhead_ipc::{
     worker_capnp as wire,
 };
 
-use super::{Worker, entrypoints};
+use super::{Target, Worker, entrypoints};
 use crate::{
     bindings::{self, Binding, Value},
     isolate::{
@@ -70,6 +70,8 @@ impl Parts {
             wire::worker_bundle::source::ServiceWorkerScript(text) => Source::Script(budget.text(text).await?),
         };
         let mut bindings = Vec::new();
+        // The first position is what the global `fetch()` goes to.
+        let mut positions = 1..;
         for binding in bundle.get_bindings()? {
             use wire::binding::Which;
             let value = match binding.which()? {
@@ -77,6 +79,7 @@ impl Parts {
                 Which::Data(bytes) => Value::Data(budget.bytes(bytes).await?),
                 Which::Json(text) => Value::Json(budget.text(text).await?),
                 Which::WasmModule(bytes) => Value::Wasm(budget.bytes(bytes).await?),
+                Which::Service(()) => Value::Service(positions.next().unwrap_or_default()),
             };
             bindings.push(Binding { name: binding.get_name()?.to_string()?, value });
         }
@@ -109,6 +112,7 @@ impl Worker {
             let context = scope.get_current_context();
             set_eval_allowed(context, isolate.flags().is_on(EVAL_AT_START));
             let env = v8::Object::new(scope);
+            let first_own = bindings::first_own(&parts.bindings);
             let started = match parts.source {
                 Source::Modules(sources) => {
                     bindings::bind_all(scope, env, parts.bindings).map_err(Ok)?;
@@ -126,6 +130,12 @@ impl Worker {
                 }
             };
             set_eval_allowed(context, false);
+            if let Ok(entrypoints) = &started {
+                let own = entrypoints.iter().zip(first_own..);
+                let own = own.filter(|(entrypoint, _)| !matches!(entrypoint.target, Target::Actor));
+                let name = |name: &str| if name.is_empty() { "default".to_owned() } else { name.to_owned() };
+                bindings::export(scope, own.map(|(entrypoint, position)| (name(&entrypoint.name), position)).collect());
+            }
             Ok::<_, Result<StartupError, capnp::Error>>((started?, v8::Global::new(scope, env)))
         });
         if let Some(limit) = breach {

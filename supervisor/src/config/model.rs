@@ -119,6 +119,8 @@ pub struct Worker {
     pub compatibility: CompatibilityFlags,
     /// Their names are unique.
     pub bindings: Vec<Binding>,
+    /// What the global `fetch()` goes to; `None` is the network.
+    pub global_outbound: Option<Designator>,
     /// What it may use.
     pub policy: WorkerPolicy,
     /// When it runs without being asked; each once, at most [`MAX_SCHEDULES`].
@@ -186,6 +188,8 @@ pub enum BindingValue {
     Json(String),
     /// A `WebAssembly.Module`; in service-worker syntax only.
     WasmModule(Bytes),
+    /// A `Fetcher`, whose requests go to a service.
+    Service(Designator),
 }
 
 /// A listener.

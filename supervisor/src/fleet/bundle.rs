@@ -41,6 +41,7 @@ impl AsRef<[u8]> for Part {
             (Which::Binding(index), _) => match &self.worker.bindings[index].value {
                 BindingValue::Text(text) | BindingValue::Json(text) => text.as_bytes(),
                 BindingValue::Data(bytes) | BindingValue::WasmModule(bytes) => bytes,
+                BindingValue::Service(_) => &[],
             },
             _ => &[],
         }
@@ -106,6 +107,11 @@ pub(super) fn write(
             BindingValue::Data(_) => to.init_data(),
             BindingValue::Json(_) => to.init_json(),
             BindingValue::WasmModule(_) => to.init_wasm_module(),
+            // The shards hand over what it goes to.
+            BindingValue::Service(_) => {
+                to.set_service(());
+                continue;
+            }
         };
         write(value, Which::Binding(index));
     }

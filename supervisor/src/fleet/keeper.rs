@@ -322,7 +322,8 @@ pub(super) fn serve(live: &Rc<Live>, waiter: Waiter) -> Option<Waiter> {
             let Some(stream) = live.events.borrow_mut()[shard as usize].take() else {
                 return Some(Waiter::Shard(shard, reply));
             };
-            let attached = Attached { generation: live.generation, stream, work: live.work.clone() };
+            let (work, entrypoints) = (live.work.clone(), live.entrypoints.borrow().clone());
+            let attached = Attached { generation: live.generation, stream, work, entrypoints };
             if let Err(Ok(attached)) = reply.send(Ok(attached)) {
                 // The shard was quicker to go than we to answer.
                 live.events.borrow_mut()[shard as usize] = Some(attached.stream);

@@ -36,6 +36,7 @@ pub(super) struct Attached {
     pub(super) generation: u64,
     pub(super) stream: StdStream,
     pub(super) work: Arc<Work>,
+    pub(super) entrypoints: Vec<Entrypoint>,
 }
 
 /// What shards and handles ask of the fleet.

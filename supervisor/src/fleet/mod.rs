@@ -47,7 +47,7 @@ use counters::{Counter, Counters};
 use decide::{PoolPolicy, RestartPolicy, WatchPolicy};
 use manager::{Attached, Command};
 pub(crate) use shard::DispatcherCache;
-pub use shard::ShardFleet;
+pub use shard::{Reach, ShardFleet};
 use spawner::{ProcessSpawner, Spawner};
 
 /// How a fleet works.

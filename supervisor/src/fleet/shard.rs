@@ -1,7 +1,7 @@
 //! The fleet as one shard sees it: a connection to each worker that the shard has requests for.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::HashMap,
     rc::Rc,
     sync::Arc,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::{model::ServiceId, policy::WorkerPolicy},
     link::{Bounds, Link, NoPlace, Owner, Ticket},
-    service::ServiceError,
+    service::{Service, ServiceError},
 };
 
 /// The worker that a link's process belongs to.
@@ -69,12 +69,27 @@ struct Inner {
     fleet: FleetHandle,
     slots: RefCell<HashMap<ServiceId, Slot>>,
     connections: Cell<usize>,
+    reach: OnceCell<Reach>,
 }
+
+/// What the process of a worker may start, by its positions, given the worker and what its code exports.
+pub type Reach = Box<dyn Fn(&ShardFleet, &ServiceId, &[Entrypoint]) -> Vec<Rc<dyn Service>>>;
 
 impl ShardFleet {
     pub(super) fn new(index: u32, fleet: FleetHandle) -> Self {
-        let inner = Inner { index, fleet, slots: RefCell::new(HashMap::new()), connections: Cell::new(0) };
+        let inner = Inner {
+            index,
+            fleet,
+            slots: RefCell::new(HashMap::new()),
+            connections: Cell::new(0),
+            reach: OnceCell::new(),
+        };
         Self { inner: Rc::new(inner) }
+    }
+
+    /// Says what workers may start; the first word counts, and without one they may start nothing. To be said before any is connected.
+    pub fn set_reach(&self, reach: Reach) {
+        let _ = self.inner.reach.set(reach);
     }
 
     /// The worker of this name, which is one of the configuration.
@@ -167,7 +182,7 @@ impl ShardFleet {
     }
 
     fn open(&self, service: &ServiceId, attached: Attached) -> Reply {
-        let Attached { generation, stream, work } = attached;
+        let Attached { generation, stream, work, entrypoints } = attached;
         let stream = UnixStream::from_std(stream)
             .map_err(|error| StartError::Process(format!("watching the event connection failed: {error}")))?;
         let config = &self.inner.fleet.config;
@@ -180,6 +195,8 @@ impl ShardFleet {
         let owner =
             Box::new(Owned { fleet: self.inner.fleet.clone(), member: self.member(service).clone(), generation });
         let (link, driver) = Link::open(stream, generation, work, bounds, owner);
+        let reach = self.inner.reach.get().map(|reach| reach(self, service, &entrypoints)).unwrap_or_default();
+        link.offer(reach.iter().map(Rc::downgrade));
         let open = Open::new(&self.inner);
         let fleet = self.inner.fleet.clone();
         let weak = Rc::downgrade(&self.inner);
@@ -196,7 +213,7 @@ impl ShardFleet {
                 () = deaf => driver.await,
             };
             slowed.abort();
-            drop(open);
+            drop((open, reach));
             places.close();
             if let Some(inner) = weak.upgrade() {
                 let mut slots = inner.slots.borrow_mut();

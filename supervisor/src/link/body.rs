@@ -25,7 +25,7 @@ use tokio::{
     time::Sleep,
 };
 
-use super::{Link, Place, Ticket, Work, busy::Busy};
+use super::{Link, Place, Ticket, Work, busy::Busy, channels::Subrequest};
 use crate::{
     body::{Body, BodyError, PullSource, next_chunk},
     text::quote,
@@ -48,7 +48,7 @@ pub enum Ready {
 }
 
 /// All that a worker hears about a body that its client broke off. How it did so is between the client and the socket.
-const TORN: &str = "the request's body broke off";
+const TORN: &str = "the body broke off";
 
 /// All that it hears about one that is too long.
 const TOO_LONG: &str = "the request's body is too long";
@@ -113,7 +113,16 @@ pub async fn collect_ready(body: &mut Body, limit: usize) -> Ready {
     }
 }
 
-/// A request body that a worker pulls.
+/// What is taken for as long as something of it is left on the wire.
+#[derive(Debug, Clone)]
+pub(crate) enum Kept {
+    /// Of an event.
+    Place(#[expect(dead_code, reason = "held")] Place),
+    /// Of a request of the worker's own.
+    Subrequest(#[expect(dead_code, reason = "held")] Subrequest),
+}
+
+/// A body that a worker pulls: that of a request to it, or of the response to one of its own.
 pub struct BodySource {
     state: RefCell<SourceState>,
     busy: Busy,
@@ -124,8 +133,8 @@ pub struct BodySource {
     too_long: Notify,
     connection: Handle,
     work: Arc<Work>,
-    /// A worker that keeps the body keeps the event's place.
-    _place: Place,
+    /// A worker that keeps the body keeps this.
+    _kept: Kept,
     /// The worker has begun to read.
     begun: Cell<bool>,
     /// It outlives its request.
@@ -165,16 +174,23 @@ impl BodySource {
             cancelled: false,
             waiting: None,
         };
-        Self::with(state, ticket)
+        Self::with(state, ticket.link(), Kept::Place(ticket.place().clone()))
     }
 
-    fn with(state: SourceState, ticket: &Ticket) -> Rc<Self> {
+    fn with(state: SourceState, link: &Link, kept: Kept) -> Rc<Self> {
         let (state, too_long, over) = (RefCell::new(state), Notify::new(), Notify::new());
         let (busy, asked) = (Busy::default(), Busy::default());
-        let (connection, work) = (ticket.link().connection.clone(), ticket.link().work().clone());
+        let (connection, work, _kept) = (link.connection.clone(), link.work().clone(), kept);
         let (begun, kept, alive) = (Cell::new(false), Cell::new(false), RefCell::new(None));
-        let _place = ticket.place().clone();
-        Rc::new(Self { state, busy, asked, over, too_long, connection, work, _place, begun, kept, alive })
+        Rc::new(Self { state, busy, asked, over, too_long, connection, work, _kept, begun, kept, alive })
+    }
+
+    /// The body of a response to a request of the worker's own: `ready` and then `body`, or no more than that where it broke off.
+    pub(crate) fn response(ready: Bytes, body: Option<Body>, link: &Link, permit: Subrequest) -> Rc<Self> {
+        let broken = body.is_none().then(|| TORN.to_owned());
+        let (left, by_client, cancelled) = (u64::MAX, false, false);
+        let state = SourceState { ready, body, left, broken, by_client, cancelled, waiting: None };
+        Self::with(state, link, Kept::Subrequest(permit))
     }
 
     /// Offers `ready`, after which the body broke off.
@@ -182,7 +198,7 @@ impl BodySource {
         let broken = Some(TORN.to_owned());
         let (by_client, cancelled) = (true, false);
         let state = SourceState { ready, body: None, left: 0, broken, by_client, cancelled, waiting: None };
-        Self::with(state, ticket)
+        Self::with(state, ticket.link(), Kept::Place(ticket.place().clone()))
     }
 
     /// Waits until the body has turned out to be too long.
@@ -437,9 +453,9 @@ impl Drop for CancelOnDrop {
     }
 }
 
-type PullCall = Call<byte_source::pull_results::Owned, Box<dyn FnMut() -> Promise<(), capnp::Error>>, Option<Place>>;
+type PullCall = Call<byte_source::pull_results::Owned, Box<dyn FnMut() -> Promise<(), capnp::Error>>, Option<Kept>>;
 
-/// A response body that is pulled from a worker.
+/// A body that is pulled from a worker: that of a response, or of a request of its own.
 pub(crate) struct RemoteBody {
     source: byte_source::Client,
     link: Rc<Link>,
@@ -455,6 +471,8 @@ pub(crate) struct RemoteBody {
     done: bool,
     /// The event, until its response is over.
     ticket: Option<Ticket>,
+    /// What an open call keeps, until the body is over.
+    kept: Option<Kept>,
     deadline: Option<Pin<Box<Sleep>>>,
     /// The request's body may be read until the response has ended, and then as [`CancelOnDrop::response_sent`] says.
     request: Option<CancelOnDrop>,
@@ -481,9 +499,33 @@ impl RemoteBody {
             chunk: MAX_CHUNK,
             asked: 0,
             done,
+            kept: Some(Kept::Place(ticket.place().clone())),
             ticket: Some(ticket),
             deadline,
             request,
+        }
+    }
+
+    /// The body of a request of the worker's own. It has the time, and the length, that its addressee gives it.
+    pub(crate) fn upload(
+        source: byte_source::Client,
+        length: Option<u64>,
+        link: &Rc<Link>,
+        permit: &Subrequest,
+    ) -> Self {
+        Self {
+            source,
+            link: link.clone(),
+            call: None,
+            remaining: length,
+            left: u64::MAX,
+            chunk: MAX_CHUNK,
+            asked: 0,
+            done: length == Some(0),
+            kept: Some(Kept::Subrequest(permit.clone())),
+            ticket: None,
+            deadline: None,
+            request: None,
         }
     }
 
@@ -495,6 +537,7 @@ impl RemoteBody {
     fn end(&mut self, sent: bool) {
         self.done = true;
         self.ticket = None;
+        self.kept = None;
         self.deadline = None;
         if let Some(request) = self.request.take()
             && sent
@@ -559,8 +602,8 @@ impl PullSource for RemoteBody {
                 let source = source.clone();
                 Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
             });
-            let place = this.ticket.as_ref().map(|ticket| ticket.place().clone());
-            Call::new(request.send().promise, Some(this.link.connection.clone()), place, cancel as Box<_>)
+            let kept = this.kept.clone();
+            Call::new(request.send().promise, Some(this.link.connection.clone()), kept, cancel as Box<_>)
         });
         let response = std::task::ready!(Pin::new(call).poll(cx));
         this.call = None;

@@ -6,6 +6,7 @@
 
 pub mod body;
 mod busy;
+mod channels;
 pub mod host;
 mod places;
 mod work;
@@ -14,7 +15,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     future::Future,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
 };
@@ -28,7 +29,11 @@ use bulkhead_ipc::{
 use capnp::capability::Promise;
 use tokio::{net::UnixStream, time::Instant};
 
-use crate::{config::policy::WorkerPolicy, service::ServiceError, text::quote};
+use crate::{
+    config::policy::WorkerPolicy,
+    service::{Service, ServiceError},
+    text::quote,
+};
 pub(crate) use places::{NoPlace, Place, Places};
 pub(crate) use work::{Tally, Work};
 
@@ -102,6 +107,19 @@ impl Link {
             events: Cell::new(0),
         });
         (link, driver)
+    }
+
+    /// Hands over what the worker may start, in the order of its positions. To be called once, before the first event.
+    pub(crate) fn offer(self: &Rc<Self>, services: impl ExactSizeIterator<Item = Weak<dyn Service>>) {
+        let shared = channels::Shared::new(self);
+        let mut request = self.port.open_request();
+        let mut list = request.get().init_channels(services.len() as u32);
+        for (index, service) in (0..).zip(services) {
+            list.set(index, channels::Channel::client(&shared, service).client.hook);
+        }
+        let taken = request.send().promise;
+        // A worker that does not take them has nothing to call.
+        tokio::task::spawn_local(async move { drop(taken.await) });
     }
 
     /// Whether the process shall get no further event.

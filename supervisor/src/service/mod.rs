@@ -10,11 +10,12 @@
 pub mod external;
 pub mod graph;
 pub mod network;
+pub mod nowhere;
 pub mod worker;
 
 use std::{convert::Infallible, future::Future, pin::Pin, rc::Rc};
 
-use bulkhead_ipc::{limit, scheduled::Scheduled, worker_capnp::Limit};
+use bulkhead_ipc::{failure::Thrown, limit, scheduled::Scheduled, worker_capnp::Limit};
 
 use crate::body::Body;
 
@@ -32,6 +33,11 @@ pub struct ServiceRequest {
     pub cf_json: Rc<str>,
 }
 
+/// How many workers have called one another for a request to come here: an extension of requests that a worker has made. What comes
+/// from outside has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth(pub u8);
+
 /// Why a service gave no response.
 ///
 /// The display text is for the log. What a client sees is decided by the socket from the variant alone, so that no
@@ -42,6 +48,14 @@ pub enum ServiceError {
     /// its stack in further lines.
     #[error("{0}")]
     Exception(String),
+    /// As [`Self::Exception`], and what another worker is told of it, if it was one that asked.
+    #[error("{text}")]
+    Threw {
+        /// For the log.
+        text: String,
+        /// For the worker that asked.
+        thrown: Thrown,
+    },
     /// The worker process died, is being restarted or could not be started: the client gets `503 Service Unavailable`.
     #[error("the worker is unavailable: {0}")]
     Unavailable(String),

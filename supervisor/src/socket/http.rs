@@ -257,7 +257,7 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
 fn client_view(error: &ServiceError) -> Option<Reject> {
     Some(match error {
         // The reference's bytes: it also closes the connection.
-        ServiceError::Exception(_) | ServiceError::NoSuchEvent(_) => {
+        ServiceError::Exception(_) | ServiceError::Threw { .. } | ServiceError::NoSuchEvent(_) => {
             Reject { status: StatusCode::INTERNAL_SERVER_ERROR, text: "Internal Server Error".into(), close: true }
         }
         ServiceError::Unavailable(_) => {

@@ -59,7 +59,8 @@ fn each_field_sets_its_limit() {
         "const policy :Bulkhead.Policy = (workers = [(name = \"a\", limits = (
             cpuTimeMs = 1, wallTimeMs = 2, waitUntilMs = 3, startUpCpuTimeMs = 86400000, heapBytes = 8388608,
             bufferBytes = 1048576, memoryBytes = 67108864, requestBodyBytes = 1, responseBodyBytes = 1099511627776,
-            responseHeadBytes = 1024, logBufferBytes = 2048, logBytesPerSecond = 4096, threads = 5, jitless = yes))]);",
+            responseHeadBytes = 1024, logBufferBytes = 2048, logBytesPerSecond = 4096, threads = 5, subrequests = 7,
+            connections = 3, jitless = yes))]);",
     );
     let expected = WorkerPolicy {
         cpu_time: Duration::from_millis(1),
@@ -75,6 +76,8 @@ fn each_field_sets_its_limit() {
         log_buffer_bytes: 2048,
         log_bytes_per_second: 4096,
         threads: 5,
+        subrequests: 7,
+        connections: 3,
         jitless: true,
     };
     assert_eq!(a, expected);

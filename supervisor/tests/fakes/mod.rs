@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     future::Future,
     os::unix::net::UnixStream as StdStream,
+    rc::Rc,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
@@ -24,12 +25,12 @@ use bulkhead_supervisor::{
         policy::WorkerPolicy,
     },
     fleet::{
-        Fleet, FleetConfig, FleetHandle,
+        Fleet, FleetConfig, FleetHandle, ShardFleet,
         decide::{PoolPolicy, RestartPolicy, Usage},
         spawner::{Process, Spawned, Spawner},
     },
     log::{Entries, Log},
-    service::{LocalFuture, ServiceRequest, worker::WorkerService},
+    service::{Depth, LocalFuture, Service, ServiceError, ServiceRequest, worker::WorkerService},
 };
 use tokio::sync::watch;
 
@@ -48,6 +49,8 @@ pub struct World {
     pub args: Mutex<Vec<WorkerArgs>>,
     /// What each process has used, by pid; nothing where there is no entry.
     usage: Mutex<HashMap<i32, Usage>>,
+    /// Requests of workers that wait for an answer.
+    pub behind: AtomicUsize,
     /// `ping` calls that were received.
     pub pings: AtomicUsize,
 }
@@ -182,6 +185,7 @@ fn worker_config(name: &str, policy: WorkerPolicy) -> ServiceConfig {
             compatibility_flags: vec!["nodejs_compat".to_owned()],
             compatibility: bulkhead_ipc::compatibility::resolve("2024-01-01", &none, false).expect("flags"),
             bindings: Vec::new(),
+            global_outbound: None,
             policy,
             schedules: Vec::new(),
         })),
@@ -229,9 +233,51 @@ where
     Rig { world, fleet, log: entries }
 }
 
+/// What the workers may start: a service that tells what it was asked, breaks in every way, or never answers, as the path says.
+struct Behind(Arc<World>);
+
+/// A request that has not been answered, for as long as it is asked.
+struct Asked(Arc<World>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.behind.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Service for Behind {
+    fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
+        self.0.behind.fetch_add(1, Ordering::SeqCst);
+        let asked = Asked(self.0.clone());
+        Box::pin(async move {
+            let _asked = asked;
+            let secret = || "/etc/secret of process 77".to_owned();
+            match request.http.uri().path() {
+                "/never" => std::future::pending().await,
+                "/exception" => Err(ServiceError::Exception(secret())),
+                "/unavailable" => Err(ServiceError::Unavailable(secret())),
+                "/refused" => Err(ServiceError::Refused(http::StatusCode::PAYLOAD_TOO_LARGE, secret())),
+                "/broken" => Err(ServiceError::BrokenRequest),
+                "/event" => Err(ServiceError::NoSuchEvent("connect")),
+                path => {
+                    let depth = request.http.extensions().get::<Depth>().map_or(0, |depth| depth.0);
+                    Ok(http::Response::new(Body::Bytes(format!("{path} at {depth}").into())))
+                }
+            }
+        })
+    }
+}
+
 impl Rig {
     pub fn service(&self, index: usize) -> WorkerService {
-        WorkerService::new(&self.fleet.shard(0), &worker(index), None, None)
+        WorkerService::new(&self.shard(), &worker(index), None, None)
+    }
+
+    pub fn shard(&self) -> ShardFleet {
+        let shard = self.fleet.shard(0);
+        let world = self.world.clone();
+        shard.set_reach(Box::new(move |_, _, _| vec![Rc::new(Behind(world.clone())) as Rc<dyn Service>]));
+        shard
     }
 
     /// Waits for a log line that contains `text`.

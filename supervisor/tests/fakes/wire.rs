@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use bulkhead_ipc::worker_capnp::{
-    Limit, byte_source, event_dispatcher, event_port, fetch_outcome, host, http_response, scheduled_outcome,
-    worker_control,
+    Limit, byte_source, channel, event_dispatcher, event_port, fetch_outcome, host, http_request, http_response,
+    scheduled_outcome, worker_control,
 };
 use capnp::{
     any_pointer,
@@ -148,6 +148,24 @@ pub fn closed(question: u32, target: u32) -> Message {
     calls(question, target, byte_source::Client::TYPE_ID, 2, &[], |_| {})
 }
 
+/// `Channel.fetch` of the capability that was imported as `target`: a request with number `number`, as `fill` completes it.
+pub fn subrequest(
+    question: u32,
+    target: u32,
+    number: u64,
+    caps: &[Cap],
+    fill: impl FnOnce(http_request::Builder<'_>),
+) -> Message {
+    calls(question, target, channel::Client::TYPE_ID, 0, caps, |content| {
+        let mut params = content.init_as::<channel::fetch_params::Builder<'_>>();
+        params.set_call(number);
+        let mut request = params.init_request();
+        request.set_method("GET");
+        request.set_url("http://a.test/");
+        fill(request);
+    })
+}
+
 /// `Host.log` of the capability that was imported as `target`.
 pub fn log(question: u32, target: u32, fill: impl FnOnce(host::log_params::Builder<'_>)) -> Message {
     calls(question, target, host::Client::TYPE_ID, 0, &[], |content| fill(content.init_as()))
@@ -206,6 +224,7 @@ pub enum Method {
     Drain,
     Ping,
     Entrypoint,
+    Open,
     Fetch,
     Cancel,
     Scheduled,
@@ -255,7 +274,8 @@ impl Wire {
         }
     }
 
-    /// Answers everything but `fetch`, `scheduled`, `pull` and what cancels them as it should be. Gives back what it did not answer.
+    /// Answers everything but `fetch`, `scheduled`, `pull` and what cancels them as it should be. Gives back what it did not answer,
+    /// and what it was bound or handed with.
     pub async fn polite(&mut self, said: Said) -> Option<Said> {
         let answer = match &said {
             Said::Bootstrap { question } => returns(*question, &[Cap::SenderHosted(0)], |mut content| {
@@ -265,7 +285,7 @@ impl Wire {
                 let results = content.init_as::<worker_control::bind_results::Builder<'_>>();
                 results.init_outcome().init_ready(1).get(0).set_name("");
             }),
-            Said::Call { question, method: Method::Drain | Method::Ping, .. } => empty(*question),
+            Said::Call { question, method: Method::Drain | Method::Ping | Method::Open, .. } => empty(*question),
             Said::Call { question, method: Method::Entrypoint, .. } => {
                 returns(*question, &[Cap::SenderHosted(1)], |content| {
                     let mut results = content.init_as::<event_port::entrypoint_results::Builder<'_>>();
@@ -276,7 +296,7 @@ impl Wire {
             Said::Call { .. } => return Some(said),
         };
         self.send(&answer).await;
-        Some(said).filter(|said| matches!(said, Said::Call { method: Method::Bind, .. }))
+        Some(said).filter(|said| matches!(said, Said::Call { method: Method::Bind | Method::Open, .. }))
     }
 }
 
@@ -321,7 +341,7 @@ fn understand(mut frame: &[u8]) -> capnp::Result<Said> {
             } else if interface == worker_control::Client::TYPE_ID {
                 (if number == 1 { Method::Drain } else { Method::Ping }, String::new())
             } else if interface == event_port::Client::TYPE_ID {
-                (Method::Entrypoint, String::new())
+                (if number == 0 { Method::Entrypoint } else { Method::Open }, String::new())
             } else if interface == event_dispatcher::Client::TYPE_ID && number == 1 {
                 (Method::Cancel, String::new())
             } else if interface == event_dispatcher::Client::TYPE_ID && number == 2 {

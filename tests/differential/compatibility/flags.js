@@ -56,6 +56,7 @@ export default {
   cache_no_cache_enabled: () => thrown(() => new Request(U, { cache: "no-cache" }).cache),
   // Asked twice, and the second answer counts.
   unique_ctx_per_invocation: (request, env, ctx) => { const same = lastCtx === undefined ? undefined : lastCtx === ctx; lastCtx = ctx; return same; },
+  enable_ctx_exports: (request, env, ctx) => Object.keys(ctx.exports ?? {}),
   enable_weak_ref: () => [typeof WeakRef, typeof FinalizationRegistry],
   nodejs_als: () => outcome(async () => Object.keys(await import("node:async_hooks"))),
   // Asked twice: the second request calls what the first has left.

@@ -107,10 +107,11 @@ struct Limits {
   # executable. By default `no`.
 
   subrequests @14 :UInt32 = 0xffffffff;
-  # Requests that one event makes. Not supported yet: there is no outgoing `fetch()`.
+  # Requests that one event makes, each redirect that is followed included. 0 for no limit. By default 1000.
 
   connections @15 :UInt32 = 0xffffffff;
-  # Outgoing connections that one event has open at a time. Not supported yet: there is no outgoing `fetch()`.
+  # Requests of one event that wait for the head of their response at a time; the others wait for them. 0 for no limit.
+  # By default 6.
 }
 
 enum Choice {

@@ -46,6 +46,13 @@ impl Cf {
         }
     }
 
+    /// The content as JSON now; empty for none.
+    pub(super) fn json(&self, scope: &mut v8::PinScope<'_, '_>) -> Result<String> {
+        let Some(value) = self.value.get().filter(|_| !self.frozen) else { return Ok(self.json.borrow().clone()) };
+        let value = value.get(scope);
+        Ok(Self::from_value(scope, value)?.json.into_inner())
+    }
+
     /// The object, made at the first call.
     pub(super) fn value<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<Option<v8::Local<'s, v8::Value>>> {
         if let Some(value) = self.value.get() {

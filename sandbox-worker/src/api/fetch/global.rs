@@ -1,20 +1,29 @@
-//! The function `fetch`: clear about what it cannot do yet.
+//! The function `fetch`: what it takes, and where that goes.
+
+use std::rc::Rc;
 
 use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, Result};
 
 use super::{
-    body::State,
-    request::{Input, REUSED, RequestInit, construct},
+    body::Body,
+    cf::Cf,
+    fetcher::Fetcher,
+    header_map::HeaderMap,
+    request::{CacheMode, Input, REUSED, Redirect, Request, RequestInit, construct},
+    subrequest::{Outbound, Upload, aborted, strips_authorization},
 };
 use crate::{
     api::url::legacy,
-    io::IoContext,
+    io::Event,
     isolate::{flags, script},
 };
 
 const KNOWN_SCHEMES: Flag = Flag::named("fetch_refuses_unknown_protocols");
 const STANDARD_URL: Flag = Flag::named("fetch_standard_url");
+
+/// Where the global function sends what says nothing else.
+const GLOBAL_OUTBOUND: u32 = 0;
 
 /// The functions of this class are copied to the global object; the class itself is not visible.
 #[derive(jsg::Trace)]
@@ -22,32 +31,41 @@ pub(in crate::api) struct Global;
 
 #[jsg::class(name = "ServiceWorkerGlobalScope")]
 impl Global {
-    /// Whatever the call cannot be for is said as the reference says it, and the request's body is used; a call that could
-    /// go out is refused, because nothing can.
     #[static_method(promise)]
     fn fetch<'s>(
         scope: &mut v8::PinScope<'s, '_>,
         input: Input<'s>,
         init: Option<RequestInit<'s>>,
     ) -> Result<v8::Local<'s, v8::Promise>> {
-        IoContext::require(scope)?;
-        let (url, _body) = for_fetch(scope, input, init)?;
-        Err(Error::error(format!(
-            "fetch() is not supported yet: this version has no outbound network. The call was for {url}"
-        )))
+        fetch(scope, None, input, init)
     }
 }
 
-/// Takes what `fetch` was called with: the URL and the body to send. The body of a request that is given is used from then
-/// on whatever becomes of the call, as if another request had been made of it; that of an initializer once it is sent.
+/// Makes a request of what is at `position`, or of what the request itself says.
 ///
 /// # Errors
-/// As the constructor's; the body is used or locked; the signal is aborted; the URL's scheme is none that is fetched.
-fn for_fetch<'s>(
+/// As the constructor's; there is no event; the body is used or locked; the signal is aborted; the URL's scheme is none that is
+/// fetched.
+pub(super) fn fetch<'s>(
     scope: &mut v8::PinScope<'s, '_>,
+    position: Option<u32>,
     input: Input<'s>,
     init: Option<RequestInit<'s>>,
-) -> Result<(String, State)> {
+) -> Result<v8::Local<'s, v8::Promise>> {
+    let event = Event::require(scope)?;
+    let outbound = outbound(scope, &event, position, input, init)?;
+    event.promise(scope, outbound.run(event.handle()))
+}
+
+/// Takes what `fetch` was called with. The body of a request that is given is used from then on whatever becomes of the call, as if
+/// another request had been made of it; that of an initializer once it is sent.
+fn outbound<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    event: &Rc<Event>,
+    position: Option<u32>,
+    input: Input<'s>,
+    init: Option<RequestInit<'s>>,
+) -> Result<Outbound> {
     const LOCKED: &str = "The ReadableStream has been locked to a reader.";
     let made;
     let mut body = None;
@@ -61,6 +79,7 @@ fn for_fetch<'s>(
             &made
         }
     };
+    let mut aborts = None;
     if let Some(signal) = request.signal.get() {
         let signal = signal.get(scope);
         if script::call(scope, |script| &script.signal_aborted, &[signal])?.is_true() {
@@ -68,18 +87,81 @@ fn for_fetch<'s>(
             scope.throw_exception(reason);
             return Err(Error::Pending);
         }
+        aborts = Some(aborted(scope, signal)?);
     }
-    let url = request.url.clone();
+    let url = &request.url;
     let scheme = url.split(':').next().unwrap_or_default();
     let is_known = ["http", "https", "data"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let unloadable = || Error::type_error(format!("Fetch API cannot load: {url}"));
     // A URL that was not parsed when the request was made is looked at here.
-    let is_url = flags::is_on(scope, STANDARD_URL) || legacy::normalize(&url).is_some();
+    let is_url = flags::is_on(scope, STANDARD_URL) || legacy::normalize(url).is_some();
     if !is_url || !is_known && flags::is_on(scope, KNOWN_SCHEMES) {
-        return Err(Error::type_error(format!("Fetch API cannot load: {url}")));
+        return Err(unloadable());
     }
+    let parsed = ada_url::Url::parse(&**url, None).map_err(|_| unloadable())?;
     let body = match body {
         Some(body) => body,
         None => request.base.transfer(scope, REUSED, LOCKED)?,
     };
-    Ok((url, body))
+    let body = Body::with_state(body, request.base.headers().clone()).outgoing(scope)?;
+    let body = Upload::new(event, body);
+    let mut headers = request.base.headers().map.borrow().clone();
+    let cf_json = cf_json(scope, request, &mut headers)?;
+    let position = position.unwrap_or_else(|| {
+        let fetcher = request.fetcher.get().map(|fetcher| fetcher.get(scope));
+        let fetcher = fetcher.and_then(|fetcher| jsg::unwrap::<Fetcher>(scope, fetcher));
+        fetcher.map_or(GLOBAL_OUTBOUND, Fetcher::position)
+    });
+    Ok(Outbound {
+        position,
+        method: request.method,
+        url: parsed,
+        headers,
+        cf_json,
+        follows: request.redirect == Redirect::Follow,
+        body,
+        aborted: aborts,
+        raw: request.raw,
+        strips: strips_authorization(scope),
+    })
+}
+
+/// The `cf` object as JSON, with what the cache mode says there and in headers.
+fn cf_json(scope: &mut v8::PinScope<'_, '_>, request: &Request, headers: &mut HeaderMap) -> Result<String> {
+    let cf = request.cf.duplicate(scope)?;
+    let members: &[(&str, &str)] = match request.cache {
+        None => return cf.json(scope),
+        Some(CacheMode::NoStore) => {
+            &[("cacheTtl", "-1"), ("cacheLevel", "\"bypass\""), ("cacheControl", "\"no-store\"")]
+        }
+        Some(CacheMode::NoCache) => &[("cacheForceRevalidate", "true"), ("cacheControl", "\"no-cache\"")],
+        Some(CacheMode::Reload) => &[("cacheForceRevalidate", "true"), ("cacheControl", "\"reload\"")],
+    };
+    for name in ["Cache-Control", "Pragma"] {
+        if !headers.contains(name.as_bytes()) {
+            headers.append(name.as_bytes(), b"no-cache")?;
+        }
+    }
+    let value = match cf.value(scope)? {
+        Some(value) => value,
+        None => v8::Object::new(scope).into(),
+    };
+    if let Ok(object) = v8::Local::<v8::Object>::try_from(value)
+        && request.cache == Some(CacheMode::NoStore)
+    {
+        let key = jsg::string(scope, "cacheTtl");
+        let time = object.get(scope, key.into()).ok_or(Error::Pending)?;
+        if !time.is_undefined() && time.number_value(scope) != Some(-1.0) {
+            let time = time.to_rust_string_lossy(scope);
+            return Err(Error::type_error(format!("CacheTtl: {time}, is not compatible with cache: no-store header.")));
+        }
+    }
+    if let Ok(object) = v8::Local::<v8::Object>::try_from(value) {
+        for (name, json) in members {
+            let (key, json) = (jsg::string(scope, name), jsg::string(scope, json));
+            let member = v8::json::parse(scope, json).ok_or(Error::Pending)?;
+            object.create_data_property(scope, key.into(), member).ok_or(Error::Pending)?;
+        }
+    }
+    Cf::from_value(scope, value)?.json(scope)
 }

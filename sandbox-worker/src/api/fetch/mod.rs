@@ -1,18 +1,20 @@
 //! The Fetch Standard: `Headers`, `Body`, `Request`, `Response`, `fetch`, `caches`.
 //!
-//! Only [`wire`] names a type of the wire.
+//! Only [`wire`] and [`subrequest`] name a type of the wire.
 
 pub(super) mod body;
 pub(super) mod cache;
 mod cf;
 pub(super) mod consume;
 mod extract;
+pub(crate) mod fetcher;
 pub(super) mod global;
 pub(super) mod header_map;
 pub(super) mod headers;
 mod mime;
 pub(super) mod request;
 pub mod response;
+mod subrequest;
 #[cfg(test)]
 mod tests;
 pub mod wire;

@@ -2,21 +2,22 @@
 
 use std::cell::OnceCell;
 
-use bulkhead_ipc::{compatibility::Flag, head::EXTENSION_METHODS};
+use bulkhead_ipc::{
+    compatibility::Flag,
+    head::{EXTENSION_METHODS, METHODS},
+};
 use jsg::{Error, FromJs, JsRef, OrUndefined, Place, Registry, Result};
 
 use super::{
     body::{self, Body, State},
     cf::{Cf, CfInit},
     extract::{BodyInit, Init},
+    fetcher::FetcherInit,
     header_map::HeaderMap,
     headers::{HeaderList, Headers, HeadersInit},
 };
 use crate::{
-    api::{
-        idl::{Absent, Missing},
-        structured_clone::{no_bodies, no_signals},
-    },
+    api::structured_clone::{no_bodies, no_signals},
     io::EventHandle,
     isolate::{flags, script},
 };
@@ -28,9 +29,6 @@ const UPPER_CASE_METHODS: Flag = Flag::named("upper_case_all_http_methods");
 const STANDARD_URL: Flag = Flag::named("fetch_standard_url");
 const NULL_IF_WRONG: Flag = Flag::named("dont_substitute_null_on_type_error");
 
-/// The methods that HTTP itself defines; a script may write any method in any case.
-const METHODS: &[&str] = &["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
-
 /// Those that are upper-cased by the Fetch Standard ("normalize a method"), and on every compatibility date.
 const NORMALIZED: &[&str] = &["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"];
 
@@ -40,7 +38,7 @@ fn script_method(scope: &v8::PinScope<'_, '_>, name: &str) -> Option<&'static st
     (known == name || NORMALIZED.contains(&known) || flags::is_on(scope, UPPER_CASE_METHODS)).then_some(known)
 }
 
-/// The method of this name.
+/// The method of this name; a script may write any method in any case.
 pub(super) fn method(name: &str) -> Option<&'static str> {
     METHODS.iter().chain(EXTENSION_METHODS).copied().find(|method| method.eq_ignore_ascii_case(name))
 }
@@ -79,6 +77,11 @@ pub struct Request {
     /// The event whose client the signal follows, if there is one.
     #[trace(skip)]
     pub(super) follows: Option<EventHandle>,
+    /// The `Fetcher` that it is sent to, if there is one.
+    pub(super) fetcher: OnceCell<JsRef<v8::Object>>,
+    /// Whether the response's body is wanted as it comes, encoded or not.
+    #[trace(skip)]
+    pub(super) raw: bool,
     pub(super) cf: Cf,
 }
 
@@ -131,10 +134,9 @@ impl Request {
         }
     }
 
-    /// Always null: there are no service bindings that a request could be bound to.
     #[getter]
-    fn fetcher(&self) -> Option<bool> {
-        None
+    fn fetcher<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Object>> {
+        self.fetcher.get().map(|fetcher| fetcher.get(scope))
     }
 
     #[getter]
@@ -200,8 +202,14 @@ impl Request {
             cache: self.cache,
             signal: OnceCell::new(),
             follows: None,
+            fetcher: OnceCell::new(),
+            raw: self.raw,
             cf: self.cf.duplicate(scope)?,
         };
+        if let Some(fetcher) = self.fetcher.get() {
+            let fetcher = fetcher.get(scope);
+            let _ = copy.fetcher.set(JsRef::new(scope, fetcher));
+        }
         if self.follows.is_some() {
             self.signal(scope)?;
         }
@@ -238,6 +246,12 @@ impl Request {
                 }
             };
         }
+        if let Some(FetcherInit(fetcher)) = dict.fetcher {
+            self.fetcher = OnceCell::new();
+            if let Some(fetcher) = fetcher {
+                let _ = self.fetcher.set(JsRef::new(scope, fetcher));
+            }
+        }
         if let Some(cf) = dict.cf {
             self.cf = cf.0;
         }
@@ -264,10 +278,12 @@ impl Request {
                 let _ = self.signal.set(JsRef::new(scope, signal));
             }
         }
-        if let Some(mode) = dict.encode_response_body
-            && !matches!(mode.as_str(), "automatic" | "manual")
-        {
-            return Err(Error::type_error(format!("encodeResponseBody: unexpected value: {mode}")));
+        if let Some(mode) = dict.encode_response_body {
+            self.raw = match mode.as_str() {
+                "automatic" => false,
+                "manual" => true,
+                _ => return Err(Error::type_error(format!("encodeResponseBody: unexpected value: {mode}"))),
+            };
         }
         Ok(dict.body)
     }
@@ -313,8 +329,7 @@ pub(super) struct RequestInitializerDict<'s> {
     headers: Option<HeadersInit>,
     body: Option<BodyInit<'s>>,
     redirect: Option<String>,
-    #[expect(dead_code, reason = "converted for its errors: there is none to give")]
-    fetcher: Option<Absent<Fetcher>>,
+    fetcher: Option<FetcherInit<'s>>,
     cf: Option<CfInit>,
     cache: Option<String>,
     integrity: Option<String>,
@@ -322,10 +337,9 @@ pub(super) struct RequestInitializerDict<'s> {
     encode_response_body: Option<String>,
 }
 
-struct Fetcher;
-
-impl Missing for Fetcher {
-    const NAME: &'static str = "Fetcher";
+/// Whether a value of another class is refused where null would do.
+pub(super) fn refuses_wrong(scope: &v8::PinScope<'_, '_>) -> bool {
+    flags::is_on(scope, NULL_IF_WRONG)
 }
 
 /// `AbortSignal?`
@@ -343,7 +357,7 @@ impl<'s> FromJs<'s> for Signal<'s> {
         if script::call(scope, |script| &script.is_abort_signal, &[value])?.is_true() {
             return Ok(Signal(Some(value)));
         }
-        if !flags::is_on(scope, NULL_IF_WRONG) {
+        if !refuses_wrong(scope) {
             return Ok(Signal(None));
         }
         Err(place.mismatch("AbortSignal"))
@@ -387,6 +401,8 @@ pub(super) fn construct<'s>(
             cache: None,
             signal: OnceCell::new(),
             follows: None,
+            fetcher: OnceCell::new(),
+            raw: false,
             cf: Cf::default(),
         },
     };

@@ -36,6 +36,12 @@ pub struct Response {
     pub(super) status_text: String,
     headers: OnceCell<JsRef<v8::Object>>,
     cf: Cf,
+    /// Where it was fetched from; empty for one that a script made.
+    #[trace(skip)]
+    url: String,
+    /// Whether it took a redirect to get there.
+    #[trace(skip)]
+    redirected: bool,
     /// The script encoded the body as its `Content-Encoding` says; else that is for the runtime to do.
     #[trace(skip)]
     pub(super) encoded: bool,
@@ -121,15 +127,14 @@ impl Response {
         (200..300).contains(&self.status)
     }
 
-    /// Always false: a response that `fetch` gave would know better.
     #[getter]
     fn redirected(&self) -> bool {
-        false
+        self.redirected
     }
 
     #[getter]
-    fn url(&self) -> &'static str {
-        ""
+    fn url(&self) -> String {
+        self.url.clone()
     }
 
     #[getter]
@@ -166,8 +171,23 @@ impl Response {
             status_text: self.status_text.clone(),
             headers: OnceCell::new(),
             cf: self.cf.duplicate(scope)?,
+            url: self.url.clone(),
+            redirected: self.redirected,
             encoded: self.encoded,
         })
+    }
+
+    /// What came of a request.
+    pub(super) fn fetched(
+        base: Body,
+        status: u16,
+        status_text: String,
+        url: String,
+        redirected: bool,
+        encoded: bool,
+    ) -> Self {
+        let (headers, cf) = (OnceCell::new(), Cf::default());
+        Response { base, status, status_text, headers, cf, url, redirected, encoded }
     }
 
     fn with_list(status: u16, list: Rc<HeaderList>) -> Self {
@@ -177,6 +197,8 @@ impl Response {
             status_text: String::new(),
             headers: OnceCell::new(),
             cf: Cf::default(),
+            url: String::new(),
+            redirected: false,
             encoded: false,
         }
     }
@@ -266,7 +288,8 @@ fn construct<'s>(
         Init::None => Body::with_state(State::None, list),
         init => Body::new(scope, init, list),
     };
-    Ok(Response { base, status, status_text, headers: OnceCell::new(), cf, encoded })
+    let (url, redirected) = (String::new(), false);
+    Ok(Response { base, status, status_text, headers: OnceCell::new(), cf, url, redirected, encoded })
 }
 
 /// Whether a value is a `Response`.

@@ -77,6 +77,8 @@ pub fn from_wire<'s>(
         redirect: Redirect::Manual,
         cache: None,
         signal: OnceCell::new(),
+        fetcher: OnceCell::new(),
+        raw: false,
         follows: Event::current(scope).filter(|_| flags::is_on(scope, FOLLOWED)).map(|event| event.handle()),
         cf,
     };
@@ -203,8 +205,12 @@ pub fn to_wire<'s>(
         Outgoing::Bytes(bytes) => to.set_stream(encoded(Rc::new(MemorySource::new(bytes, Some(event.outlet()))))),
         Outgoing::Native(reading, _) => {
             let max_bytes = inline_bytes.min(usize::try_from(max_body).unwrap_or(usize::MAX));
-            match reading.give(Terms { length: None, max_bytes }) {
-                Some(Given { whole, passing }) => {
+            let given = match coding.and_then(|coding| reading.give_encoded(coding)) {
+                Some(given) => Some((given, None)),
+                None => reading.give(Terms { length: None, max_bytes }).map(|given| (given, coding)),
+            };
+            match given {
+                Some((Given { whole, passing }, coding)) => {
                     if let Some(passing) = passing {
                         follow(event, passing, &streaming);
                     }
@@ -258,8 +264,8 @@ fn write_head(
     Ok(())
 }
 
-/// The encoding that the headers ask this side for.
-fn coding(scope: &mut v8::PinScope<'_, '_>, map: &HeaderMap) -> Option<Coding> {
+/// The encoding that the headers ask this side for, or say of a body that is fetched.
+pub(super) fn coding(scope: &mut v8::PinScope<'_, '_>, map: &HeaderMap) -> Option<Coding> {
     let value = map.get(b"content-encoding")?;
     Coding::of(value.trim_ascii(), Isolate::of(scope).flags().is_on(BROTLI))
 }

@@ -8,6 +8,7 @@
 //! for it finds it; where and what to do about it is added.
 
 mod bindings;
+mod designators;
 mod modules;
 mod policy;
 mod services;
@@ -49,7 +50,8 @@ pub(crate) fn validate(
     rules: &Rules,
     reporter: &mut Reporter,
 ) -> Option<Config> {
-    let mut validator = Validator { rules, reporter, services: HashMap::new(), policies: Policies::default() };
+    let (services, policies) = (HashMap::new(), Policies::default());
+    let mut validator = Validator { rules, reporter, services, services_complete: true, policies };
     let config = validator.config(config, root, policy);
     if reporter.has_errors() { None } else { config }
 }
@@ -58,6 +60,8 @@ struct Validator<'a> {
     rules: &'a Rules,
     reporter: &'a mut Reporter,
     services: HashMap<String, usize>,
+    /// Whether all names of services could be read.
+    services_complete: bool,
     policies: Policies,
 }
 
@@ -126,7 +130,7 @@ impl Validator<'_> {
 
         let services_at = at.field("services");
         let services = self.intact(config.get_services(), &services_at)?;
-        let services_complete = !services_at.is_incomplete();
+        self.services_complete = !services_at.is_incomplete();
         self.service_names(services, &services_at);
         if let Some((policy, policy_at)) = policy {
             self.policies = self.policies(policy, &policy_at, config, at).unwrap_or_default();
@@ -138,9 +142,7 @@ impl Validator<'_> {
         let sockets = self.intact(config.get_sockets(), &sockets_at)?;
         let mut socket_names = HashSet::new();
         let sockets: Vec<Option<Socket>> = (0..sockets.len())
-            .map(|index| {
-                self.socket(sockets.get(index), &sockets_at.index(index), &mut socket_names, services_complete)
-            })
+            .map(|index| self.socket(sockets.get(index), &sockets_at.index(index), &mut socket_names))
             .collect();
 
         let flags_at = at.field("v8Flags");

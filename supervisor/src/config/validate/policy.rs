@@ -122,20 +122,7 @@ impl Validator<'_> {
 
     /// Puts what a layer sets over what the layers below have set.
     fn limits(&mut self, limits: limits::Reader<'_>, at: &Cursor<'_>, policy: &mut WorkerPolicy) {
-        const UNSUPPORTED: [&str; 2] = ["subrequests", "connections"];
-        let set = [limits.get_subrequests(), limits.get_connections()];
-        for (name, value) in UNSUPPORTED.into_iter().zip(set) {
-            if value != u32::MAX {
-                let at = at.field(name);
-                self.reporter.error_with_help(
-                    at.name_place(),
-                    format!("`{at}` is not supported yet"),
-                    "there is no outgoing `fetch()` that it could limit",
-                );
-            }
-        }
-
-        let mut known = UNSUPPORTED.to_vec();
+        let mut known = Vec::new();
         for row in ROWS {
             known.push(row.field);
             let Some(Some(number)) = self.intact(row.read(limits), at) else { continue };

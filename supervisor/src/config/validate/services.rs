@@ -47,7 +47,7 @@ impl Validator<'_> {
                     );
                 }
                 let worker = self.intact(worker, &worker_at)?;
-                let mut worker = self.worker(worker, &worker_at, self.policies.of(&name))?;
+                let mut worker = self.worker(worker, &name, &worker_at, self.policies.of(&name))?;
                 worker.schedules = self.policies.schedules_of(&name);
                 Some(Service { id: ServiceId::named(&name), kind: ServiceKind::Worker(Arc::new(worker)) })
             }

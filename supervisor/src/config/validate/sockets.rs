@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 
-use bulkhead_ipc::workerd_capnp::{http_options, service_designator, socket};
+use bulkhead_ipc::workerd_capnp::{http_options, socket};
 use capnp::{struct_list, text};
 
 use super::{Validator, tls::TlsRole};
 use crate::config::{
-    diagnostics::nearest,
-    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, ServiceId, Socket, TlsOptions},
+    model::{HeaderInjection, HttpOptions, HttpStyle, Socket, TlsOptions},
     position::Cursor,
 };
 
@@ -18,7 +17,6 @@ impl Validator<'_> {
         socket: socket::Reader<'_>,
         at: &Cursor<'_>,
         names: &mut HashSet<String>,
-        services_complete: bool,
     ) -> Option<Socket> {
         self.refuse_others(socket, at, &["name", "address", "http", "https", "service"]);
         let name_at = at.field("name");
@@ -59,58 +57,10 @@ impl Validator<'_> {
             return None;
         }
         let designator = self.intact(socket.get_service(), &service_at)?;
-        let service = self.designator(designator, &name, &service_at, services_complete)?;
+        let service = self.designator(designator, &format!("Socket \"{name}\""), &service_at)?;
         let (http, tls) = http?;
         let http = HttpOptions { handler_paths: self.policies.has_handler_paths(&name), ..http };
         Some(Socket { name, address, http, tls, service })
-    }
-
-    fn designator(
-        &mut self,
-        designator: service_designator::Reader<'_>,
-        socket: &str,
-        at: &Cursor<'_>,
-        services_complete: bool,
-    ) -> Option<Designator> {
-        self.refuse_others(designator, at, &["name", "entrypoint", "props"]);
-        let name_at = at.field("name");
-        let name = self.string(designator.get_name(), &name_at)?;
-        let service = self.services.contains_key(&name).then(|| ServiceId::named(&name));
-        if name.is_empty() {
-            if !at.is_incomplete() {
-                self.error(&name_at, "this does not name a service");
-            }
-        } else if service.is_none() && services_complete {
-            let message =
-                format!("Socket \"{socket}\" refers to a service \"{name}\", but no such service is defined.");
-            match nearest(&name, self.services.keys().map(String::as_str)).map(str::to_owned) {
-                Some(meant) => self.error_with_help(&name_at, message, format!("did you mean `{meant}`?")),
-                None => self.error(&name_at, message),
-            }
-        }
-        let entrypoint_at = at.field("entrypoint");
-        let entrypoint = if designator.has_entrypoint() {
-            Some(self.string(designator.get_entrypoint(), &entrypoint_at)?)
-        } else {
-            None
-        };
-        if entrypoint.as_deref() == Some("") && !entrypoint_at.is_incomplete() {
-            self.error_with_help(&entrypoint_at, "this entrypoint has no name", "leave it out for the default export");
-        }
-        let props_at = at.field("props");
-        let props_json = match designator.get_props().which() {
-            Ok(service_designator::props::Empty(())) => None,
-            Ok(service_designator::props::Json(json)) => {
-                let json_at = props_at.field("json");
-                let json = self.string(json, &json_at)?;
-                if !json_at.is_incomplete() {
-                    self.json(&json, &json_at);
-                }
-                Some(json)
-            }
-            Err(_) => return self.newer(&props_at),
-        };
-        Some(Designator { service: service?, entrypoint, props_json })
     }
 
     /// HTTP inside of TLS.

@@ -19,6 +19,7 @@ impl Validator<'_> {
     pub(super) fn worker(
         &mut self,
         worker: worker::Reader<'_>,
+        name: &str,
         at: &Cursor<'_>,
         policy: WorkerPolicy,
     ) -> Option<Worker> {
@@ -35,15 +36,20 @@ impl Validator<'_> {
             ],
         );
         let outbound_at = at.field("globalOutbound");
-        if worker.has_global_outbound() {
+        let global_outbound = if worker.has_global_outbound() {
             let outbound = self.intact(worker.get_global_outbound(), &outbound_at)?;
-            let default = outbound.get_name().is_ok_and(|name| name == "internet")
+            let is_default = outbound.get_name().is_ok_and(|name| name == "internet")
+                && !self.services.contains_key("internet")
                 && !outbound.has_entrypoint()
                 && matches!(outbound.get_props().which(), Ok(service_designator::props::Empty(())));
-            if !default {
-                self.unsupported(&outbound_at);
+            if is_default {
+                Some(None)
+            } else {
+                self.designator(outbound, &format!("Worker \"{name}\"'s globalOutbound"), &outbound_at).map(Some)
             }
-        }
+        } else {
+            Some(None)
+        };
         let mut service_worker = false;
         let source = match worker.which() {
             Ok(worker::Modules(modules)) => {
@@ -64,7 +70,7 @@ impl Validator<'_> {
         let bindings = self.intact(worker.get_bindings(), &bindings_at)?;
         let mut names = HashSet::new();
         let bindings: Vec<Option<Binding>> = (0..bindings.len())
-            .map(|index| self.binding(bindings.get(index), &bindings_at.index(index), &mut names, service_worker))
+            .map(|index| self.binding(bindings.get(index), name, &bindings_at.index(index), &mut names, service_worker))
             .collect();
         let (compatibility_date, compatibility_flags, compatibility) = compatibility?;
         let worker = Worker {
@@ -73,6 +79,7 @@ impl Validator<'_> {
             compatibility_flags,
             compatibility,
             bindings: bindings.into_iter().collect::<Option<_>>()?,
+            global_outbound: global_outbound?,
             policy,
             schedules: Vec::new(),
         };

@@ -2,7 +2,7 @@
 
 use bulkhead_ipc::{
     calls::Call,
-    failure::HUNG,
+    failure::{HUNG, Thrown},
     transport::MAX_LIVE_EVENTS,
     worker_capnp::{event_dispatcher, event_failure},
 };
@@ -56,7 +56,12 @@ pub(super) fn read_failure(failure: event_failure::Reader<'_>, name: &str) -> ca
         }
         event_failure::Kind::Exceeded => return Ok(ServiceError::Exceeded(failure.get_limit()?)),
     };
-    Ok(uncaught(name, &text))
+    Ok(match uncaught(name, &text) {
+        ServiceError::Exception(text) if failure.has_thrown() => {
+            ServiceError::Threw { text, thrown: Thrown { remote: true, ..Thrown::read(failure.get_thrown()?)? } }
+        }
+        error => error,
+    })
 }
 
 /// What the worker called `name` failed with, as the log shows it.

@@ -22,7 +22,7 @@ use crate::{
         Ticket,
         body::{BodySource, CancelOnDrop, Ready, collect_ready},
     },
-    service::{PassedThrough, ServiceError},
+    service::{Depth, PassedThrough, ServiceError},
 };
 
 impl WorkerService {
@@ -43,9 +43,11 @@ impl WorkerService {
         write_head(to.reborrow(), &parts, cf_json);
         let upload = outgoing.write(to);
         let is_head = parts.method == Method::HEAD;
+        let depth = parts.extensions.get::<Depth>().copied();
         // The head lives in the message now.
         drop(parts);
         call.get().set_event(ticket.number());
+        call.get().set_depth(depth.map_or(0, |depth| depth.0));
         let promise = call.send().promise;
         drop(room);
         let reply = answer(promise, dispatcher, &ticket).await?;
@@ -68,7 +70,10 @@ impl WorkerService {
                 let error = read_failure(failure, name);
                 let error = error.unwrap_or_else(|error| violation(&link, &error.to_string()));
                 match (failure.get_kind(), error) {
-                    (Ok(event_failure::Kind::PassThrough), ServiceError::Exception(text)) => Ok(nothing_behind(text)),
+                    (
+                        Ok(event_failure::Kind::PassThrough),
+                        ServiceError::Exception(text) | ServiceError::Threw { text, .. },
+                    ) => Ok(nothing_behind(text)),
                     (_, error) => Err(error),
                 }
             }
@@ -78,8 +83,9 @@ impl WorkerService {
                     Ok(http_response::body::Bytes(Ok(bytes))) => bytes.len() as u64,
                     _ => 0,
                 };
-                let response =
-                    read_response(response, is_head, upload, ticket).map_err(|what| violation(&link, &what))?;
+                let for_socket = depth.is_none();
+                let response = read_response(response, is_head, for_socket, upload, ticket)
+                    .map_err(|what| violation(&link, &what))?;
                 let limit = link.policy().response_body_bytes;
                 if limit != 0 && inline > limit {
                     link.too_long();

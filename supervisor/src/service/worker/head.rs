@@ -35,11 +35,12 @@ pub(super) fn write_head(to: http_request::Builder<'_>, parts: &http::request::P
     head::write_request(to, parts.method.as_str(), &url, cf_json, parts.headers.len(), headers);
 }
 
-/// A worker's response. Where it has a body of known length, or none where there could be one, a `Content-Length` stands
-/// first in its head: the socket, which makes it true, then need not make the head anew for its sake.
+/// A worker's response. Where it is for a socket, and has a body of known length, or none where there could be one, a `Content-Length`
+/// stands first in its head: the socket, which makes it true, then need not make the head anew for its sake.
 pub(super) fn read_response(
     response: http_response::Reader<'_>,
     is_head: bool,
+    for_socket: bool,
     mut upload: Option<CancelOnDrop>,
     ticket: Ticket,
 ) -> Result<http::Response<Body>, String> {
@@ -51,13 +52,13 @@ pub(super) fn read_response(
     // The length on the wire is the body's own. Only where there is no body does the header say what there would be.
     let is_bodiless = is_head || status == StatusCode::NOT_MODIFIED;
     let mut headers = HeaderMap::with_capacity(head.headers.count() + 1);
-    if is_counted && !is_bodiless && status != StatusCode::NO_CONTENT {
+    if for_socket && is_counted && !is_bodiless && status != StatusCode::NO_CONTENT {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     let read = head.headers.read(|name, value| {
         let name = HeaderName::from_bytes(name).map_err(|_| "an invalid header name".to_owned())?;
         let value = HeaderValue::from_bytes(value).map_err(|_| format!("an invalid value of header {name}"))?;
-        if !is_hop_by_hop(name.as_str()) && (is_bodiless || name != header::CONTENT_LENGTH) {
+        if !is_hop_by_hop(name.as_str()) && (for_socket && is_bodiless || name != header::CONTENT_LENGTH) {
             headers.append(name, value);
         }
         Ok(())

@@ -2,13 +2,14 @@
 
 use bulkhead_ipc::workerd_capnp::worker::binding;
 
+use super::Of;
 use crate::config::{model::BindingValue, position::Cursor, validate::Validator};
 
 pub(super) fn read(
     validator: &mut Validator<'_>,
     binding: binding::Reader<'_>,
     at: &Cursor<'_>,
-    _: bool,
+    _: &Of<'_>,
 ) -> Option<BindingValue> {
     Some(match binding.which() {
         Ok(binding::Text(text)) => BindingValue::Text(validator.string(text, at)?),

@@ -1,6 +1,7 @@
 //! Bindings: one row for each kind, and one file for kinds that are read alike. What has no row is refused.
 
 mod constant;
+mod service;
 mod wasm_module;
 
 use std::collections::HashSet;
@@ -19,16 +20,25 @@ use crate::config::{
 struct Row {
     /// Its alternative of the union `Binding`.
     field: &'static str,
-    /// Reads and checks that alternative, which is set, and which the cursor is at; the last argument says whether the worker
-    /// is written in service-worker syntax.
-    read: fn(&mut Validator<'_>, binding::Reader<'_>, &Cursor<'_>, bool) -> Option<BindingValue>,
+    /// Reads and checks that alternative, which is set, and which the cursor is at.
+    read: fn(&mut Validator<'_>, binding::Reader<'_>, &Cursor<'_>, &Of<'_>) -> Option<BindingValue>,
 }
 
-const TABLE: [Row; 4] = [
+/// Where a binding belongs.
+struct Of<'a> {
+    worker: &'a str,
+    /// The binding's own name.
+    name: &'a str,
+    /// Whether the worker is written in service-worker syntax.
+    service_worker: bool,
+}
+
+const TABLE: [Row; 5] = [
     Row { field: "text", read: constant::read },
     Row { field: "data", read: constant::read },
     Row { field: "json", read: constant::read },
     Row { field: "wasmModule", read: wasm_module::read },
+    Row { field: "service", read: service::read },
 ];
 
 impl Validator<'_> {
@@ -42,6 +52,7 @@ impl Validator<'_> {
     pub(super) fn binding(
         &mut self,
         binding: binding::Reader<'_>,
+        worker: &str,
         at: &Cursor<'_>,
         names: &mut HashSet<String>,
         service_worker: bool,
@@ -71,7 +82,7 @@ impl Validator<'_> {
             Ok(_) => {
                 // A kind without a row has been refused.
                 let row = self.row(binding, at)?;
-                (row.read)(self, binding, &at.field(row.field), service_worker)?
+                (row.read)(self, binding, &at.field(row.field), &Of { worker, name: &name, service_worker })?
             }
             Err(_) => return self.newer(at),
         };

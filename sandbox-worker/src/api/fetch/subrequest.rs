@@ -1,0 +1,399 @@
+//! Requests that scripts make: what goes out for one, the redirects that are followed, and the response that comes of it.
+//!
+//! A request is taken out of its object while script runs; from then on it is native, and holds nothing of its event but what the
+//! event's owner has end with it.
+
+use std::{pin::pin, rc::Rc};
+
+use bulkhead_ipc::{
+    compatibility::Flag,
+    failure::{LOST, Thrown},
+    head::{body_length, read_response, to_body_length, write_request},
+    policy::INLINE_BODY_BYTES,
+    worker_capnp::{byte_source, channel::fetch_results, http_request, http_response, subrequest_outcome},
+};
+use bytes::Bytes;
+use capnp::capability::Response as Reply;
+use futures::{
+    FutureExt as _,
+    future::{Either, LocalBoxFuture, Shared, select},
+};
+use jsg::{Error, Result, ToJs};
+
+use super::{
+    body::{Body, Outgoing, State},
+    header_map::HeaderMap,
+    headers::HeaderList,
+    response::Response,
+    wire::coding,
+};
+use crate::{
+    io::{Event, EventHandle, IoOwn, OwnedBy, UnderWay, js_future},
+    isolate::{flags, script},
+    streams::{
+        StreamingBody,
+        decoding::DecodedSource,
+        memory::MemorySource,
+        reader::ReaderSource,
+        reading::Reading,
+        source::{Given, Source, Terms, Whole},
+        wire::{Kept, WireSource, offer, offer_revocably},
+    },
+};
+
+const OWN_NAMES: Flag = Flag::named("enhanced_error_serialization");
+const STRIP_AUTHORIZATION: Flag = Flag::named("strip_authorization_on_cross_origin_redirect");
+
+/// Redirects that are followed.
+const MAX_REDIRECTS: usize = 20;
+
+/// The reason of a signal, when it is aborted.
+type Aborted = Shared<LocalBoxFuture<'static, Error>>;
+
+/// A request on its way out.
+pub(super) struct Outbound {
+    /// What it is made of.
+    pub(super) position: u32,
+    pub(super) method: &'static str,
+    /// Normalized.
+    pub(super) url: ada_url::Url,
+    pub(super) headers: HeaderMap,
+    pub(super) cf_json: String,
+    /// Whether redirects are followed.
+    pub(super) follows: bool,
+    pub(super) body: Upload,
+    pub(super) aborted: Option<Aborted>,
+    /// Whether the response's body is the script's as it comes, encoded or not.
+    pub(super) raw: bool,
+    /// Whether `Authorization` stays behind where a redirect leads to another origin.
+    pub(super) strips: bool,
+}
+
+/// The body of a request, as it can be sent.
+pub(super) enum Upload {
+    None,
+    /// As often as need be.
+    Bytes(Bytes),
+    /// Once; its length, where that is known.
+    Once(Option<Once>, Option<u64>),
+}
+
+pub(super) enum Once {
+    /// What the supervisor has: it goes back as it came.
+    Untouched(Rc<WireSource>),
+    Source(Rc<dyn Source>),
+}
+
+impl Upload {
+    pub(super) fn new(event: &Rc<Event>, body: Outgoing) -> Self {
+        match body {
+            Outgoing::None => Upload::None,
+            Outgoing::Bytes(bytes) => Upload::Bytes(bytes),
+            Outgoing::Native(reading, length) => {
+                let given = reading.give(Terms { length: None, max_bytes: INLINE_BODY_BYTES as usize });
+                let once = given.map_or(Once::Source(reading), |Given { whole, passing }| {
+                    if let Some(passing) = passing {
+                        event.context().spawn(async move { drop(passing.await) });
+                    }
+                    match whole {
+                        Whole::Bytes(bytes) => Once::Source(Rc::new(MemorySource::new(bytes, Some(event.outlet())))),
+                        Whole::Wire(source) => Once::Untouched(source),
+                    }
+                });
+                Upload::Once(Some(once), length)
+            }
+            Outgoing::Reader(reader, length) => {
+                let source = ReaderSource::new(event, reader, StreamingBody::default().open(), u64::MAX);
+                Upload::Once(Some(Once::Source(Rc::new(source))), length)
+            }
+        }
+    }
+}
+
+/// A body as it is in a message.
+enum Sent {
+    None,
+    Bytes(Bytes),
+    Stream(byte_source::Client, Option<u64>),
+}
+
+/// Whether the scheme, the host and the port are the same.
+fn is_same_origin(one: &ada_url::Url, other: &ada_url::Url) -> bool {
+    (one.protocol(), one.host()) == (other.protocol(), other.host())
+}
+
+/// Says of a signal that it was aborted, and why.
+pub(super) fn aborted<'s>(scope: &mut v8::PinScope<'s, '_>, signal: v8::Local<'s, v8::Value>) -> Result<Aborted> {
+    let promise = script::call(scope, |script| &script.when_aborted, &[signal])?;
+    let promise = v8::Local::<v8::Promise>::try_from(promise).expect("whenAborted gives a promise");
+    let future = js_future(scope, promise);
+    let reason = async move {
+        match future.await {
+            Err(reason) => Error::Value(reason),
+            // It is never fulfilled.
+            Ok(_) => Error::error(LOST),
+        }
+    };
+    Ok(reason.boxed_local().shared())
+}
+
+/// Whether a flag has [`Outbound::strips`].
+pub(super) fn strips_authorization(scope: &v8::PinScope<'_, '_>) -> bool {
+    flags::is_on(scope, STRIP_AUTHORIZATION)
+}
+
+impl Outbound {
+    /// Sends the request, and whatever it takes to follow redirects.
+    ///
+    /// # Errors
+    /// What the script that asked is to get thrown.
+    pub(super) async fn run(mut self, event: EventHandle) -> Result<Fetched> {
+        let mut visited: Vec<String> = Vec::new();
+        loop {
+            let (reply, under_way) = match self.send(&event).await? {
+                Ok(reply) => reply,
+                Err(thrown) => return Ok(Fetched::Thrown(thrown)),
+            };
+            let next = self.follows.then(|| redirect(&reply)).flatten();
+            let mut shown = self.url.clone();
+            shown.set_hash(None);
+            let shown = shown.href().to_owned();
+            let Some((status, location)) = next else {
+                let (redirected, aborted) = (!visited.is_empty(), self.aborted.clone());
+                let no_body = self.method == "HEAD";
+                return Ok(Fetched::Response(Box::new(Arrived {
+                    reply,
+                    under_way,
+                    event,
+                    url: shown,
+                    redirected,
+                    aborted,
+                    no_body,
+                    raw: self.raw,
+                })));
+            };
+            visited.push(shown);
+            if visited.len() > MAX_REDIRECTS {
+                return Err(Error::type_error(format!("Too many redirects.{}", visited.join(", "))));
+            }
+            self.redirect(status, &location)?;
+        }
+    }
+
+    /// What the next request is after a redirect (Fetch Standard, "HTTP-redirect fetch").
+    fn redirect(&mut self, status: u16, location: &[u8]) -> Result<()> {
+        let unable = || Error::type_error("Invalid Location header; unable to follow redirect.");
+        let location = std::str::from_utf8(location).map_err(|_| unable())?;
+        let to = ada_url::Url::parse(location, Some(self.url.href())).map_err(|_| unable())?;
+        if status != 303 && matches!(self.body, Upload::Once(..)) {
+            return Err(Error::type_error(
+                "A request with a one-time-use body (it was initialized from a stream, not a buffer) encountered a redirect \
+                 requiring the body to be retransmitted. To avoid this error in the future, construct this request from a \
+                 buffer-like body initializer.",
+            ));
+        }
+        let becomes_get = match status {
+            303 => !matches!(self.method, "GET" | "HEAD"),
+            301 | 302 => self.method == "POST",
+            _ => false,
+        };
+        if becomes_get {
+            self.method = "GET";
+            self.body = Upload::None;
+        }
+        if self.strips && !is_same_origin(&self.url, &to) {
+            self.headers.remove(b"authorization");
+        }
+        self.url = to;
+        Ok(())
+    }
+
+    /// Sends the request once, and waits for the head of the response.
+    async fn send(
+        &mut self,
+        event: &EventHandle,
+    ) -> Result<std::result::Result<(Reply<fetch_results::Owned>, UnderWay), Thrown>> {
+        let lost = || Error::error(LOST);
+        let (subrequest, body) = {
+            let event = event.get().ok_or_else(lost)?;
+            (event.subrequest(self.position)?, self.body.offer(&event)?)
+        };
+        let mut url = self.url.clone();
+        // Nobody is told these: they are for the client alone.
+        url.set_hash(None);
+        let _ = url.set_username(None);
+        let _ = url.set_password(None);
+        let head = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let inline = if let Sent::Bytes(bytes) = &body { bytes.len() } else { 0 };
+        let write = |mut to: http_request::Builder<'_>| {
+            let names = self.headers.iter().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value));
+            write_request(to.reborrow(), self.method, &[url.href()], &self.cf_json, self.headers.len(), names);
+            match body {
+                Sent::None => to.init_body().set_none(()),
+                Sent::Bytes(bytes) => to.init_body().set_bytes(&bytes),
+                Sent::Stream(client, length) => {
+                    to.set_body_length(to_body_length(length));
+                    to.init_body().set_stream(client);
+                }
+            }
+        };
+        let answer = pin!(subrequest.fetch(head + inline + self.cf_json.len() + url.href().len(), write));
+        match &self.aborted {
+            None => answer.await,
+            Some(aborted) => match select(answer, aborted.clone()).await {
+                Either::Left((answer, _)) => answer,
+                // The request is given up where it is dropped.
+                Either::Right((reason, _)) => Err(reason),
+            },
+        }
+    }
+}
+
+impl Upload {
+    /// Has it pulled from the event, for as long as that lives.
+    ///
+    /// # Errors
+    /// It was sent before.
+    fn offer(&mut self, event: &Rc<Event>) -> Result<Sent> {
+        Ok(match self {
+            Upload::None => Sent::None,
+            Upload::Bytes(bytes) if bytes.len() <= INLINE_BODY_BYTES as usize => Sent::Bytes(bytes.clone()),
+            Upload::Bytes(bytes) => {
+                let length = bytes.len() as u64;
+                Sent::Stream(offer(Rc::new(MemorySource::new(bytes.clone(), Some(event.outlet())))), Some(length))
+            }
+            Upload::Once(once, length) => match once.take() {
+                Some(Once::Untouched(source)) => Sent::Stream(source.client(), *length),
+                Some(Once::Source(source)) => {
+                    let (client, upload) = offer_revocably(source);
+                    event.note_upload(upload);
+                    Sent::Stream(client, *length)
+                }
+                None => return Err(Error::error(LOST)),
+            },
+        })
+    }
+}
+
+fn response_of(reply: &Reply<fetch_results::Owned>) -> capnp::Result<http_response::Reader<'_>> {
+    match reply.get()?.get_outcome()?.which()? {
+        subrequest_outcome::Response(response) => response,
+        subrequest_outcome::Failure(_) => Err(capnp::Error::failed("no response".into())),
+    }
+}
+
+/// Where a response leads to, if it is a redirect.
+fn redirect(reply: &Reply<fetch_results::Owned>) -> Option<(u16, Vec<u8>)> {
+    let head = read_response(response_of(reply).ok()?).ok()?;
+    let status = head.status;
+    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let mut location = None;
+    let find = |name: &[u8], value: &[u8]| {
+        if name.eq_ignore_ascii_case(b"location") && location.is_none() {
+            location = Some(value.to_vec());
+        }
+        Ok(())
+    };
+    head.headers.read(find).ok()?;
+    Some((status, location?))
+}
+
+/// What came of a request.
+pub(super) enum Fetched {
+    Response(Box<Arrived>),
+    /// What the other side has thrown.
+    Thrown(Thrown),
+}
+
+/// A response whose head is here.
+pub(super) struct Arrived {
+    reply: Reply<fetch_results::Owned>,
+    under_way: UnderWay,
+    event: EventHandle,
+    url: String,
+    redirected: bool,
+    aborted: Option<Aborted>,
+    no_body: bool,
+    raw: bool,
+}
+
+impl<'s> ToJs<'s> for Fetched {
+    fn to_js(self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
+        match self {
+            Fetched::Response(arrived) => arrived.into_response(scope),
+            Fetched::Thrown(thrown) => {
+                let exception = exception(scope, &thrown)?;
+                Err(Error::value(scope, exception))
+            }
+        }
+    }
+}
+
+impl Arrived {
+    fn into_response<'s>(self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
+        let lost = |_| Error::error(LOST);
+        let event = self.event.get().ok_or_else(|| Error::error(LOST))?;
+        let reader = response_of(&self.reply).map_err(lost)?;
+        let head = read_response(reader).map_err(|_| Error::error(LOST))?;
+        let mut map = HeaderMap::with_capacity(head.headers.count(), 512);
+        let full = |_| "the header list is full".to_owned();
+        let (status, text) = (head.status, String::from_utf8_lossy(head.status_text).into_owned());
+        let read = head.headers.read(|name, value| map.append(name, value).map_err(full));
+        read.map_err(|_| Error::error(LOST))?;
+        let length = body_length(reader.get_body_length());
+        let state = match reader.get_body().which().map_err(|_| Error::error(LOST))? {
+            http_response::body::None(()) => State::None,
+            http_response::body::Bytes(bytes) => {
+                let bytes = bytes.map_err(lost)?;
+                jsg::allocated(bytes.len());
+                State::Bytes(Bytes::copy_from_slice(bytes), OwnedBy::context(event.context()))
+            }
+            http_response::body::Stream(_) if self.no_body => State::None,
+            http_response::body::Stream(source) => {
+                let kept = Kept { under_way: self.under_way, broken: self.aborted };
+                let source = Rc::new(WireSource::kept(source.map_err(lost)?, length, event.outlet(), kept));
+                let coding = if self.raw { None } else { coding(scope, &map) };
+                // Nobody says how long it is when it is decoded.
+                let (reading, length) = match coding {
+                    Some(coding) => (Reading::new(Rc::new(DecodedSource::new(coding, source, self.event))), None),
+                    None => (Reading::new(source), length),
+                };
+                State::Native(IoOwn::new(event.context(), reading), length)
+            }
+        };
+        let base = Body::with_state(state, HeaderList::immutable(map));
+        let response = Response::fetched(base, status, text, self.url, self.redirected, self.raw);
+        jsg::instantiate(scope, response).map(Into::into)
+    }
+}
+
+/// An exception that another worker, or the supervisor, tells of.
+fn exception<'s>(scope: &mut v8::PinScope<'s, '_>, thrown: &Thrown) -> Result<v8::Local<'s, v8::Value>> {
+    let with_name = flags::is_on(scope, OWN_NAMES);
+    let message = match thrown.name.as_str() {
+        "" | "Error" | "TypeError" | "RangeError" | "SyntaxError" | "ReferenceError" => {
+            jsg::string(scope, &thrown.message)
+        }
+        name if !with_name => jsg::string(scope, &format!("{name}: {}", thrown.message)),
+        _ => jsg::string(scope, &thrown.message),
+    };
+    let (exception, is_known) = match thrown.name.as_str() {
+        "TypeError" => (v8::Exception::type_error(scope, message), true),
+        "RangeError" => (v8::Exception::range_error(scope, message), true),
+        "SyntaxError" => (v8::Exception::syntax_error(scope, message), true),
+        "ReferenceError" => (v8::Exception::reference_error(scope, message), true),
+        name => (v8::Exception::error(scope, message), matches!(name, "" | "Error")),
+    };
+    let Ok(object) = v8::Local::<v8::Object>::try_from(exception) else { return Ok(exception) };
+    if !is_known && with_name {
+        let (key, name) = (jsg::string(scope, "name"), jsg::string(scope, &thrown.name));
+        object.create_data_property(scope, key.into(), name.into()).ok_or(Error::Pending)?;
+    }
+    if thrown.remote {
+        let (key, remote) = (jsg::string(scope, "remote"), v8::Boolean::new(scope, true));
+        object.create_data_property(scope, key.into(), remote.into()).ok_or(Error::Pending)?;
+    }
+    Ok(exception)
+}

@@ -1,0 +1,334 @@
+//! What a worker may start: one server for each capability that it was handed.
+//!
+//! A capability is what it leads to; no call says where it goes. So what a worker can reach is what its configuration names, whatever
+//! the process says. What it says is hostile until it has been read: what no correct worker sends ends its process.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::{Rc, Weak},
+    sync::Arc,
+};
+
+use bulkhead_ipc::{
+    failure::{LOST, TOO_DEEP, Thrown},
+    head::{self, body_length, is_hop_by_hop, to_body_length},
+    limit,
+    policy::INLINE_BODY_BYTES,
+    transport::{MAX_DEPTH, MAX_SUBREQUESTS},
+    worker_capnp::{byte_source, channel, http_request, http_response},
+};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, header};
+use http_body::Body as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::{
+    Link,
+    body::{BodySource, Ready, RemoteBody, collect_ready},
+};
+use crate::{
+    body::Body,
+    service::{Depth, Service, ServiceError, ServiceRequest},
+};
+
+/// Messages that a request of a worker pays for when it is answered, beyond what its event does.
+const MESSAGES_FOR_A_SUBREQUEST: u64 = 4;
+
+/// Longest JSON for `request.cf`, in bytes.
+const MAX_CF: usize = 64 << 10;
+
+/// One of the requests that a worker may have under way, until the last byte of its response.
+pub(crate) type Subrequest = Rc<OwnedSemaphorePermit>;
+
+/// What the channels of one connection have in common.
+pub(super) struct Shared {
+    link: Weak<Link>,
+    room: Arc<Semaphore>,
+    /// Calls that wait for their answer, by their numbers: dropping the sender cancels one.
+    open: RefCell<HashMap<u64, oneshot::Sender<()>>>,
+}
+
+impl Shared {
+    pub(super) fn new(link: &Rc<Link>) -> Rc<Self> {
+        let room = Arc::new(Semaphore::new(MAX_SUBREQUESTS as usize));
+        Rc::new(Self { link: Rc::downgrade(link), room, open: RefCell::default() })
+    }
+}
+
+/// A call that waits for its answer.
+struct Open<'a>(&'a Shared, u64);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.borrow_mut().remove(&self.1);
+    }
+}
+
+/// Leads to one service.
+pub(super) struct Channel {
+    shared: Rc<Shared>,
+    /// Lives for as long as its shard serves. Weak, for the service may be the very worker that has this.
+    service: Weak<dyn Service>,
+}
+
+impl Channel {
+    pub(super) fn client(shared: &Rc<Shared>, service: Weak<dyn Service>) -> channel::Client {
+        capnp_rpc::new_client(Self { shared: shared.clone(), service })
+    }
+
+    /// Has the service answer.
+    async fn ask(&self, request: ServiceRequest) -> Result<http::Response<Body>, ServiceError> {
+        match self.service.upgrade() {
+            Some(service) => service.fetch(request).await,
+            None => Err(ServiceError::Unavailable("the server is about to end".into())),
+        }
+    }
+}
+
+impl channel::Server for Channel {
+    async fn fetch(
+        self: Rc<Self>,
+        params: channel::FetchParams,
+        mut results: channel::FetchResults,
+    ) -> Result<(), capnp::Error> {
+        let gone = || capnp::Error::failed("the connection has ended".into());
+        let link = self.shared.link.upgrade().ok_or_else(gone)?;
+        let violation = |what: &str| {
+            link.connection.violation(what);
+            capnp::Error::failed(what.to_owned())
+        };
+        let reader = params.get()?;
+        let (number, depth) = (reader.get_call(), reader.get_depth());
+        let (sender, mut cancelled) = oneshot::channel();
+        if self.shared.open.borrow_mut().insert(number, sender).is_some() {
+            return Err(violation("it gave two open requests one number"));
+        }
+        let _open = Open(&self.shared, number);
+        // The message is kept while it waits, and is counted with what the connection holds.
+        let permit = tokio::select! {
+            permit = self.shared.room.clone().acquire_owned() => Rc::new(permit.map_err(|_| gone())?),
+            _ = &mut cancelled => return Err(given_up()),
+        };
+        let (mut request, inline) = reader
+            .get_request()
+            .map_err(|error| error.to_string())
+            .and_then(|request| read_request(&link, request, &permit))
+            .map_err(|what| violation(&what))?;
+        drop(params);
+        let answer = async {
+            if depth >= MAX_DEPTH {
+                return Err(Thrown::plain(TOO_DEEP));
+            }
+            request.http.extensions_mut().insert(Depth(depth + 1));
+            let is_head = request.http.method() == Method::HEAD;
+            match self.ask(request).await {
+                Ok(response) => Ok(Answer::prepare(response, is_head).await),
+                Err(error) => Err(thrown(error)),
+            }
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            // Dropping the service's future is cancelling it.
+            _ = &mut cancelled => return Err(given_up()),
+        };
+        let bytes = answer.as_ref().map_or_else(|thrown| thrown.message.len(), Answer::bytes);
+        let room = link.connection.reserve(bytes).await;
+        let to = results.get().init_outcome();
+        match answer {
+            Ok(answer) => answer.write(&link, permit, to.init_response()),
+            Err(thrown) => thrown.write(to.init_failure()),
+        }
+        // A worker may have as many answers as there are; what it asks with does not count, for it waits for them.
+        link.connection.allow(MESSAGES_FOR_A_SUBREQUEST, inline as u64);
+        drop((results, room));
+        Ok(())
+    }
+
+    async fn cancel(
+        self: Rc<Self>,
+        params: channel::CancelParams,
+        _: channel::CancelResults,
+    ) -> Result<(), capnp::Error> {
+        self.shared.open.borrow_mut().remove(&params.get()?.get_call());
+        Ok(())
+    }
+}
+
+fn given_up() -> capnp::Error {
+    capnp::Error::failed("the request was given up".into())
+}
+
+/// Reads a request, and says how many bytes of its body were in the message.
+fn read_request(
+    link: &Rc<Link>,
+    from: http_request::Reader<'_>,
+    permit: &Subrequest,
+) -> Result<(ServiceRequest, usize), String> {
+    let head = head::read_request(from).map_err(|error| error.to_string())?;
+    let method = head::known_method(head.method).ok_or("a request with an unknown method")?;
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| "a request with an invalid method")?;
+    let uri: http::Uri = head.url.parse().map_err(|_| "a request with an invalid URL")?;
+    if uri.scheme().is_none() || uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
+        return Err("a request with a URL that is not absolute".into());
+    }
+    if head.cf_json.len() > MAX_CF
+        || !head.cf_json.is_empty() && serde_json::from_str::<&serde_json::value::RawValue>(head.cf_json).is_err()
+    {
+        return Err("a request with a cf object that is no JSON, or too long".into());
+    }
+    let cf_json = head.cf_json.into();
+    let mut request = http::Request::new(Body::Empty);
+    let headers = request.headers_mut();
+    headers.reserve(head.headers.count());
+    let read = head.headers.read(|name, value| {
+        let name = HeaderName::from_bytes(name).map_err(|_| "an invalid header name".to_owned())?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| format!("an invalid value of header {name}"))?;
+        // The length is the body's own, as are the words on how it travels.
+        if !is_hop_by_hop(name.as_str()) && name != header::CONTENT_LENGTH {
+            headers.append(name, value);
+        }
+        Ok(())
+    });
+    read.map_err(|error| error.to_string())?;
+    let length = body_length(from.get_body_length());
+    let mut inline = 0;
+    let body = match from.get_body().which().map_err(|error| error.to_string())? {
+        http_request::body::None(()) => Body::Empty,
+        http_request::body::Bytes(bytes) => {
+            let bytes = bytes.map_err(|error| error.to_string())?;
+            inline = bytes.len();
+            headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+            if bytes.is_empty() { Body::Empty } else { Body::Bytes(link.connection.keep(bytes)) }
+        }
+        http_request::body::Stream(source) => {
+            let source = source.map_err(|error| error.to_string())?;
+            match length {
+                Some(length) => headers.insert(header::CONTENT_LENGTH, length.into()),
+                None => headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
+            };
+            Body::Pull(Box::pin(RemoteBody::upload(source, length, link, permit)))
+        }
+    };
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.body_mut() = body;
+    Ok((ServiceRequest { http: request, cf_json }, inline))
+}
+
+/// A response on its way to the worker that asked.
+struct Answer {
+    parts: http::response::Parts,
+    length: Option<u64>,
+    content: Content,
+}
+
+enum Content {
+    None,
+    Whole(Bytes),
+    Begun(Bytes, Body),
+    Broken(Bytes),
+}
+
+impl Answer {
+    async fn prepare(response: http::Response<Body>, is_head: bool) -> Self {
+        let (parts, mut body) = response.into_parts();
+        let length = body.size_hint().exact();
+        let is_bodiless = is_head || head::has_no_body(parts.status.as_u16());
+        let content = if is_bodiless {
+            Content::None
+        } else {
+            // What is encoded may go on as it is, which it does only from here.
+            let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
+            match collect_ready(&mut body, INLINE_BODY_BYTES as usize).await {
+                Ready::Whole(bytes) if bytes.len() <= INLINE_BODY_BYTES as usize && !is_encoded => {
+                    Content::Whole(bytes)
+                }
+                Ready::Whole(bytes) => Content::Begun(bytes, Body::Empty),
+                Ready::Begun(bytes) => Content::Begun(bytes, body),
+                Ready::Broken(bytes) => Content::Broken(bytes),
+            }
+        };
+        Self { parts, length, content }
+    }
+
+    /// About how long it is on the wire.
+    fn bytes(&self) -> usize {
+        let headers = self.parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let body = if let Content::Whole(bytes) = &self.content { bytes.len() } else { 0 };
+        headers.sum::<usize>() + body
+    }
+
+    /// `permit` is kept for as long as the worker may ask for more.
+    fn write(self, link: &Rc<Link>, permit: Subrequest, mut to: http_response::Builder<'_>) {
+        let Self { parts, length, content } = self;
+        let headers = || parts.headers.iter().filter(|(name, _)| !is_hop_by_hop(name.as_str()));
+        let texts = headers().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let reason = parts.extensions.get::<hyper::ext::ReasonPhrase>();
+        let reason = reason.and_then(|reason| std::str::from_utf8(reason.as_bytes()).ok());
+        let reason = reason.or(parts.status.canonical_reason()).unwrap_or_else(|| kind_of(parts.status));
+        head::write_response(to.reborrow(), parts.status.as_u16(), reason, headers().count(), texts);
+        to.set_body_length(to_body_length(length));
+        let mut to = to.init_body();
+        let source = match content {
+            Content::None => return to.set_none(()),
+            Content::Whole(bytes) => return to.set_bytes(&bytes),
+            Content::Begun(bytes, body) => BodySource::response(bytes, Some(body), link, permit),
+            Content::Broken(bytes) => BodySource::response(bytes, None, link, permit),
+        };
+        let client: byte_source::Client = capnp_rpc::new_client_from_rc(source);
+        to.set_stream(client);
+    }
+}
+
+/// The reference's words for a status that has none of its own.
+fn kind_of(status: http::StatusCode) -> &'static str {
+    match status.as_u16() {
+        200..300 => "Successful",
+        300..400 => "Redirection",
+        400..500 => "Client Error",
+        _ => "Server Error",
+    }
+}
+
+/// What the script that asked gets thrown. It learns what another worker's script threw, and nothing of how the supervisor works.
+fn thrown(error: ServiceError) -> Thrown {
+    match error {
+        ServiceError::Threw { thrown, .. } => thrown,
+        ServiceError::Exceeded(limit) => Thrown::plain(limit::text(limit)),
+        ServiceError::NotSupported(text) => Thrown::plain(text),
+        ServiceError::Exception(_)
+        | ServiceError::Unavailable(_)
+        | ServiceError::Refused(..)
+        | ServiceError::BrokenRequest
+        | ServiceError::NoSuchEvent(_) => Thrown::plain(LOST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_ipc::worker_capnp::Limit;
+
+    use super::*;
+
+    #[test]
+    fn what_a_channel_fails_with_tells_nothing() {
+        let secret = || "cannot open /etc/secret of process 77".to_owned();
+        let lost = Thrown::plain(LOST);
+        for error in [
+            ServiceError::Exception(secret()),
+            ServiceError::Unavailable(secret()),
+            ServiceError::Refused(http::StatusCode::PAYLOAD_TOO_LARGE, secret()),
+            ServiceError::BrokenRequest,
+            ServiceError::NoSuchEvent("connect"),
+        ] {
+            assert_eq!(thrown(error), lost);
+        }
+        // What another worker's script threw is for who called it, and the log's text of it is not.
+        let theirs = Thrown { name: "TypeError".into(), message: "no".into(), remote: true };
+        assert_eq!(thrown(ServiceError::Threw { text: secret(), thrown: theirs.clone() }), theirs);
+        let exceeded = thrown(ServiceError::Exceeded(Limit::CpuTime));
+        assert_eq!(exceeded, Thrown::plain("Worker exceeded CPU time limit."));
+    }
+}
