@@ -5,26 +5,35 @@ use std::{
     cell::Cell,
     sync::{
         OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed},
     },
 };
 
 use crate::{Error, Result};
 
-static USED: AtomicUsize = AtomicUsize::new(0);
+/// What all threads have allocated, less what they gave back, as far as they have said.
+static USED: AtomicIsize = AtomicIsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 /// From how many bytes on there is a look for garbage.
 static COLLECT: AtomicUsize = AtomicUsize::new(usize::MAX);
 static EXCEEDED: OnceLock<fn()> = OnceLock::new();
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// So many bytes a thread allocates, or gives back, before it says so: what it says, other threads have to hear.
+const UNSAID: isize = 16 << 10;
+
+thread_local! {
+    /// What this thread has allocated, less what it gave back, and not said yet.
+    static SINCE: Cell<isize> = const { Cell::new(0) };
+}
+
 /// Says whether the script that runs was interrupted from another thread: native code that it calls then lets that happen.
 pub fn set_interrupted(interrupted: bool) {
     INTERRUPTED.store(interrupted, Relaxed);
 }
 
-/// Sets how many bytes all Rust code of the process together may allocate, contents of buffers aside. At every allocation
-/// beyond that `exceeded` is called, which must not allocate.
+/// Sets how many bytes all Rust code of the process together may allocate, contents of buffers aside, give or take 16 KiB for each
+/// thread. Beyond that `exceeded` is called at least for every 16 KiB that are allocated; it must not allocate.
 pub fn set_memory_limit(bytes: usize, exceeded: fn()) {
     let _ = EXCEEDED.set(exceeded);
     LIMIT.store(bytes, Relaxed);
@@ -37,16 +46,32 @@ pub struct Counted<A>(pub A);
 
 /// What is allocated, without the contents of buffers, which have a limit of their own.
 fn used() -> usize {
-    USED.load(Relaxed).saturating_sub(crate::buffer::allocated())
+    usize::try_from(USED.load(Relaxed)).unwrap_or(0).saturating_sub(crate::buffer::allocated())
 }
 
-fn add(bytes: usize) {
-    USED.fetch_add(bytes, Relaxed);
-    if used() > LIMIT.load(Relaxed)
+/// Takes note that there are so many bytes more. No allocation is half of the address space.
+fn change(bytes: isize) {
+    let since = SINCE.get().saturating_add(bytes);
+    if since.abs() < UNSAID {
+        SINCE.set(since);
+        return;
+    }
+    SINCE.set(0);
+    USED.fetch_add(since, Relaxed);
+    if since > 0
+        && used() > LIMIT.load(Relaxed)
         && let Some(exceeded) = EXCEEDED.get()
     {
         exceeded();
     }
+}
+
+fn add(bytes: usize) {
+    change(bytes as isize);
+}
+
+fn remove(bytes: usize) {
+    change(-(bytes as isize));
 }
 
 /// Bytes that code in another language allocated, counted with those of Rust for as long as this lives.
@@ -56,14 +81,14 @@ pub struct External(Cell<usize>);
 impl External {
     /// Says how many bytes it is now.
     pub fn set(&self, bytes: usize) {
-        USED.fetch_sub(self.0.replace(bytes), Relaxed);
+        remove(self.0.replace(bytes));
         add(bytes);
     }
 }
 
 impl Drop for External {
     fn drop(&mut self) {
-        USED.fetch_sub(self.0.get(), Relaxed);
+        remove(self.0.get());
     }
 }
 
@@ -76,7 +101,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counted<A> {
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        USED.fetch_sub(layout.size(), Relaxed);
+        remove(layout.size());
         // SAFETY: as the caller promises.
         unsafe { self.0.dealloc(memory, layout) }
     }
@@ -88,7 +113,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counted<A> {
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        USED.fetch_sub(layout.size(), Relaxed);
+        remove(layout.size());
         add(size);
         // SAFETY: as the caller promises.
         unsafe { self.0.realloc(memory, layout, size) }
