@@ -8,6 +8,7 @@
   const StringPrototypeCharCodeAt = uncurryThis(String.prototype.charCodeAt);
   const StringPrototypeSlice = uncurryThis(String.prototype.slice);
   const TypeErrorConstructor = TypeError;
+  const Bytes = Uint8Array;
 
   // What compatibility flags change: true on the newest dates.
   let standardTransform = true;
@@ -127,5 +128,18 @@
   globals.TextEncoderStream = TextEncoderStream;
   globals.TextDecoderStream = TextDecoderStream;
   withoutObjectPrototype([EncoderCodec, DecoderCodec, TransformSides]);
-  return { encodeIntoResult: (read, written) => ({ read, written }) };
+  return {
+    encodeIntoResult: (read, written) => ({ read, written }),
+    iteratorResult: (done, value) => ({ done, value }),
+    encodeAscii: (text) => {
+      const { length } = text;
+      const bytes = new Bytes(length);
+      for (let i = 0; i < length; i++) {
+        const unit = StringPrototypeCharCodeAt(text, i);
+        if (unit > 0x7f) return undefined;
+        bytes[i] = unit;
+      }
+      return bytes;
+    },
+  };
 })

@@ -92,6 +92,8 @@ impl Error {
 pub struct Hooks {
     /// `(message, name) -> DOMException`, made by a built-in module.
     pub new_dom_exception: Option<v8::Global<v8::Function>>,
+    /// `(done, value) -> { done, value }`: script makes it faster.
+    pub iterator_result: Option<v8::Global<v8::Function>>,
 }
 
 fn dom_exception<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, message: &str) -> v8::Local<'s, v8::Value> {

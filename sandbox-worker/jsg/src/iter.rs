@@ -122,11 +122,18 @@ impl State {
             Some(pair) => pick(scope, pair),
             None => v8::undefined(scope).into(),
         };
+        // Before `enable_fast_jsg_struct` a member without a value was left out.
+        let hook = scope.get_slot::<crate::Hooks>().and_then(|hooks| hooks.iterator_result.clone());
+        if let Some(hook) = hook.filter(|_| !done_now || class::Registry::shows_undefined(scope)) {
+            let (hook, receiver) = (v8::Local::new(scope, hook), v8::undefined(scope).into());
+            let done = v8::Boolean::new(scope, done_now).into();
+            let result = hook.call(scope, receiver, &[done, value]).ok_or(Error::Pending)?;
+            return v8::Local::try_from(result).map_err(|_| Error::Pending);
+        }
         let result = v8::Object::new(scope);
         let done_key = crate::string(scope, "done");
         let done = v8::Boolean::new(scope, done_now);
         result.set(scope, done_key.into(), done.into());
-        // Before `enable_fast_jsg_struct` a member without a value was left out.
         if !done_now || class::Registry::shows_undefined(scope) {
             let value_key = crate::string(scope, "value");
             result.set(scope, value_key.into(), value);

@@ -4,12 +4,15 @@ use std::cell::RefCell;
 
 use bulkhead_ipc::compatibility::Flag;
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16LE};
-use jsg::{BufferSource, DomString, Error, Place, Result};
+use jsg::{BufferSource, DomString, Error, Place, Result, ToJs as _};
 
 use super::idl::StringHandle;
 use crate::isolate::{flags, script};
 
 const REPLACE_SURROGATES: Flag = Flag::named("text_decoder_replace_surrogates");
+
+/// Longest text whose bytes V8 has in its heap where script makes the array, in code units: V8's own limit, in bytes.
+const MAX_SHORT: usize = 64;
 
 /// `TextEncoder`.
 #[derive(jsg::Trace, Debug)]
@@ -39,8 +42,19 @@ impl TextEncoder {
     }
 
     #[method]
-    fn encode(&self, scope: &mut v8::PinScope<'_, '_>, input: Option<StringHandle<'_>>) -> jsg::Uint8ArrayBytes {
-        jsg::Uint8ArrayBytes(input.map_or_else(Vec::new, |input| jsg::utf8(scope, input.0)))
+    fn encode<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        input: Option<StringHandle<'s>>,
+    ) -> Result<v8::Local<'s, v8::Value>> {
+        let Some(StringHandle(text)) = input else { return jsg::Uint8ArrayBytes(Vec::new()).to_js(scope) };
+        if text.length() <= MAX_SHORT {
+            let bytes = script::call(scope, |script| &script.encode_ascii, &[text.into()])?;
+            if !bytes.is_undefined() {
+                return Ok(bytes);
+            }
+        }
+        jsg::Uint8ArrayBytes(jsg::utf8(scope, text)).to_js(scope)
     }
 
     #[method]

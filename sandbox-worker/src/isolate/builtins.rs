@@ -49,6 +49,7 @@ pub(super) fn evaluate(scope: &mut v8::PinScope<'_, '_>, surface: &Surface) {
 fn keep(scope: &mut v8::PinScope<'_, '_>, script: Script) {
     let hooks = scope.get_slot_mut::<jsg::Hooks>().expect("Registry::install was called on this isolate");
     hooks.new_dom_exception = Some(script.new_dom_exception.clone());
+    hooks.iterator_result = Some(script.iterator_result.clone());
     scope.set_slot(script);
 }
 

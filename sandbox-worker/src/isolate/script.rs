@@ -152,6 +152,8 @@ script! {
     dispatch_rejection_handled = "dispatchRejectionHandled(promise)":
         "tells that a rejection which was delivered has been handled since";
     encode_into_result = "encodeIntoResult(read, written)": "what `TextEncoder.encodeInto` gives: script makes it faster";
+    encode_ascii = "encodeAscii(text)": "the bytes of a short text in ASCII, else undefined: script makes small arrays in V8's heap";
+    iterator_result = "iteratorResult(done, value)": "what `next` of an iterator over native pairs gives: script makes it faster";
     blob = "Blob": "the class";
     new_blob = "newBlob(bytes, type)": "a Blob that keeps `bytes`";
     is_blob = "isBlob(v)": "brand check";

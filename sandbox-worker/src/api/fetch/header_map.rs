@@ -62,6 +62,11 @@ impl HeaderMap {
         self.entries.iter().map(|&entry| (self.name(entry), self.value(entry)))
     }
 
+    /// The name and value at an index.
+    pub(super) fn at(&self, index: usize) -> Option<(&[u8], &[u8])> {
+        self.entries.get(index).map(|&entry| (self.name(entry), self.value(entry)))
+    }
+
     /// The values of one name, in order. Names are compared without regard to ASCII case.
     pub fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
         self.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -155,23 +160,31 @@ impl HeaderMap {
         self.waste = 0;
     }
 
-    /// Fetch Standard, "sort and combine": lower-case names in order, values combined, `set-cookie` one by one.
-    pub fn sorted(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut sorted: Vec<(Vec<u8>, &[u8])> =
-            self.iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    /// Fetch Standard, "sort and combine": lower-case names in order, values combined; those of `set-cookie` only if asked for.
+    pub fn sorted(&self, joins_cookies: bool) -> HeaderMap {
+        let lower = |entry: Entry| self.name(entry).iter().map(u8::to_ascii_lowercase);
+        let mut order = self.entries.clone();
         // Stable: values of equal names stay in their order.
-        sort(&mut sorted, |(left, _), (right, _)| left.cmp(right));
-        let mut combined: Vec<(Vec<u8>, Vec<u8>)> = Vec::with_capacity(sorted.len());
-        for (name, value) in sorted {
-            match combined.last_mut() {
-                Some((last, joined)) if *last == name && name != b"set-cookie" => {
-                    joined.extend_from_slice(b", ");
-                    joined.extend_from_slice(value);
-                }
-                _ => combined.push((name, value.to_vec())),
+        sort(&mut order, |&left, &right| lower(left).cmp(lower(right)));
+        let mut sorted = HeaderMap::with_capacity(order.len(), self.buffer.len() + 2 * order.len());
+        for entry in order {
+            let last = sorted.entries.last().is_some_and(|&last| {
+                let name = sorted.name(last);
+                name.eq_ignore_ascii_case(self.name(entry)) && (joins_cookies || name != b"set-cookie")
+            });
+            let start = sorted.buffer.len() as u32;
+            if last {
+                sorted.buffer.extend_from_slice(b", ");
+            } else {
+                sorted.buffer.extend(lower(entry));
+            }
+            sorted.buffer.extend_from_slice(self.value(entry));
+            match sorted.entries.last_mut() {
+                Some(joined) if last => joined.value += 2 + entry.value,
+                _ => sorted.entries.push(Entry { start, ..entry }),
             }
         }
-        combined
+        sorted
     }
 
     /// Converts and checks a name and a value, and adds them.

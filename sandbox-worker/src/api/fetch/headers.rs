@@ -153,10 +153,10 @@ impl Headers {
     ) -> Result<()> {
         let this_arg = this_arg.unwrap_or_else(|| v8::undefined(scope).into());
         // The reference walks a copy: what the callback changes is not seen.
-        for (name, value) in self.shown(scope) {
+        for (name, value) in self.shown(scope).iter() {
             v8::scope!(let scope, scope);
-            let name = text(scope, &name);
-            let value = text(scope, &value);
+            let name = text(scope, name);
+            let value = text(scope, value);
             callback.call(scope, this_arg, &[value.into(), name.into(), receiver.0.into()]).ok_or(Error::Pending)?;
         }
         Ok(())
@@ -179,39 +179,23 @@ impl Headers {
 }
 
 impl Headers {
-    /// What iteration shows.
-    fn shown(&self, scope: &v8::PinScope<'_, '_>) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut pairs = self.list.map.borrow().sorted();
-        if !flags::is_on(scope, GET_SET_COOKIE) {
-            join_cookies(&mut pairs);
-        }
-        pairs
+    /// What iteration shows. Before `http_headers_getsetcookie` cookies are one header, as all others are.
+    fn shown(&self, scope: &v8::PinScope<'_, '_>) -> HeaderMap {
+        self.list.map.borrow().sorted(!flags::is_on(scope, GET_SET_COOKIE))
     }
 
     fn iterate<'s>(&self, scope: &mut v8::PinScope<'s, '_>, kind: Kind) -> Result<v8::Local<'s, v8::Value>> {
-        let pairs = self.shown(scope);
-        let snapshot = jsg::instantiate(scope, HeadersSnapshot { pairs })?;
+        let shown = self.shown(scope);
+        let snapshot = jsg::instantiate(scope, HeadersSnapshot { shown })?;
         jsg::iterator::<HeadersSnapshot>(scope, snapshot, kind)
     }
-}
-
-/// Before `http_headers_getsetcookie` cookies are shown as one header, as all others are.
-fn join_cookies(pairs: &mut Vec<(Vec<u8>, Vec<u8>)>) {
-    pairs.dedup_by(|later, kept| {
-        let both = later.0 == b"set-cookie" && kept.0 == b"set-cookie";
-        if both {
-            kept.1.extend_from_slice(b", ");
-            kept.1.extend_from_slice(&later.1);
-        }
-        both
-    });
 }
 
 /// What an iterator over headers walks: the list as it was when the iterator was made, as in the reference.
 #[derive(jsg::Trace)]
 pub(in crate::api) struct HeadersSnapshot {
     #[trace(skip)]
-    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    shown: HeaderMap,
 }
 
 #[jsg::class]
@@ -219,7 +203,7 @@ impl HeadersSnapshot {}
 
 impl jsg::PairIterable for HeadersSnapshot {
     fn pair_at<'s>(&self, scope: &mut v8::PinScope<'s, '_>, index: usize) -> Result<Option<jsg::Pair<'s>>> {
-        let Some((name, value)) = self.pairs.get(index) else { return Ok(None) };
+        let Some((name, value)) = self.shown.at(index) else { return Ok(None) };
         Ok(Some((text(scope, name).into(), text(scope, value).into())))
     }
 }
@@ -244,7 +228,8 @@ impl<'s> FromJs<'s> for HeadersInit {
         if let Some(headers) = jsg::unwrap::<Headers>(scope, object) {
             return Ok(HeadersInit(headers.list.map.borrow().clone()));
         }
-        let mut map = HeaderMap::default();
+        // For a few headers without growing.
+        let mut map = HeaderMap::with_capacity(4, 128);
         let symbol = v8::Symbol::get_iterator(scope);
         if object.get(scope, symbol.into()).ok_or(Error::Pending)?.is_function() {
             let pairs = jsg::Sequence::<jsg::Sequence<jsg::DomString<'s>>>::from_js(scope, value, place)?;

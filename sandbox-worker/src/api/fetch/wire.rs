@@ -52,7 +52,8 @@ pub fn from_wire<'s>(
     let head = read_request(reader).map_err(unread)?;
     let method = method(head.method)
         .ok_or_else(|| capnp::Error::failed(format!("reading the request: no method {:?}", head.method)))?;
-    let mut map = HeaderMap::with_capacity(head.headers.count(), 512);
+    // It lives until the collector takes the object.
+    let mut map = HeaderMap::with_capacity(head.headers.count(), 48 * head.headers.count());
     let full = |_| "the header list is full".to_owned();
     head.headers.read(|name, value| map.append(name, value).map_err(full)).map_err(unread)?;
     let cf = match head.cf_json {
