@@ -35,6 +35,7 @@ struct Counts {
     running: AtomicUsize,
     produced: AtomicUsize,
     longest_chunk: AtomicUsize,
+    chunks: AtomicUsize,
 }
 
 struct Running(Arc<Counts>);
@@ -91,6 +92,9 @@ impl Service for Paths {
                 "/endless" => Ok(Response::new(Body::Pull(Box::pin(Endless(counts))))),
                 "/stream" => Ok(Response::new(Body::Pull(Box::pin(Stream(false))))),
                 "/sized" => Ok(Response::new(Body::Pull(Box::pin(Sized { counts, left: 2 << 20, chunk: usize::MAX })))),
+                "/blocks" => {
+                    Ok(Response::new(Body::Pull(Box::pin(Blocks { counts, left: 2_000_000, chunk: usize::MAX }))))
+                }
                 "/broken" => Ok(Response::new(Body::Pull(Box::pin(Broken(false))))),
                 "/status" => {
                     let mut response = Response::new(Body::Empty);
@@ -150,6 +154,30 @@ impl PullSource for Sized {
         self.left -= length;
         self.counts.longest_chunk.fetch_max(length, Ordering::SeqCst);
         Poll::Ready((length > 0).then(|| Ok(Bytes::from(vec![b'x'; length]))))
+    }
+
+    fn limit_chunk(mut self: Pin<&mut Self>, bytes: usize) {
+        self.chunk = bytes;
+    }
+}
+
+/// A body that is made in blocks of 20,000 bytes, of which a chunk has no two.
+struct Blocks {
+    counts: Arc<Counts>,
+    left: usize,
+    chunk: usize,
+}
+
+impl PullSource for Blocks {
+    fn poll_pull(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let of_block = self.left - (self.left - 1) / 20_000 * 20_000;
+        let length = of_block.min(self.chunk);
+        self.left -= length;
+        self.counts.chunks.fetch_add(1, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(Bytes::from(vec![b'x'; length]))))
     }
 
     fn limit_chunk(mut self: Pin<&mut Self>, bytes: usize) {
@@ -856,6 +884,15 @@ fn chunks_are_long_only_while_there_is_room_for_them() {
         assert_eq!(answer.split("\r\n\r\n").nth(1).map(str::len), Some(2 << 20));
         assert_eq!(server.counts.longest_chunk.load(Ordering::SeqCst), expected);
     }
+}
+
+#[test]
+fn what_is_left_of_a_block_that_was_cut_does_not_have_the_next_one_cut() {
+    let server = start();
+    let answer = server.exchange(b"GET /blocks HTTP/1.0\r\nHost: a\r\n\r\n");
+    assert_eq!(answer.split("\r\n\r\n").nth(1).map(str::len), Some(2_000_000));
+    let chunks = server.counts.chunks.load(Ordering::SeqCst);
+    assert!(chunks <= 110, "{chunks} chunks for 100 blocks");
 }
 
 #[test]

@@ -16,8 +16,12 @@ use super::{
     source::{Broken, Given, Pulled, Source, Terms},
 };
 
-/// A body of known length has at most so many times the memory that its bytes have that came.
+/// A body of known length has at most so many times the memory that its bytes have that came. Before that its pieces stay where
+/// they are, if they are long.
 const AHEAD: usize = 8;
+
+/// A piece this long is worth its own allocation.
+const LONG_PIECE: usize = 4 << 10;
 
 type Pull = LocalBoxFuture<'static, Result<Pulled, Broken>>;
 
@@ -106,29 +110,41 @@ impl Reading {
         }
     }
 
-    /// All that is left, which is `announced` bytes, if somebody said so. No more is set aside for what is only announced than
-    /// [`AHEAD`] times what came.
+    /// All that is left, which is `announced` bytes, if somebody said so. Memory for them is set aside when a part of them is
+    /// here: [`AHEAD`].
     pub(crate) async fn collect(&self, announced: Option<u64>) -> Result<Vec<u8>, Broken> {
         let announced = announced.map_or(0, |length| usize::try_from(length).unwrap_or(MAX_COLLECTED));
         let mut collected = Vec::new();
+        // What came before that.
+        let mut pieces = Vec::new();
+        let mut length = 0;
         let mut reserved = jsg::Reserved::default();
         while let Some(bytes) = self.read(MAX_PULL_BYTES).await? {
-            if collected.len() + bytes.len() > MAX_COLLECTED || !reserved.grow(bytes.len()) {
+            length += bytes.len();
+            if length > MAX_COLLECTED || !reserved.grow(bytes.len()) {
                 self.cancel();
                 return Err(Broken::Script(jsg::Error::type_error("Memory limit exceeded before EOF.")));
             }
-            let length = collected.len() + bytes.len();
-            if collected.is_empty() && announced <= length {
+            if length == bytes.len() && announced <= length {
                 // Most bodies are one piece, which nobody else has.
                 collected = bytes.into();
-                continue;
+            } else if collected.is_empty() && announced > AHEAD * length && bytes.len() >= LONG_PIECE {
+                pieces.push(bytes);
+            } else {
+                join(&mut collected, &mut pieces, announced.min(AHEAD * length).max(length));
+                collected.extend_from_slice(&bytes);
             }
-            if collected.capacity() < length && announced > length {
-                collected.reserve_exact(announced.min(AHEAD * length) - collected.len());
-            }
-            collected.extend_from_slice(&bytes);
         }
+        join(&mut collected, &mut pieces, length);
         Ok(collected)
+    }
+}
+
+/// Moves what came so far to memory for `capacity` bytes, if it is not there yet.
+fn join(collected: &mut Vec<u8>, pieces: &mut Vec<Bytes>, capacity: usize) {
+    if collected.is_empty() {
+        collected.reserve_exact(capacity);
+        pieces.drain(..).for_each(|piece| collected.extend_from_slice(&piece));
     }
 }
 
@@ -187,14 +203,16 @@ mod tests {
 
     #[test]
     fn what_is_announced_is_set_aside_in_proportion_to_what_came() {
-        for announced in [None, Some(0), Some(1), Some(3000), Some(10_000), Some(1 << 40), Some(u64::MAX)] {
-            for pieces in [1, 2, 10] {
-                let collected = collected(pieces, 1000, announced);
-                assert_eq!(collected, vec![7; 1000 * pieces], "{announced:?}");
+        for announced in
+            [None, Some(0), Some(1), Some(3000), Some(50_000), Some(200_000), Some(1 << 40), Some(u64::MAX)]
+        {
+            for (pieces, bytes) in [(1, 1000), (2, 1000), (10, 1000), (1, 10_000), (2, 10_000), (50, 10_000)] {
+                let collected = collected(pieces, bytes, announced);
+                assert_eq!(collected, vec![7; pieces * bytes], "{announced:?}");
                 assert!(collected.capacity() <= AHEAD * collected.len(), "{announced:?}: {}", collected.capacity());
             }
         }
         // What is announced in truth lies in memory of just that length.
-        assert_eq!(collected(100, 1000, Some(100_000)).capacity(), 100_000);
+        assert_eq!(collected(100, 10_000, Some(1_000_000)).capacity(), 1_000_000);
     }
 }

@@ -310,6 +310,8 @@ pub(crate) struct ResponseBody {
     in_flight: Rc<InFlight>,
     /// What it has for long chunks.
     lent: Option<Lent>,
+    /// The chunk before was short.
+    was_short: bool,
 }
 
 /// Bytes of a chunk where there is enough for it: a part of another one is in hyper's hands meanwhile.
@@ -320,15 +322,18 @@ impl ResponseBody {
         if let Body::Pull(source) = &mut body {
             source.as_mut().limit_chunk(CONNECTION_BUFFER);
         }
-        ResponseBody { body, in_flight, lent: None }
+        ResponseBody { body, in_flight, lent: None, was_short: false }
     }
 
     /// Has chunks be long while the source fills them and there is something to lend.
     fn choose_chunk(&mut self, length: usize) {
         let Body::Pull(source) = &mut self.body else { return };
+        let is_short = length < CONNECTION_BUFFER;
+        let was_short = std::mem::replace(&mut self.was_short, is_short);
         match &self.lent {
-            None if length >= CONNECTION_BUFFER => self.lent = self.in_flight.connection().lend(2 * LONG_CHUNK),
-            Some(_) if length < CONNECTION_BUFFER => self.lent = None,
+            None if !is_short => self.lent = self.in_flight.connection().lend(2 * LONG_CHUNK),
+            // One may be what is left of a piece that was cut.
+            Some(_) if is_short && was_short => self.lent = None,
             _ => return,
         }
         source.as_mut().limit_chunk(if self.lent.is_some() { LONG_CHUNK } else { CONNECTION_BUFFER });
