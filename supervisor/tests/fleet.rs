@@ -46,6 +46,10 @@ enum Behaviour {
     GarbageOnControl,
     DiesBlank,
     NeverBinds,
+    /// Does not answer `bind` before it was asked for an entrypoint.
+    BindsWhenAsked,
+    /// As `NeverBinds`, and breaks a rule on its event connections.
+    GarbageOnEvents,
     CodeFails,
     DiesInBind,
     /// Writes lines and dies whenever it is asked for something.
@@ -84,6 +88,15 @@ async fn play(behaviour: Behaviour, ends: Ends) {
     let (_, connection) = transport::server(stream, Limits::for_supervisor(), server.client);
     let control = tokio::task::spawn_local(connection);
     for stream in events {
+        if behaviour == Behaviour::GarbageOnEvents {
+            let mut stream = UnixStream::from_std(stream).expect("a stream");
+            let _ = stream.write_all(&[0xff; 64]).await;
+            tokio::task::spawn_local(async move {
+                let _stream = stream;
+                std::future::pending::<()>().await
+            });
+            continue;
+        }
         let port: event_port::Client =
             capnp_rpc::new_client(Port { world: world.clone(), pid, behaviour, host: host.clone() });
         let stream = UnixStream::from_std(stream).expect("a stream");
@@ -110,7 +123,7 @@ impl worker_control::Server for Control {
     ) -> Result<(), capnp::Error> {
         let mut outcome = results.get().init_outcome();
         match self.behaviour {
-            Behaviour::NeverBinds => std::future::pending().await,
+            Behaviour::NeverBinds | Behaviour::GarbageOnEvents => std::future::pending().await,
             Behaviour::DiesInBind => {
                 self.world.kill(self.pid, 11);
                 std::future::pending().await
@@ -121,6 +134,9 @@ impl worker_control::Server for Control {
                 error.set_stack("Error: start\n    at w.js:1:7");
             }
             _ => {
+                if self.behaviour == Behaviour::BindsWhenAsked {
+                    self.world.asked.notified().await;
+                }
                 *self.host.borrow_mut() = Some(params.get()?.get_host()?);
                 outcome.reborrow().init_ready(1).get(0).set_name("");
             }
@@ -169,6 +185,7 @@ impl event_port::Server for Port {
         params: event_port::EntrypointParams,
         mut results: event_port::EntrypointResults,
     ) -> Result<(), capnp::Error> {
+        self.world.asked.notify_one();
         let name = params.get()?.get_name()?.to_string()?;
         match name.as_str() {
             "missing" => return Err(capnp::Error::failed("no such entrypoint".into())),
@@ -951,6 +968,31 @@ fn processes_that_fail_to_start_are_replaced() {
         let lines = [rig.logged("could not be started").await, rig.logged("could not be started").await];
         let any = |words: &str| lines.iter().any(|line| line.contains(words));
         assert!(any("longer than 2 s") && any("was killed by SIGSEGV while it started"), "{lines:?}");
+        drop(service);
+        rig.ended().await;
+    });
+}
+
+/// A shard sets its connection up while the process compiles; a process is answerable for what it sends there.
+#[test]
+fn connections_are_set_up_while_a_process_is_bound() {
+    let hours = Duration::from_secs(3600);
+    let pool = PoolPolicy { min: 0, max: 0 };
+    local(async {
+        let settings = FleetConfig { bind_timeout: hours, wait_timeout: hours, pool, ..settings() };
+        let rig = rig(settings, |_| Behaviour::BindsWhenAsked);
+        let service = rig.service(0);
+        service.fetch(get("/hello")).await.expect("a response");
+        drop(service);
+        rig.ended().await;
+    });
+    local(async {
+        let settings = FleetConfig { bind_timeout: hours, wait_timeout: hours, pool, ..settings() };
+        let mut rig = rig(settings, |pid| if pid == 1 { Behaviour::GarbageOnEvents } else { Behaviour::Good });
+        let service = rig.service(0);
+        service.fetch(get("/hello")).await.expect("a response of the next process");
+        let line = rig.logged("could not be started").await;
+        assert!(line.contains("more than 64 segments"), "{line}");
         drop(service);
         rig.ended().await;
     });

@@ -16,7 +16,7 @@ use super::{
     counters::Counter,
     decide::{Account, EndedBy, Failures},
     diagnostics::LineBudget,
-    manager::{Attached, Manager},
+    manager::{Attached, Bound, Manager},
     process::{GRACE, Label, Live},
 };
 use crate::{config::model::ServiceId, link::host::Host, text::quote};
@@ -66,6 +66,8 @@ pub(super) struct Kept {
     /// What it has used, and when it was first bound.
     pub(super) account: Account,
     pub(super) first_bound: Option<Instant>,
+    /// The process that is being bound.
+    pub(super) binding: Option<Rc<Live>>,
     /// Processes that finish what they do, oldest first.
     pub(super) retiring: VecDeque<Rc<Live>>,
     pub(super) lines: Rc<RefCell<LineBudget>>,
@@ -183,15 +185,33 @@ impl Manager {
 
     /// Takes a blank process and binds it.
     async fn start(self: &Rc<Self>, id: &ServiceId) -> Result<Rc<Live>, StartError> {
-        let result = self.bind(id).await;
-        self.refill();
+        let args = self.arguments(id);
+        let live = if args == self.pool_args { self.take_blank().await } else { self.make_blank(&args).await };
+        let result = match live {
+            Ok(live) => {
+                self.services[id].borrow_mut().binding = Some(live.clone());
+                let mut early = Vec::new();
+                let result = self.bind(id, &live, &mut early).await;
+                self.services[id].borrow_mut().binding = None;
+                for shard in early {
+                    // It may have no use for it any more.
+                    let _ = shard.send(result.clone().map(|()| live.entrypoints.borrow().clone()));
+                }
+                result.map(|()| live)
+            }
+            Err(error) => Err(StartError::Process(error)),
+        };
+        self.refill_soon();
         result
     }
 
-    async fn bind(self: &Rc<Self>, id: &ServiceId) -> Result<Rc<Live>, StartError> {
-        let args = self.arguments(id);
-        let live = if args == self.pool_args { self.take_blank().await } else { self.make_blank(&args).await };
-        let live = live.map_err(StartError::Process)?;
+    /// Binds a process. Shards get their connections to it meanwhile; what comes of it is for the caller to tell those in `early`.
+    async fn bind(
+        self: &Rc<Self>,
+        id: &ServiceId,
+        live: &Rc<Live>,
+        early: &mut Vec<oneshot::Sender<Bound>>,
+    ) -> Result<(), StartError> {
         let worker = &self.member(id).worker;
         let name = id.as_str();
         let lines = self.services[id].borrow().lines.clone();
@@ -200,7 +220,7 @@ impl Manager {
         let for_host = Rc::new(OnceCell::new());
         let _ = for_host.set(live.connection.clone());
         // The connection holds the host, and must not hold itself through it.
-        let (manager, process) = (Rc::downgrade(self), Rc::downgrade(&live));
+        let (manager, process) = (Rc::downgrade(self), Rc::downgrade(live));
         let member = self.member(id).clone();
         let exceeded = move |limit| {
             if let (Some(manager), Some(live)) = (manager.upgrade(), process.upgrade()) {
@@ -218,10 +238,13 @@ impl Manager {
                 .map_err(|error| StartError::Process(format!("writing what it is failed: {error}")))?;
             request.get().set_host(host);
             let answer = request.send().promise;
+            // It is on its way before a shard takes the processor.
+            tokio::task::yield_now().await;
+            self.introduce(id, live, early);
             let bound = tokio::select! {
                 answer = tokio::time::timeout(self.fleet.bind_timeout, answer) => answer,
                 words = live.wait() => {
-                    self.count_end(id, &live);
+                    self.count_end(id, live);
                     return Err(StartError::Process(format!("it {words} while it started")));
                 }
             };
@@ -232,7 +255,7 @@ impl Manager {
                     let words = tokio::time::timeout(GRACE, live.wait()).await.ok();
                     Err(StartError::Process(match words {
                         Some(words) => {
-                            self.count_end(id, &live);
+                            self.count_end(id, live);
                             format!("it {words} while it started")
                         }
                         None => format!("binding it failed: {}", quote(&error.to_string())),
@@ -252,11 +275,31 @@ impl Manager {
                 }
                 live.entrypoints.replace(entrypoints);
                 tokio::task::spawn_local(self.clone().watch_limits(id.clone(), live.clone()));
-                Ok(live)
+                Ok(())
             }
             Err(error) => {
                 live.kill.now(None, "it could not be started");
                 Err(error)
+            }
+        }
+    }
+
+    /// Gives the shards that wait for a process their connections to one that is being bound, so that they set them up and ask
+    /// for what they need while it compiles. They do not use it before it is bound.
+    fn introduce(&self, id: &ServiceId, live: &Rc<Live>, early: &mut Vec<oneshot::Sender<Bound>>) {
+        let mut service = self.services[id].borrow_mut();
+        for waiter in std::mem::take(&mut service.waiters) {
+            if waiter.is_gone() {
+                continue;
+            }
+            if matches!(waiter, Waiter::Check(_)) {
+                service.waiters.push(waiter);
+                continue;
+            }
+            let (sender, bound) = oneshot::channel();
+            match serve(live, waiter, Some(bound)) {
+                None => early.push(sender),
+                Some(waiter) => service.waiters.push(waiter),
             }
         }
     }
@@ -267,7 +310,7 @@ impl Manager {
         service.broken = None;
         for waiter in std::mem::take(&mut service.waiters) {
             if !waiter.is_gone()
-                && let Some(waiter) = serve(live, waiter)
+                && let Some(waiter) = serve(live, waiter, None)
             {
                 service.waiters.push(waiter);
             }
@@ -310,8 +353,8 @@ impl Manager {
     }
 }
 
-/// Gives a waiter what it wants from a running process; gives it back when that is not possible.
-pub(super) fn serve(live: &Rc<Live>, waiter: Waiter) -> Option<Waiter> {
+/// Gives a waiter what it wants from a process, which runs if there is no `bound`; gives it back when that is not possible.
+pub(super) fn serve(live: &Rc<Live>, waiter: Waiter, bound: Option<oneshot::Receiver<Bound>>) -> Option<Waiter> {
     match waiter {
         Waiter::Check(reply) => {
             let _ = reply.send(Ok(()));
@@ -322,8 +365,12 @@ pub(super) fn serve(live: &Rc<Live>, waiter: Waiter) -> Option<Waiter> {
             let Some(stream) = live.events.borrow_mut()[shard as usize].take() else {
                 return Some(Waiter::Shard(shard, reply));
             };
-            let (work, entrypoints) = (live.work.clone(), live.entrypoints.borrow().clone());
-            let attached = Attached { generation: live.generation, stream, work, entrypoints };
+            let bound = bound.unwrap_or_else(|| {
+                let (sender, bound) = oneshot::channel();
+                let _ = sender.send(Ok(live.entrypoints.borrow().clone()));
+                bound
+            });
+            let attached = Attached { generation: live.generation, stream, work: live.work.clone(), bound };
             if let Err(Ok(attached)) = reply.send(Ok(attached)) {
                 // The shard was quicker to go than we to answer.
                 live.events.borrow_mut()[shard as usize] = Some(attached.stream);

@@ -30,13 +30,17 @@ use crate::{
     link::Work,
 };
 
+/// What a worker exports, or why it could not be bound.
+pub(super) type Bound = Result<Vec<Entrypoint>, StartError>;
+
 /// What a shard gets: its end of the event connection of one process.
 #[derive(Debug)]
 pub(super) struct Attached {
     pub(super) generation: u64,
     pub(super) stream: StdStream,
     pub(super) work: Arc<Work>,
-    pub(super) entrypoints: Vec<Entrypoint>,
+    /// What comes of it where the process is still being bound, or has come.
+    pub(super) bound: oneshot::Receiver<Bound>,
 }
 
 /// What shards and handles ask of the fleet.
@@ -100,6 +104,7 @@ pub(super) fn run(
                 not_before: None,
                 account: Account::default(),
                 first_bound: None,
+                binding: None,
                 retiring: VecDeque::new(),
                 lines: Rc::default(),
                 broken: None,
@@ -206,7 +211,7 @@ impl Manager {
         let service = self.services[service].borrow();
         let running = match &service.phase {
             Phase::Running(live) => Some(live),
-            _ => None,
+            _ => service.binding.as_ref(),
         };
         running.into_iter().chain(&service.retiring).find(|live| live.generation == generation).cloned()
     }
@@ -219,7 +224,7 @@ impl Manager {
         match &service.phase {
             Phase::Running(live) => {
                 let live = live.clone();
-                if let Some(waiter) = serve(&live, waiter) {
+                if let Some(waiter) = serve(&live, waiter, None) {
                     // The shard had its connection and lost it: that the process ends is only a matter of time.
                     service.waiters.push(waiter);
                 }

@@ -35,12 +35,15 @@ pub(super) struct Making {
 /// waits for one process, and one more is on its way for the next.
 const MADE_AT_ONCE: usize = 2;
 
+/// How long the first request to a worker has the machine for itself.
+const FIRST_REQUEST: Duration = Duration::from_millis(2);
+
 /// Pause after a blank process could not be made.
 const POOL_PAUSE: Duration = Duration::from_secs(1);
 
 impl Manager {
     /// A blank process: one in reserve, or one that is being made for the reserve if nobody else waits for that, or a new one. To be
-    /// followed by [`Self::refill`] when the process is bound, not before: starting another one takes from the time of the first hit.
+    /// followed by [`Self::refill_soon`] when the process is bound, not before: starting another one takes from the time of the first hit.
     pub(super) async fn take_blank(self: &Rc<Self>) -> Result<Rc<Live>, String> {
         let mut has_waited = false;
         loop {
@@ -87,6 +90,19 @@ impl Manager {
         };
         live.kill.now(None, "it was not ready");
         Err(result)
+    }
+
+    /// Fills the pool in the background, and not at once while it has something left: a process that starts takes from the time of the
+    /// first request to the one that was just bound.
+    pub(super) fn refill_soon(self: &Rc<Self>) {
+        if self.blank.borrow().is_empty() || self.making.awaited.get() > 0 {
+            return self.refill();
+        }
+        let manager = self.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(FIRST_REQUEST).await;
+            manager.refill();
+        });
     }
 
     /// Fills the pool in the background.

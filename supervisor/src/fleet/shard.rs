@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use bulkhead_ipc::{
@@ -16,7 +17,7 @@ use tokio::{net::UnixStream, sync::oneshot};
 use super::{
     Entrypoint, FleetHandle, Member, StartError,
     counters::Counter,
-    manager::{Attached, Command},
+    manager::{Attached, Bound, Command},
 };
 use crate::{
     config::{model::ServiceId, policy::WorkerPolicy},
@@ -51,6 +52,17 @@ impl Owner for Owned {
 }
 
 type Reply = Result<Rc<Link>, StartError>;
+
+/// How long the answer that a process has to give as soon as it is bound is waited for, before requests ask for it themselves.
+const FIRST_ANSWER: Duration = Duration::from_millis(100);
+
+/// A connection that was opened.
+struct Opened {
+    link: Rc<Link>,
+    /// What the worker may start, which is known when it is bound.
+    reach: Rc<OnceCell<Vec<Rc<dyn Service>>>>,
+    bound: oneshot::Receiver<Bound>,
+}
 
 enum Slot {
     Idle,
@@ -116,10 +128,20 @@ impl ShardFleet {
     /// # Errors
     /// [`ServiceError::Unavailable`] when there is no process within the bounds.
     pub async fn connect(&self, service: &ServiceId) -> Result<Rc<Link>, ServiceError> {
+        self.connect_to(service, None, None).await
+    }
+
+    /// As [`Self::connect`], for who will ask for the dispatcher of this entrypoint.
+    async fn connect_to(
+        &self,
+        service: &ServiceId,
+        entrypoint: Option<&str>,
+        props_json: Option<&str>,
+    ) -> Result<Rc<Link>, ServiceError> {
         if let Some(link) = self.connected(service) {
             return Ok(link);
         }
-        let answer = self.enqueue(service)?;
+        let answer = self.enqueue(service, entrypoint, props_json)?;
         match tokio::time::timeout(self.inner.fleet.config.wait_timeout, answer).await {
             Ok(Ok(Ok(link))) => Ok(link),
             Ok(Ok(Err(error))) => Err(ServiceError::Unavailable(error.to_string())),
@@ -137,7 +159,12 @@ impl ShardFleet {
         Ok(self.inner.fleet.entrypoints(service).await)
     }
 
-    fn enqueue(&self, service: &ServiceId) -> Result<oneshot::Receiver<Reply>, ServiceError> {
+    fn enqueue(
+        &self,
+        service: &ServiceId,
+        entrypoint: Option<&str>,
+        props_json: Option<&str>,
+    ) -> Result<oneshot::Receiver<Reply>, ServiceError> {
         let (sender, receiver) = oneshot::channel();
         let mut slots = self.inner.slots.borrow_mut();
         let slot = slots.entry(service.clone()).or_insert(Slot::Idle);
@@ -153,19 +180,57 @@ impl ShardFleet {
             waiting.push(sender);
         } else {
             *slot = Slot::Connecting(vec![sender]);
-            let answer = self.inner.fleet.attach(service.clone(), self.inner.index);
             let (this, service) = (self.clone(), service.clone());
+            let first = (entrypoint.map(str::to_owned), props_json.map(str::to_owned));
             // A task of its own: what the fleet hands over must not be lost when a client goes away.
             tokio::task::spawn_local(async move {
-                let attached = match answer.await {
-                    Ok(attached) => attached,
-                    Err(_) => Err(StartError::Process("the fleet has ended".into())),
-                };
-                let reply = attached.and_then(|attached| this.open(&service, attached));
+                let reply = this.attach(&service, first).await;
                 this.settle(service, reply);
             });
         }
         Ok(receiver)
+    }
+
+    /// The connection to a process of the worker, when the process is bound. The entrypoint and the parameters `first` will be asked
+    /// for first.
+    async fn attach(&self, service: &ServiceId, first: (Option<String>, Option<String>)) -> Reply {
+        let ended = || StartError::Process("the fleet has ended".into());
+        loop {
+            let answer = self.inner.fleet.attach(service.clone(), self.inner.index);
+            let attached = answer.await.map_err(|_| ended())??;
+            let Opened { link, reach, mut bound } = self.open(service, attached)?;
+            let mut asked = None;
+            let bound = match bound.try_recv() {
+                Ok(bound) => bound,
+                Err(_) => {
+                    // Meanwhile the process is asked for what is needed next. It answers when it is bound.
+                    let (asking, first) = (link.clone(), first.clone());
+                    asked = Some(tokio::task::spawn_local(async move {
+                        if let Ok(place) = asking.places().enter(Duration::ZERO).await {
+                            // Where that fails, who needs it asks again, and hears why.
+                            let _ = asking.dispatcher(first.0.as_deref(), first.1.as_deref(), &place).await;
+                        }
+                    }));
+                    bound.await.map_err(|_| ended())?
+                }
+            };
+            match bound {
+                Ok(entrypoints) => {
+                    let services = self.inner.reach.get().map(|reach| reach(self, service, &entrypoints));
+                    let services = reach.get_or_init(|| services.unwrap_or_default());
+                    link.offer(services.iter().map(Rc::downgrade));
+                    if let Some(mut asked) = asked
+                        && tokio::time::timeout(FIRST_ANSWER, &mut asked).await.is_err()
+                    {
+                        asked.abort();
+                    }
+                    return Ok(link);
+                }
+                Err(error @ StartError::Code(_)) => return Err(error),
+                // As long as somebody asks for the worker, there is another try.
+                Err(StartError::Process(_)) => {}
+            }
+        }
     }
 
     fn settle(&self, service: ServiceId, reply: Reply) {
@@ -181,8 +246,9 @@ impl ShardFleet {
         }
     }
 
-    fn open(&self, service: &ServiceId, attached: Attached) -> Reply {
-        let Attached { generation, stream, work, entrypoints } = attached;
+    /// Opens the connection. What the worker may start is kept there for as long as the connection lives.
+    fn open(&self, service: &ServiceId, attached: Attached) -> Result<Opened, StartError> {
+        let Attached { generation, stream, work, bound } = attached;
         let stream = UnixStream::from_std(stream)
             .map_err(|error| StartError::Process(format!("watching the event connection failed: {error}")))?;
         let config = &self.inner.fleet.config;
@@ -195,8 +261,8 @@ impl ShardFleet {
         let owner =
             Box::new(Owned { fleet: self.inner.fleet.clone(), member: self.member(service).clone(), generation });
         let (link, driver) = Link::open(stream, generation, work, bounds, owner);
-        let reach = self.inner.reach.get().map(|reach| reach(self, service, &entrypoints)).unwrap_or_default();
-        link.offer(reach.iter().map(Rc::downgrade));
+        let reach: Rc<OnceCell<Vec<Rc<dyn Service>>>> = Rc::default();
+        let kept = reach.clone();
         let open = Open::new(&self.inner);
         let fleet = self.inner.fleet.clone();
         let weak = Rc::downgrade(&self.inner);
@@ -213,7 +279,7 @@ impl ShardFleet {
                 () = deaf => driver.await,
             };
             slowed.abort();
-            drop((open, reach));
+            drop((open, kept));
             places.close();
             if let Some(inner) = weak.upgrade() {
                 let mut slots = inner.slots.borrow_mut();
@@ -230,7 +296,7 @@ impl ShardFleet {
             };
             let _ = fleet.commands.send(Command::Lost { service, generation, why });
         });
-        Ok(link)
+        Ok(Opened { link, reach, bound })
     }
 }
 
@@ -313,7 +379,7 @@ impl DispatcherCache {
                     if let Some((link, _)) = last {
                         link.places().close();
                     }
-                    (fleet.connect(service).await?, None)
+                    (fleet.connect_to(service, entrypoint, props_json).await?, None)
                 }
             };
             let place = match link.places().enter(config.wait_timeout).await {

@@ -53,6 +53,8 @@ pub struct World {
     pub behind: AtomicUsize,
     /// `ping` calls that were received.
     pub pings: AtomicUsize,
+    /// Told when a process is asked for an entrypoint.
+    pub asked: tokio::sync::Notify,
 }
 
 impl World {
