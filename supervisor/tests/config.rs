@@ -14,7 +14,7 @@ use std::{
 
 use bulkhead_ipc::compatibility::{Date, Flag};
 use bulkhead_supervisor::config::{
-    self, BindingValue, Diagnostics, HttpStyle, Loaded, ModuleKind, Options, Source, WorkerSource,
+    self, BindingValue, Diagnostics, HttpStyle, Loaded, ModuleKind, Options, ServiceKind, Source, WorkerSource,
     load_binary_from_bytes, load_text_from_bytes,
 };
 use proptest::prelude::*;
@@ -736,4 +736,34 @@ fn a_service_is_the_same_wherever_it_stands() {
     let (before, after) = (ids(["a", "b"]), ids(["new", "a"]));
     assert_eq!(before[0], after[1]);
     assert_ne!(before[1], after[1]);
+}
+
+#[test]
+fn services_that_go_out_are_in_the_model() {
+    let loaded = load(
+        r#"
+const config :Workerd.Config = (services = [
+  (name = "near", network = (allow = ["private"], deny = ["10.0.0.0/8"])),
+  (name = "back", external = (address = "back:1", http = (style = proxy, cfBlobHeader = "Cf-Blob"))),
+  (name = "nowhere", external = (http = ())),
+]);
+"#,
+    );
+    let services = loaded.unwrap_or_else(|error| panic!("{error}")).config.services;
+    let names: Vec<_> = services.iter().map(|service| service.id.as_str()).collect();
+    assert_eq!(names, ["near", "back", "nowhere", "internet"], "the last one is there by itself");
+    let allowed = |index: usize| match &services[index].kind {
+        ServiceKind::Network(network) => ["192.168.0.1", "10.0.0.1", "8.8.8.8"]
+            .map(|address| network.peers.allows(address.parse().expect("an address"))),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(allowed(0), [true, false, false]);
+    assert_eq!(allowed(3), [false, false, true]);
+    let ServiceKind::External(back) = &services[1].kind else { panic!("{:?}", services[1]) };
+    assert_eq!((back.address.as_deref(), back.http.style), (Some("back:1"), HttpStyle::Proxy));
+    let ServiceKind::External(nowhere) = &services[2].kind else { panic!("{:?}", services[2]) };
+    assert_eq!(nowhere.address, None);
+    let own =
+        load(r#"const config :Workerd.Config = (services = [(name = "internet", network = (allow = ["local"]))]);"#);
+    assert_eq!(own.unwrap_or_else(|error| panic!("{error}")).config.services.len(), 1);
 }

@@ -85,7 +85,7 @@ fn a_worker_is_restarted_whatever_the_number_of_connections() {
 #[test]
 fn a_socket_whose_requests_hang_shuts_no_other_out() {
     super::volume::raise_descriptor_limit();
-    // 400 - 64 - 8 - 52 = 276 connections.
+    // 400 - 100 - 64 - 8 - 52 = 176 connections.
     let server = serve_with_descriptors(400, two_sockets());
     let answered = || {
         let response = http::get(server.port_of("answers"), "/").expect("a response");

@@ -1,6 +1,6 @@
 //! What can be written on the command line.
 
-use std::{os::fd::RawFd, path::PathBuf};
+use std::{net::SocketAddr, os::fd::RawFd, path::PathBuf};
 
 use bulkhead_ipc::process::MAX_SHARDS;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -107,6 +107,10 @@ pub(super) struct ServeArgs {
     #[arg(short, long, value_name = "name>=<addr", value_parser = parse_override)]
     pub(super) socket_addr: Vec<(String, String)>,
 
+    /// Let the external service <name> be at <addr>, whatever the configuration says
+    #[arg(short, long, value_name = "name>=<addr", value_parser = parse_override)]
+    pub(super) external_addr: Vec<(String, String)>,
+
     /// Let the socket <name> use the open, listening descriptor <fd>
     #[arg(short = 'S', long, value_name = "name>=<fd", value_parser = parse_fd_override)]
     pub(super) socket_fd: Vec<(String, RawFd)>,
@@ -135,6 +139,10 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "n", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SHARDS)))]
     pub(super) shards: Option<u32>,
 
+    /// Ask <addr>, with its port, for names instead of the servers of /etc/resolv.conf; can be given several times
+    #[arg(long, value_name = "addr")]
+    pub(super) dns_server: Vec<SocketAddr>,
+
     /// Start every worker before listening, and end with an error if one does not start
     #[arg(long)]
     pub(super) strict_start: bool,
@@ -150,9 +158,6 @@ pub(super) struct MissingArgs {
     /// Override the path of a disk service
     #[arg(short, long, value_name = "name>=<path")]
     directory_path: Vec<String>,
-    /// Override the address of an external service
-    #[arg(short, long, value_name = "name>=<addr")]
-    external_addr: Vec<String>,
     /// Listen for the Chrome DevTools
     #[arg(short, long, value_name = "addr")]
     inspector_addr: Option<String>,
@@ -194,7 +199,6 @@ impl MissingArgs {
     pub(super) fn given(&self) -> Vec<&'static str> {
         [
             ("--directory-path", !self.directory_path.is_empty()),
-            ("--external-addr", !self.external_addr.is_empty()),
             ("--inspector-addr", self.inspector_addr.is_some()),
             ("--watch", self.watch),
             ("--debug-port", self.debug_port.is_some()),
@@ -288,7 +292,8 @@ mod tests {
             "--inspector-addr=localhost:0",
         ]);
         assert_eq!(serve.config, PathBuf::from("-"));
-        assert_eq!(serve.missing.given(), ["--external-addr", "--inspector-addr"]);
+        assert_eq!(serve.external_addr, [("loopback".to_owned(), "127.0.0.1:1".to_owned())]);
+        assert_eq!(serve.missing.given(), ["--inspector-addr"]);
     }
 
     #[test]
@@ -307,6 +312,8 @@ mod tests {
             (&["bogus"], "unrecognized subcommand 'bogus'"),
             (&["serve", "a", "--bogus"], "unexpected argument '--bogus'"),
             (&["serve", "a", "-s", "x"], "Expected <name>=<value>"),
+            (&["serve", "a", "-e", "x"], "Expected <name>=<value>"),
+            (&["serve", "a", "--dns-server=localhost"], "--dns-server"),
             (&["serve", "a", "-S", "x=y"], "must be a file descriptor (non-negative integer)"),
             (&["serve", "a", "-S", "x=+3"], "must be a file descriptor (non-negative integer)"),
             (&["serve", "a", "--control-fd=-1"], "must be a file descriptor (non-negative integer)"),
@@ -326,11 +333,9 @@ mod tests {
     fn every_missing_option_is_refused_by_its_own_name() {
         for option in [
             "-d",
-            "-e",
             "-i",
             "-p",
             "--directory-path",
-            "--external-addr",
             "--inspector-addr",
             "--debug-port",
             "--perfetto-trace",

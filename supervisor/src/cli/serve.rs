@@ -16,7 +16,7 @@ use crate::{
     config::{Config, ServiceId},
     fleet::{Fleet, FleetConfig, FleetHandle},
     log::{Entry, Log},
-    net::tls::server::Acceptor,
+    net::{budget::connections, resolve::ResolverSettings, tls::server::Acceptor},
     service::graph::WorkerServices,
     shard::{ShardSocket, Shards, SystemClock, Time, Timetable},
     socket::{BoundSocket, Limits},
@@ -81,6 +81,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
         shards,
         fleet,
         log: log.clone(),
+        resolver: ResolverSettings { servers: arguments.dns_server.clone(), ..ResolverSettings::default() },
         signals,
         control,
         acceptors,
@@ -107,6 +108,7 @@ struct Server<'a> {
     shards: usize,
     fleet: FleetHandle,
     log: Log,
+    resolver: ResolverSettings,
     signals: Signals,
     control: Option<Control>,
     acceptors: Vec<Option<Acceptor>>,
@@ -126,13 +128,15 @@ impl Server<'_> {
                 return Ok(ExitCode::SUCCESS);
             }
         }
+        let descriptors = setup::descriptor_limit();
+        let outgoing = connections(descriptors, self.shards);
         let limits = Limits::default().fit_descriptors(
-            setup::descriptor_limit(),
+            descriptors.saturating_sub(outgoing * self.shards),
             self.shards,
-            self.config.services.iter().filter(|service| service.kind.worker().is_some()).count(),
+            self.config.workers().count(),
             self.config.sockets.len(),
         );
-        let running = self.listen(&limits)?;
+        let running = self.listen(&limits, outgoing)?;
         let timetable = Timetable::new(&self.config, running.mailboxes(), self.log.clone(), SystemClock.now());
         let clock = timetable.map(|timetable| tokio::spawn(timetable.run(SystemClock)));
         let signal = self.signals.next().await;
@@ -144,9 +148,14 @@ impl Server<'_> {
     }
 
     /// Starts the shards, and says that the sockets listen.
-    fn listen(&mut self, limits: &Limits) -> Result<Shards, String> {
-        let services =
-            Arc::new(WorkerServices { fleet: self.fleet.clone(), config: self.config.clone(), log: self.log.clone() });
+    fn listen(&mut self, limits: &Limits, outgoing: usize) -> Result<Shards, String> {
+        let services = Arc::new(WorkerServices {
+            fleet: self.fleet.clone(),
+            config: self.config.clone(),
+            log: self.log.clone(),
+            resolver: self.resolver.clone(),
+            connections: outgoing,
+        });
         let mut running = Shards::start(self.shards, limits, services).map_err(|error| format!("error: {error}"))?;
         hand_over(&self.config, &self.acceptors, self.bound, &mut running, self.shards, &self.log)?;
         for (socket, bound) in self.config.sockets.iter().zip(&*self.bound) {
@@ -197,8 +206,7 @@ impl Server<'_> {
 /// that sockets lead to. Of these the log says why they do not start, and nobody waits long for them.
 async fn start_check(fleet: &FleetHandle, config: &Arc<Config>, strict: bool, log: &Log) -> Result<(), String> {
     let has_socket = |service: &ServiceId| config.sockets.iter().any(|socket| socket.service.service == *service);
-    let workers = config.services.iter().filter(|service| service.kind.worker().is_some());
-    let services = workers.map(|service| service.id.clone());
+    let services = config.workers().map(|(id, _)| id.clone());
     let (have_to, others): (Vec<_>, Vec<_>) = services.partition(|service| strict || has_to_start(service.as_str()));
     let early: Vec<ServiceId> = others.into_iter().filter(has_socket).take(STARTED_EARLY).collect();
     let for_log = (fleet.clone(), config.clone(), log.clone());

@@ -22,10 +22,11 @@ use super::{
     control::Control,
 };
 use crate::{
-    config::{self, Config},
+    config::{self, Config, ServiceKind},
     fleet::FleetConfig,
     log::{Colors, Entry},
     net::tls::server::Acceptor,
+    service::external::destination,
     socket::{BoundSocket, DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT},
 };
 
@@ -102,8 +103,7 @@ pub(super) fn report(verbose: bool, message: &str) {
 
 /// One line for each worker whose compatibility date brings what is not there.
 pub(super) fn report_missing_flags(config: &Config) {
-    for service in &config.services {
-        let Some(worker) = service.kind.worker() else { continue };
+    for (id, worker) in config.workers() {
         let lacking: Vec<&str> = worker.compatibility.lacking().map(|(flag, _)| flag).collect();
         if !lacking.is_empty() {
             let date = &worker.compatibility_date;
@@ -111,7 +111,7 @@ pub(super) fn report_missing_flags(config: &Config) {
                 true,
                 &format!(
                     "worker {:?}: its date {date} brings flags that are not implemented: {}",
-                    service.id,
+                    id,
                     lacking.join(", ")
                 ),
             );
@@ -142,7 +142,9 @@ pub(super) fn load(arguments: &ServeArgs) -> Result<Arc<Config>, String> {
         experimental: arguments.experimental,
         today: Date::from_unix_seconds(seconds),
     };
-    config::load(&source, &options).map(|loaded| Arc::new(loaded.config)).map_err(|diagnostics| diagnostics.to_string())
+    let mut config = config::load(&source, &options).map_err(|diagnostics| diagnostics.to_string())?.config;
+    place_externals(&mut config, &arguments.external_addr)?;
+    Ok(Arc::new(config))
 }
 
 /// The test whether this machine can shut workers in, under way. Processes may start meanwhile, but none is told whose code it is
@@ -265,6 +267,30 @@ pub(super) fn acceptors(config: &Config) -> Result<Vec<Option<Acceptor>>, String
         }
     }
     if errors.is_empty() { Ok(acceptors) } else { Err(errors.join("\n")) }
+}
+
+/// Puts external services where the command line says, and finds those that are nowhere.
+pub(super) fn place_externals(config: &mut Config, addresses: &[(String, String)]) -> Result<(), String> {
+    let mut errors = Vec::new();
+    for (name, address) in addresses {
+        let external = config.services.iter_mut().find_map(|service| match &mut service.kind {
+            ServiceKind::External(external) if service.id.as_str() == name => Some(external),
+            _ => None,
+        });
+        match external {
+            Some(external) => Arc::make_mut(external).address = Some(address.clone()),
+            None => errors.push(format!(
+                "Config did not define any external service named \"{name}\" to match the override provided on the command \
+                 line."
+            )),
+        }
+    }
+    for service in &config.services {
+        if let ServiceKind::External(external) = &service.kind {
+            errors.extend(destination(&service.id, external).err());
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
 }
 
 /// Overrides for sockets that do not exist.

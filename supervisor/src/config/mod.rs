@@ -35,8 +35,8 @@ use capnp::{
 pub use self::{
     diagnostics::{Diagnostic, Diagnostics},
     model::{
-        Binding, BindingValue, Config, Designator, External, HeaderInjection, HttpOptions, HttpStyle, Loaded, Module,
-        ModuleKind, Network, Service, ServiceId, ServiceKind, Socket, TlsOptions, Worker, WorkerSource,
+        Binding, BindingValue, Config, Designator, External, ExternalTls, HeaderInjection, HttpOptions, HttpStyle,
+        Loaded, Module, ModuleKind, Network, Service, ServiceId, ServiceKind, Socket, TlsOptions, Worker, WorkerSource,
     },
 };
 use self::{

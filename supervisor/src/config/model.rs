@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::policy::WorkerPolicy;
 pub use crate::net::tls::TlsOptions;
-use crate::schedule::Expression;
+use crate::{net::peers::PeerFilter, schedule::Expression};
 
 /// Schedules of one worker.
 pub const MAX_SCHEDULES: u32 = 64;
@@ -20,12 +20,20 @@ pub const MAX_SCHEDULES: u32 = 64;
 /// A whole configuration: what is served, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// In the order of the configuration; their names are unique, and each that is designated is one of them.
+    /// In the order of the configuration; their names are unique, and each that is designated is one of them. Last comes the
+    /// network `internet`, where no other service has its name.
     pub services: Vec<Service>,
     /// In the order of the configuration; their names are unique.
     pub sockets: Vec<Socket>,
     /// Flags for V8 itself, such as `--expose-gc`, handed to every worker process as they are.
     pub v8_flags: Vec<String>,
+}
+
+impl Config {
+    /// The services that are workers, in the order of the configuration.
+    pub fn workers(&self) -> impl Iterator<Item = (&ServiceId, &Arc<Worker>)> {
+        self.services.iter().filter_map(|service| Some((&service.id, service.kind.worker()?)))
+    }
 }
 
 /// Which service is meant: its name in the configuration. It means the same service after the configuration was read anew,
@@ -91,10 +99,10 @@ impl ServiceKind {
 /// A part of the network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
-    /// The ranges that may be connected to.
-    pub allow: Vec<String>,
-    /// What is taken out of them.
-    pub deny: Vec<String>,
+    /// What may be connected to.
+    pub peers: PeerFilter,
+    /// How `https:` URLs are fetched. `None`: not at all.
+    pub tls: Option<TlsOptions>,
 }
 
 /// One server somewhere else.
@@ -104,6 +112,17 @@ pub struct External {
     pub address: Option<String>,
     /// How HTTP is spoken with it.
     pub http: HttpOptions,
+    /// Inside of TLS, where it is.
+    pub tls: Option<ExternalTls>,
+}
+
+/// How TLS is spoken with an external server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExternalTls {
+    /// As a client.
+    pub options: TlsOptions,
+    /// Whose certificate the server has to show. `None`: that of its address's host.
+    pub certificate_host: Option<String>,
 }
 
 /// A worker: code, the compatibility behaviour it was written for, and what it may reach.
@@ -119,8 +138,8 @@ pub struct Worker {
     pub compatibility: CompatibilityFlags,
     /// Their names are unique.
     pub bindings: Vec<Binding>,
-    /// What the global `fetch()` goes to; `None` is the network.
-    pub global_outbound: Option<Designator>,
+    /// What the global `fetch()` goes to.
+    pub global_outbound: Designator,
     /// What it may use.
     pub policy: WorkerPolicy,
     /// When it runs without being asked; each once, at most [`MAX_SCHEDULES`].
@@ -254,6 +273,18 @@ pub struct HeaderInjection {
     pub name: http::HeaderName,
     /// Replaces all values of that header; `None` takes the header away.
     pub value: Option<http::HeaderValue>,
+}
+
+impl HeaderInjection {
+    /// Sets and removes headers, in order.
+    pub fn apply(injections: &[HeaderInjection], headers: &mut http::HeaderMap) {
+        for injection in injections {
+            match &injection.value {
+                Some(value) => drop(headers.insert(&injection.name, value.clone())),
+                None => drop(headers.remove(&injection.name)),
+            }
+        }
+    }
 }
 
 /// A configuration and where it came from.

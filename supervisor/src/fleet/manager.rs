@@ -94,9 +94,8 @@ pub(super) fn run(
 ) {
     let services = reporter
         .config
-        .services
-        .iter()
-        .map(|service| {
+        .workers()
+        .map(|(id, _)| {
             let kept = RefCell::new(Kept {
                 phase: Phase::Idle,
                 waiters: Vec::new(),
@@ -109,7 +108,7 @@ pub(super) fn run(
                 lines: Rc::default(),
                 broken: None,
             });
-            (service.id.clone(), kept)
+            (id.clone(), kept)
         })
         .collect();
     let common = WorkerArgs {

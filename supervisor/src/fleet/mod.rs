@@ -184,10 +184,9 @@ impl Fleet {
         log: Log,
         spawner: Box<dyn Spawner>,
     ) -> Result<FleetHandle, FleetError> {
-        let workers = config.services.iter().filter_map(|service| {
-            let worker = service.kind.worker()?.clone();
-            let member = Member { id: service.id.clone(), worker, counters: Counters::default() };
-            Some((service.id.clone(), Arc::new(member)))
+        let workers = config.workers().map(|(id, worker)| {
+            let member = Member { id: id.clone(), worker: worker.clone(), counters: Counters::default() };
+            (id.clone(), Arc::new(member))
         });
         let workers = Arc::new(workers.collect());
         let (commands, receiver) = mpsc::unbounded_channel();
@@ -303,8 +302,8 @@ impl FleetHandle {
 
     /// A line of JSON for each worker: its name and its counters, as numbers by name.
     pub fn counter_report(&self) -> Vec<String> {
-        let services = self.reporter.config.services.iter();
-        services.map(|service| self.counters(&service.id).report(service.id.as_str())).collect()
+        let workers = self.reporter.config.workers();
+        workers.map(|(id, _)| self.counters(id).report(id.as_str())).collect()
     }
 
     fn attach(&self, service: ServiceId, shard: u32) -> oneshot::Receiver<Result<Attached, StartError>> {

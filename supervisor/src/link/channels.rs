@@ -302,7 +302,10 @@ fn thrown(error: ServiceError) -> Thrown {
         | ServiceError::Unavailable(_)
         | ServiceError::Refused(..)
         | ServiceError::BrokenRequest
+        | ServiceError::Disconnected(_)
         | ServiceError::NoSuchEvent(_) => Thrown::plain(LOST),
+        // The reference adds a number under which its log has the rest.
+        ServiceError::Unreachable(_) => Thrown::plain("internal error"),
     }
 }
 
@@ -321,10 +324,12 @@ mod tests {
             ServiceError::Unavailable(secret()),
             ServiceError::Refused(http::StatusCode::PAYLOAD_TOO_LARGE, secret()),
             ServiceError::BrokenRequest,
+            ServiceError::Disconnected(secret()),
             ServiceError::NoSuchEvent("connect"),
         ] {
             assert_eq!(thrown(error), lost);
         }
+        assert_eq!(thrown(ServiceError::Unreachable(secret())), Thrown::plain("internal error"));
         // What another worker's script threw is for who called it, and the log's text of it is not.
         let theirs = Thrown { name: "TypeError".into(), message: "no".into(), remote: true };
         assert_eq!(thrown(ServiceError::Threw { text: secret(), thrown: theirs.clone() }), theirs);

@@ -1,28 +1,119 @@
-//! The service that is one server somewhere else.
+//! The service that is one server somewhere else: requests go there, whatever their URLs say.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
-use super::{LocalFuture, Service, ServiceError, ServiceRequest};
+use http::{HeaderMap, HeaderValue, Uri, uri::Scheme};
+
+use super::{
+    LocalFuture, Service, ServiceError, ServiceRequest,
+    network::{host_header, path_of},
+};
 use crate::{
     body::Body,
-    config::{External, ServiceId},
+    config::{External, HeaderInjection, HttpOptions, HttpStyle, ServiceId},
+    net::{
+        Outlet,
+        address::Destination,
+        client::{Client, Peer},
+        secure::Secure,
+    },
+    socket::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, ListenAddress},
 };
 
 /// Sends requests to one server.
 pub struct ExternalService {
-    id: ServiceId,
+    client: Rc<Client>,
+    to: Peer,
+    options: HttpOptions,
 }
 
 impl ExternalService {
-    /// The service of this name.
-    pub fn new(id: &ServiceId, _external: &Arc<External>) -> Self {
-        Self { id: id.clone() }
+    /// The service at `to` for one user, whose connections no other uses.
+    pub fn new(external: &External, to: Destination, secure: Option<Rc<Secure>>, outlet: &Outlet) -> Self {
+        let to = (to, secure.is_some());
+        Self { client: Client::new(outlet, None, secure), to, options: external.http.clone() }
+    }
+
+    async fn send(&self, request: ServiceRequest) -> Result<http::Response<Body>, ServiceError> {
+        let ServiceRequest { http: mut request, cf_json } = request;
+        let uri = std::mem::take(request.uri_mut());
+        let Some(host) = host_header(&uri) else {
+            return Err(ServiceError::Unreachable("the URL has no host".to_owned()));
+        };
+        rewrite(request.headers_mut(), &self.options, uri.scheme(), &cf_json)?;
+        *request.uri_mut() = match self.options.style {
+            HttpStyle::Host => path_of(uri),
+            HttpStyle::Proxy => without_credentials(uri, &host),
+        };
+        let mut response = self.client.send(&self.to, &host, request).await?;
+        HeaderInjection::apply(&self.options.inject_response_headers, response.headers_mut());
+        Ok(response)
     }
 }
 
+/// Where an external server is.
+///
+/// # Errors
+///
+/// The configuration does not say, or what it says is no address.
+pub fn destination(id: &ServiceId, external: &External) -> Result<Destination, String> {
+    let Some(address) = &external.address else {
+        return Err(format!(
+            "service {id}: External service \"{id}\" has no address in the config, so must be specified on the command line \
+             with `--external-addr`."
+        ));
+    };
+    let failed = |error: &dyn std::fmt::Display| format!("service {id}: the address `{address}`: {error}");
+    let default_port = if external.tls.is_some() { DEFAULT_HTTPS_PORT } else { DEFAULT_HTTP_PORT };
+    match ListenAddress::parse(address, default_port).map_err(|error| failed(&error))? {
+        ListenAddress::Any { .. } => Err(failed(&"cannot connect() to a wildcard address")),
+        ListenAddress::Ip(address) => Ok(Destination::Ip(address)),
+        ListenAddress::Host { name, port } => Ok(Destination::Host { name, port }),
+        ListenAddress::Unix(path) => Ok(Destination::Unix(path)),
+        ListenAddress::UnixAbstract(name) => Ok(Destination::UnixAbstract(name)),
+    }
+}
+
+/// Does to the headers of a request what the options say: what is injected, and what else is said in headers.
+fn rewrite(
+    headers: &mut HeaderMap,
+    options: &HttpOptions,
+    scheme: Option<&Scheme>,
+    cf_json: &str,
+) -> Result<(), ServiceError> {
+    HeaderInjection::apply(&options.inject_request_headers, headers);
+    let value = |text: &str| {
+        HeaderValue::from_str(text)
+            .map_err(|_| ServiceError::Unreachable("what a header should say has control characters".to_owned()))
+    };
+    if let Some(name) = &options.forwarded_proto_header {
+        headers.insert(name, value(scheme.map_or("http", Scheme::as_str))?);
+    }
+    if let Some(name) = &options.cf_blob_header {
+        // Nobody but us says it.
+        match cf_json {
+            "" => drop(headers.remove(name)),
+            json => drop(headers.insert(name, value(json)?)),
+        }
+    }
+    Ok(())
+}
+
+/// The URL of a request to a proxy.
+fn without_credentials(uri: Uri, host: &HeaderValue) -> Uri {
+    let mut parts = uri.into_parts();
+    if let Ok(host) = host.as_bytes().try_into() {
+        parts.authority = Some(host);
+    }
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
 impl Service for ExternalService {
-    fn fetch(&self, _request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
-        let text = format!("service \"{}\": external services are not supported yet", self.id);
-        Box::pin(std::future::ready(Err(ServiceError::NotSupported(text))))
+    fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
+        Box::pin(self.send(request))
+    }
+
+    fn crowded(&self) -> LocalFuture<'_, ()> {
+        Box::pin(self.client.crowded())
     }
 }

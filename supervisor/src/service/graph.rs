@@ -3,12 +3,16 @@
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use super::{
-    LocalFuture, Service, external::ExternalService, network::NetworkService, nowhere::Nowhere, worker::WorkerService,
+    LocalFuture, Service,
+    external::{ExternalService, destination},
+    network::NetworkService,
+    worker::WorkerService,
 };
 use crate::{
-    config::{BindingValue, Config, Designator, ServiceId, ServiceKind},
+    config::{BindingValue, Config, Designator, External, ExternalTls, Network, ServiceId, ServiceKind},
     fleet::{Entrypoint, FleetHandle, ShardFleet},
     log::Log,
+    net::{Outlet, address::Destination, resolve::ResolverSettings, secure::Secure},
     shard::{Served, ShardServices},
 };
 
@@ -16,41 +20,54 @@ use crate::{
 ///
 /// It holds no fleet: what workers may start, which each shard's fleet makes of it, would keep the fleet alive.
 pub struct ServiceGraph {
+    outlet: Outlet,
     services: HashMap<ServiceId, Node>,
 }
 
-/// A service before it is known who uses it.
+/// A service before it is known who uses it. Each use has a value of its own: a worker with its entrypoint and parameters, and
+/// what has connections with connections that no other user can take from it or learn from.
 enum Node {
-    /// Each use has a value of its own, with its entrypoint and parameters.
     Worker,
-    /// All uses have the same value: it has neither entrypoints nor parameters.
-    Shared(Rc<dyn Service>),
+    Network(Arc<Network>, Option<Rc<Secure>>),
+    External(Arc<External>, Destination, Option<Rc<Secure>>),
 }
 
 impl ServiceGraph {
-    fn new(config: &Config) -> Self {
+    /// Fails where a service cannot be used as it is configured; the text is for the user.
+    fn new(config: &Config, outlet: Outlet) -> Result<Self, String> {
         let services = config.services.iter().map(|service| {
             let node = match &service.kind {
                 ServiceKind::Worker(_) => Node::Worker,
-                ServiceKind::Network(network) => Node::Shared(Rc::new(NetworkService::new(&service.id, network))),
-                ServiceKind::External(external) => Node::Shared(Rc::new(ExternalService::new(&service.id, external))),
+                ServiceKind::Network(network) => {
+                    Node::Network(network.clone(), network.tls.as_ref().map(|tls| Secure::new(tls, None)))
+                }
+                ServiceKind::External(external) => {
+                    let secure = |tls: &ExternalTls| Secure::new(&tls.options, tls.certificate_host.as_deref());
+                    let to = destination(&service.id, external)?;
+                    Node::External(external.clone(), to, external.tls.as_ref().map(secure))
+                }
             };
-            (service.id.clone(), node)
+            Ok((service.id.clone(), node))
         });
-        Self { services: services.collect() }
+        Ok(Self { services: services.collect::<Result<_, String>>()?, outlet })
     }
 
-    /// The service that is designated. A worker is not started by this, so that services may refer to each other in circles.
+    /// The service that is designated. Neither is a worker started by this nor a connection made, so that services may refer to
+    /// each other in circles.
     ///
     /// # Panics
+    ///
     /// There is no such service in the configuration that the graph was made of.
     pub fn designated(&self, fleet: &ShardFleet, to: &Designator) -> Rc<dyn Service> {
         match &self.services[&to.service] {
             Node::Worker => {
-                let worker = WorkerService::new(fleet, &to.service, to.entrypoint.clone(), to.props_json.clone());
-                Rc::new(worker)
+                let (entrypoint, props) = (to.entrypoint.clone(), to.props_json.clone());
+                Rc::new(WorkerService::new(fleet, &to.service, entrypoint, props))
             }
-            Node::Shared(service) => service.clone(),
+            Node::Network(network, secure) => Rc::new(NetworkService::new(network, secure.clone(), &self.outlet)),
+            Node::External(external, to, secure) => {
+                Rc::new(ExternalService::new(external, to.clone(), secure.clone(), &self.outlet))
+            }
         }
     }
 
@@ -65,10 +82,7 @@ impl ServiceGraph {
     ) -> Vec<Rc<dyn Service>> {
         let found = config.services.iter().find(|service| service.id == *of);
         let Some(worker) = found.and_then(|service| service.kind.worker()) else { return Vec::new() };
-        let outbound: Rc<dyn Service> = match &worker.global_outbound {
-            Some(to) => self.designated(fleet, to),
-            None => Rc::new(Nowhere),
-        };
+        let outbound = self.designated(fleet, &worker.global_outbound);
         let bindings = worker.bindings.iter().filter_map(|binding| match &binding.value {
             BindingValue::Service(to) => Some(self.designated(fleet, to)),
             _ => None,
@@ -89,25 +103,26 @@ pub struct WorkerServices {
     pub config: Arc<Config>,
     /// Is told what scheduled runs fail with.
     pub log: Log,
+    /// Whom each shard asks for names.
+    pub resolver: ResolverSettings,
+    /// Connections to others that each shard may have.
+    pub connections: usize,
 }
 
 impl ShardServices for WorkerServices {
     fn start(&self, shard: usize) -> LocalFuture<'_, Result<Served, String>> {
         Box::pin(async move {
             let index = u32::try_from(shard).map_err(|_| "there are too many shards".to_owned())?;
+            let outlet = Outlet::new(&self.resolver, self.connections).map_err(|error| error.to_string())?;
             let fleet = self.fleet.shard(index);
-            let graph = Rc::new(ServiceGraph::new(&self.config));
+            let graph = Rc::new(ServiceGraph::new(&self.config, outlet)?);
             let (config, reached) = (self.config.clone(), graph.clone());
             fleet.set_reach(Box::new(move |fleet, of, entrypoints| reached.reach(&config, fleet, of, entrypoints)));
             let sockets = self.config.sockets.iter().map(|socket| graph.designated(&fleet, &socket.service));
-            let scheduled = self
-                .config
-                .services
-                .iter()
-                .filter(|service| service.kind.worker().is_some_and(|worker| !worker.schedules.is_empty()));
-            let addressees = scheduled.map(|service| {
-                let to = Designator { service: service.id.clone(), entrypoint: None, props_json: None };
-                (service.id.clone(), graph.designated(&fleet, &to))
+            let scheduled = self.config.workers().filter(|(_, worker)| !worker.schedules.is_empty());
+            let addressees = scheduled.map(|(id, _)| {
+                let to = Designator { service: id.clone(), entrypoint: None, props_json: None };
+                (id.clone(), graph.designated(&fleet, &to))
             });
             Ok(Served { sockets: sockets.collect(), addressees: addressees.collect(), log: self.log.clone() })
         })

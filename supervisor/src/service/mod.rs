@@ -10,7 +10,6 @@
 pub mod external;
 pub mod graph;
 pub mod network;
-pub mod nowhere;
 pub mod worker;
 
 use std::{convert::Infallible, future::Future, pin::Pin, rc::Rc};
@@ -70,6 +69,14 @@ pub enum ServiceError {
     /// without: the connection is closed without an answer, as the reference does.
     #[error("the request's body broke off")]
     BrokenRequest,
+    /// What the service sent the request to was lost, or was never reached: the connection is closed without an answer, as the
+    /// reference does. Scripts get `Network connection lost.`
+    #[error("{0}")]
+    Disconnected(String),
+    /// There is nothing that the request can be sent to: its name has no address, or the address is not one that the service may
+    /// connect to. The client gets `500 Internal Server Error`; scripts get an internal error that does not say more.
+    #[error("{0}")]
+    Unreachable(String),
     /// The service takes no events of this kind: the client gets `500 Internal Server Error`.
     #[error("this service takes no {0} events")]
     NoSuchEvent(&'static str),

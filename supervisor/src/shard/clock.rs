@@ -66,14 +66,13 @@ impl Timetable {
     pub fn new(config: &Config, mailboxes: Vec<Mailbox>, log: Log, now: u64) -> Option<Self> {
         let (mut entries, mut expressions) = (Vec::new(), Vec::new());
         let mut next_mailbox = (0..mailboxes.len()).cycle();
-        for service in &config.services {
-            let Some(worker) = service.kind.worker() else { continue };
+        for (id, worker) in config.workers() {
             if worker.schedules.is_empty() {
                 continue;
             }
             let mailbox = next_mailbox.next()?;
             for expression in &worker.schedules {
-                let (service, cron) = (service.id.clone(), expression.text().to_owned());
+                let (service, cron) = (id.clone(), expression.text().to_owned());
                 entries.push(Entry { service, cron, mailbox });
                 expressions.push(expression.clone());
             }

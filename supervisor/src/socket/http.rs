@@ -257,7 +257,10 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
 fn client_view(error: &ServiceError) -> Option<Reject> {
     Some(match error {
         // The reference's bytes: it also closes the connection.
-        ServiceError::Exception(_) | ServiceError::Threw { .. } | ServiceError::NoSuchEvent(_) => {
+        ServiceError::Exception(_)
+        | ServiceError::Threw { .. }
+        | ServiceError::Unreachable(_)
+        | ServiceError::NoSuchEvent(_) => {
             Reject { status: StatusCode::INTERNAL_SERVER_ERROR, text: "Internal Server Error".into(), close: true }
         }
         ServiceError::Unavailable(_) => {
@@ -271,7 +274,7 @@ fn client_view(error: &ServiceError) -> Option<Reject> {
         }
         // What is left of the request may stand in the way of the next one.
         ServiceError::Refused(status, text) => Reject { status: *status, text: text.clone().into(), close: true },
-        ServiceError::BrokenRequest => return None,
+        ServiceError::BrokenRequest | ServiceError::Disconnected(_) => return None,
         ServiceError::NotSupported(_) => {
             Reject { status: StatusCode::NOT_IMPLEMENTED, text: "Not Implemented".into(), close: true }
         }
@@ -305,6 +308,7 @@ mod tests {
         let secret = "at /home/secret.js:1";
         for (error, status, text) in [
             (ServiceError::Exception(secret.into()), 500, "Internal Server Error"),
+            (ServiceError::Unreachable(secret.into()), 500, "Internal Server Error"),
             (ServiceError::NoSuchEvent("connect"), 500, "Internal Server Error"),
             (ServiceError::NotSupported(secret.into()), 501, "Not Implemented"),
             (ServiceError::Unavailable(secret.into()), 503, "Service Unavailable"),
@@ -321,5 +325,6 @@ mod tests {
             assert_eq!((reject.status.as_u16(), &*reject.text), (status, text));
         }
         assert_eq!(client_view(&ServiceError::BrokenRequest), None);
+        assert_eq!(client_view(&ServiceError::Disconnected(secret.into())), None);
     }
 }

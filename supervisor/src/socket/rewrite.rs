@@ -94,7 +94,7 @@ pub(crate) fn rewrite_request(
         None => None,
         Some(name) => take(&mut head.headers, name).map(|value| cf_blob(&value)).transpose()?,
     };
-    inject(&mut head.headers, &options.inject_request_headers);
+    HeaderInjection::apply(&options.inject_request_headers, &mut head.headers);
     Ok(cf)
 }
 
@@ -210,20 +210,6 @@ fn cf_blob(value: &HeaderValue) -> Result<String, Reject> {
     Ok(text.to_owned())
 }
 
-/// Sets and removes headers, in order.
-fn inject(headers: &mut HeaderMap, injections: &[HeaderInjection]) {
-    for injection in injections {
-        match &injection.value {
-            Some(value) => {
-                headers.insert(&injection.name, value.clone());
-            }
-            None => {
-                headers.remove(&injection.name);
-            }
-        }
-    }
-}
-
 /// What the framing of a response depends on, beside its own head.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Framing {
@@ -258,7 +244,7 @@ pub(crate) fn rewrite_response(head: &mut http::response::Parts, framing: Framin
         None => (None, None),
     };
     frame(&mut head.headers, name.zip(value));
-    inject(&mut head.headers, injections);
+    HeaderInjection::apply(injections, &mut head.headers);
 
     if head.status.canonical_reason().is_none() && head.extensions.get::<hyper::ext::ReasonPhrase>().is_none() {
         let reason: &'static [u8] = match head.status.as_u16() / 100 {

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use bulkhead_supervisor::config::{
-    Config, Diagnostics, Loaded, Options, Source, encode_text, load, load_text_from_bytes, policy::WorkerPolicy,
+    Config, Diagnostics, Loaded, Options, Source, Worker, encode_text, load, load_text_from_bytes, policy::WorkerPolicy,
 };
 
 use super::{PRELUDE, options};
@@ -19,14 +19,7 @@ const worker :Workerd.Worker = (serviceWorkerScript = "", compatibilityDate = "2
 const IMPORT: &str = "using Bulkhead = import \"/bulkhead/policy.capnp\";\n";
 
 fn policies(config: &Config) -> Vec<WorkerPolicy> {
-    config
-        .services
-        .iter()
-        .map(|service| {
-            let worker = service.kind.worker().expect("a worker");
-            worker.policy
-        })
-        .collect()
+    config.workers().map(|(_, worker)| worker.policy).collect()
 }
 
 fn load_with(policy: &str, options: &Options) -> Result<Loaded, Diagnostics> {
@@ -250,11 +243,8 @@ fn a_binary_configuration_takes_its_policy_from_a_file() {
 
 fn schedules(policy: &str) -> Vec<Vec<String>> {
     let loaded = load_with(policy, &options()).unwrap_or_else(|error| panic!("{error}"));
-    let of = |service: &bulkhead_supervisor::config::Service| {
-        let worker = service.kind.worker().expect("a worker");
-        worker.schedules.iter().map(|expression| expression.text().to_owned()).collect()
-    };
-    loaded.config.services.iter().map(of).collect()
+    let of = |worker: &Worker| worker.schedules.iter().map(|expression| expression.text().to_owned()).collect();
+    loaded.config.workers().map(|(_, worker)| of(worker)).collect()
 }
 
 #[test]

@@ -21,7 +21,10 @@ use bulkhead_policy::spawn::Exit;
 use bulkhead_supervisor::{
     body::{Body, BodyError, next_chunk},
     config::{
-        model::{Config, Module, ModuleKind, Service as ServiceConfig, ServiceId, ServiceKind, Worker, WorkerSource},
+        model::{
+            Config, Designator, Module, ModuleKind, Service as ServiceConfig, ServiceId, ServiceKind, Worker,
+            WorkerSource,
+        },
         policy::WorkerPolicy,
     },
     fleet::{
@@ -187,7 +190,7 @@ fn worker_config(name: &str, policy: WorkerPolicy) -> ServiceConfig {
             compatibility_flags: vec!["nodejs_compat".to_owned()],
             compatibility: bulkhead_ipc::compatibility::resolve("2024-01-01", &none, false).expect("flags"),
             bindings: Vec::new(),
-            global_outbound: None,
+            global_outbound: Designator { service: ServiceId::named("internet"), entrypoint: None, props_json: None },
             policy,
             schedules: Vec::new(),
         })),

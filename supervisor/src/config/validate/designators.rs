@@ -2,7 +2,7 @@
 
 use bulkhead_ipc::workerd_capnp::service_designator;
 
-use super::Validator;
+use super::{Validator, services::INTERNET};
 use crate::config::{
     diagnostics::nearest,
     model::{Designator, ServiceId},
@@ -20,7 +20,8 @@ impl Validator<'_> {
         self.refuse_others(designator, at, &["name", "entrypoint", "props"]);
         let name_at = at.field("name");
         let name = self.string(designator.get_name(), &name_at)?;
-        let service = self.services.contains_key(&name).then(|| ServiceId::named(&name));
+        let exists = self.services.contains_key(&name) || name == INTERNET;
+        let service = exists.then(|| ServiceId::named(&name));
         if name.is_empty() {
             if !at.is_incomplete() {
                 self.error(&name_at, "this does not name a service");

@@ -153,11 +153,9 @@ impl Validator<'_> {
                 self.error(&flag_at, "a flag for V8 begins with a dash, such as `--expose-gc`");
             }
         }
-        Some(Config {
-            services: services.into_iter().collect::<Option<_>>()?,
-            sockets: sockets.into_iter().collect::<Option<_>>()?,
-            v8_flags,
-        })
+        let mut services = services.into_iter().collect::<Option<Vec<_>>>()?;
+        services.extend(self.implicit_internet());
+        Some(Config { services, sockets: sockets.into_iter().collect::<Option<_>>()?, v8_flags })
     }
 
     /// A union says something that this schema does not know.

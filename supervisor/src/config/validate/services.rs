@@ -2,14 +2,26 @@
 
 use std::{collections::hash_map::Entry, sync::Arc};
 
-use bulkhead_ipc::workerd_capnp::service;
-use capnp::struct_list;
+use bulkhead_ipc::workerd_capnp::{external_server, network, service};
+use capnp::{struct_list, text};
 
-use super::Validator;
-use crate::config::{
-    model::{Service, ServiceId, ServiceKind},
-    position::Cursor,
+use super::{Validator, tls::TlsRole};
+use crate::{
+    config::{
+        model::{External, ExternalTls, Network, Service, ServiceId, ServiceKind, TlsOptions},
+        position::Cursor,
+    },
+    net::{
+        peers::{PeerFilter, RuleError},
+        tls::client::server_name,
+    },
 };
+
+/// The service that is there without being configured, unless another one has its name: what the internet is to workers.
+pub(super) const INTERNET: &str = "internet";
+
+/// What [`INTERNET`] may connect to.
+const DEFAULT_ALLOW: &str = "public";
 
 impl Validator<'_> {
     pub(super) fn service_names(&mut self, services: struct_list::Reader<'_, service::Owned>, at: &Cursor<'_>) {
@@ -35,11 +47,11 @@ impl Validator<'_> {
 
     pub(super) fn service(&mut self, service: service::Reader<'_>, at: &Cursor<'_>) -> Option<Service> {
         let name = service.get_name().ok()?.to_str().ok()?.to_owned();
-        self.refuse_others(service, at, &["name", "worker", "unspecified"]);
+        self.refuse_others(service, at, &["name", "worker", "network", "external", "unspecified"]);
         let worker_at = at.field("worker");
         match service.which() {
             Ok(service::Worker(worker)) => {
-                if name == "internet" {
+                if name == INTERNET {
                     self.error_with_help(
                         &at.field("name"),
                         "a service of one's own under the name `internet` is not supported yet",
@@ -51,12 +63,24 @@ impl Validator<'_> {
                 worker.schedules = self.policies.schedules_of(&name);
                 Some(Service { id: ServiceId::named(&name), kind: ServiceKind::Worker(Arc::new(worker)) })
             }
+            Ok(service::Network(network)) => {
+                let network_at = at.field("network");
+                let network = self.intact(network, &network_at)?;
+                let network = self.network(network, &network_at)?;
+                Some(Service { id: ServiceId::named(&name), kind: ServiceKind::Network(Arc::new(network)) })
+            }
+            Ok(service::External(external)) => {
+                let external_at = at.field("external");
+                let external = self.intact(external, &external_at)?;
+                let external = self.external(external, &external_at)?;
+                Some(Service { id: ServiceId::named(&name), kind: ServiceKind::External(Arc::new(external)) })
+            }
             Ok(service::Unspecified(())) => {
                 if !at.is_incomplete() {
                     self.error_with_help(
                         at,
                         format!("the service `{name}` does not say what it is"),
-                        "set its field `worker`",
+                        "set one of its fields `worker`, `network` and `external`",
                     );
                 }
                 None
@@ -64,5 +88,104 @@ impl Validator<'_> {
             Ok(_) => None,
             Err(_) => self.newer(at),
         }
+    }
+
+    fn network(&mut self, network: network::Reader<'_>, at: &Cursor<'_>) -> Option<Network> {
+        self.refuse_others(network, at, &["allow", "deny", "tlsOptions"]);
+        let tls_at = at.field("tlsOptions");
+        let tls = match network.has_tls_options() {
+            true => {
+                let tls = self.intact(network.get_tls_options(), &tls_at);
+                tls.and_then(|tls| self.tls(tls, &tls_at, TlsRole::Client)).map(Some)
+            }
+            false => Some(None),
+        };
+        let allow_at = at.field("allow");
+        let allow = self.strings(network.get_allow(), &allow_at);
+        let deny_at = at.field("deny");
+        let deny = self.strings(network.get_deny(), &deny_at);
+        let (allow, deny) = (allow?, deny?);
+        // One by one, to say which.
+        let mut sound = true;
+        for (index, rule) in (0..).zip(&allow) {
+            sound &= self.rule(PeerFilter::new([rule.as_str()], []), &allow_at.index(index));
+        }
+        for (index, rule) in (0..).zip(&deny) {
+            sound &= self.rule(PeerFilter::new([], [rule.as_str()]), &deny_at.index(index));
+        }
+        if !sound {
+            return None;
+        }
+        let peers = PeerFilter::new(allow.iter().map(String::as_str), deny.iter().map(String::as_str)).ok()?;
+        Some(Network { peers, tls: tls? })
+    }
+
+    fn rule(&mut self, read: Result<PeerFilter, RuleError>, at: &Cursor<'_>) -> bool {
+        match read {
+            Ok(_) => true,
+            Err(_) if at.is_incomplete() => false,
+            Err(error) => {
+                let help = "a rule is a range such as `10.0.0.0/8`, or one of `public`, `private`, `local`, `network`, \
+                            `unix` and `unix-abstract`";
+                self.error_with_help(at, error.to_string(), help);
+                false
+            }
+        }
+    }
+
+    fn external(&mut self, external: external_server::Reader<'_>, at: &Cursor<'_>) -> Option<External> {
+        self.refuse_others(external, at, &["address", "http", "https"]);
+        let address = match external.has_address() {
+            true => Some(self.string(external.get_address(), &at.field("address"))?),
+            false => None,
+        };
+        match external.which() {
+            Ok(external_server::Http(options)) => {
+                let http_at = at.field("http");
+                let options = self.intact(options, &http_at)?;
+                Some(External { address, http: self.http(options, &http_at)?, tls: None })
+            }
+            Ok(external_server::Https(https)) => {
+                let https_at = at.field("https");
+                self.refuse_others(https, &https_at, &["options", "tlsOptions", "certificateHost"]);
+                let options_at = https_at.field("options");
+                let options = self.intact(https.get_options(), &options_at);
+                let http = options.and_then(|options| self.http(options, &options_at));
+                let tls_at = https_at.field("tlsOptions");
+                let tls = self.intact(https.get_tls_options(), &tls_at);
+                let tls = tls.and_then(|tls| self.tls(tls, &tls_at, TlsRole::Client));
+                let certificate_host = match https.has_certificate_host() {
+                    true => Some(self.certificate_host(https.get_certificate_host(), &https_at)?),
+                    false => None,
+                };
+                Some(External { address, http: http?, tls: Some(ExternalTls { options: tls?, certificate_host }) })
+            }
+            // Have been refused.
+            Ok(_) => None,
+            Err(_) => self.newer(at),
+        }
+    }
+
+    fn certificate_host(&mut self, text: capnp::Result<text::Reader<'_>>, at: &Cursor<'_>) -> Option<String> {
+        let at = at.field("certificateHost");
+        let host = self.string(text, &at)?;
+        match server_name(&host) {
+            Ok(_) => Some(host),
+            Err(_) if at.is_incomplete() => None,
+            Err(error) => {
+                self.error(&at, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// The service [`INTERNET`], if no other has its name.
+    pub(super) fn implicit_internet(&self) -> Option<Service> {
+        if self.services.contains_key(INTERNET) {
+            return None;
+        }
+        let peers = PeerFilter::new([DEFAULT_ALLOW], []).ok()?;
+        let network = Network { peers, tls: Some(TlsOptions { trust_browser_cas: true, ..TlsOptions::default() }) };
+        Some(Service { id: ServiceId::named(INTERNET), kind: ServiceKind::Network(Arc::new(network)) })
     }
 }

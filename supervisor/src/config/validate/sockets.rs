@@ -75,7 +75,7 @@ impl Validator<'_> {
         Some((http?, tls?))
     }
 
-    fn http(&mut self, options: http_options::Reader<'_>, at: &Cursor<'_>) -> Option<HttpOptions> {
+    pub(super) fn http(&mut self, options: http_options::Reader<'_>, at: &Cursor<'_>) -> Option<HttpOptions> {
         self.refuse_others(
             options,
             at,

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use bulkhead_ipc::{
     compatibility::{self, CompatibilityError, CompatibilityFlags, Date},
-    workerd_capnp::{service_designator, worker},
+    workerd_capnp::worker,
 };
 
-use super::Validator;
+use super::{Validator, services::INTERNET};
 use crate::config::{
     diagnostics::nearest,
-    model::{Binding, BindingValue, ModuleKind, Worker, WorkerSource},
+    model::{Binding, BindingValue, Designator, ModuleKind, ServiceId, Worker, WorkerSource},
     policy::WorkerPolicy,
     position::Cursor,
 };
@@ -38,17 +38,9 @@ impl Validator<'_> {
         let outbound_at = at.field("globalOutbound");
         let global_outbound = if worker.has_global_outbound() {
             let outbound = self.intact(worker.get_global_outbound(), &outbound_at)?;
-            let is_default = outbound.get_name().is_ok_and(|name| name == "internet")
-                && !self.services.contains_key("internet")
-                && !outbound.has_entrypoint()
-                && matches!(outbound.get_props().which(), Ok(service_designator::props::Empty(())));
-            if is_default {
-                Some(None)
-            } else {
-                self.designator(outbound, &format!("Worker \"{name}\"'s globalOutbound"), &outbound_at).map(Some)
-            }
+            self.designator(outbound, &format!("Worker \"{name}\"'s globalOutbound"), &outbound_at)
         } else {
-            Some(None)
+            Some(Designator { service: ServiceId::named(INTERNET), entrypoint: None, props_json: None })
         };
         let mut service_worker = false;
         let source = match worker.which() {

@@ -1,0 +1,463 @@
+//! HTTP/1.1 as a client: connections that are kept and used again, and one exchange on each at a time.
+//!
+//! A [`Client`] belongs to one service on one shard and shares no connection with another. Everything that a peer sends is bounded
+//! or pulled: heads by the parser, bodies by whoever reads them. Dropping an exchange, or the body of its response, closes the
+//! connection.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    rc::{Rc, Weak},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{Builder, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::AbortHandle,
+    time::Instant,
+};
+
+use super::{
+    Outlet,
+    address::Destination,
+    budget::{Permit, Share, Spare},
+    connect::{ConnectError, connect},
+    peers::PeerFilter,
+    resolve::Resolver,
+    secure::Secure,
+    stream::{Wire, WireStream},
+};
+use crate::body::{Body, BodyError, PullSource};
+
+/// Bytes of the head of a response: as many as a worker is handed.
+const MAX_HEAD_BYTES: usize = 128 << 10;
+
+/// Bytes that are read from a connection before they are asked for, and written before they are sent.
+const BUFFER_BYTES: usize = MAX_HEAD_BYTES + (8 << 10);
+
+/// How long a connection is kept that nobody uses.
+const IDLE_TIME: Duration = Duration::from_secs(5);
+
+/// Connections of one client that are kept while nobody uses them.
+const MAX_IDLE: usize = 128;
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The connection ended, or what came is no response.
+    #[error("the connection to {0} was lost: {1}")]
+    Lost(Destination, String),
+    /// The request's body broke off.
+    #[error("the request's body broke off")]
+    BrokenRequest,
+    /// The peer does not show that it is who it should be, or does not speak TLS.
+    #[error("TLS with {0}: {1}")]
+    Handshake(Destination, #[source] io::Error),
+    /// TLS is asked for, and nothing says how it is spoken.
+    #[error("this client has no TLS configuration")]
+    NoTls,
+    /// The peer wants to speak another protocol.
+    #[error("{0} answered with 101 Switching Protocols, which is not supported yet")]
+    Upgrade(Destination),
+}
+
+/// Speaks HTTP/1.1 for one service.
+pub struct Client {
+    /// For itself, in what lives longer than a call.
+    this: Weak<Client>,
+    builder: Builder,
+    share: Share,
+    resolver: Rc<Resolver>,
+    filter: Option<PeerFilter>,
+    secure: Option<Rc<Secure>>,
+    idle: RefCell<HashMap<Peer, Vec<Idle>>>,
+    /// A task looks at the age of idle connections.
+    is_sweeping: Cell<bool>,
+}
+
+/// Whom a connection is with: where it goes, and whether it speaks TLS.
+pub type Peer = (Destination, bool);
+
+/// A connection between two exchanges.
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// A connection. Dropping it closes it.
+struct Connection {
+    sender: SendRequest<Upload>,
+    wire: Rc<Wire>,
+    task: AbortHandle,
+    _permit: Permit,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Client {
+    /// A client that connects through `outlet` to what `filter` permits, or to anything, and speaks TLS as `secure` says.
+    pub fn new(outlet: &Outlet, filter: Option<PeerFilter>, secure: Option<Rc<Secure>>) -> Rc<Self> {
+        let mut builder = Builder::new();
+        builder
+            // `Content-Type`, as the sockets write it.
+            .title_case_headers(true)
+            .max_header_size(MAX_HEAD_BYTES)
+            .max_buf_size(BUFFER_BYTES);
+        let share = outlet.budget.join();
+        Rc::new_cyclic(|this: &Weak<Client>| {
+            share.offer(this.clone() as Weak<dyn Spare>);
+            Client {
+                this: this.clone(),
+                builder,
+                share,
+                resolver: outlet.resolver.clone(),
+                filter,
+                secure,
+                idle: RefCell::default(),
+                is_sweeping: Cell::new(false),
+            }
+        })
+    }
+
+    /// Sends a request to a peer and gives the head of the response with a body that is still to be read. The request's URI is sent as it
+    /// is; `host` is what the header of that name says. Of the request's own headers those that speak about a connection are left out.
+    ///
+    /// A request that could not have been received is sent once more, over a new connection.
+    ///
+    /// # Errors
+    ///
+    /// There is no response.
+    pub async fn send(
+        &self,
+        to: &Peer,
+        host: &HeaderValue,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, FetchError> {
+        if to.1 && self.secure.is_none() {
+            return Err(FetchError::NoTls);
+        }
+        let (parts, body) = request.into_parts();
+        // Nothing was left to the body's source, and asking twice is as asking once (RFC 9110, section 9.2.1).
+        let is_repeatable = matches!(body, Body::Empty) && parts.method.is_safe();
+        let is_sent = Rc::new(Cell::new(false));
+        let mut upload = Upload { body, is_sent: is_sent.clone() };
+        if let Some(connection) = self.take_idle(to).await {
+            match self.exchange(to, connection, encode(&parts, host, upload)).await {
+                Ok(response) => return Ok(response),
+                Err(Failure { unsent: Some(unsent), .. }) => upload = unsent,
+                Err(failure) if is_repeatable && !failure.has_heard => {
+                    upload = Upload { body: Body::Empty, is_sent };
+                }
+                Err(failure) => return Err(failure.error),
+            }
+        }
+        let connection = self.connect(to).await?;
+        self.exchange(to, connection, encode(&parts, host, upload)).await.map_err(|failure| failure.error)
+    }
+
+    /// Resolves when a request waits for a connection, and whoever asks is to give one up that nobody may be waiting for.
+    pub async fn crowded(&self) {
+        self.share.crowded().await;
+    }
+
+    async fn connect(&self, (to, is_secure): &Peer) -> Result<Connection, FetchError> {
+        let permit = self.share.take().await;
+        let wire = Wire::new(connect(to, self.filter.as_ref(), &self.resolver).await?);
+        let stream = WireStream(wire.clone());
+        if !is_secure {
+            return self.begin(to, stream, wire, permit).await;
+        }
+        let secure = self.secure.as_ref().ok_or(FetchError::NoTls)?;
+        let stream = secure.handshake(to, stream).await.map_err(|error| FetchError::Handshake(to.clone(), error))?;
+        self.begin(to, stream, wire, permit).await
+    }
+
+    /// Begins to speak HTTP.
+    async fn begin(
+        &self,
+        to: &Destination,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        wire: Rc<Wire>,
+        permit: Permit,
+    ) -> Result<Connection, FetchError> {
+        let lost = |error: hyper::Error| FetchError::Lost(to.clone(), error.to_string());
+        let (sender, connection) = self.builder.handshake(TokioIo::new(stream)).await.map_err(lost)?;
+        // What it ends with, the exchange hears.
+        let task = tokio::task::spawn_local(async move { drop(connection.await) }).abort_handle();
+        Ok(Connection { sender, wire, task, _permit: permit })
+    }
+
+    async fn exchange(
+        &self,
+        to: &Peer,
+        mut connection: Connection,
+        request: Request<Upload>,
+    ) -> Result<Response<Body>, Failure> {
+        connection.wire.await_head();
+        let is_sent = request.body().is_sent.clone();
+        let answer = connection.sender.try_send_request(request).await;
+        connection.wire.end_head();
+        match answer {
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Err(Failure { error: FetchError::Upgrade(to.0.clone()), unsent: None, has_heard: true })
+            }
+            Ok(response) => {
+                let (mut head, incoming) = response.into_parts();
+                // What the peer speaks is between us and it.
+                head.version = Version::HTTP_11;
+                let in_use = InUse { connection, client: self.this.clone(), to: to.clone(), is_sent };
+                let body = if incoming.is_end_stream() {
+                    in_use.release();
+                    Body::Empty
+                } else {
+                    Body::Pull(Box::pin(Download { incoming, in_use: Some(in_use), failure: None }))
+                };
+                Ok(Response::from_parts(head, body))
+            }
+            Err(mut error) => {
+                let unsent = error.take_message().map(Request::into_body);
+                let error = match error.error() {
+                    error if error.is_user() => FetchError::BrokenRequest,
+                    error => FetchError::Lost(to.0.clone(), describe(error)),
+                };
+                Err(Failure { error, unsent, has_heard: connection.wire.has_heard() })
+            }
+        }
+    }
+
+    /// A connection that was used before and still lives, as far as anybody can know.
+    async fn take_idle(&self, to: &Peer) -> Option<Connection> {
+        loop {
+            let Idle { mut connection, .. } = {
+                let mut all = self.idle.borrow_mut();
+                let idle = all.get_mut(to)?;
+                // The one used last: the others may become old.
+                let Some(last) = idle.pop() else {
+                    all.remove(to);
+                    return None;
+                };
+                last
+            };
+            if !connection.sender.is_closed()
+                && connection.wire.is_silent()
+                && poll_fn(|cx| connection.sender.poll_ready(cx)).await.is_ok()
+            {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn keep(&self, to: Peer, connection: Connection) {
+        if connection.sender.is_closed() {
+            return;
+        }
+        if self.idle.borrow().values().map(Vec::len).sum::<usize>() >= MAX_IDLE {
+            self.close_one();
+        }
+        self.idle.borrow_mut().entry(to).or_default().push(Idle { connection, since: Instant::now() });
+        if !self.is_sweeping.replace(true) {
+            tokio::task::spawn_local(sweep(self.this.clone()));
+        }
+    }
+
+    /// Closes the connections that have not been used for too long. `false`: none are left.
+    fn close_old(&self) -> bool {
+        let mut all = self.idle.borrow_mut();
+        all.retain(|_, idle| {
+            // A closed one is noticed here as well, so that no descriptor is kept for nothing.
+            idle.retain(|one| one.since.elapsed() < IDLE_TIME && !one.connection.sender.is_closed());
+            !idle.is_empty()
+        });
+        !all.is_empty()
+    }
+}
+
+impl Spare for Client {
+    fn close_one(&self) -> bool {
+        let mut all = self.idle.borrow_mut();
+        let oldest =
+            all.iter().filter_map(|(to, idle)| Some((idle.first()?.since, to))).min_by_key(|(since, _)| *since);
+        let Some(to) = oldest.map(|(_, to)| to.clone()) else { return false };
+        let closed = all.get_mut(&to).map(|idle| idle.remove(0));
+        drop(all);
+        closed.is_some()
+    }
+}
+
+/// Looks at idle connections as long as there are some.
+async fn sweep(client: Weak<Client>) {
+    loop {
+        tokio::time::sleep(IDLE_TIME / 5).await;
+        let Some(client) = client.upgrade() else { return };
+        if !client.close_old() {
+            client.is_sweeping.set(false);
+            return;
+        }
+    }
+}
+
+/// What an exchange failed with, and what is needed to try again.
+struct Failure {
+    error: FetchError,
+    /// The body, where nothing of the request was sent.
+    unsent: Option<Upload>,
+    /// Whether the peer had begun to answer.
+    has_heard: bool,
+}
+
+/// The request as it goes out: what says how long it is and whom it is for first, as the reference writes it.
+fn encode(parts: &Parts, host: &HeaderValue, upload: Upload) -> Request<Upload> {
+    let mut headers = HeaderMap::with_capacity(parts.headers.len() + 2);
+    match upload.size_hint().exact() {
+        // RFC 9110, section 8.6.
+        Some(0) if matches!(parts.method, Method::GET | Method::HEAD) => {}
+        Some(length) => drop(headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length))),
+        None => drop(headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+    }
+    headers.insert(header::HOST, host.clone());
+    for (name, value) in &parts.headers {
+        let is_ours = *name == header::CONTENT_LENGTH
+            || *name == header::HOST
+            || bulkhead_ipc::head::is_hop_by_hop(name.as_str());
+        if !is_ours {
+            headers.append(name, value.clone());
+        }
+    }
+    let mut request = Request::new(upload);
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = parts.uri.clone();
+    *request.headers_mut() = headers;
+    request
+}
+
+/// An error with what it comes from.
+fn describe(error: &hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// A request's body on its way out.
+struct Upload {
+    body: Body,
+    /// Set when it is over, however it ended.
+    is_sent: Rc<Cell<bool>>,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.is_sent.set(true);
+    }
+}
+
+impl http_body::Body for Upload {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A connection whose response is being read.
+struct InUse {
+    connection: Connection,
+    client: Weak<Client>,
+    to: Peer,
+    is_sent: Rc<Cell<bool>>,
+}
+
+impl InUse {
+    /// Gives the connection back after the whole response was read.
+    fn release(self) {
+        let InUse { mut connection, client, to, is_sent } = self;
+        let Some(here) = client.upgrade() else { return };
+        if is_sent.get() {
+            here.keep(to, connection);
+            return;
+        }
+        // The response came before the request was over, which goes on.
+        tokio::task::spawn_local(async move {
+            if connection.sender.ready().await.is_ok()
+                && let Some(client) = client.upgrade()
+            {
+                client.keep(to, connection);
+            }
+        });
+    }
+}
+
+/// A response's body on its way in.
+struct Download {
+    incoming: Incoming,
+    /// `None` at the end.
+    in_use: Option<InUse>,
+    /// What it broke off with, until it is said.
+    failure: Option<BodyError>,
+}
+
+impl PullSource for Download {
+    fn poll_pull(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.in_use.is_none() {
+            return Poll::Ready(self.failure.take().map(Err));
+        }
+        let next = loop {
+            match std::task::ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                None => break None,
+                Some(Err(error)) => {
+                    self.in_use = None;
+                    // At the next question: whoever passes the body on sends first what came before.
+                    self.failure = Some(BodyError(describe(&error)));
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => break Some(Ok(data)),
+                    // Trailers, or nothing.
+                    _ => continue,
+                },
+            }
+        };
+        if (next.is_none() || self.incoming.is_end_stream())
+            && let Some(in_use) = self.in_use.take()
+        {
+            in_use.release();
+        }
+        Poll::Ready(next)
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        self.incoming.size_hint().exact()
+    }
+}

@@ -1,0 +1,12 @@
+//! What goes out: the services `external` and `network`, before servers of which the tests see every byte, and a real one.
+
+mod outgoing {
+    mod connections;
+    mod exchanges;
+    mod hostile;
+    mod names;
+    mod nginx;
+    mod origin;
+    mod secure;
+    mod start;
+}
