@@ -512,10 +512,13 @@ impl Peer {
                 if let Some(announced) = answer.announced {
                     to.set_body_length(announced.get().into());
                 }
-                match answer.body % 4 {
-                    0 => to.init_body().set_none(()),
-                    1 => drop(to.init_body().init_bytes(answer.length.get() % 100_000)),
-                    _ => to.init_body().set_stream(nobody()),
+                match answer.body {
+                    0xff => to.init_body().set_request(()),
+                    body => match body % 4 {
+                        0 => to.init_body().set_none(()),
+                        1 => drop(to.init_body().init_bytes(answer.length.get() % 100_000)),
+                        _ => to.init_body().set_stream(nobody()),
+                    },
                 }
             }),
             What::Fail { to, kind, limit, text } => {

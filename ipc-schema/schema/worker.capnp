@@ -209,9 +209,12 @@ struct HttpResponse {
     none @3 :Void;
     bytes @4 :Data;
     stream @5 :ByteSource;
+    request @7 :Void;
+    # The very bytes that the request had, of which there were at least 4096 in the call (`head.rs`).
   }
   bodyLength @6 :UInt64 = 0xffffffffffffffff;
-  # As in `HttpRequest`. Where it is not given, the client is not told the length of a body of `bytes` either.
+  # As in `HttpRequest`. Where it is not given, the client is not told the length of a body of `bytes`, or of the request's,
+  # either.
 }
 
 interface ByteSource {

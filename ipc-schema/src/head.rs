@@ -34,6 +34,10 @@ pub const EXTENSION_METHODS: &[&str] = &[
     "BAN",
 ];
 
+/// Shortest body of a request, in bytes, that travels in the call and of which the response may say that it sends it back: whoever made
+/// the call keeps it until the answer has come. Anything shorter is as well sent.
+pub const MIN_SENT_BACK: usize = 4096;
+
 /// Longest status text of a response, in bytes.
 pub const MAX_STATUS_TEXT: usize = 512;
 

@@ -203,6 +203,7 @@ async fn read_body(response: http_response::Reader<'_>) -> (String, bool) {
     let mut whole = true;
     match response.get_body().which().expect("a body") {
         http_response::body::None(()) => {}
+        http_response::body::Request(()) => panic!("the request has no body that is worth sending back"),
         http_response::body::Bytes(inline) => bytes.extend_from_slice(inline.expect("bytes")),
         http_response::body::Stream(source) => {
             let source: byte_source::Client = source.expect("a stream");

@@ -106,6 +106,7 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("outcome-unknown", Unavailable, ""),
     ("response-text", Unavailable, ""),
     ("body-unknown", Unavailable, ""),
+    ("body-of-the-request", Unavailable, "sent a body back that it was not sent"),
     ("failure-unknown", Unavailable, ""),
     ("failure-limit-unknown", Unavailable, ""),
     ("status-0", Unavailable, "status 0"),
@@ -853,6 +854,10 @@ fn misbehave(way: &str, question: u32, source: u32) -> Vec<u8> {
         }
         "call-many-capabilities" => calls(0, source, byte_source::Client::TYPE_ID, 0, &[Cap::None; 9], |_| {}),
         "pull-nothing" => pull(0, source, 0),
+        "body-of-the-request" => response(question, &[], |mut response| {
+            response.set_status(200);
+            response.init_body().set_request(());
+        }),
         "ask-end-twice" => {
             let mut twice = frame(&closed(0, source));
             twice.extend(frame(&closed(1, source)));

@@ -10,7 +10,7 @@ use crate::{
     isolate::{Isolate, script},
     streams::{
         MAX_PULL_BYTES, PULL_BYTES,
-        memory::MemorySource,
+        memory::{Memory, MemorySource},
         pipe::pipe,
         pump::{Feed, Pumped, Stop, pump},
         reading::Reading,
@@ -41,7 +41,7 @@ pub(super) struct ReadableEnd {
 /// What is left to be read.
 pub(super) enum Has {
     /// Bytes in memory, and whose they are.
-    Bytes(Bytes, OwnedBy),
+    Bytes(Memory, OwnedBy),
     Source(IoOwn<Reading>),
     /// It was cancelled, or somebody else has it.
     Nothing,
@@ -63,7 +63,7 @@ impl Has {
     /// The same bytes for two to read. What was is not to be used any more.
     pub(super) fn tee(self, scope: &v8::PinScope<'_, '_>) -> Result<[Has; 2]> {
         Ok(match self {
-            Has::Bytes(bytes, owner) => [Has::Bytes(bytes.clone(), owner), Has::Bytes(bytes, owner)],
+            Has::Bytes(memory, owner) => [Has::Bytes(memory.clone(), owner), Has::Bytes(memory, owner)],
             Has::Source(source) => {
                 let event = Event::require(scope)?;
                 tee(event.context(), source.get(scope)?).map(|branch| Has::of(&event, branch))
@@ -75,7 +75,7 @@ impl Has {
     /// What a pump, or native code that is given the stream, reads from.
     fn reading(self, scope: &v8::PinScope<'_, '_>) -> Result<Rc<Reading>> {
         match self {
-            Has::Bytes(bytes, _) => Ok(Rc::new(Reading::new(Rc::new(MemorySource::new(bytes, None))))),
+            Has::Bytes(memory, _) => Ok(Rc::new(Reading::new(Rc::new(MemorySource::new(memory, None))))),
             Has::Source(source) => source.get(scope),
             Has::Nothing => Ok(Rc::new(Reading::new(Rc::new(MemorySource::new(Bytes::new(), None))))),
         }
@@ -103,8 +103,11 @@ impl ReadableEnd {
     fn pull<'s>(&self, scope: &mut v8::PinScope<'s, '_>, wanted: f64) -> Result<v8::Local<'s, v8::Value>> {
         let is_limited = wanted >= 1.0;
         let reading = match &mut *self.has.borrow_mut() {
-            Has::Bytes(bytes, owner) => {
+            Has::Bytes(memory, owner) => {
                 owner.check(scope)?;
+                // What is left is not all of it.
+                memory.of_request = false;
+                let bytes = &mut memory.bytes;
                 let length = if is_limited { bytes.len().min(wanted as usize) } else { bytes.len() };
                 let bytes = bytes.split_to(length);
                 return OrUndefined((length > 0).then(|| jsg::Uint8ArrayBytes(bytes.into()))).to_js(scope);
@@ -293,7 +296,7 @@ pub(super) fn stream_of<'s>(
     length: Option<u64>,
 ) -> Result<v8::Local<'s, v8::Object>> {
     let (length, owner) = match &has {
-        Has::Bytes(bytes, owner) => (Some(bytes.len() as u64), *owner),
+        Has::Bytes(memory, owner) => (Some(memory.bytes.len() as u64), *owner),
         Has::Source(_) | Has::Nothing => (length, OwnedBy::current(scope)),
     };
     let end = jsg::instantiate(scope, ReadableEnd::new(has))?;

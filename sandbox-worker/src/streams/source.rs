@@ -9,7 +9,7 @@ use futures::{
     future::{LocalBoxFuture, Shared},
 };
 
-use super::{coding::Coding, wire::WireSource};
+use super::{coding::Coding, memory::Memory, wire::WireSource};
 
 /// Bytes that somebody pulls, piece by piece. Dropping the source says that no more are wanted.
 pub(crate) trait Source {
@@ -62,7 +62,7 @@ pub(crate) struct Given {
 
 /// All bytes of a source.
 pub(crate) enum Whole {
-    Bytes(Bytes),
+    Memory(Memory),
     /// The supervisor has them.
     Wire(Rc<WireSource>),
 }
@@ -71,7 +71,7 @@ impl Whole {
     /// Waits for what becomes of it.
     pub(crate) fn passing(&self) -> Passing {
         match self {
-            Whole::Bytes(_) => std::future::ready(Passed::Drained).boxed_local().shared(),
+            Whole::Memory(_) => std::future::ready(Passed::Drained).boxed_local().shared(),
             Whole::Wire(source) => source.closed().shared(),
         }
     }

@@ -6,7 +6,6 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use bytes::Bytes;
 use jsg::{Error, JsRef, Registry, Result};
 
 use super::{
@@ -19,6 +18,7 @@ use crate::{
     io::{Event, IoOwn, OwnedBy},
     isolate::script,
     streams::{
+        memory::Memory,
         reading::Reading,
         source::{Broken, Source as _},
     },
@@ -37,7 +37,7 @@ pub(super) enum State {
     /// The body is null.
     None,
     /// All of it, and nothing was read.
-    Bytes(#[trace(skip)] Bytes, #[trace(skip)] OwnedBy),
+    Bytes(#[trace(skip)] Memory, #[trace(skip)] OwnedBy),
     /// Something else than script gives it, and nothing was read; its length, where that is known.
     Native(#[trace(skip)] IoOwn<Reading>, #[trace(skip)] Option<u64>),
     /// A `ReadableStream`, which knows whether it was read.
@@ -49,7 +49,7 @@ pub(super) enum State {
 /// A body on its way out of the isolate.
 pub(super) enum Outgoing {
     None,
-    Bytes(Bytes),
+    Bytes(Memory),
     /// No script gives it; its length, where that is known.
     Native(Rc<Reading>, Option<u64>),
     /// A reader made by the built-in streams, and the length of the stream where that is known.
@@ -124,7 +124,7 @@ impl Body {
     pub(super) fn new<'s>(scope: &mut v8::PinScope<'s, '_>, init: Init<'s>, headers: Rc<HeaderList>) -> Self {
         let state = match init {
             Init::None => State::None,
-            Init::Bytes(bytes) => State::Bytes(bytes, OwnedBy::current(scope)),
+            Init::Bytes(bytes) => State::Bytes(bytes.into(), OwnedBy::current(scope)),
             Init::Stream(stream) => State::Stream(JsRef::new(scope, stream)),
         };
         Body { state: RefCell::new(state), headers }
@@ -184,7 +184,7 @@ impl Body {
         }
         // From here on the body lives in the stream alone.
         let stream = match self.state.replace(State::Used) {
-            State::Bytes(bytes, owner) => stream_of(scope, Has::Bytes(bytes, owner), None)?,
+            State::Bytes(memory, owner) => stream_of(scope, Has::Bytes(memory, owner), None)?,
             State::Native(source, length) => stream_of(scope, Has::Source(source), length)?,
             State::Used | State::None | State::Stream(_) => {
                 let stream = script::call(scope, |script| &script.used_stream, &[])?;
@@ -225,7 +225,7 @@ impl Body {
             self.state.replace(State::Used)
         };
         match state {
-            State::Bytes(bytes, _) => match kind {
+            State::Bytes(Memory { bytes, .. }, _) => match kind {
                 Kind::Text | Kind::Json => {
                     let value = convert_text(scope, kind, &bytes)?;
                     jsg::resolved(scope, value)
@@ -298,7 +298,7 @@ impl Body {
         if self.existing_stream(scope).is_none() {
             let (mine, other) = match self.state.replace(State::Used) {
                 State::None => (State::None, State::None),
-                State::Bytes(bytes, owner) => (State::Bytes(bytes.clone(), owner), State::Bytes(bytes, owner)),
+                State::Bytes(memory, owner) => (State::Bytes(memory.clone(), owner), State::Bytes(memory, owner)),
                 State::Native(source, length) => {
                     let [mine, other] = Has::Source(source).tee(scope)?;
                     (State::of(mine, length), State::of(other, length))
@@ -346,7 +346,7 @@ impl Body {
             let reader = script::call(scope, |script| &script.acquire_reader, &[stream.into()])?;
             let length = expected_length(scope, stream)?;
             match has {
-                Some(Has::Bytes(bytes, _)) => return Ok(Outgoing::Bytes(bytes)),
+                Some(Has::Bytes(memory, _)) => return Ok(Outgoing::Bytes(memory)),
                 Some(Has::Source(source)) => return Ok(Outgoing::Native(source.get(scope)?, length)),
                 Some(Has::Nothing) | None => {}
             }
@@ -357,7 +357,7 @@ impl Body {
         }
         self.check(scope)?;
         match self.state.replace(State::Used) {
-            State::Bytes(bytes, _) => Ok(Outgoing::Bytes(bytes)),
+            State::Bytes(memory, _) => Ok(Outgoing::Bytes(memory)),
             State::Native(source, length) => Ok(Outgoing::Native(source.get(scope)?, length)),
             State::Used | State::None | State::Stream(_) => Err(Error::type_error(USED)),
         }
@@ -368,7 +368,7 @@ impl State {
     /// A body of what is left to be read.
     fn of(has: Has, length: Option<u64>) -> Self {
         match has {
-            Has::Bytes(bytes, owner) => State::Bytes(bytes, owner),
+            Has::Bytes(memory, owner) => State::Bytes(memory, owner),
             Has::Source(source) => State::Native(source, length),
             Has::Nothing => State::Used,
         }

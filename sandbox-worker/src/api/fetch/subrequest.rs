@@ -88,7 +88,7 @@ impl Upload {
     pub(super) fn new(event: &Rc<Event>, body: Outgoing) -> Self {
         match body {
             Outgoing::None => Upload::None,
-            Outgoing::Bytes(bytes) => Upload::Bytes(bytes),
+            Outgoing::Bytes(memory) => Upload::Bytes(memory.bytes),
             Outgoing::Native(reading, length) => {
                 let given = reading.give(Terms { length: None, max_bytes: INLINE_BODY_BYTES as usize });
                 let once = given.map_or(Once::Source(reading), |Given { whole, passing }| {
@@ -96,7 +96,7 @@ impl Upload {
                         event.context().spawn(async move { drop(passing.await) });
                     }
                     match whole {
-                        Whole::Bytes(bytes) => Once::Source(Rc::new(MemorySource::new(bytes, Some(event.outlet())))),
+                        Whole::Memory(memory) => Once::Source(Rc::new(MemorySource::new(memory, Some(event.outlet())))),
                         Whole::Wire(source) => Once::Untouched(source),
                     }
                 });
@@ -345,10 +345,12 @@ impl Arrived {
         let length = body_length(reader.get_body_length());
         let state = match reader.get_body().which().map_err(|_| Error::error(LOST))? {
             http_response::body::None(()) => State::None,
+            // For the supervisor alone.
+            http_response::body::Request(()) => return Err(Error::error(LOST)),
             http_response::body::Bytes(bytes) => {
                 let bytes = bytes.map_err(lost)?;
                 jsg::allocated(bytes.len());
-                State::Bytes(Bytes::copy_from_slice(bytes), OwnedBy::context(event.context()))
+                State::Bytes(Bytes::copy_from_slice(bytes).into(), OwnedBy::context(event.context()))
             }
             http_response::body::Stream(_) if self.no_body => State::None,
             http_response::body::Stream(source) => {

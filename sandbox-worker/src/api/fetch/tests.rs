@@ -307,6 +307,13 @@ struct Reply {
     bytes: Vec<u8>,
 }
 
+impl Default for Reply {
+    fn default() -> Self {
+        let (headers, pulls, bytes) = Default::default();
+        Reply { status: 0, headers, body: Ok(String::new()), length: None, produced: false, pulls, bytes }
+    }
+}
+
 async fn pull(client: &byte_source::Client, max_bytes: u32) -> Result<(Vec<u8>, bool), String> {
     let mut request = client.pull_request();
     request.get().set_max_bytes(max_bytes);
@@ -316,6 +323,17 @@ async fn pull(client: &byte_source::Client, max_bytes: u32) -> Result<(Vec<u8>, 
 }
 
 async fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, script: &str) -> Reply {
+    reply_in_at_most(isolate, message, head, 8, script).await
+}
+
+/// As [`reply_in`], where bodies of at most `inline_bytes` travel in the reply.
+async fn reply_in_at_most(
+    isolate: Rc<Isolate>,
+    message: &mut Message,
+    head: bool,
+    inline_bytes: usize,
+    script: &str,
+) -> Reply {
     let event = begin(isolate, message).await;
     let promise = event.run(|scope| start(scope, &format!("(async () => ({script}))()"))).await;
     let settled = answered(&event, promise).await;
@@ -324,22 +342,14 @@ async fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, scrip
         let value = settled.unwrap_or_else(|reason| reason);
         let value = v8::Local::new(scope, value);
         let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
-        wire::to_wire(scope, &event, value, head, 8, builder).map_err(|error| {
+        wire::to_wire(scope, &event, value, head, inline_bytes, builder).map_err(|error| {
             let wire::Refused::Threw(error) = error else { panic!("no limit is set") };
             let error = error.to_value(scope);
             describe(scope, error).message
         })
     };
     let made = event.run(make).await;
-    let mut reply = Reply {
-        status: 0,
-        headers: String::new(),
-        body: Ok(String::new()),
-        length: None,
-        produced: false,
-        pulls: Vec::new(),
-        bytes: Vec::new(),
-    };
+    let mut reply = Reply::default();
     let progress = match made {
         Ok(progress) => progress,
         Err(error) => {
@@ -359,6 +369,7 @@ async fn reply_in(isolate: Rc<Isolate>, message: &mut Message, head: bool, scrip
     reply.headers = headers.iter().map(show).collect::<Vec<_>>().join("; ");
     match reader.get_body().which().expect("it is known") {
         http_response::body::None(()) => reply.body = Ok("null".into()),
+        http_response::body::Request(()) => reply.body = Ok("the request's".into()),
         http_response::body::Bytes(bytes) => {
             reply.bytes = bytes.expect("they can be read").to_vec();
             reply.body = Ok(String::from_utf8_lossy(&reply.bytes).into_owned());
@@ -613,6 +624,46 @@ fn a_body_passes_through_native_streams_untouched() {
             let _ = tokio::time::timeout(Duration::from_millis(20), drive(&event, idle)).await;
             assert!(log.borrow().iter().all(|line| line != "closed?"), "{through}: {:?}", log.borrow());
         });
+    }
+}
+
+/// The reply says that it is the body of the call, and has no byte of it.
+#[test]
+fn a_body_that_came_in_the_call_is_not_sent_back() {
+    let seen = |length: usize, script: &str| {
+        with_isolate(async |isolate| {
+            let sent = vec![b'a'; length];
+            let mut message = message("POST", |builder| builder.init_body().set_bytes(&sent));
+            reply_in_at_most(isolate, &mut message, false, 1 << 20, script).await
+        })
+    };
+    for (script, length) in [
+        ("new Response(request.body)", Some(5000)),
+        ("new Response(new Request(request).body)", Some(5000)),
+        ("new Response(request.clone().body)", Some(5000)),
+        ("new Response(request.body.pipeThrough(new IdentityTransformStream()))", None),
+        ("new Response(request.body.pipeThrough(new FixedLengthStream(5000)))", Some(5000)),
+        ("(async () => { await request.clone().arrayBuffer(); return new Response(request.body) })()", Some(5000)),
+        (
+            "(async () => { const [a, b] = request.body.tee(); await new Response(a).text(); return new Response(b) })()",
+            Some(5000),
+        ),
+    ] {
+        let seen = seen(5000, script);
+        assert_eq!((seen.body.as_deref(), seen.length), (Ok("the request's"), length), "{script}");
+    }
+    for (length, script) in [
+        (4095, "new Response(request.body)"),
+        (5000, "new Response(await request.text())"),
+        (5000, "new Response(request.body, { headers: { 'content-encoding': 'gzip' } })"),
+        (
+            5000,
+            "(async () => { const r = request.body.getReader({ mode: 'byob' }); await r.read(new Uint8Array(1)); \
+                r.releaseLock(); return new Response(request.body.pipeThrough(new IdentityTransformStream())) })()",
+        ),
+    ] {
+        let seen = seen(length, script);
+        assert!(seen.body.is_ok_and(|body| body != "the request's"), "{script}");
     }
 }
 

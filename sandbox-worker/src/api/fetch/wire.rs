@@ -4,10 +4,12 @@ use std::{cell::OnceCell, rc::Rc};
 
 use bulkhead_ipc::{
     compatibility::Flag,
-    head::{HeadError, HeadLimits, MAX_STATUS_TEXT, body_length, read_request, to_body_length, write_response},
+    head::{
+        HeadError, HeadLimits, MAX_STATUS_TEXT, MIN_SENT_BACK, body_length, read_request, to_body_length,
+        write_response,
+    },
     worker_capnp::{byte_source, http_request, http_response},
 };
-use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use jsg::{Error, Result};
 
@@ -27,7 +29,7 @@ use crate::{
         StreamingBody,
         answer::Answer,
         coding::Coding,
-        memory::MemorySource,
+        memory::{Memory, MemorySource},
         reader::ReaderSource,
         reading::Reading,
         source::{Broken, Given, Passed, Passing, Pulled, Source, Terms, Whole},
@@ -65,7 +67,9 @@ pub fn from_wire<'s>(
         http_request::body::Bytes(bytes) => {
             let bytes = bytes?;
             jsg::allocated(bytes.len());
-            State::Bytes(Bytes::copy_from_slice(bytes), OwnedBy::context(event.context()))
+            let of_request = bytes.len() >= MIN_SENT_BACK;
+            let memory = Memory { bytes: event.outlet().keep(bytes), of_request };
+            State::Bytes(memory, OwnedBy::context(event.context()))
         }
         http_request::body::Stream(source) => wire_state(event, source?, body_length(reader.get_body_length())),
     };
@@ -173,7 +177,7 @@ pub fn to_wire<'s>(
     let body = response.base.outgoing(scope)?;
     let length = match &body {
         Outgoing::None => None,
-        Outgoing::Bytes(bytes) => Some(bytes.len() as u64),
+        Outgoing::Bytes(memory) => Some(memory.bytes.len() as u64),
         Outgoing::Native(_, length) | Outgoing::Reader(_, length) => *length,
     };
     let max_body = bound(limits.response_body_bytes).unwrap_or(u64::MAX);
@@ -195,15 +199,22 @@ pub fn to_wire<'s>(
         Some(coding) => offered(Rc::new(coding.source(source, event, streaming.open()))),
         None => offered(source),
     };
-    let inlined = |bytes: Bytes| match coding {
-        Some(coding) => coding.encode(bytes).map_err(|error| Error::type_error(error.to_string())),
-        None => Ok(bytes),
+    let inline = |memory: Memory, mut to: http_response::body::Builder<'_>| -> Result<()> {
+        match coding {
+            Some(coding) => {
+                let encoded = coding.encode(memory.bytes).map_err(|error| Error::type_error(error.to_string()))?;
+                to.set_bytes(&encoded);
+            }
+            None if memory.of_request => to.set_request(()),
+            None => to.set_bytes(&memory.bytes),
+        }
+        Ok(())
     };
     match body {
         Outgoing::None => to.set_none(()),
         Outgoing::Bytes(_) | Outgoing::Native(..) if request_is_head => to.set_none(()),
-        Outgoing::Bytes(bytes) if bytes.len() <= inline_bytes => to.set_bytes(&inlined(bytes)?),
-        Outgoing::Bytes(bytes) => to.set_stream(encoded(Rc::new(MemorySource::new(bytes, Some(event.outlet()))))),
+        Outgoing::Bytes(memory) if memory.bytes.len() <= inline_bytes => inline(memory, to)?,
+        Outgoing::Bytes(memory) => to.set_stream(encoded(Rc::new(MemorySource::new(memory, Some(event.outlet()))))),
         Outgoing::Native(reading, _) => {
             let max_bytes = inline_bytes.min(usize::try_from(max_body).unwrap_or(usize::MAX));
             let given = match coding.and_then(|coding| reading.give_encoded(coding)) {
@@ -218,7 +229,7 @@ pub fn to_wire<'s>(
                     match (whole, coding) {
                         (Whole::Wire(source), None) => to.set_stream(source.client()),
                         (Whole::Wire(source), Some(_)) => to.set_stream(encoded(source)),
-                        (Whole::Bytes(bytes), _) => to.set_bytes(&inlined(bytes)?),
+                        (Whole::Memory(memory), _) => inline(memory, to)?,
                     }
                 }
                 None => to.set_stream(encoded(Rc::new(Answer::new(event, reading, streaming.open(), max_body)))),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bulkhead_ipc::{
-    head::to_body_length,
+    head::{MIN_SENT_BACK, to_body_length},
     worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
 };
 use bytes::Bytes;
@@ -41,6 +41,10 @@ impl WorkerService {
         let mut call = dispatcher.fetch_request();
         let mut to = call.get().init_request();
         write_head(to.reborrow(), &parts, cf_json);
+        let sent = match &outgoing {
+            Outgoing::Whole(bytes) if bytes.len() >= MIN_SENT_BACK => Some(bytes.clone()),
+            _ => None,
+        };
         let upload = outgoing.write(to);
         let is_head = parts.method == Method::HEAD;
         let depth = parts.extensions.get::<Depth>().copied();
@@ -81,10 +85,11 @@ impl WorkerService {
                 let response = response.map_err(|error| violation(&link, &error.to_string()))?;
                 let inline = match response.get_body().which() {
                     Ok(http_response::body::Bytes(Ok(bytes))) => bytes.len() as u64,
+                    Ok(http_response::body::Request(())) => sent.as_ref().map_or(0, Bytes::len) as u64,
                     _ => 0,
                 };
                 let for_socket = depth.is_none();
-                let response = read_response(response, is_head, for_socket, upload, ticket)
+                let response = read_response(response, is_head, for_socket, upload, sent, ticket)
                     .map_err(|what| violation(&link, &what))?;
                 let limit = link.policy().response_body_bytes;
                 if limit != 0 && inline > limit {

@@ -4,6 +4,7 @@ use bulkhead_ipc::{
     head::{self, body_length, is_hop_by_hop},
     worker_capnp::{http_request, http_response},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::{
@@ -37,11 +38,14 @@ pub(super) fn write_head(to: http_request::Builder<'_>, parts: &http::request::P
 
 /// A worker's response. Where it is for a socket, and has a body of known length, or none where there could be one, a `Content-Length`
 /// stands first in its head: the socket, which makes it true, then need not make the head anew for its sake.
+///
+/// `sent` is what the worker may send back without sending it.
 pub(super) fn read_response(
     response: http_response::Reader<'_>,
     is_head: bool,
     for_socket: bool,
     mut upload: Option<CancelOnDrop>,
+    sent: Option<Bytes>,
     ticket: Ticket,
 ) -> Result<http::Response<Body>, String> {
     let head = head::read_response(response).map_err(|error| error.to_string())?;
@@ -66,15 +70,14 @@ pub(super) fn read_response(
     read.map_err(|error| error.to_string())?;
 
     let wait_until = ticket.link().policy().wait_until;
+    let in_memory = |bytes| if is_counted { Body::Bytes(bytes) } else { Body::uncounted(bytes) };
     let body = match body {
         http_response::body::None(()) => Body::Empty,
         http_response::body::Bytes(bytes) => match bytes.map_err(|error| error.to_string())? {
             [] if is_counted => Body::Empty,
-            bytes => {
-                let bytes = ticket.link().connection.keep(bytes);
-                if is_counted { Body::Bytes(bytes) } else { Body::uncounted(bytes) }
-            }
+            bytes => in_memory(ticket.link().connection.keep(bytes)),
         },
+        http_response::body::Request(()) => in_memory(sent.ok_or("it sent a body back that it was not sent")?),
         http_response::body::Stream(source) => {
             let source = source.map_err(|error| error.to_string())?;
             Body::Pull(Box::pin(RemoteBody::new(source, length, ticket, upload.take())))
