@@ -82,11 +82,16 @@ const routes = {
   waiting: (env) => env.CALLEE.fetch("http://a/waiting"),
   exhaust: (env) => env.CALLEE.fetch("http://a/exhaust"),
   global: () => fetch("http://a/hello"),
+  // The response begins while script still makes what the callee answers with.
+  duplex: (env, url, ctx, request) => {
+    const loud = new TransformStream({ transform(chunk, controller) { controller.enqueue(chunk.map((byte) => byte ^ 32)); } });
+    return env.CALLEE.fetch("http://a/echo", { method: "POST", body: request.body.pipeThrough(loud) });
+  },
 };
 export default {
   fetch(request, env, ctx) {
     const url = new URL(request.url);
-    return routes[url.pathname.slice(1)](env, url, ctx);
+    return routes[url.pathname.slice(1)](env, url, ctx, request);
   },
 };
 "#;
@@ -106,6 +111,7 @@ export default {
       return gone;
     };
     switch (url.pathname) {
+      case "/echo": return new Response(request.body);
       case "/hello": return new Response("hello");
       case "/circle": return env.CALLER.fetch(`http://a/circle?n=${Number(url.searchParams.get("n")) + 1}`);
       case "/redirect": return Response.redirect("http://a/hello", 302);
@@ -192,6 +198,17 @@ fn who_leaves_has_all_end_that_was_for_him() {
             drop(connection);
             wait_until("the callee hears of it", || get(&server, "/waiting") == "0");
         }
+    }
+    assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn a_response_may_wait_for_what_is_still_sent() {
+    let server = serve();
+    for length in [1, 100_000, 3_000_000] {
+        let response = http::Connection::open(server.port()).request("POST", "/duplex", &[], &vec![b'a'; length]);
+        let body = response.expect("a response").body;
+        assert!(body.len() == length && body.iter().all(|byte| *byte == b'A'), "{} of {length} bytes", body.len());
     }
     assert_eq!(server.stop().code, Some(0));
 }

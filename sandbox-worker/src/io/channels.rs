@@ -121,6 +121,11 @@ impl Event {
         uploads.push(upload);
     }
 
+    /// Whether somebody may still pull what the event was sending.
+    pub(crate) fn is_uploading(&self) -> bool {
+        self.started_outside.uploads.borrow().iter().any(|upload| upload.strong_count() > 0)
+    }
+
     /// The event is over: nobody gets more of what it was sending. Not to be called while script runs.
     pub(crate) fn end_uploads(&self) {
         for upload in self.started_outside.uploads.take() {

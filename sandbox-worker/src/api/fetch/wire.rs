@@ -223,6 +223,8 @@ pub fn to_wire<'s>(
             };
             match given {
                 Some((Given { whole, passing }, coding)) => {
+                    // What the event still sends, the response may be waiting for.
+                    let passing = passing.or_else(|| event.is_uploading().then(|| whole.passing()));
                     if let Some(passing) = passing {
                         follow(event, passing, &streaming);
                     }
