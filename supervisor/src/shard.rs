@@ -29,6 +29,9 @@ pub use {
     mailbox::{Addressees, Letter, Mailbox, PostError},
 };
 
+/// Threads of a shard that wait for disks, so that it need not. They exist while there is something to wait for.
+const DISK_THREADS: usize = 16;
+
 /// What a shard serves.
 pub struct Served {
     /// The services of the configuration's sockets, in their order.
@@ -203,6 +206,8 @@ fn run(
 ) -> Result<Drained, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // They wait for disks, and nobody else waits for them.
+        .max_blocking_threads(DISK_THREADS)
         .build()
         .map_err(|error| format!("cannot start the event loop of a shard: {error}"));
     let runtime = match runtime {

@@ -50,6 +50,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
         ("service/worker", &["body", "config", "fleet", "link", "service", "text"]),
         ("socket", &["body", "config", "log", "net/tls", "service"]),
         ("shard", &["config", "log", "net/tls", "schedule", "service", "socket"]),
+        ("service/disk", &["body", "config", "service"]),
         ("service/network", &["body", "config", "net", "service", "socket"]),
         ("service/external", &["body", "config", "net", "service", "service/network", "socket"]),
         (
@@ -60,6 +61,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
                 "log",
                 "net",
                 "service",
+                "service/disk",
                 "service/external",
                 "service/network",
                 "service/worker",
@@ -74,6 +76,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
                 "log",
                 "net",
                 "net/tls",
+                "service/disk",
                 "service/external",
                 "service/graph",
                 "shard",

@@ -147,6 +147,10 @@ pub(super) struct ServeArgs {
     #[arg(long)]
     pub(super) strict_start: bool,
 
+    /// Have the disk service <name> serve the directory <path>, whatever the configuration says
+    #[arg(short, long, value_name = "name>=<path", value_parser = parse_override)]
+    pub(super) directory_path: Vec<(String, String)>,
+
     #[command(flatten)]
     pub(super) missing: MissingArgs,
 }
@@ -155,9 +159,6 @@ pub(super) struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of the reference that are not supported yet")]
 pub(super) struct MissingArgs {
-    /// Override the path of a disk service
-    #[arg(short, long, value_name = "name>=<path")]
-    directory_path: Vec<String>,
     /// Listen for the Chrome DevTools
     #[arg(short, long, value_name = "addr")]
     inspector_addr: Option<String>,
@@ -198,7 +199,6 @@ impl MissingArgs {
     /// Those that were given, as they are written.
     pub(super) fn given(&self) -> Vec<&'static str> {
         [
-            ("--directory-path", !self.directory_path.is_empty()),
             ("--inspector-addr", self.inspector_addr.is_some()),
             ("--watch", self.watch),
             ("--debug-port", self.debug_port.is_some()),
@@ -332,10 +332,8 @@ mod tests {
     #[test]
     fn every_missing_option_is_refused_by_its_own_name() {
         for option in [
-            "-d",
             "-i",
             "-p",
-            "--directory-path",
             "--inspector-addr",
             "--debug-port",
             "--perfetto-trace",

@@ -1,6 +1,6 @@
 //! `supervisor serve`: configuration, fleet, listeners, shards, and back in the opposite order.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::HashMap, process::ExitCode, sync::Arc, time::Duration};
 
 use bulkhead_policy::cgroup::Delegation;
 use tokio::sync::Notify;
@@ -17,7 +17,7 @@ use crate::{
     fleet::{Fleet, FleetConfig, FleetHandle},
     log::{Entry, Log},
     net::{budget::connections, resolve::ResolverSettings, tls::server::Acceptor},
-    service::graph::WorkerServices,
+    service::{disk::Directory, graph::WorkerServices},
     shard::{ShardSocket, Shards, SystemClock, Time, Timetable},
     socket::{BoundSocket, Limits},
     text::own_text,
@@ -52,6 +52,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     if verbose {
         setup::report_missing_flags(&config);
     }
+    let directories = setup::directories(&config, &arguments.directory_path)?;
     let acceptors = setup::acceptors(&config)?;
     let shards = arguments.shards.unwrap_or_else(setup::default_shards) as usize;
     let executable = FleetConfig::default_executable()
@@ -85,6 +86,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
         signals,
         control,
         acceptors,
+        directories,
         bound: &mut bound,
         _permission: permission,
     };
@@ -112,6 +114,7 @@ struct Server<'a> {
     signals: Signals,
     control: Option<Control>,
     acceptors: Vec<Option<Acceptor>>,
+    directories: HashMap<ServiceId, Arc<Directory>>,
     bound: &'a mut [BoundSocket],
     /// Without it nobody is served, and no worker is told its code.
     _permission: Permission,
@@ -152,6 +155,7 @@ impl Server<'_> {
         let services = Arc::new(WorkerServices {
             fleet: self.fleet.clone(),
             config: self.config.clone(),
+            directories: self.directories.clone(),
             log: self.log.clone(),
             resolver: self.resolver.clone(),
             connections: outgoing,

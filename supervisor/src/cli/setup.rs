@@ -1,6 +1,7 @@
 //! What has to be there before a server serves: descriptors, configuration, a sandbox, sockets.
 
 use std::{
+    collections::HashMap,
     os::fd::{OwnedFd, RawFd},
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,12 +23,13 @@ use super::{
     control::Control,
 };
 use crate::{
-    config::{self, Config, ServiceKind},
+    config::{self, Config, ServiceId, ServiceKind},
     fleet::FleetConfig,
     log::{Colors, Entry},
     net::tls::server::Acceptor,
-    service::external::destination,
+    service::{disk::Directory, external::destination},
     socket::{BoundSocket, DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT},
+    text::own_text,
 };
 
 /// A socket that is inherited: its name in the configuration, its number, and the socket itself until it is bound.
@@ -255,6 +257,47 @@ pub(super) fn bind(
         }
     }
     if errors.is_empty() { Ok(bound) } else { Err(errors.join("\n")) }
+}
+
+/// Opens the directory of each disk service, or says everything that is wrong with them. `paths` are those of the command line.
+pub(super) fn directories(
+    config: &Config,
+    paths: &[(String, String)],
+) -> Result<HashMap<ServiceId, Arc<Directory>>, String> {
+    let is_disk = |name: &str| {
+        let named = |service: &&config::Service| service.id.as_str() == name;
+        config.services.iter().find(named).is_some_and(|service| matches!(service.kind, ServiceKind::Disk(_)))
+    };
+    let mut errors: Vec<String> = paths
+        .iter()
+        .filter(|(name, _)| !is_disk(name))
+        .map(|(name, _)| {
+            format!(
+                "Config did not define any disk service named \"{name}\" to match the override provided on the command line."
+            )
+        })
+        .collect();
+    let mut open = HashMap::new();
+    for service in &config.services {
+        let ServiceKind::Disk(disk) = &service.kind else { continue };
+        let id = &service.id;
+        // The last of several overrides counts, as with every option that is repeated.
+        let given = paths.iter().rev().find(|(name, _)| name == id.as_str()).map(|(_, path)| Path::new(path));
+        let Some(path) = given.or(disk.path.as_deref()) else {
+            errors.push(format!(
+                "service {id}: Directory \"{id}\" has no path in the config, so must be specified on the command line with \
+                 `--directory-path`."
+            ));
+            continue;
+        };
+        match Directory::open(path, disk.writable, disk.allow_dotfiles) {
+            Ok(directory) => drop(open.insert(id.clone(), Arc::new(directory))),
+            Err(error) => {
+                errors.push(format!("service {id}: Directory named \"{id}\" not found: {} ({error})", path.display()))
+            }
+        }
+    }
+    if errors.is_empty() { Ok(open) } else { Err(own_text(&errors.join("\n"))) }
 }
 
 /// What takes the handshakes of each socket, where it speaks TLS; or everything that is wrong with them.

@@ -84,6 +84,8 @@ pub enum ServiceKind {
     Network(Arc<Network>),
     /// One server: requests go there, whatever their URLs say.
     External(Arc<External>),
+    /// A directory of this machine.
+    Disk(Disk),
 }
 
 impl ServiceKind {
@@ -91,7 +93,7 @@ impl ServiceKind {
     pub fn worker(&self) -> Option<&Arc<Worker>> {
         match self {
             ServiceKind::Worker(worker) => Some(worker),
-            ServiceKind::Network(_) | ServiceKind::External(_) => None,
+            ServiceKind::Network(_) | ServiceKind::External(_) | ServiceKind::Disk(_) => None,
         }
     }
 }
@@ -123,6 +125,17 @@ pub struct ExternalTls {
     pub options: TlsOptions,
     /// Whose certificate the server has to show. `None`: that of its address's host.
     pub certificate_host: Option<String>,
+}
+
+/// A directory of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// Where it is, as written; relative to where the program was started. `None`: the command line must say.
+    pub path: Option<PathBuf>,
+    /// Whether it can be written to.
+    pub writable: bool,
+    /// Whether files exist whose names, or a directory's on the way to them, begin with a dot.
+    pub allow_dotfiles: bool,
 }
 
 /// A worker: code, the compatibility behaviour it was written for, and what it may reach.

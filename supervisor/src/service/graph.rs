@@ -4,6 +4,7 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use super::{
     LocalFuture, Service,
+    disk::{Directory, DiskService},
     external::{ExternalService, destination},
     network::NetworkService,
     worker::WorkerService,
@@ -30,14 +31,16 @@ enum Node {
     Worker,
     Network(Arc<Network>, Option<Rc<Secure>>),
     External(Arc<External>, Destination, Option<Rc<Secure>>),
+    Disk(Arc<Directory>),
 }
 
 impl ServiceGraph {
     /// Fails where a service cannot be used as it is configured; the text is for the user.
-    fn new(config: &Config, outlet: Outlet) -> Result<Self, String> {
+    fn new(config: &Config, directories: &HashMap<ServiceId, Arc<Directory>>, outlet: Outlet) -> Result<Self, String> {
         let services = config.services.iter().map(|service| {
             let node = match &service.kind {
                 ServiceKind::Worker(_) => Node::Worker,
+                ServiceKind::Disk(_) => Node::Disk(directories[&service.id].clone()),
                 ServiceKind::Network(network) => {
                     Node::Network(network.clone(), network.tls.as_ref().map(|tls| Secure::new(tls, None)))
                 }
@@ -60,6 +63,7 @@ impl ServiceGraph {
     /// There is no such service in the configuration that the graph was made of.
     pub fn designated(&self, fleet: &ShardFleet, to: &Designator) -> Rc<dyn Service> {
         match &self.services[&to.service] {
+            Node::Disk(directory) => Rc::new(DiskService::new(&to.service, directory.clone())),
             Node::Worker => {
                 let (entrypoint, props) = (to.entrypoint.clone(), to.props_json.clone());
                 Rc::new(WorkerService::new(fleet, &to.service, entrypoint, props))
@@ -101,6 +105,8 @@ pub struct WorkerServices {
     pub fleet: FleetHandle,
     /// Says which sockets there are, and what is behind them.
     pub config: Arc<Config>,
+    /// Those of all disk services.
+    pub directories: HashMap<ServiceId, Arc<Directory>>,
     /// Is told what scheduled runs fail with.
     pub log: Log,
     /// Whom each shard asks for names.
@@ -115,7 +121,7 @@ impl ShardServices for WorkerServices {
             let index = u32::try_from(shard).map_err(|_| "there are too many shards".to_owned())?;
             let outlet = Outlet::new(&self.resolver, self.connections).map_err(|error| error.to_string())?;
             let fleet = self.fleet.shard(index);
-            let graph = Rc::new(ServiceGraph::new(&self.config, outlet)?);
+            let graph = Rc::new(ServiceGraph::new(&self.config, &self.directories, outlet)?);
             let (config, reached) = (self.config.clone(), graph.clone());
             fleet.set_reach(Box::new(move |fleet, of, entrypoints| reached.reach(&config, fleet, of, entrypoints)));
             let sockets = self.config.sockets.iter().map(|socket| graph.designated(&fleet, &socket.service));

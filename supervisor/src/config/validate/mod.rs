@@ -145,6 +145,11 @@ impl Validator<'_> {
             .map(|index| self.socket(sockets.get(index), &sockets_at.index(index), &mut socket_names))
             .collect();
 
+        for (index, socket) in sockets.iter().enumerate() {
+            let (Some(socket), socket_at) = (socket, sockets_at.index(index as u32)) else { continue };
+            self.entrypoint_of_worker(socket, &services, &socket_at.field("service"));
+        }
+
         let flags_at = at.field("v8Flags");
         let v8_flags = self.strings(config.get_v8_flags(), &flags_at).unwrap_or_default();
         for (index, flag) in v8_flags.iter().enumerate() {

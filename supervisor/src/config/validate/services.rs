@@ -8,7 +8,7 @@ use capnp::{struct_list, text};
 use super::{Validator, tls::TlsRole};
 use crate::{
     config::{
-        model::{External, ExternalTls, Network, Service, ServiceId, ServiceKind, TlsOptions},
+        model::{Disk, External, ExternalTls, Network, Service, ServiceId, ServiceKind, TlsOptions},
         position::Cursor,
     },
     net::{
@@ -47,7 +47,7 @@ impl Validator<'_> {
 
     pub(super) fn service(&mut self, service: service::Reader<'_>, at: &Cursor<'_>) -> Option<Service> {
         let name = service.get_name().ok()?.to_str().ok()?.to_owned();
-        self.refuse_others(service, at, &["name", "worker", "network", "external", "unspecified"]);
+        self.refuse_others(service, at, &["name", "worker", "network", "external", "disk", "unspecified"]);
         let worker_at = at.field("worker");
         match service.which() {
             Ok(service::Worker(worker)) => {
@@ -75,12 +75,22 @@ impl Validator<'_> {
                 let external = self.external(external, &external_at)?;
                 Some(Service { id: ServiceId::named(&name), kind: ServiceKind::External(Arc::new(external)) })
             }
+            Ok(service::Disk(disk)) => {
+                let disk_at = at.field("disk");
+                let disk = self.intact(disk, &disk_at)?;
+                self.refuse_others(disk, &disk_at, &["path", "writable", "allowDotfiles"]);
+                let path = self.string(disk.get_path(), &disk_at.field("path"))?;
+                // As in the reference, no path is the same as an empty one.
+                let path = (!path.is_empty()).then(|| path.into());
+                let disk = Disk { path, writable: disk.get_writable(), allow_dotfiles: disk.get_allow_dotfiles() };
+                Some(Service { id: ServiceId::named(&name), kind: ServiceKind::Disk(disk) })
+            }
             Ok(service::Unspecified(())) => {
                 if !at.is_incomplete() {
                     self.error_with_help(
                         at,
                         format!("the service `{name}` does not say what it is"),
-                        "set one of its fields `worker`, `network` and `external`",
+                        "set one of its fields `worker`, `network`, `external` and `disk`",
                     );
                 }
                 None

@@ -7,7 +7,7 @@ use capnp::{struct_list, text};
 
 use super::{Validator, tls::TlsRole};
 use crate::config::{
-    model::{HeaderInjection, HttpOptions, HttpStyle, Socket, TlsOptions},
+    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, Service, Socket, TlsOptions},
     position::Cursor,
 };
 
@@ -61,6 +61,27 @@ impl Validator<'_> {
         let (http, tls) = http?;
         let http = HttpOptions { handler_paths: self.policies.has_handler_paths(&name), ..http };
         Some(Socket { name, address, http, tls, service })
+    }
+
+    /// Only workers have entrypoints, and are told parameters.
+    pub(super) fn entrypoint_of_worker(&mut self, socket: &Socket, services: &[Option<Service>], at: &Cursor<'_>) {
+        let Designator { service, entrypoint, props_json } = &socket.service;
+        let is_worker = |known: &Service| known.id == *service && known.kind.worker().is_some();
+        let known = services.iter().all(Option::is_some);
+        if !known || services.iter().flatten().any(is_worker) {
+            return;
+        }
+        if let Some(entrypoint) = entrypoint {
+            let message = format!(
+                "Socket \"{}\" refers to service \"{service}\" with a named entrypoint \"{entrypoint}\", but \"{service}\" is \
+                 not a Worker, so does not have any named entrypoints.",
+                socket.name
+            );
+            self.error(&at.field("entrypoint"), message);
+        }
+        if props_json.is_some() {
+            self.error(&at.field("props"), format!("`{service}` is not a worker: nobody there could read these"));
+        }
     }
 
     /// HTTP inside of TLS.

@@ -51,7 +51,8 @@ impl Acceptor {
             .with_protocol_versions(&options.versions())?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(key));
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        // Some clients name the older version alone.
+        config.alpn_protocols = vec![ALPN.to_vec(), b"http/1.0".to_vec()];
         // Who has an order of suites in mind wants that one; otherwise a client knows best what it is fast at.
         config.ignore_client_order = options.cipher_suites.is_some();
         config.ticketer = Ticketer::new()?;

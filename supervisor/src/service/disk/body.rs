@@ -1,0 +1,102 @@
+//! The content of a file on its way out.
+
+use std::{
+    fs::File,
+    io::{self, IoSliceMut},
+    os::unix::fs::FileExt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use tokio::task::JoinHandle;
+
+use crate::body::{BodyError, PullSource};
+
+/// Most bytes that are read at once, and held.
+const MAX_CHUNK: usize = 256 << 10;
+
+/// A part of a file, read when it is asked for.
+pub(super) struct FileBody {
+    file: Arc<File>,
+    at: u64,
+    left: u64,
+    chunk: usize,
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
+}
+
+impl FileBody {
+    pub(super) fn new(file: File, at: u64, left: u64) -> Self {
+        FileBody { file: Arc::new(file), at, left, chunk: MAX_CHUNK, reading: None }
+    }
+
+    fn take(&mut self, read: io::Result<Bytes>) -> Result<Bytes, BodyError> {
+        match read {
+            Ok(bytes) if bytes.is_empty() => Err(BodyError("the file has become shorter".to_owned())),
+            Ok(bytes) => {
+                self.at += bytes.len() as u64;
+                self.left -= bytes.len() as u64;
+                Ok(bytes)
+            }
+            Err(error) => Err(BodyError(format!("the file cannot be read: {error}"))),
+        }
+    }
+}
+
+impl PullSource for FileBody {
+    fn poll_pull(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        if self.reading.is_none() {
+            let count = self.chunk.min(usize::try_from(self.left).unwrap_or(usize::MAX));
+            if let Some(bytes) = read_cached(&self.file, self.at, count) {
+                return Poll::Ready(Some(self.take(Ok(bytes))));
+            }
+            let (file, at) = (self.file.clone(), self.at);
+            self.reading = Some(tokio::task::spawn_blocking(move || read(&file, at, count)));
+        }
+        let Some(reading) = &mut self.reading else { return Poll::Pending };
+        let read = std::task::ready!(Pin::new(reading).poll(cx));
+        self.reading = None;
+        let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
+        Poll::Ready(Some(self.take(read)))
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        Some(self.left)
+    }
+
+    fn limit_chunk(mut self: Pin<&mut Self>, bytes: usize) {
+        self.chunk = bytes.clamp(1, MAX_CHUNK);
+    }
+}
+
+/// Reads what the kernel has in memory. `None` where it has nothing, or does not say.
+fn read_cached(file: &File, at: u64, count: usize) -> Option<Bytes> {
+    let mut bytes = BytesMut::zeroed(count);
+    let read = loop {
+        match preadv2(file, &mut [IoSliceMut::new(&mut bytes)], at, ReadWriteFlags::NOWAIT) {
+            Err(Errno::INTR) => {}
+            read => break read.ok()?,
+        }
+    };
+    bytes.truncate(read);
+    // The end is found out by whoever waits for it.
+    (read > 0).then(|| bytes.freeze())
+}
+
+fn read(file: &File, at: u64, count: usize) -> io::Result<Bytes> {
+    let mut bytes = BytesMut::zeroed(count);
+    loop {
+        match file.read_at(&mut bytes, at) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => {
+                bytes.truncate(read?);
+                return Ok(bytes.freeze());
+            }
+        }
+    }
+}
