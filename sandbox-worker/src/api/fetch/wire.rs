@@ -145,6 +145,27 @@ impl From<Error> for Refused {
     }
 }
 
+/// Gives all of a body away, of at most `max_bytes` where it is in memory, with the coding that is still to be applied to it.
+fn give(reading: &Reading, coding: Option<Coding>, max_bytes: usize) -> Option<(Given, Option<Coding>)> {
+    if let Some(encoded) = coding.and_then(|coding| reading.give_encoded(coding)) {
+        return Some((encoded, None));
+    }
+    reading.give(Terms { length: None, max_bytes }).map(|given| (given, coding))
+}
+
+/// Writes a body that travels in the message.
+fn inline(memory: Memory, coding: Option<Coding>, mut to: http_response::body::Builder<'_>) -> Result<()> {
+    match coding {
+        Some(coding) => {
+            let encoded = coding.encode(memory.bytes).map_err(|error| Error::type_error(error.to_string()))?;
+            to.set_bytes(&encoded);
+        }
+        None if memory.of_request => to.set_request(()),
+        None => to.set_bytes(&memory.bytes),
+    }
+    Ok(())
+}
+
 /// Writes what a handler answered for the wire. Its body is used from then on.
 ///
 /// A body that is complete and at most `inline_bytes` long travels in the message. A request body that nobody read goes
@@ -199,29 +220,14 @@ pub fn to_wire<'s>(
         Some(coding) => offered(Rc::new(coding.source(source, event, streaming.open()))),
         None => offered(source),
     };
-    let inline = |memory: Memory, mut to: http_response::body::Builder<'_>| -> Result<()> {
-        match coding {
-            Some(coding) => {
-                let encoded = coding.encode(memory.bytes).map_err(|error| Error::type_error(error.to_string()))?;
-                to.set_bytes(&encoded);
-            }
-            None if memory.of_request => to.set_request(()),
-            None => to.set_bytes(&memory.bytes),
-        }
-        Ok(())
-    };
     match body {
         Outgoing::None => to.set_none(()),
         Outgoing::Bytes(_) | Outgoing::Native(..) if request_is_head => to.set_none(()),
-        Outgoing::Bytes(memory) if memory.bytes.len() <= inline_bytes => inline(memory, to)?,
+        Outgoing::Bytes(memory) if memory.bytes.len() <= inline_bytes => inline(memory, coding, to)?,
         Outgoing::Bytes(memory) => to.set_stream(encoded(Rc::new(MemorySource::new(memory, Some(event.outlet()))))),
         Outgoing::Native(reading, _) => {
             let max_bytes = inline_bytes.min(usize::try_from(max_body).unwrap_or(usize::MAX));
-            let given = match coding.and_then(|coding| reading.give_encoded(coding)) {
-                Some(given) => Some((given, None)),
-                None => reading.give(Terms { length: None, max_bytes }).map(|given| (given, coding)),
-            };
-            match given {
+            match give(&reading, coding, max_bytes) {
                 Some((Given { whole, passing }, coding)) => {
                     // What the event still sends, the response may be waiting for.
                     let passing = passing.or_else(|| event.is_uploading().then(|| whole.passing()));
@@ -231,7 +237,7 @@ pub fn to_wire<'s>(
                     match (whole, coding) {
                         (Whole::Wire(source), None) => to.set_stream(source.client()),
                         (Whole::Wire(source), Some(_)) => to.set_stream(encoded(source)),
-                        (Whole::Memory(memory), _) => inline(memory, to)?,
+                        (Whole::Memory(memory), coding) => inline(memory, coding, to)?,
                     }
                 }
                 None => to.set_stream(encoded(Rc::new(Answer::new(event, reading, streaming.open(), max_body)))),
