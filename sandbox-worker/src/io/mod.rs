@@ -11,7 +11,7 @@
 //! - A task comes into script by [`Event::run`] or [`EventHandle::run`] and in no other way, and has to be able to wait there.
 //! - What an owner owns refers to owner and event weakly.
 //! - `io` knows no class, and nothing of the wire but the connection that answers go out by ([`Outlet`]) and the capabilities that
-//!   came by it ([`channels`]), whose use is counted there and nowhere else. `isolate` does not know `io`.
+//!   came by it (`channels`), whose use is counted there and nowhere else. `isolate` does not know `io`.
 
 mod bell;
 mod channels;

@@ -1,6 +1,6 @@
 //! The Fetch Standard: `Headers`, `Body`, `Request`, `Response`, `fetch`, `caches`.
 //!
-//! Only [`wire`] and [`subrequest`] name a type of the wire.
+//! Only [`wire`] and `subrequest` name a type of the wire.
 
 pub(super) mod body;
 pub(super) mod cache;
