@@ -2,7 +2,7 @@
 //!
 //! [`TlsOptions`] is what was configured and checked, [`server::Acceptor`] and [`client::Connector`] are made from it. Keys are
 //! read by [`keys`] and stay inside the library from then on; [`ciphers`] translates OpenSSL's names. All cryptography is that
-//! of [`provider`].
+//! of `provider`.
 
 pub mod ciphers;
 pub mod client;
