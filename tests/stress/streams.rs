@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -146,8 +147,10 @@ pub(super) fn with_bounded_memory<T>(server: &Server, action: impl FnOnce() -> T
             }
             worst
         });
-        let result = action();
+        // The scope waits for the watcher also where this panics.
+        let result = panic::catch_unwind(AssertUnwindSafe(action));
         done.store(true, Ordering::Relaxed);
+        let result = result.unwrap_or_else(|panicked| panic::resume_unwind(panicked));
         for ((pid, before), (_, peak)) in before.iter().zip(watcher.join().expect("the watcher")) {
             let growth = peak.saturating_sub(*before);
             assert!(growth < ALLOWED_GROWTH, "process {pid} grew by {} MiB", growth >> 20);

@@ -118,20 +118,26 @@ impl Reading {
         // What came before that.
         let mut pieces = Vec::new();
         let mut length = 0;
-        let mut reserved = jsg::Reserved::default();
+        // Bytes that are counted, which are more than came where memory is set aside.
+        let (mut counted, mut reserved) = (0, jsg::Reserved::default());
         while let Some(bytes) = self.read(MAX_PULL_BYTES).await? {
             length += bytes.len();
-            if length > MAX_COLLECTED || !reserved.grow(bytes.len()) {
+            if length > MAX_COLLECTED || !reserved.grow(length.saturating_sub(counted)) {
                 self.cancel();
                 return Err(Broken::Script(jsg::Error::type_error("Memory limit exceeded before EOF.")));
             }
+            counted = counted.max(length);
             if length == bytes.len() && announced <= length {
                 // Most bodies are one piece, which nobody else has.
                 collected = bytes.into();
             } else if collected.is_empty() && announced > AHEAD * length && bytes.len() >= LONG_PIECE {
                 pieces.push(bytes);
             } else {
-                join(&mut collected, &mut pieces, announced.min(AHEAD * length).max(length));
+                let ahead = announced.min(AHEAD * length);
+                if collected.is_empty() && ahead > counted && reserved.grow(ahead - counted) {
+                    counted = ahead;
+                }
+                join(&mut collected, &mut pieces, counted);
                 collected.extend_from_slice(&bytes);
             }
         }
