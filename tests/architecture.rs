@@ -51,7 +51,7 @@ fn a_worker_reaches_only_what_it_was_handed() {
     assert_eq!(
         methods,
         [
-            "fetch @0 (request :HttpRequest, call :UInt64, depth :UInt8) -> (outcome :SubrequestOutcome);",
+            "fetch @0 (request :HttpRequest, call :UInt64, event :UInt64) -> (outcome :SubrequestOutcome);",
             "cancel @1 (call :UInt64) -> ();"
         ]
     );
@@ -88,6 +88,7 @@ fn every_capability_is_documented() {
         "tests/differential/console.rs",
     ];
     let modules = [
+        "supervisor/src/link/allowances.rs",
         "supervisor/src/link/channels.rs",
         "tests/channels.rs",
         "supervisor/src/log.rs",

@@ -174,7 +174,7 @@ enum Params {
         name: Octets,
         value: Octets,
         body: u8,
-        depth: u8,
+        event: u8,
     },
 }
 
@@ -191,7 +191,7 @@ impl<'a> Arbitrary<'a> for Params {
                 name: bytes.arbitrary()?,
                 value: bytes.arbitrary()?,
                 body: bytes.arbitrary()?,
-                depth: bytes.arbitrary()?,
+                event: bytes.arbitrary()?,
             },
             _ => Params::Number(bytes.arbitrary()?),
         })
@@ -475,10 +475,13 @@ impl Peer {
                         entry.set_source(if level & 0x80 == 0 { Source::Console } else { Source::Runtime });
                     }
                 }
-                Params::Fetch { number, method, url, name, value, body, depth } => {
+                Params::Fetch { number, method, url, name, value, body, event } => {
                     let mut params = content.init_as::<channel::fetch_params::Builder<'_>>();
                     params.set_call((number % 4).into());
-                    params.set_depth(*depth);
+                    // As the supervisor numbers its first events, and in other ways.
+                    params.set_event(
+                        u64::from(event % 8) << 20 | u64::from(event >> 3 & 3) << 12 | u64::from(event >> 5),
+                    );
                     let mut request = params.init_request();
                     request.set_method(["GET", "HEAD", "POST", "PUT", "brew"][usize::from(method % 5)]);
                     let url = url.text();

@@ -8,7 +8,7 @@
 mod fakes;
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -16,7 +16,7 @@ use std::{
 
 use bulkhead_ipc::{
     scheduled::Scheduled,
-    transport::{Limits, MAX_SUBREQUESTS},
+    transport::{Limits, MAX_DEPTH, MAX_SUBREQUESTS},
     worker_capnp::{
         Limit, byte_source, channel, event_failure, event_port, fetch_outcome, http_response, log_entry,
         scheduled_outcome, worker_control,
@@ -32,7 +32,7 @@ use bulkhead_supervisor::{
         decide::{Usage, WatchPolicy},
     },
     log::Stream,
-    service::{Event, LocalFuture, Service, ServiceError, ServiceRequest, worker::WorkerService},
+    service::{Depth, Event, LocalFuture, Service, ServiceError, ServiceRequest, worker::WorkerService},
     shard::{Letter, Served, ShardServices, Shards},
 };
 use bytes::Bytes;
@@ -171,6 +171,9 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("channel-cf", Unavailable, "a cf object"),
     ("channel-cf-long", Unavailable, "a cf object"),
     ("channel-twice", Unavailable, "two open requests one number"),
+    ("channel-event-none", Unavailable, "for an event that it was never given"),
+    ("channel-event-to-come", Unavailable, "for an event that it was never given"),
+    ("channel-event-deep", Unavailable, "for an event that it was never given"),
     // References.
     ("release-nothing", Unavailable, ""),
     ("release-too-often", Unavailable, ""),
@@ -251,6 +254,9 @@ const FLOODS: &[&str] = &[
     "control-flood-finish",
     "control-flood-exceeded",
 ];
+
+/// The bit of an event's number at which its depth begins, as far as a worker may guess.
+const DEPTH_AT: u32 = 12;
 
 /// A message of one segment, word by word.
 fn words(words: &[u64]) -> Vec<u8> {
@@ -428,6 +434,10 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
     let mut channel = 0;
     // Answers that are given when something is cancelled.
     let mut late: Vec<Message> = Vec::new();
+    // Requests that were counted, some of which may never be answered.
+    let mut asked = 0;
+    // Messages of which each waits for the answer to the one before it.
+    let mut in_turn: VecDeque<Message> = VecDeque::new();
     loop {
         wire.bytes(&torrent).await;
         let said = tokio::select! {
@@ -438,6 +448,10 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
         let Some(said) = said else { return };
         if let Said::Return { answer, .. } = said {
             wire.send(&finish(answer)).await;
+            world.answers.fetch_add(1, Ordering::SeqCst);
+            if let Some(next) = in_turn.pop_front() {
+                wire.send(&next).await;
+            }
             if let Some(next) = flood {
                 wire.send(&next(caps_of_flood)).await;
             }
@@ -449,7 +463,7 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
         }
         match wire.polite(said).await {
             Some(Said::Call { method: Method::Open, caps, .. }) => channel = caps.first().copied().unwrap_or_default(),
-            Some(Said::Call { question, method: Method::Fetch, text, caps }) => {
+            Some(Said::Call { question, method: Method::Fetch, text, event, caps }) => {
                 let way = text.strip_prefix("http://host/").unwrap_or(&text).to_owned();
                 if matches!(way.as_str(), "hello" | "kept") {
                     wire.send(&hello(question, pid)).await;
@@ -497,12 +511,46 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                 } else if way == "never" {
                 } else if way == "channel-many" {
                     for number in 0..u64::from(MAX_SUBREQUESTS) + 100 {
-                        let never = subrequest(number as u32, channel, number, &[], |mut request| {
+                        let never = subrequest(number as u32, channel, event, number, &[], |mut request| {
                             request.set_url("http://a.test/never");
                         });
                         wire.send(&never).await;
                     }
                     wire.send(&hello(question, pid)).await;
+                } else if let Some((how, count)) = counted(&way) {
+                    let (event, path) = match how {
+                        "shallow" => (event & !(0xff << DEPTH_AT), "/"),
+                        "at-once" | "unanswered" => (event, "/never"),
+                        _ => (event, "/"),
+                    };
+                    let numbers = asked..asked + count;
+                    asked += count;
+                    let asks = numbers.map(|number| {
+                        subrequest(number, channel, event, number.into(), &[], |mut request| {
+                            request.set_url(format!("http://a.test{path}").as_str());
+                        })
+                    });
+                    match how {
+                        "at-once" | "unanswered" => {
+                            for ask in asks {
+                                wire.send(&ask).await;
+                            }
+                            if how == "at-once" {
+                                wire.send(&hello(question, pid)).await;
+                            }
+                        }
+                        "over" => {
+                            wire.send(&hello(question, pid)).await;
+                            in_turn.extend(asks);
+                        }
+                        _ => {
+                            in_turn.extend(asks);
+                            in_turn.push_back(hello(question, pid));
+                        }
+                    }
+                    if let Some(first) = in_turn.pop_front() {
+                        wire.send(&first).await;
+                    }
                 } else if way == "die" {
                     world.kill(pid, 11);
                 } else if way == "exit" {
@@ -510,7 +558,7 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                 } else if ODDITIES.contains(&way.as_str()) {
                     let is_call = way.starts_with("call-") || way.starts_with("channel-") || way == "cancel-nothing";
                     let target = if way.starts_with("channel-") { channel } else { caps[0] };
-                    wire.bytes(&be_odd(&way, question, target)).await;
+                    wire.bytes(&be_odd(&way, question, target, event)).await;
                     if is_call {
                         odd = Some(question);
                     } else if !matches!(way.as_str(), "spare-capabilities" | "return-twice") {
@@ -518,7 +566,7 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                     }
                 } else {
                     let target = if way.starts_with("channel-") { channel } else { caps[0] };
-                    wire.bytes(&misbehave(&way, question, target)).await;
+                    wire.bytes(&misbehave(&way, question, target, event)).await;
                 }
             }
             Some(Said::Call { question, method: Method::Scheduled, text: way, .. }) => match way.as_str() {
@@ -567,6 +615,12 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
             _ => {}
         }
     }
+}
+
+/// A way such as `channel-times-3`: how many requests are made for the event, and how.
+fn counted(way: &str) -> Option<(&str, u32)> {
+    let (how, count) = way.strip_prefix("channel-")?.rsplit_once('-')?;
+    Some((how, count.parse().ok()?))
 }
 
 /// Messages of a torrent that are sent before the worker listens again.
@@ -675,7 +729,7 @@ fn finish(question: u32) -> Message {
     message(|message| message.init_finish().set_question_id(question))
 }
 
-fn be_odd(way: &str, question: u32, source: u32) -> Vec<u8> {
+fn be_odd(way: &str, question: u32, source: u32, event: u64) -> Vec<u8> {
     frame(&match way {
         "call-unknown-method" => calls(0, source, byte_source::Client::TYPE_ID, 9, &[], |_| {}),
         "call-unknown-interface" => calls(0, source, event_port::Client::TYPE_ID, 0, &[], |_| {}),
@@ -697,11 +751,11 @@ fn be_odd(way: &str, question: u32, source: u32) -> Vec<u8> {
             return both;
         }
         "finish-nothing" => finish(500),
-        "channel-hello" => subrequest(0, source, 1, &[], |_| {}),
+        "channel-hello" => subrequest(0, source, event, 1, &[], |_| {}),
         // Once that is answered the number is free.
-        "channel-hello-twice" => subrequest(0, source, 1, &[], |_| {}),
+        "channel-hello-twice" => subrequest(0, source, event, 1, &[], |_| {}),
         "channel-cancel-nothing" => calls(0, source, channel::Client::TYPE_ID, 1, &[], |_| {}),
-        "channel-body-of-nobody" => subrequest(0, source, 1, &[Cap::ReceiverHosted(4000)], |request| {
+        "channel-body-of-nobody" => subrequest(0, source, event, 1, &[Cap::ReceiverHosted(4000)], |request| {
             request.init_body().set_stream(nobody());
         }),
         "channel-params-text" => calls(0, source, channel::Client::TYPE_ID, 0, &[], |mut content| {
@@ -726,7 +780,7 @@ fn be_odd(way: &str, question: u32, source: u32) -> Vec<u8> {
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each way")]
-fn misbehave(way: &str, question: u32, source: u32) -> Vec<u8> {
+fn misbehave(way: &str, question: u32, source: u32, event: u64) -> Vec<u8> {
     let response_with = |status| frame(&response(question, &[], |mut response| response.set_status(status)));
     let kind = |fill: fn(capnp_rpc::rpc_capnp::message::Builder<'_>)| frame(&message(fill));
     frame(&match way {
@@ -863,34 +917,41 @@ fn misbehave(way: &str, question: u32, source: u32) -> Vec<u8> {
             twice.extend(frame(&closed(1, source)));
             return twice;
         }
-        "channel-method" => subrequest(0, source, 1, &[], |mut request| request.set_method("BREW")),
-        "channel-method-small" => subrequest(0, source, 1, &[], |mut request| request.set_method("get")),
-        "channel-url" => subrequest(0, source, 1, &[], |mut request| request.set_url("http://")),
+        "channel-method" => subrequest(0, source, event, 1, &[], |mut request| request.set_method("BREW")),
+        "channel-method-small" => subrequest(0, source, event, 1, &[], |mut request| request.set_method("get")),
+        "channel-url" => subrequest(0, source, event, 1, &[], |mut request| request.set_url("http://")),
         "channel-url-injection" => {
-            subrequest(0, source, 1, &[], |mut request| request.set_url("http://a/ HTTP/1.1\r\nx: y"))
+            subrequest(0, source, event, 1, &[], |mut request| request.set_url("http://a/ HTTP/1.1\r\nx: y"))
         }
-        "channel-url-relative" => subrequest(0, source, 1, &[], |mut request| request.set_url("/path")),
-        "channel-url-credentials" => subrequest(0, source, 1, &[], |mut request| request.set_url("http://u:p@a/")),
-        "channel-header" => subrequest(0, source, 1, &[], |request| {
+        "channel-url-relative" => subrequest(0, source, event, 1, &[], |mut request| request.set_url("/path")),
+        "channel-url-credentials" => {
+            subrequest(0, source, event, 1, &[], |mut request| request.set_url("http://u:p@a/"))
+        }
+        "channel-header" => subrequest(0, source, event, 1, &[], |request| {
             bulkhead_ipc::head::write(request.init_headers(1), [("x", &b"a\r\nb: c"[..])]);
         }),
-        "channel-header-name" => subrequest(0, source, 1, &[], |request| {
+        "channel-header-name" => subrequest(0, source, event, 1, &[], |request| {
             bulkhead_ipc::head::write(request.init_headers(1), [("x y", &b"z"[..])]);
         }),
-        "channel-headers-many" => subrequest(0, source, 1, &[], |request| {
+        "channel-headers-many" => subrequest(0, source, event, 1, &[], |request| {
             bulkhead_ipc::head::write(request.init_headers(300), (0..300).map(|_| ("x", &b"y"[..])));
         }),
-        "channel-cf" => subrequest(0, source, 1, &[], |mut request| request.set_cf_json("{} x: y")),
+        "channel-cf" => subrequest(0, source, event, 1, &[], |mut request| request.set_cf_json("{} x: y")),
         "channel-cf-long" => {
             let long = format!("\"{}\"", "y".repeat(70_000));
-            subrequest(0, source, 1, &[], |mut request| request.set_cf_json(long.as_str()))
+            subrequest(0, source, event, 1, &[], |mut request| request.set_cf_json(long.as_str()))
         }
         "channel-twice" => {
             let never = |question| {
-                frame(&subrequest(question, source, 1, &[], |mut request| request.set_url("http://a.test/never")))
+                frame(&subrequest(question, source, event, 1, &[], |mut request| {
+                    request.set_url("http://a.test/never")
+                }))
             };
             return [never(0), never(1)].concat();
         }
+        "channel-event-none" => subrequest(0, source, 0, 1, &[], |_| {}),
+        "channel-event-to-come" => subrequest(0, source, event + (1 << 40), 1, &[], |_| {}),
+        "channel-event-deep" => subrequest(0, source, event | 0xff << DEPTH_AT, 1, &[], |_| {}),
         "pull-twice" => {
             let mut twice = frame(&pull(0, source, 10));
             twice.extend(frame(&pull(1, source, 10)));
@@ -1066,9 +1127,56 @@ fn what_makes_no_sense_but_breaks_no_rule_harms_nobody() {
 }
 
 #[test]
+fn what_an_event_may_start_is_counted_whatever_the_process_says() {
+    local(async {
+        let policy = WorkerPolicy { subrequests: 3, connections: 2, ..WorkerPolicy::default() };
+        let mut rig = fakes::start_with(settings(), policy, 65_536, play);
+        let shard = rig.shard();
+        let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
+        let other = pid(&two).await;
+        let world = rig.world.clone();
+        let depths = || std::mem::take(&mut *world.depths.lock().expect("no panic"));
+        let ask = async |way: &str, depth| {
+            let mut request = get(&format!("/channel-{way}"));
+            request.http.extensions_mut().insert(Depth(depth));
+            text(one.fetch(request).await?).await.map_err(|error| ServiceError::Disconnected(error.to_string()))
+        };
+        // As long as no event of that depth was given, it is nobody's.
+        let first = ask("shallow-1", 9).await.expect("a response");
+        assert_eq!(depths(), [0; 0]);
+        assert_eq!(ask("times-3", 9).await.expect("a response"), first);
+        assert_eq!(depths(), [10; 3]);
+        assert_eq!(ask("times-1", MAX_DEPTH).await.expect("a response"), first);
+        assert_eq!(depths(), [0; 0], "too deep");
+        assert_eq!(ask("at-once-2", 1).await.expect("a response"), first);
+        eventually(|| world.behind.load(Ordering::SeqCst) == 2).await;
+        assert_eq!(depths(), [2; 2]);
+        // What goes on after its response has what events of its depth had left: this one, and the one before it.
+        let before = world.answers.load(Ordering::SeqCst);
+        assert_eq!(ask("over-20", 1).await.expect("a response"), first);
+        eventually(|| world.answers.load(Ordering::SeqCst) == before + 20).await;
+        assert_eq!(depths(), [2; 4]);
+        for (way, words) in [("times-4", "more requests for an event than"), ("unanswered-3", "at a time than")] {
+            let before = pid(&one).await;
+            let got = ask(way, 0).await;
+            assert!(matches!(got, Err(ServiceError::Unavailable(_))), "{way}: {got:?}");
+            assert_ne!(pid(&one).await, before, "{way}");
+            let lines = lines(&mut rig);
+            assert!(lines.len() == 1 && lines[0].contains(words), "{way}: {lines:#?}");
+        }
+        assert_eq!(pid(&two).await, other);
+        eventually(|| world.behind.load(Ordering::SeqCst) == 0).await;
+        drop((one, two, shard));
+        rig.ended().await;
+    });
+}
+
+#[test]
 fn who_asks_for_much_at_once_waits() {
     local(async {
-        let mut rig = fakes::start(settings(), 65_536, play);
+        // Else it would have to be for many events.
+        let policy = WorkerPolicy { subrequests: 0, connections: 0, ..WorkerPolicy::default() };
+        let mut rig = fakes::start_with(settings(), policy, 65_536, play);
         let shard = rig.shard();
         let (one, two) = (WorkerService::new(&shard, &worker(0), None, None), rig.service(1));
         let first = pid(&one).await;

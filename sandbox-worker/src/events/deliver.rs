@@ -127,7 +127,6 @@ impl Dispatcher {
     pub(super) async fn deliver<K: Kind>(
         &self,
         number: u64,
-        depth: u8,
         kind: &mut K,
     ) -> Result<Delivered<K::Reply>, capnp::Error> {
         if self.worker.isolate.is_exhausted() {
@@ -138,7 +137,7 @@ impl Dispatcher {
         }
         let delivery = Delivery::new(&self.process, &self.worker, self.outlet.clone(), self.name.clone());
         let event = &delivery.event;
-        event.set_depth(depth);
+        event.set_number_outside(number);
         let mut progress = event.run(|scope| self.call(scope, event, kind)).await?;
         if let Some(limit) = event.breach() {
             progress = Progress::Failed(Failure::Exceeded(limit));

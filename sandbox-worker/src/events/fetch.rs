@@ -92,11 +92,11 @@ impl Kind for Fetch<'_> {
 
 impl Dispatcher {
     pub(super) async fn take_fetch(&self, params: FetchParams, mut results: FetchResults) -> Result<(), capnp::Error> {
-        let (number, depth) = (params.get()?.get_event(), params.get()?.get_depth());
+        let number = params.get()?.get_event();
         let is_head = params.get()?.get_request()?.get_method()?.as_bytes() == b"HEAD";
         let inline_bytes = self.worker.inline_body_bytes;
         let mut fetch = Fetch { params: Some(params), is_head, results: &mut results, inline_bytes };
-        let (delivery, mut failure) = match self.deliver(number, depth, &mut fetch).await? {
+        let (delivery, mut failure) = match self.deliver(number, &mut fetch).await? {
             Ok((delivery, body)) => {
                 delivery.finish(body);
                 return Ok(());

@@ -78,7 +78,7 @@ impl Dispatcher {
         drop(params);
         let no_retry = Rc::new(Cell::new(false));
         let mut scheduled = Scheduled { run, no_retry: no_retry.clone() };
-        let (delivery, mut failure) = match self.deliver(number, 0, &mut scheduled).await? {
+        let (delivery, mut failure) = match self.deliver(number, &mut scheduled).await? {
             Ok((delivery, ())) => (Some(delivery), None),
             Err((delivery, failure)) => (delivery, Some(failure)),
         };

@@ -60,8 +60,8 @@ impl Channels {
 /// What one event has started.
 #[derive(Default)]
 pub(super) struct Started {
-    /// How many workers have called one another for the event to come here.
-    pub(super) depth: Cell<u8>,
+    /// What the supervisor calls the event.
+    number: Cell<u64>,
     count: Cell<u32>,
     /// Who may wait for the head of a response, made when there is a first to wait.
     waiting: OnceCell<Option<Arc<Semaphore>>>,
@@ -80,7 +80,7 @@ pub(crate) struct Subrequest {
     client: Client,
     channels: Channels,
     outlet: Outlet,
-    depth: u8,
+    event: u64,
     waiting: Option<Arc<Semaphore>>,
 }
 
@@ -105,13 +105,13 @@ impl Event {
         let most = bound(limits.connections);
         let waiting =
             self.started_outside.waiting.get_or_init(|| Some(Arc::new(Semaphore::new(most? as usize)))).clone();
-        let (outlet, depth) = (self.outlet().clone(), self.started_outside.depth.get());
-        Ok(Subrequest { client, channels, outlet, depth, waiting })
+        let (outlet, event) = (self.outlet().clone(), self.started_outside.number.get());
+        Ok(Subrequest { client, channels, outlet, event, waiting })
     }
 
-    /// Says how many workers have called one another for the event to come here.
-    pub(crate) fn set_depth(&self, depth: u8) {
-        self.started_outside.depth.set(depth);
+    /// Says what the supervisor calls the event, which is not [`Self::number`].
+    pub(crate) fn set_number_outside(&self, number: u64) {
+        self.started_outside.number.set(number);
     }
 
     /// Takes note of a body that is pulled from the event, to be taken back when it is over.
@@ -158,7 +158,7 @@ impl Subrequest {
         write(request.get().init_request());
         let number = self.channels.next_call();
         request.get().set_call(number);
-        request.get().set_depth(self.depth);
+        request.get().set_event(self.event);
         let promise = request.send().promise;
         drop(room);
         let client = self.client;

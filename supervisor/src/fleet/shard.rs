@@ -22,7 +22,7 @@ use super::{
 use crate::{
     config::{model::ServiceId, policy::WorkerPolicy},
     link::{Bounds, Link, NoPlace, Owner, Ticket},
-    service::{Service, ServiceError},
+    service::{Depth, Service, ServiceError},
 };
 
 /// The worker that a link's process belongs to.
@@ -356,7 +356,7 @@ pub(crate) struct DispatcherCache {
 const PROCESSES_TO_TRY: usize = 3;
 
 impl DispatcherCache {
-    /// An event at the live process of `service`, and what takes it. Waits within the bounds of
+    /// An event of this depth at the live process of `service`, and what takes it. Waits within the bounds of
     /// [`FleetConfig`](super::FleetConfig).
     ///
     /// # Errors
@@ -367,6 +367,7 @@ impl DispatcherCache {
         service: &ServiceId,
         entrypoint: Option<&str>,
         props_json: Option<&str>,
+        depth: Depth,
     ) -> Result<(Ticket, event_dispatcher::Client), ServiceError> {
         let config = &fleet.inner.fleet.config;
         for _ in 0..PROCESSES_TO_TRY {
@@ -406,7 +407,7 @@ impl DispatcherCache {
                     dispatcher
                 }
             };
-            let ticket = Ticket::begin(&link, place);
+            let ticket = Ticket::begin(&link, place, depth);
             if link.is_usable() {
                 return Ok((ticket, dispatcher));
             }

@@ -21,10 +21,14 @@ use bulkhead_ipc::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use http_body::Body as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    time::Instant,
+};
 
 use super::{
     Link,
+    allowances::Refusal,
     body::{BodySource, Ready, RemoteBody, collect_ready},
 };
 use crate::{
@@ -45,8 +49,16 @@ pub(crate) type Subrequest = Rc<OwnedSemaphorePermit>;
 pub(super) struct Shared {
     link: Weak<Link>,
     room: Arc<Semaphore>,
-    /// Calls that wait for their answer, by their numbers: dropping the sender cancels one.
-    open: RefCell<HashMap<u64, oneshot::Sender<()>>>,
+    /// Calls that wait for their answer, by their numbers.
+    open: RefCell<HashMap<u64, Waiting>>,
+}
+
+/// A call that waits for its answer.
+struct Waiting {
+    /// For which it was made.
+    event: u64,
+    /// Dropping it cancels the call. `None`: it was cancelled.
+    cancel: Option<oneshot::Sender<()>>,
 }
 
 impl Shared {
@@ -54,14 +66,26 @@ impl Shared {
         let room = Arc::new(Semaphore::new(MAX_SUBREQUESTS as usize));
         Rc::new(Self { link: Rc::downgrade(link), room, open: RefCell::default() })
     }
+
+    /// Nobody waits for the answer to a call any more.
+    fn give_up(&self, waiting: &mut Waiting) {
+        if waiting.cancel.take().is_some()
+            && let Some(link) = self.link.upgrade()
+        {
+            link.allowances.answered(waiting.event);
+        }
+    }
 }
 
-/// A call that waits for its answer.
+/// A call until it is answered, which has its number to itself.
 struct Open<'a>(&'a Shared, u64);
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.open.borrow_mut().remove(&self.1);
+        let waiting = self.0.open.borrow_mut().remove(&self.1);
+        if let Some(mut waiting) = waiting {
+            self.0.give_up(&mut waiting);
+        }
     }
 }
 
@@ -99,11 +123,17 @@ impl channel::Server for Channel {
             capnp::Error::failed(what.to_owned())
         };
         let reader = params.get()?;
-        let (number, depth) = (reader.get_call(), reader.get_depth());
-        let (sender, mut cancelled) = oneshot::channel();
-        if self.shared.open.borrow_mut().insert(number, sender).is_some() {
+        let (number, event) = (reader.get_call(), reader.get_event());
+        if self.shared.open.borrow().contains_key(&number) {
             return Err(violation("it gave two open requests one number"));
         }
+        let depth = match link.allowances.take(event, Instant::now()) {
+            Ok(depth) => Some(depth),
+            Err(Refusal::Over) => None,
+            Err(Refusal::Violation(what)) => return Err(violation(what)),
+        };
+        let (sender, mut cancelled) = oneshot::channel();
+        self.shared.open.borrow_mut().insert(number, Waiting { event, cancel: Some(sender) });
         let _open = Open(&self.shared, number);
         // The message is kept while it waits, and is counted with what the connection holds.
         let permit = tokio::select! {
@@ -117,6 +147,7 @@ impl channel::Server for Channel {
             .map_err(|what| violation(&what))?;
         drop(params);
         let answer = async {
+            let Depth(depth) = depth.ok_or_else(|| Thrown::plain(LOST))?;
             if depth >= MAX_DEPTH {
                 return Err(Thrown::plain(TOO_DEEP));
             }
@@ -151,7 +182,9 @@ impl channel::Server for Channel {
         params: channel::CancelParams,
         _: channel::CancelResults,
     ) -> Result<(), capnp::Error> {
-        self.shared.open.borrow_mut().remove(&params.get()?.get_call());
+        if let Some(waiting) = self.shared.open.borrow_mut().get_mut(&params.get()?.get_call()) {
+            self.shared.give_up(waiting);
+        }
         Ok(())
     }
 }

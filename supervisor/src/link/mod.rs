@@ -4,6 +4,7 @@
 //! capability that a worker misuses ends that worker's connection through [`Handle::violation`], and the owner then ends the
 //! process. Nothing that a peer controls grows without a bound.
 
+mod allowances;
 pub mod body;
 mod busy;
 mod channels;
@@ -12,7 +13,7 @@ mod places;
 mod work;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::HashMap,
     future::Future,
     rc::{Rc, Weak},
@@ -31,9 +32,10 @@ use tokio::{net::UnixStream, time::Instant};
 
 use crate::{
     config::policy::WorkerPolicy,
-    service::{Service, ServiceError},
+    service::{Depth, Service, ServiceError},
     text::quote,
 };
+use allowances::Allowances;
 pub(crate) use places::{NoPlace, Place, Places};
 pub(crate) use work::{Tally, Work};
 
@@ -80,8 +82,8 @@ pub struct Link {
     pub connection: Handle,
     /// The events that it may have in flight.
     places: Rc<Places>,
-    /// The number of the last event.
-    events: Cell<u64>,
+    /// What each of them may still start, which has their numbers.
+    allowances: Allowances,
 }
 
 impl Link {
@@ -95,6 +97,7 @@ impl Link {
         owner: Box<dyn Owner>,
     ) -> (Rc<Self>, impl Future<Output = Result<(), TransportError>> + use<>) {
         let (port, connection, driver) = transport::client(stream, bounds.connection);
+        let allowances = Allowances::new(owner.policy(), bounds.grace, Instant::now());
         let link = Rc::new(Self {
             generation,
             owner,
@@ -104,7 +107,7 @@ impl Link {
             dispatchers: RefCell::default(),
             connection,
             places: Places::new(bounds.events.min(MAX_EVENTS) as usize, bounds.waiting),
-            events: Cell::new(0),
+            allowances,
         });
         (link, driver)
     }
@@ -228,14 +231,14 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     /// To be called before the event is sent.
-    pub(crate) fn begin(link: &Rc<Link>, place: Place) -> Self {
+    pub(crate) fn begin(link: &Rc<Link>, place: Place, depth: Depth) -> Self {
         link.work.begin();
-        link.events.set(link.events.get() + 1);
+        let now = Instant::now();
+        let number = link.allowances.begin(place.index(), depth, now);
         let wall_time = link.policy().wall_time;
         // What the clock cannot say is no limit in practice.
-        let deadline =
-            (!wall_time.is_zero()).then(|| Instant::now().checked_add(wall_time.saturating_add(link.grace))).flatten();
-        Self { link: link.clone(), place, number: link.events.get(), deadline }
+        let deadline = (!wall_time.is_zero()).then(|| now.checked_add(wall_time.saturating_add(link.grace))).flatten();
+        Self { link: link.clone(), place, number, deadline }
     }
 
     /// Its place, for whatever may outlast it on the wire.
@@ -261,6 +264,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        self.link.allowances.end(self.number);
         self.link.work.end();
     }
 }

@@ -130,6 +130,13 @@ pub(crate) struct Place {
     index: usize,
 }
 
+impl Place {
+    /// Which of the places it is, from 0.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+}
+
 impl Clone for Place {
     fn clone(&self) -> Self {
         self.places.state.borrow_mut().holders[self.index] += 1;

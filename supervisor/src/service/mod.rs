@@ -34,8 +34,8 @@ pub struct ServiceRequest {
 }
 
 /// How many workers have called one another for a request to come here: an extension of requests that a worker has made. What comes
-/// from outside has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// from outside has none, and a depth of 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Depth(pub u8);
 
 /// Why a service gave no response.

@@ -54,6 +54,10 @@ pub struct World {
     usage: Mutex<HashMap<i32, Usage>>,
     /// Requests of workers that wait for an answer.
     pub behind: AtomicUsize,
+    /// How deep the requests of workers were.
+    pub depths: Mutex<Vec<u8>>,
+    /// Answers to calls of workers that speak the wire message by message.
+    pub answers: AtomicUsize,
     /// `ping` calls that were received.
     pub pings: AtomicUsize,
     /// Told when a process is asked for an entrypoint.
@@ -254,6 +258,8 @@ impl Service for Behind {
     fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
         self.0.behind.fetch_add(1, Ordering::SeqCst);
         let asked = Asked(self.0.clone());
+        let depth = request.http.extensions().get::<Depth>().map_or(0, |depth| depth.0);
+        self.0.depths.lock().expect("no panic").push(depth);
         Box::pin(async move {
             let _asked = asked;
             let secret = || "/etc/secret of process 77".to_owned();
@@ -264,10 +270,7 @@ impl Service for Behind {
                 "/refused" => Err(ServiceError::Refused(http::StatusCode::PAYLOAD_TOO_LARGE, secret())),
                 "/broken" => Err(ServiceError::BrokenRequest),
                 "/event" => Err(ServiceError::NoSuchEvent("connect")),
-                path => {
-                    let depth = request.http.extensions().get::<Depth>().map_or(0, |depth| depth.0);
-                    Ok(http::Response::new(Body::Bytes(format!("{path} at {depth}").into())))
-                }
+                path => Ok(http::Response::new(Body::Bytes(format!("{path} at {depth}").into()))),
             }
         })
     }

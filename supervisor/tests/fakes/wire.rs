@@ -148,10 +148,12 @@ pub fn closed(question: u32, target: u32) -> Message {
     calls(question, target, byte_source::Client::TYPE_ID, 2, &[], |_| {})
 }
 
-/// `Channel.fetch` of the capability that was imported as `target`: a request with number `number`, as `fill` completes it.
+/// `Channel.fetch` of the capability that was imported as `target`: a request for the event `event` with number `number`, as `fill`
+/// completes it.
 pub fn subrequest(
     question: u32,
     target: u32,
+    event: u64,
     number: u64,
     caps: &[Cap],
     fill: impl FnOnce(http_request::Builder<'_>),
@@ -159,6 +161,7 @@ pub fn subrequest(
     calls(question, target, channel::Client::TYPE_ID, 0, caps, |content| {
         let mut params = content.init_as::<channel::fetch_params::Builder<'_>>();
         params.set_call(number);
+        params.set_event(event);
         let mut request = params.init_request();
         request.set_method("GET");
         request.set_url("http://a.test/");
@@ -204,6 +207,8 @@ pub enum Said {
         method: Method,
         /// The service's name in a `bind`, the URL in a `fetch`, the expression in a `scheduled`.
         text: String,
+        /// The number of the event in a `fetch`.
+        event: u64,
         /// The capabilities that come with it, by the supervisor's numbers.
         caps: Vec<u32>,
     },
@@ -335,6 +340,7 @@ fn understand(mut frame: &[u8]) -> capnp::Result<Said> {
             }
             // Reading a capability pointer needs a table, which nobody here reads.
             let content = payload.get_content();
+            let mut event = 0;
             let (method, text) = if interface == worker_control::Client::TYPE_ID && number == 0 {
                 let params: worker_control::bind_params::Reader<'_> = content.get_as()?;
                 (Method::Bind, params.get_bundle()?.get_service()?.to_string()?)
@@ -349,13 +355,14 @@ fn understand(mut frame: &[u8]) -> capnp::Result<Said> {
                 (Method::Scheduled, params.get_cron()?.to_string()?)
             } else if interface == event_dispatcher::Client::TYPE_ID {
                 let params: event_dispatcher::fetch_params::Reader<'_> = content.get_as()?;
+                event = params.get_event();
                 (Method::Fetch, params.get_request()?.get_url()?.to_string()?)
             } else if interface == byte_source::Client::TYPE_ID {
                 (if number == 0 { Method::Pull } else { Method::CancelPull }, String::new())
             } else {
                 (Method::Unknown, String::new())
             };
-            Said::Call { question: call.get_question_id(), method, text, caps }
+            Said::Call { question: call.get_question_id(), method, text, event, caps }
         }
         _ => Said::Other,
     })

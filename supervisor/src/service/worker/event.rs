@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     link::Ticket,
-    service::{Event, Outcome, ServiceError},
+    service::{Depth, Event, Outcome, ServiceError},
 };
 
 impl WorkerService {
@@ -21,7 +21,8 @@ impl WorkerService {
     /// The worker answers when what was given to `waitUntil` has ended too, so it has the time for that as well.
     pub(super) async fn deliver(&self, event: Event) -> Result<Outcome, ServiceError> {
         let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
-        let (ticket, dispatcher) = self.dispatcher.begin(&self.fleet, &self.member.id, entrypoint, props).await?;
+        let (ticket, dispatcher) =
+            self.dispatcher.begin(&self.fleet, &self.member.id, entrypoint, props, Depth::default()).await?;
         let link = ticket.link().clone();
         let wait_until = link.policy().wait_until;
         let deadline = if wait_until.is_zero() { None } else { ticket.deadline() };

@@ -47,11 +47,10 @@ impl WorkerService {
         };
         let upload = outgoing.write(to);
         let is_head = parts.method == Method::HEAD;
-        let depth = parts.extensions.get::<Depth>().copied();
+        let for_socket = parts.extensions.get::<Depth>().is_none();
         // The head lives in the message now.
         drop(parts);
         call.get().set_event(ticket.number());
-        call.get().set_depth(depth.map_or(0, |depth| depth.0));
         let promise = call.send().promise;
         drop(room);
         let reply = answer(promise, dispatcher, &ticket).await?;
@@ -88,7 +87,6 @@ impl WorkerService {
                     Ok(http_response::body::Request(())) => sent.as_ref().map_or(0, Bytes::len) as u64,
                     _ => 0,
                 };
-                let for_socket = depth.is_none();
                 let response = read_response(response, is_head, for_socket, upload, sent, ticket)
                     .map_err(|what| violation(&link, &what))?;
                 let limit = link.policy().response_body_bytes;

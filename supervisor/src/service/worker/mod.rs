@@ -59,7 +59,9 @@ impl WorkerService {
             return Err(self.too_long());
         }
         let (entrypoint, props) = (self.entrypoint.as_deref(), self.props_json.as_deref());
-        let (ticket, dispatcher) = self.dispatcher.begin(&self.fleet, &self.member.id, entrypoint, props).await?;
+        let depth = parts.extensions.get().copied().unwrap_or_default();
+        let (ticket, dispatcher) =
+            self.dispatcher.begin(&self.fleet, &self.member.id, entrypoint, props, depth).await?;
         let link = ticket.link().clone();
         let announced =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
