@@ -10,6 +10,7 @@ mod policy;
 #[path = "../../supervisor/tests/fakes/mod.rs"]
 mod rig;
 mod scheduled;
+mod websocket;
 
 use std::{cell::RefCell, path::PathBuf, time::Duration};
 
@@ -29,6 +30,7 @@ pub use calls::rpc_calls;
 pub use cron::cron;
 pub use policy::policy_table;
 pub use scheduled::scheduled;
+pub use websocket::{websocket_deflate, websocket_frames};
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -45,6 +47,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("scheduled", scheduled),
     ("cron", cron),
     ("policy_table", policy_table),
+    ("websocket_frames", websocket_frames),
+    ("websocket_deflate", websocket_deflate),
 ];
 
 /// Longest time that one input may take. It only ends what hangs.

@@ -93,4 +93,6 @@ macro_rules! targets {
     };
 }
 
-targets!(config_text config_binary http_head rpc_frames rpc_calls rpc_pipelined blob scheduled cron policy_table);
+targets!(
+    config_text config_binary http_head rpc_frames rpc_calls rpc_pipelined blob scheduled cron policy_table websocket_frames websocket_deflate
+);
