@@ -8,9 +8,10 @@ use bulkhead_supervisor::{
     body::Body,
     config::HttpOptions,
     log::Log,
+    net::address::DEFAULT_HTTP_PORT,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{Addressees, Served, ShardServices, ShardSocket, Shards},
-    socket::{BoundSocket, DEFAULT_HTTP_PORT, Limits},
+    socket::{BoundSocket, Limits},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};

@@ -22,9 +22,10 @@ use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
     config::{HttpOptions, HttpStyle},
     log::Log,
+    net::address::DEFAULT_HTTP_PORT,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{Addressees, Drained, Served, ShardServices, ShardSocket, Shards},
-    socket::{BoundSocket, DEFAULT_HTTP_PORT, Limits},
+    socket::{BoundSocket, Limits},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};

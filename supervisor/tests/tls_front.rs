@@ -18,10 +18,13 @@ use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
     config::{HttpOptions, TlsOptions},
     log::Log,
-    net::tls::{keys::Keypair, server::Acceptor},
+    net::{
+        address::DEFAULT_HTTPS_PORT,
+        tls::{keys::Keypair, server::Acceptor},
+    },
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{Addressees, Drained, Served, ShardServices, ShardSocket, Shards},
-    socket::{BoundSocket, DEFAULT_HTTPS_PORT, Limits},
+    socket::{BoundSocket, Limits},
 };
 use bulkhead_test_support::certificates::Authority;
 use bytes::Bytes;

@@ -26,9 +26,12 @@ use crate::{
     config::{self, Config, ServiceId, ServiceKind},
     fleet::FleetConfig,
     log::{Colors, Entry},
-    net::tls::server::Acceptor,
+    net::{
+        address::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT},
+        tls::server::Acceptor,
+    },
     service::{disk::Directory, external::destination},
-    socket::{BoundSocket, DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT},
+    socket::BoundSocket,
     text::own_text,
 };
 

@@ -13,11 +13,10 @@ use crate::{
     config::{External, HeaderInjection, HttpOptions, HttpStyle, ServiceId},
     net::{
         Outlet,
-        address::Destination,
+        address::{Address, DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, Destination},
         client::{Client, Peer},
         secure::Secure,
     },
-    socket::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, ListenAddress},
 };
 
 /// Sends requests to one server.
@@ -65,12 +64,9 @@ pub fn destination(id: &ServiceId, external: &External) -> Result<Destination, S
     };
     let failed = |error: &dyn std::fmt::Display| format!("service {id}: the address `{address}`: {error}");
     let default_port = if external.tls.is_some() { DEFAULT_HTTPS_PORT } else { DEFAULT_HTTP_PORT };
-    match ListenAddress::parse(address, default_port).map_err(|error| failed(&error))? {
-        ListenAddress::Any { .. } => Err(failed(&"cannot connect() to a wildcard address")),
-        ListenAddress::Ip(address) => Ok(Destination::Ip(address)),
-        ListenAddress::Host { name, port } => Ok(Destination::Host { name, port }),
-        ListenAddress::Unix(path) => Ok(Destination::Unix(path)),
-        ListenAddress::UnixAbstract(name) => Ok(Destination::UnixAbstract(name)),
+    match Address::parse(address, default_port).map_err(|error| failed(&error))? {
+        Address::Any { .. } => Err(failed(&"cannot connect() to a wildcard address")),
+        Address::One(to) => Ok(to),
     }
 }
 

@@ -10,11 +10,10 @@ use crate::{
     config::Network,
     net::{
         Outlet,
-        address::Destination,
+        address::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, Destination},
         client::{Client, FetchError},
         secure::Secure,
     },
-    socket::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT},
 };
 
 /// Sends requests where their URLs say.

@@ -12,7 +12,7 @@ use std::{
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::address::{AddressError, ListenAddress};
+use crate::net::address::{Address, AddressError, Destination};
 
 /// Connections that wait in the kernel for us to accept them; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -101,10 +101,10 @@ impl BoundSocket {
     ///
     /// The address is not one, its host name has no address, or the kernel refuses it.
     pub fn bind(address: &str, default_port: u16, shards: usize) -> Result<BoundSocket, ListenError> {
-        let parsed = ListenAddress::parse(address, default_port)
+        let parsed = Address::parse(address, default_port)
             .map_err(|error| ListenError::Address { address: address.to_owned(), error })?;
         match parsed {
-            ListenAddress::Any { port } => {
+            Address::Any { port } => {
                 match Self::bind_tcp(address, &[(Ipv6Addr::UNSPECIFIED, port).into()], shards) {
                     // A kernel without IPv6.
                     Err(ListenError::System { error, .. }) if error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT) => {
@@ -113,8 +113,8 @@ impl BoundSocket {
                     result => result,
                 }
             }
-            ListenAddress::Ip(ip) => Self::bind_tcp(address, &[ip], shards),
-            ListenAddress::Host { name, port } => {
+            Address::One(Destination::Ip(ip)) => Self::bind_tcp(address, &[ip], shards),
+            Address::One(Destination::Host { name, port }) => {
                 let mut found: Vec<SocketAddr> = (name.as_str(), port)
                     .to_socket_addrs()
                     .map_err(|error| ListenError::Lookup { address: address.to_owned(), error })?
@@ -123,8 +123,8 @@ impl BoundSocket {
                 found.retain(|ip| !seen.contains(ip) && (seen.push(*ip), true).1);
                 Self::bind_tcp(address, &found, shards)
             }
-            ListenAddress::Unix(path) => Self::bind_unix(address, &path, shards),
-            ListenAddress::UnixAbstract(name) => {
+            Address::One(Destination::Unix(path)) => Self::bind_unix(address, &path, shards),
+            Address::One(Destination::UnixAbstract(name)) => {
                 let fail = |step| move |error| ListenError::System { address: address.to_owned(), step, error };
                 let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(fail("socket"))?;
                 // A leading zero byte is how the kernel tells the abstract namespace from a path.

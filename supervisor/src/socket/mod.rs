@@ -6,7 +6,6 @@
 //! A socket knows services and no processes: what a client sees follows from the kind of an error alone. All that a client
 //! controls has a bound (`limits`).
 
-mod address;
 mod client;
 mod connection;
 mod handlers;
@@ -26,17 +25,16 @@ use tokio::{
     sync::watch,
 };
 
-pub use self::{
-    address::{AddressError, DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, ListenAddress},
-    http::HttpSocket,
-    limits::{CONNECTION_BUFFER, Limits},
-    listener::{BoundSocket, ListenError, Listener},
-};
 use self::{
     connection::{ConnectionTable, Handshake, Order, Ticket},
     http::Peer,
     limits::Phase,
     stream::{ClientStream, SecureStream},
+};
+pub use self::{
+    http::HttpSocket,
+    limits::{CONNECTION_BUFFER, Limits},
+    listener::{BoundSocket, ListenError, Listener},
 };
 use crate::net::tls::server::ServerStream;
 
