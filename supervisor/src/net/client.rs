@@ -152,9 +152,6 @@ impl Client {
         host: &HeaderValue,
         request: Request<Body>,
     ) -> Result<Response<Body>, FetchError> {
-        if to.1 && self.secure.is_none() {
-            return Err(FetchError::NoTls);
-        }
         let (parts, body) = request.into_parts();
         // Nothing was left to the body's source, and asking twice is as asking once (RFC 9110, section 9.2.1).
         let is_repeatable = matches!(body, Body::Empty) && parts.method.is_safe();
@@ -180,13 +177,11 @@ impl Client {
     }
 
     async fn connect(&self, (to, is_secure): &Peer) -> Result<Connection, FetchError> {
+        let secure = if *is_secure { Some(self.secure.as_ref().ok_or(FetchError::NoTls)?) } else { None };
         let permit = self.share.take().await;
         let wire = Wire::new(connect(to, self.filter.as_ref(), &self.resolver).await?);
         let stream = WireStream(wire.clone());
-        if !is_secure {
-            return self.begin(to, stream, wire, permit).await;
-        }
-        let secure = self.secure.as_ref().ok_or(FetchError::NoTls)?;
+        let Some(secure) = secure else { return self.begin(to, stream, wire, permit).await };
         let stream = secure.handshake(to, stream).await.map_err(|error| FetchError::Handshake(to.clone(), error))?;
         self.begin(to, stream, wire, permit).await
     }
