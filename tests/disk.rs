@@ -8,11 +8,11 @@ use std::{
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
 };
 
 use bulkhead_test_support::{
-    Exit, Runtime, Server, Setup, http,
+    Exit, Runtime, Server, Setup,
+    http::{self, Connection},
     load::{Load, Until},
     process,
     runtime::wait_until,
@@ -80,12 +80,9 @@ fn ask(server: &Server, method: &str, target: &str, headers: &[&str], body: Opti
     } else {
         request += "\r\n";
     }
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
-    stream.write_all(request.as_bytes()).expect("to send");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("an answer");
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut client = Connection::open(server.port());
+    client.send(request).expect("to send");
+    String::from_utf8_lossy(&client.to_end().expect("an answer")).into_owned()
 }
 
 /// What is compared of an answer: everything, with the headers in the order of their names.

@@ -10,20 +10,14 @@ use std::{
     thread,
 };
 
-use bulkhead_test_support::{Server, Setup, http::Connection, runtime::wait_until, supervisor};
+use bulkhead_test_support::{Server, http::Connection, runtime::wait_until, supervisor};
 
-use super::origin::{Origin, Seen, Step};
-
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+use super::origin::{OK, Origin, Seen, Step, setup};
 
 /// A server of one shard, whose socket leads to this address.
 fn serve(address: &str) -> Server {
-    let config = format!(
-        "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n\
-         services = [(name = \"backend\", external = (address = \"{address}\", http = ()))],\n\
-         sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"backend\")]);"
-    );
-    supervisor!().serve(Setup::config(&config).argument("--shards=1"))
+    let setup = setup("", &format!("external = (address = \"{address}\", http = ())"));
+    supervisor!().serve(setup.argument("--shards=1"))
 }
 
 fn at(origin: &Origin) -> Server {

@@ -4,9 +4,7 @@ use std::{io::Write as _, net::TcpStream, sync::mpsc};
 
 use bulkhead_test_support::{Server, Setup, http::Connection, process, runtime::wait_until, supervisor};
 
-use super::origin::{Origin, Step};
-
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+use super::origin::{OK, Origin, Step};
 
 /// A server with a hostile backend and a good one, on one shard.
 fn serve(hostile: u16, good: u16) -> Server {

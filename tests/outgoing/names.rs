@@ -5,11 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use bulkhead_test_support::{Server, Setup, http::Connection, supervisor};
+use bulkhead_test_support::{Server, http::Connection, supervisor};
 
-use super::origin::{Origin, Step};
-
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+use super::origin::{OK, Origin, Step, setup};
 
 /// A question as the server heard it.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,13 +83,8 @@ impl Dns {
 }
 
 fn serve(dns: &Dns, service: &str) -> Server {
-    let config = format!(
-        "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n\
-         services = [(name = \"s\", {service})],\n\
-         sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"s\")]);"
-    );
-    let setup = Setup::config(&config).argument("--shards=1").argument(format!("--dns-server=127.0.0.1:{}", dns.port));
-    supervisor!().serve(setup)
+    let server = format!("--dns-server=127.0.0.1:{}", dns.port);
+    supervisor!().serve(setup("", service).argument("--shards=1").argument(server))
 }
 
 /// The status of what is fetched from `host`, or the end of the connection.

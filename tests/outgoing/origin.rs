@@ -10,6 +10,20 @@ use std::{
     },
 };
 
+use bulkhead_test_support::Setup;
+
+/// A response that is good.
+pub(super) const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// A configuration with one service, `s`, and a socket with these options that leads to it.
+pub(super) fn setup(http: &str, service: &str) -> Setup {
+    Setup::config(&format!(
+        "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n\
+         services = [(name = \"s\", {service})],\n\
+         sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = ({http}), service = \"s\")]);"
+    ))
+}
+
 /// What an origin does when it has read a request.
 #[derive(Clone, Debug)]
 pub(super) enum Step {

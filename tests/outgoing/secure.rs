@@ -2,33 +2,16 @@
 
 use std::net::TcpListener;
 
-use bulkhead_test_support::{Server, Setup, http::Connection, supervisor};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-
-use super::origin::{Origin, Step};
-
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-/// An authority, and what a server shows that it vouches for.
-struct Pem {
-    authority: String,
-    certificate: String,
-    key: String,
-}
-
-fn certificate(names: &[&str]) -> Pem {
-    let mut params = CertificateParams::new(Vec::<String>::new()).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
-    let key = KeyPair::generate().expect("a key");
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let params = CertificateParams::new(names).expect("names");
-    let certificate = params.signed_by(&key, &authority).expect("a certificate");
-    Pem { authority: authority.pem(), certificate: certificate.pem(), key: key.serialize_pem() }
-}
+use super::origin::{OK, Origin, Step, setup};
+use bulkhead_test_support::{
+    Server, Setup,
+    certificates::{Authority, Identity},
+    http::Connection,
+    supervisor,
+};
 
 /// A server that speaks TLS, in front of an origin.
-fn backend(origin: &Origin, pem: &Pem) -> Server {
+fn backend(origin: &Origin, identity: &Identity) -> Server {
     let config = format!(
         "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n\
          services = [(name = \"origin\", external = (address = \"127.0.0.1:{}\", http = ()))],\n\
@@ -36,17 +19,12 @@ fn backend(origin: &Origin, pem: &Pem) -> Server {
            tlsOptions = (keypair = (privateKey = embed \"key.pem\", certificateChain = embed \"cert.pem\"))))]);",
         origin.port()
     );
-    supervisor!().serve(Setup::config(&config).file("key.pem", &pem.key).file("cert.pem", &pem.certificate))
+    supervisor!().serve(Setup::config(&config).file("key.pem", &identity.key).file("cert.pem", &identity.chain))
 }
 
 /// A server whose socket leads to this service.
 fn front(service: &str, authority: &str) -> Server {
-    let config = format!(
-        "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n\
-         services = [(name = \"s\", {service})],\n\
-         sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (style = proxy), service = \"s\")]);"
-    );
-    supervisor!().serve(Setup::config(&config).file("ca.pem", authority).argument("--shards=1"))
+    supervisor!().serve(setup("style = proxy", service).file("ca.pem", authority).argument("--shards=1"))
 }
 
 fn status(server: &Server, url: &str) -> u16 {
@@ -60,8 +38,8 @@ const TRUST: &str = "tlsOptions = (trustedCertificates = [embed \"ca.pem\"])";
 #[test]
 fn a_server_has_to_be_who_it_should_be() {
     let origin = Origin::start(|_| vec![Step::Send(OK.to_vec())]);
-    let (good, other) = (certificate(&["localhost", "backend.test"]), certificate(&["localhost"]));
-    let backend = backend(&origin, &good);
+    let (good, other) = (Authority::new("good"), Authority::new("other"));
+    let backend = backend(&origin, &good.issue(&["localhost", "backend.test"]));
     let port = backend.port();
     for (what, host, more, authority, expected) in [
         ("the host of the address", "localhost", "", &good, 200),
@@ -71,7 +49,7 @@ fn a_server_has_to_be_who_it_should_be() {
         ("an authority that is not trusted", "localhost", "", &other, 500),
     ] {
         let service = format!("external = (address = \"{host}:{port}\", https = (options = (), {TRUST}{more}))");
-        let server = front(&service, &authority.authority);
+        let server = front(&service, &authority.pem());
         origin.take_seen();
         for _ in 0..2 {
             assert_eq!(status(&server, "http://any/path"), expected, "{what}");
@@ -89,10 +67,10 @@ fn a_server_has_to_be_who_it_should_be() {
 #[test]
 fn networks_fetch_https_with_options_and_only_with_them() {
     let origin = Origin::start(|_| vec![Step::Send(OK.to_vec())]);
-    let pem = certificate(&["localhost"]);
-    let backend = backend(&origin, &pem);
+    let authority = Authority::new("authority");
+    let backend = backend(&origin, &authority.issue(&["localhost"]));
     let port = backend.port();
-    let server = front(&format!("network = (allow = [\"local\"], {TRUST})"), &pem.authority);
+    let server = front(&format!("network = (allow = [\"local\"], {TRUST})"), &authority.pem());
     assert_eq!(status(&server, &format!("https://localhost:{port}/")), 200);
     assert_eq!(status(&server, &format!("https://127.0.0.1:{port}/")), 500, "its certificate is for a name");
     assert_eq!(origin.take_seen().len(), 1);
@@ -115,7 +93,7 @@ fn a_peer_that_does_not_speak_tls_hears_nothing_of_the_request() {
         bytes
     });
     let service = format!("external = (address = \"localhost:{port}\", https = (options = (), {TRUST}))");
-    let server = front(&service, &certificate(&["localhost"]).authority);
+    let server = front(&service, &Authority::new("authority").pem());
     assert_eq!(status(&server, "http://any/secret"), 500);
     let heard = heard.join().expect("no panic");
     assert!(!String::from_utf8_lossy(&heard).contains("secret"));

@@ -1,17 +1,12 @@
 //! What is said at the start about services that go out.
 
 use bulkhead_test_support::{
-    Exit, Runtime, Setup,
+    Exit, Runtime,
     expectations::{Observation, check},
     supervisor,
 };
 
-fn setup(service: &str) -> Setup {
-    Setup::config(&format!(
-        "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (services = [(name = \"s\", {service})],\n\
-         sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"s\")]);"
-    ))
-}
+use super::origin::setup;
 
 /// The sentence of the reference that the standard error has.
 fn sentence(exit: &Exit, sentences: &[&str]) -> String {
@@ -48,7 +43,7 @@ fn what_is_wrong_is_said_in_the_words_of_the_reference() {
         .iter()
         .map(|(name, service, arguments)| {
             let of = |runtime: &Runtime| {
-                let setup = arguments.iter().fold(setup(service), |setup, argument| setup.argument(*argument));
+                let setup = arguments.iter().fold(setup("", service), |setup, argument| setup.argument(*argument));
                 sentence(&runtime.serve_to_exit(setup), SENTENCES)
             };
             let (reference, ours) = (of(&Runtime::workerd()), of(&supervisor!()));
@@ -68,7 +63,7 @@ fn addresses_that_are_none_are_named_before_anybody_is_served() {
         ("unix:", "there is no path or name behind `unix:`"),
         ("", "there is no host in it"),
     ] {
-        let exit = supervisor!().serve_to_exit(setup(&format!("external = (address = \"{address}\", http = ())")));
+        let exit = supervisor!().serve_to_exit(setup("", &format!("external = (address = \"{address}\", http = ())")));
         assert_eq!(exit.code, Some(1));
         assert!(exit.stderr.contains(&format!("service s: the address `{address}`: ")), "{address}: {}", exit.stderr);
         assert!(exit.stderr.contains(expected), "{address}: {}", exit.stderr);
