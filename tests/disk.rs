@@ -6,7 +6,7 @@ use std::{
     net::TcpStream,
     os::unix::fs::symlink,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
 
@@ -19,8 +19,8 @@ use bulkhead_test_support::{
     supervisor,
 };
 use nix::{
-    fcntl::{AT_FDCWD, RenameFlags, renameat2},
-    sys::signal::Signal,
+    fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2},
+    sys::{signal::Signal, stat::Mode},
 };
 use tempfile::TempDir;
 
@@ -63,7 +63,7 @@ fn directory() -> TempDir {
     symlink("sub", at("link-to-sub")).expect("a link");
     symlink("nowhere", at("dangling")).expect("a link");
     symlink("loop", at("loop")).expect("a link");
-    nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    nix::unistd::mkfifo(&at("pipe"), Mode::S_IRWXU).expect("a pipe");
     directory
 }
 
@@ -397,7 +397,21 @@ fn no_path_leaves_the_directory() {
     assert!(!outside.path().join("written").exists(), "it wrote outside of the directory");
 }
 
-/// Who breaks off, or a server that dies, leaves what there was before.
+/// Names of files in a directory that are not whole.
+fn temporary(directory: &Path) -> usize {
+    let entries = fs::read_dir(directory).expect("a directory");
+    entries
+        .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with(".bulkhead-")))
+        .count()
+}
+
+/// How many names a file in this directory has that is being written.
+fn names_meanwhile(directory: &Path) -> usize {
+    let flags = OFlag::O_TMPFILE | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    usize::from(nix::fcntl::open(directory, flags, Mode::S_IRWXU).is_err())
+}
+
+/// Who breaks off, or a server that dies, leaves what there was before, and nothing else where files need no name.
 #[test]
 fn a_file_is_written_whole_or_not_at_all() {
     let directory = directory();
@@ -408,26 +422,89 @@ fn a_file_is_written_whole_or_not_at_all() {
         stream.write_all(&[b'x'; 100_000]).expect("to send");
         stream
     };
-    let temporary = || {
-        let entries = fs::read_dir(directory.path()).expect("a directory");
-        entries
-            .filter(|entry| {
-                entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with(".bulkhead-"))
-            })
-            .count()
+    // Without a name, or with one.
+    let open = || {
+        let is_open = |file: &Path| {
+            let name = file.strip_prefix(directory.path()).unwrap_or(Path::new("")).to_string_lossy();
+            name.starts_with('#') || name.starts_with(".bulkhead-")
+        };
+        process::descriptors(server.pid()).values().filter(|file| is_open(file)).count()
     };
     let unchanged = || assert_eq!(fs::read_to_string(directory.path().join("a.txt")).expect("the file"), "hello\n");
+    let names = names_meanwhile(directory.path());
     let stream = begin();
-    wait_until("the beginning of a file", || temporary() == 1);
+    wait_until("the beginning of a file", || open() == 1);
+    assert_eq!(temporary(directory.path()), names);
     unchanged();
     drop(stream);
-    wait_until("the end of the beginning", || temporary() == 0);
+    wait_until("the end of the beginning", || open() == 0);
+    assert_eq!(temporary(directory.path()), 0);
     unchanged();
     let _stream = begin();
-    wait_until("the beginning of a file", || temporary() == 1);
+    wait_until("the beginning of a file", || open() == 1);
     server.signal(Signal::SIGKILL);
     server.wait();
+    assert_eq!(temporary(directory.path()), names);
     unchanged();
+}
+
+/// A file as one of the writers makes it: its length and each of its bytes say which one it is.
+fn version(number: usize) -> Vec<u8> {
+    vec![b'a' + (number % 26) as u8; 1000 * (number % 26) + 10_000 + number]
+}
+
+/// A server that is killed while files are written and replaced leaves each of them as somebody wrote it, none older than what was
+/// answered.
+#[test]
+fn a_server_that_is_killed_leaves_whole_files() {
+    const WRITERS: usize = 4;
+    const ROUNDS: usize = 12;
+    let directory = TempDir::new().expect("a directory");
+    let names = names_meanwhile(directory.path());
+    for round in 0..ROUNDS {
+        let server = supervisor!().serve(setup(directory.path(), "writable = true"));
+        let answered: Vec<AtomicUsize> = (0..WRITERS).map(|_| AtomicUsize::new(0)).collect();
+        let port = server.port();
+        let write = |writer: usize| -> std::io::Result<()> {
+            let mut client = Connection::open(port);
+            for number in 1.. {
+                // One file again and again, and a new one each time.
+                for target in [format!("/old{writer}"), format!("/new{writer}/{round}/{number}")] {
+                    assert_eq!(client.request("PUT", &target, &[], &version(number))?.status, 204);
+                }
+                answered[writer].store(number, Ordering::SeqCst);
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let write = &write;
+            (0..WRITERS).for_each(|writer| drop(scope.spawn(move || write(writer))));
+            let least = || answered.iter().map(|count| count.load(Ordering::SeqCst)).min().unwrap_or_default();
+            wait_until("files", || least() > round % 4);
+            server.signal(Signal::SIGKILL);
+            server.wait();
+        });
+        for (writer, answered) in answered.iter().enumerate() {
+            let answered = answered.load(Ordering::SeqCst);
+            let at = |name: String| directory.path().join(name);
+            let old = fs::read(at(format!("old{writer}"))).expect("a file");
+            assert!(
+                (answered..=answered + 1).any(|number| old == version(number)),
+                "{round}, {writer}: {} bytes",
+                old.len()
+            );
+            for number in 1..=answered + 1 {
+                match fs::read(at(format!("new{writer}/{round}/{number}"))) {
+                    Ok(new) => assert!(new == version(number), "{round}, {writer}: {} bytes", new.len()),
+                    Err(error) => assert!(number > answered, "{round}, {writer}, {number}: {error}"),
+                }
+            }
+            // What has no name before it is whole leaves none.
+            assert!(temporary(&at(format!("new{writer}/{round}"))) <= names);
+        }
+        // One that takes another's place has one between two system calls.
+        assert!(temporary(directory.path()) <= (round + 1) * WRITERS);
+    }
 }
 
 #[test]

@@ -1,18 +1,18 @@
 //! Writing and removing beneath a directory. All of it may wait for a disk.
 
 use std::{
-    ffi::{CString, OsString},
+    ffi::{CString, OsStr, OsString},
     fs::File,
     io::{self, Write},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use rustix::{
-    fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, renameat, unlinkat},
+    fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, linkat, mkdirat, openat, openat2, renameat, unlinkat},
     io::Errno,
 };
 
@@ -21,37 +21,37 @@ use super::{Directory, joined};
 /// How deep a directory may be to be removed with all that is in it: so many are open at once.
 const MAX_DEPTH: usize = 64;
 
-/// A file that is being written, under a name that nobody asks for until it is whole.
+/// What a new file permits, as far as the process's mask does.
+const MODE: Mode = Mode::from_raw_mode(0o666);
+
+/// A file that is being written, and that nobody can ask for until it is whole.
 pub(super) struct Upload {
     parent: OwnedFd,
     name: OsString,
-    temporary: String,
     file: File,
-    finished: bool,
+    /// The name that it has meanwhile. It has none where the file system permits that, so that nothing is left of it whatever happens.
+    temporary: Option<String>,
 }
 
 impl Upload {
     /// Begins a file of this name, and makes the directories on the way to it.
     pub(super) fn begin(directory: &Directory, names: &[OsString]) -> io::Result<Upload> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let Some((name, above)) = names.split_last() else { return Err(Errno::ISDIR.into()) };
         let parent = match directory.open_beneath(&joined(above), PARENT, false) {
             Err(Errno::NOENT) => make_parent(directory, above)?,
             opened => opened?,
         };
-        loop {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let temporary = format!(".bulkhead-{}-{number}", std::process::id());
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            match openat(&parent, temporary.as_str(), flags, Mode::from_raw_mode(0o666)) {
-                // Of another process of this number.
-                Err(Errno::EXIST) => {}
-                opened => {
-                    let file = File::from(opened?);
-                    return Ok(Upload { parent, name: name.clone(), temporary, file, finished: false });
-                }
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let (file, temporary) = match openat(&parent, ".", flags | OFlags::TMPFILE, MODE) {
+            // What file systems and kernels say that have no such files (open(2)).
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT) => {
+                let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+                let (file, temporary) = with_new_name(|name| openat(&parent, name, flags, MODE))?;
+                (file, Some(temporary))
             }
-        }
+            opened => (opened?, None),
+        };
+        Ok(Upload { parent, name: name.clone(), file: file.into(), temporary })
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -60,8 +60,22 @@ impl Upload {
 
     /// Has the file take its name, and the place of what had it.
     pub(super) fn finish(mut self) -> io::Result<()> {
-        renameat(&self.parent, self.temporary.as_str(), &self.parent, self.name.as_os_str())?;
-        self.finished = true;
+        let temporary = match &self.temporary {
+            Some(temporary) => temporary.clone(),
+            None => {
+                // By a descriptor alone it takes a privilege.
+                let file = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                let link = |name: &OsStr| linkat(CWD, &file, &self.parent, name, AtFlags::SYMLINK_FOLLOW);
+                match link(&self.name) {
+                    // The kernel exchanges names only: it has one for a moment.
+                    Err(Errno::EXIST) => with_new_name(|name| link(name.as_ref()))?.1,
+                    result => return Ok(result?),
+                }
+            }
+        };
+        self.temporary = Some(temporary.clone());
+        renameat(&self.parent, temporary, &self.parent, self.name.as_os_str())?;
+        self.temporary = None;
         Ok(())
     }
 }
@@ -69,8 +83,21 @@ impl Upload {
 /// What was not finished leaves nothing behind.
 impl Drop for Upload {
     fn drop(&mut self) {
-        if !self.finished {
-            let _ = unlinkat(&self.parent, self.temporary.as_str(), AtFlags::empty());
+        if let Some(temporary) = &self.temporary {
+            let _ = unlinkat(&self.parent, temporary.as_str(), AtFlags::empty());
+        }
+    }
+}
+
+/// Makes something under a name that nothing has.
+fn with_new_name<T>(make: impl Fn(&str) -> rustix::io::Result<T>) -> rustix::io::Result<(T, String)> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let name = format!(".bulkhead-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        match make(&name) {
+            // Of another process of this number.
+            Err(Errno::EXIST) => {}
+            made => return Ok((made?, name)),
         }
     }
 }
