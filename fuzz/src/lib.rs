@@ -3,13 +3,17 @@
 //! `cargo fuzz` calls them with bytes that it invents; the test `supervisor/tests/fuzz_corpus.rs` includes this file and
 //! calls them with the committed corpora and mutations of them. See docs/fuzzing.md.
 
+mod addresses;
 mod blob;
 mod calls;
 mod cron;
+mod disk;
+mod origin;
 mod policy;
 #[path = "../../supervisor/tests/fakes/mod.rs"]
 mod rig;
 mod scheduled;
+mod tls;
 mod websocket;
 
 use std::{cell::RefCell, path::PathBuf, time::Duration};
@@ -25,11 +29,15 @@ use bulkhead_supervisor::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+pub use addresses::addresses;
 pub use blob::blob;
 pub use calls::rpc_calls;
 pub use cron::cron;
+pub use disk::disk;
+pub use origin::http_response;
 pub use policy::policy_table;
 pub use scheduled::scheduled;
+pub use tls::tls_options;
 pub use websocket::{websocket_deflate, websocket_frames};
 
 /// A target.
@@ -49,6 +57,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("policy_table", policy_table),
     ("websocket_frames", websocket_frames),
     ("websocket_deflate", websocket_deflate),
+    ("http_response", http_response),
+    ("tls_options", tls_options),
+    ("disk", disk),
+    ("addresses", addresses),
 ];
 
 /// Longest time that one input may take. It only ends what hangs.

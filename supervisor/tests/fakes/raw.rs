@@ -38,13 +38,20 @@ impl Service for Ok200 {
     }
 }
 
-/// Serves what stands in `bytes`, followed by the end of the stream. Gives what the client reads. Belongs on a `LocalSet`.
-pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) -> Vec<u8> {
+/// A socket in Linux's abstract namespace that listens, and its name there.
+pub fn listen() -> (UnixListener, String) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("bulkhead-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let address = SocketAddr::from_abstract_name(name).expect("a short name");
+    let address = SocketAddr::from_abstract_name(&name).expect("a short name");
     let listener = UnixListener::bind_addr(&address).expect("a name that nobody has");
     listener.set_nonblocking(true).expect("a non-blocking socket");
+    (listener, name)
+}
+
+/// Serves what stands in `bytes`, followed by the end of the stream. Gives what the client reads. Belongs on a `LocalSet`.
+pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) -> Vec<u8> {
+    let (listener, name) = listen();
+    let address = SocketAddr::from_abstract_name(name).expect("a short name");
     let stream = StdStream::connect_addr(&address).expect("the listener");
     stream.set_nonblocking(true).expect("a non-blocking socket");
     let socket = HttpSocket::new("test".into(), options, None, limits, Rc::new(Ok200), Log::to_channel(1).0);

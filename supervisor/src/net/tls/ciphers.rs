@@ -10,7 +10,8 @@ use rustls::CipherSuite;
 pub struct CipherSuites(Vec<CipherSuite>);
 
 impl CipherSuites {
-    pub(super) fn names(&self) -> impl Iterator<Item = CipherSuite> + '_ {
+    /// The suites, by the names of the registry.
+    pub fn names(&self) -> impl Iterator<Item = CipherSuite> + '_ {
         self.0.iter().copied()
     }
 }

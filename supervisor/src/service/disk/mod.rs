@@ -6,8 +6,8 @@
 //! the event loop's helper threads, unless the kernel has it in memory.
 
 mod body;
-mod path;
-mod range;
+pub mod path;
+pub mod range;
 mod write;
 
 use std::{

@@ -6,7 +6,7 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt};
 /// an empty name, or one with a byte that no name has.
 ///
 /// Segments that are dots are resolved as in any URL (URL Standard, section 4.4), so that none is left.
-pub(super) fn names(path: &str) -> Option<Vec<OsString>> {
+pub fn names(path: &str) -> Option<Vec<OsString>> {
     let mut segments: Vec<&str> = Vec::new();
     // After a slash at the end comes an empty segment, which is not a name.
     let mut ends_open = true;

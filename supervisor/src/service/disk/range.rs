@@ -2,7 +2,7 @@
 
 /// What a header asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub enum Asked {
     /// All of it.
     Whole,
     /// The bytes from the first to the last, both included; never all that there are.
@@ -12,7 +12,7 @@ pub(super) enum Asked {
 }
 
 /// What a header asks of so many bytes.
-pub(super) fn read(header: &[u8], length: u64) -> Asked {
+pub fn read(header: &[u8], length: u64) -> Asked {
     let Ok(header) = std::str::from_utf8(header) else { return Asked::Nothing };
     // Several ranges would be several parts, which nobody is sent.
     if header.contains(',') {
