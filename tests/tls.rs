@@ -1,13 +1,18 @@
 //! HTTPS as clients that people use speak it, with both programs as a user runs them.
 
 use std::{
+    collections::BTreeSet,
+    fs::File,
     io::{Read, Write},
     net::{Shutdown, TcpStream},
+    os::unix::fs::FileExt as _,
     path::Path,
     process::{Command, Output, Stdio},
     time::Duration,
 };
 
+use bulkhead_ipc::compatibility::Date;
+use bulkhead_supervisor::config::Options;
 use bulkhead_test_support::{
     Exit, Runtime, Server, Setup,
     certificates::{Authority, Identity},
@@ -218,6 +223,64 @@ fn what_the_reference_refuses_is_refused_in_its_words() {
             assert!(code == Some(1) && stderr.contains(&format!("TLS configuration: {words}")), "{tls}: {stderr}");
             assert!(other.lines().filter(|line| !line.starts_with('-')).all(|line| !stderr.contains(line)), "{stderr}");
         }
+    }
+}
+
+/// Which of these are anywhere in the memory of a process that it may write to.
+fn in_memory<'a>(pid: u32, wanted: &[&'a [u8]]) -> BTreeSet<&'a [u8]> {
+    const PAGE: usize = 4096;
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("the kernel's list");
+    let memory = File::open(format!("/proc/{pid}/mem")).expect("the memory of a child");
+    let mut found = BTreeSet::new();
+    for line in maps.lines() {
+        let mut fields = line.split_whitespace();
+        let (range, rights) = (fields.next().expect("a range"), fields.next().expect("rights"));
+        if !rights.starts_with("rw") {
+            continue;
+        }
+        let number = |text| usize::from_str_radix(text, 16).expect("an address");
+        let (start, end) = range.split_once('-').map(|(start, end)| (number(start), number(end))).expect("a range");
+        // Most pages have never been written to; what is wanted may lie across the end of one.
+        let mut bytes = Vec::new();
+        for at in (start..end).step_by(PAGE) {
+            let mut page = [0; PAGE];
+            if memory.read_exact_at(&mut page, at as u64).is_ok() && page != [0; PAGE] {
+                bytes.extend_from_slice(&page);
+            } else {
+                bytes.push(0);
+            }
+        }
+        for at in 0..bytes.len() {
+            let here = |text: &&&[u8]| text[0] == bytes[at] && bytes[at..].starts_with(text);
+            found.extend(wanted.iter().filter(here).copied());
+        }
+    }
+    found
+}
+
+/// While it serves, a server has nothing of the text that its private key was read from.
+#[test]
+fn no_text_of_a_key_stays_in_memory() {
+    let mut files = Files::new();
+    files.server = files.root.issue_rsa(&["localhost"]);
+    let lines: Vec<&[u8]> = files.server.key.lines().map(str::as_bytes).filter(|line| line.len() == 64).collect();
+    assert!(lines.len() > 20, "a key of many lines");
+    let text = || files.setup("", KEYPAIR);
+    let binary = {
+        let setup = text();
+        let path = setup.path().join("config.capnp");
+        let today = Date::from_unix_seconds(1_790_000_000);
+        let message = bulkhead_supervisor::config::encode_text(&path, &Options::on(today)).expect("a configuration");
+        setup.file("config.bin", message).config_file("config.bin").argument("--binary")
+    };
+    for (what, setup) in [("text", text()), ("binary", binary)] {
+        let server = supervisor!().serve(setup);
+        assert!(curl(&server, &[]).status.success());
+        // The worker's code is there, which is handed to each of its processes.
+        let wanted: Vec<&[u8]> = lines.iter().copied().chain([WORKER.as_bytes()]).collect();
+        let found = in_memory(server.pid(), &wanted);
+        assert!(found.contains(WORKER.as_bytes()), "{what}: nothing is found");
+        assert_eq!(found.len(), 1, "{what}: lines of the key");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use super::limits::MAX_DIAGNOSTICS;
 
 /// A piece of a file: byte offsets, the end excluded.
@@ -123,19 +125,20 @@ pub(crate) struct Reporter {
 #[derive(Debug)]
 struct File {
     name: String,
-    text: Option<String>,
+    /// It may hold private keys.
+    text: Option<Zeroizing<String>>,
 }
 
 impl Reporter {
     /// Adds a file that diagnostics can name.
-    pub(crate) fn add_file(&mut self, name: String, text: Option<String>) -> u32 {
+    pub(crate) fn add_file(&mut self, name: String, text: Option<Zeroizing<String>>) -> u32 {
         self.files.push(File { name, text });
         (self.files.len() - 1) as u32
     }
 
     /// The text of a file, empty for a binary one.
     pub(crate) fn text(&self, file: u32) -> &str {
-        self.files[file as usize].text.as_deref().unwrap_or_default()
+        self.files[file as usize].text.as_ref().map_or("", |text| text.as_str())
     }
 
     pub(crate) fn has_errors(&self) -> bool {
@@ -170,7 +173,7 @@ impl Reporter {
             Place::File(file) => (file, None),
         };
         let file = &self.files[index as usize];
-        let located = span.zip(file.text.as_deref()).map(|(span, text)| locate(text, span));
+        let located = span.zip(file.text.as_ref()).map(|(span, text)| locate(text, span));
         let (position, excerpt) = match located {
             Some((position, excerpt)) => (Some(position), excerpt),
             None => (None, None),
@@ -288,7 +291,7 @@ mod tests {
     #[test]
     fn points_at_the_place() {
         let mut reporter = Reporter::default();
-        let file = reporter.add_file("a.capnp".into(), Some("first\n\tké = \u{7}wrong;\n".into()));
+        let file = reporter.add_file("a.capnp".into(), Some(Zeroizing::new("first\n\tké = \u{7}wrong;\n".into())));
         reporter.error_with_help(Place::Span(Span { file, start: 14, end: 19 }), "bad\u{1b}[31m", "do better");
         assert_eq!(
             reporter.finish().to_string(),
@@ -300,7 +303,7 @@ mod tests {
     fn shows_only_a_part_of_a_long_line() {
         let mut reporter = Reporter::default();
         let text = format!("{}x{}", "a".repeat(100_000), "b".repeat(100_000));
-        let file = reporter.add_file("a.capnp".into(), Some(text));
+        let file = reporter.add_file("a.capnp".into(), Some(Zeroizing::new(text)));
         reporter.error(Place::Span(Span { file, start: 100_000, end: 100_001 }), "here");
         let shown = reporter.finish().to_string();
         assert!(shown.len() < 400, "{shown}");
@@ -314,7 +317,7 @@ mod tests {
         for (number, line) in text.lines().enumerate() {
             let start = text.find(line).unwrap() as u32;
             let mut reporter = Reporter::default();
-            let file = reporter.add_file("f".into(), Some(text.into()));
+            let file = reporter.add_file("f".into(), Some(Zeroizing::new(text.into())));
             reporter.error(Place::Span(Span { file, start, end: start + 1 }), "m");
             let shown = reporter.finish().to_string();
             let place = format!("f:{}:1: error: m", number + 1);
@@ -326,7 +329,7 @@ mod tests {
             "k = \"-----BEGIN PRIVATE KEY-----\\nc2VjcmV0\\n-----END PRIVATE KEY-----\"",
         ] {
             let mut reporter = Reporter::default();
-            let file = reporter.add_file("f".into(), Some(text.into()));
+            let file = reporter.add_file("f".into(), Some(Zeroizing::new(text.into())));
             let start = text.find("c2V").unwrap() as u32;
             reporter.error(Place::Span(Span { file, start, end: start + 1 }), "m");
             assert!(!reporter.finish().to_string().contains("c2V"), "{text}");
@@ -339,7 +342,7 @@ mod tests {
         for start in 0..=text.len() as u32 + 1 {
             for end in 0..=text.len() as u32 + 1 {
                 let mut reporter = Reporter::default();
-                let file = reporter.add_file("f".into(), Some(text.into()));
+                let file = reporter.add_file("f".into(), Some(Zeroizing::new(text.into())));
                 reporter.error(Place::Span(Span { file, start, end }), "m");
                 assert!(reporter.finish().to_string().contains('^'));
             }
@@ -349,7 +352,7 @@ mod tests {
     #[test]
     fn keeps_a_bounded_number() {
         let mut reporter = Reporter::default();
-        let file = reporter.add_file("f".into(), Some("x".repeat(500)));
+        let file = reporter.add_file("f".into(), Some(Zeroizing::new("x".repeat(500))));
         for start in 0..150 {
             reporter.error(Place::Span(Span { file, start, end: start + 1 }), "m");
         }

@@ -22,6 +22,8 @@ mod text;
 mod validate;
 
 use std::{
+    fs::File,
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -44,9 +46,9 @@ use self::{
     limits::{MAX_DEPTH, MAX_MESSAGE_BYTES},
     position::Positions,
     text::{
-        encode::encode,
+        encode::{encode, wipe},
         evaluate::{Evaluator, Typed},
-        files::{Disk, FileSystem, Memory, describe, read_bounded},
+        files::{Content, Disk, FileSystem, Memory, describe, read_bounded},
     },
     validate::Rules,
 };
@@ -113,7 +115,9 @@ pub fn load(source: &Source, options: &Options) -> Result<Loaded, Diagnostics> {
             Ok(loaded)
         }
         Source::BinaryStdin => {
-            let bytes = read_bounded(std::io::stdin().lock(), MAX_MESSAGE_BYTES);
+            // Not by way of the library's buffer, which keeps what went through it.
+            let stdin = std::io::stdin().as_fd().try_clone_to_owned().map(File::from);
+            let bytes = stdin.and_then(|stdin| read_bounded(stdin, 0, MAX_MESSAGE_BYTES));
             load_binary("<stdin>", bytes, &Disk, options)
         }
     }
@@ -143,7 +147,7 @@ pub fn load_text_from_bytes(
 ///
 /// All that is wrong with it, and where in the message.
 pub fn load_binary_from_bytes(bytes: &[u8], options: &Options) -> Result<Config, Diagnostics> {
-    load_binary("<bytes>", Ok(bytes.to_vec()), &Memory::default(), options).map(|loaded| loaded.config)
+    load_binary("<bytes>", Ok(bytes.to_vec().into()), &Memory::default(), options).map(|loaded| loaded.config)
 }
 
 /// The binary form of a configuration written as text: one message in stream framing. Whether it means something is not
@@ -375,7 +379,7 @@ fn load_text(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<L
     let value = constant(&mut evaluator, module, CONFIG, options.const_name.as_deref());
     let policy = load_policy(&mut evaluator, Some(module), options);
     let Evaluator { mut reporter, read, .. } = evaluator;
-    let Some((message, positions)) =
+    let Some((mut message, positions)) =
         value.and_then(|value| encode_reporting::<workerd_capnp::config::Owned>(&value, file, &mut reporter))
     else {
         return Err(finish(reporter, file));
@@ -387,7 +391,12 @@ fn load_text(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<L
             None
         }
     };
+    let wiped = message.get_root::<workerd_capnp::config::Builder<'_>>().and_then(|root| wipe(root.into()));
     match config {
+        Some(_) if let Err(error) = wiped => {
+            reporter.error(Place::File(file), format!("cannot wipe the configuration: {error}"));
+            Err(finish(reporter, file))
+        }
         Some(config) => Ok(Loaded { config, files: without_repeats(read) }),
         None => Err(finish(reporter, file)),
     }
@@ -401,7 +410,7 @@ fn without_repeats(files: Vec<PathBuf>) -> Vec<PathBuf> {
 /// The files are those of the policy.
 fn load_binary(
     name: &str,
-    bytes: std::io::Result<Vec<u8>>,
+    bytes: std::io::Result<Content>,
     files: &dyn FileSystem,
     options: &Options,
 ) -> Result<Loaded, Diagnostics> {

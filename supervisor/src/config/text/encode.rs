@@ -4,6 +4,8 @@ use std::rc::Rc;
 
 use capnp::{dynamic_list, dynamic_struct, dynamic_value, message, schema::Field, traits::Owned};
 
+use zeroize::Zeroize as _;
+
 use super::evaluate::{Kind, Typed};
 use crate::config::{
     diagnostics::Span,
@@ -42,6 +44,28 @@ where
         encoder.structure(root, value, 0, 0)?;
     }
     Ok((builder, encoder.positions))
+}
+
+/// Wipes all texts and all data of a message, of which some are private keys.
+pub(crate) fn wipe(value: dynamic_value::Builder<'_>) -> capnp::Result<()> {
+    match value {
+        dynamic_value::Builder::Text(text) => text.as_bytes_mut().zeroize(),
+        dynamic_value::Builder::Data(bytes) => bytes.zeroize(),
+        dynamic_value::Builder::List(mut list) => {
+            for index in 0..list.len() {
+                wipe(list.reborrow().get(index)?)?;
+            }
+        }
+        dynamic_value::Builder::Struct(mut value) => {
+            for field in value.get_schema().get_non_union_fields()?.into_iter().chain(value.which()?) {
+                if value.has(field)? {
+                    wipe(value.reborrow().get(field)?)?;
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 struct Encoder {

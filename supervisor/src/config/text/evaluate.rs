@@ -12,10 +12,11 @@ use capnp::{
     schema::{EnumSchema, Field, StructSchema},
     schema_capnp::field,
 };
+use zeroize::Zeroizing;
 
 use super::{
     ast::{self, DeclarationKind, Name, Root, TypeName, ValueKind, Word},
-    files::{FileSystem, describe},
+    files::{Content, FileSystem, describe},
     parser,
 };
 use crate::config::{
@@ -35,8 +36,8 @@ pub(crate) struct Typed {
 pub(crate) enum Kind {
     Scalar(dynamic_value::Reader<'static>),
     /// UTF-8.
-    Text(Rc<[u8]>),
-    Data(Rc<[u8]>),
+    Text(Rc<Content>),
+    Data(Rc<Content>),
     List(Vec<Typed>),
     Struct(Vec<(Field, Span, Typed)>),
     Shared(Rc<Typed>),
@@ -120,7 +121,7 @@ pub(crate) struct Evaluator<'a> {
     catalogue: Catalogue,
     modules: Vec<Module>,
     modules_by_path: HashMap<PathBuf, Option<usize>>,
-    embeds: HashMap<PathBuf, Rc<[u8]>>,
+    embeds: HashMap<PathBuf, Rc<Content>>,
     /// All files read, in order.
     pub(crate) read: Vec<PathBuf>,
     total_bytes: u64,
@@ -229,12 +230,12 @@ impl<'a> Evaluator<'a> {
         self.modules[module].file
     }
 
-    fn add_module(&mut self, path: &Path, bytes: Vec<u8>, help: Option<&str>) -> Option<usize> {
+    fn add_module(&mut self, path: &Path, mut bytes: Content, help: Option<&str>) -> Option<usize> {
         self.total_bytes += bytes.len() as u64;
         self.read.push(path.to_owned());
         let name = path.display().to_string();
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
+        let text = match String::from_utf8(std::mem::take(&mut *bytes)) {
+            Ok(text) => Zeroizing::new(text),
             Err(error) => {
                 let file = self.reporter.add_file(name, None);
                 let offset = error.utf8_error().valid_up_to();
@@ -277,7 +278,7 @@ impl<'a> Evaluator<'a> {
         span: Span,
         what: &str,
         limit: u64,
-    ) -> Evaluated<(PathBuf, Vec<u8>)> {
+    ) -> Evaluated<(PathBuf, Content)> {
         let place = Place::Span(span);
         if self.read.len() >= MAX_FILES {
             self.reporter.error(place, format!("the configuration reads more than {MAX_FILES} files"));
@@ -338,7 +339,7 @@ impl<'a> Evaluator<'a> {
         loaded.map(Entity::Module).ok_or(Wrong)
     }
 
-    fn embed(&mut self, module: usize, path: &str, span: Span) -> Evaluated<Rc<[u8]>> {
+    fn embed(&mut self, module: usize, path: &str, span: Span) -> Evaluated<Rc<Content>> {
         for candidate in self.candidates(module, path) {
             if let Some(known) = self.embeds.get(&candidate) {
                 return Ok(Rc::clone(known));
@@ -347,7 +348,7 @@ impl<'a> Evaluator<'a> {
         let (found, bytes) = self.read_file(module, path, span, "the embedded file", MAX_EMBED_BYTES)?;
         self.total_bytes += bytes.len() as u64;
         self.read.push(found.clone());
-        let bytes: Rc<[u8]> = bytes.into();
+        let bytes = Rc::new(bytes);
         self.embeds.insert(found, Rc::clone(&bytes));
         Ok(bytes)
     }
@@ -559,17 +560,17 @@ impl<'a> Evaluator<'a> {
                 Ok(Kind::Scalar(dynamic_value::Reader::Float64(*number)))
             }
             (ValueKind::Float(_), _) => self.mismatch(value, ty, "a number with a fraction or an exponent"),
-            (ValueKind::Text(bytes), TypeVariant::Text) => self.utf8(bytes.as_slice().into(), value.span, None),
-            (ValueKind::Text(bytes), TypeVariant::Data) => Ok(Kind::Data(bytes.as_slice().into())),
+            (ValueKind::Text(bytes), TypeVariant::Text) => self.utf8(literal(bytes), value.span, None),
+            (ValueKind::Text(bytes), TypeVariant::Data) => Ok(Kind::Data(literal(bytes))),
             (ValueKind::Text(bytes), TypeVariant::Struct(raw)) => {
                 let schema = StructSchema::new(raw);
                 let Some(first) = text_shorthand(&schema) else { return self.mismatch(value, ty, "a text") };
-                let kind = self.utf8(bytes.as_slice().into(), value.span, None)?;
+                let kind = self.utf8(literal(bytes), value.span, None)?;
                 self.shorthands.push((value.span, field_name(first)));
                 Ok(Kind::Struct(vec![(first, value.span, Typed { kind, span: value.span })]))
             }
             (ValueKind::Text(_), _) => self.mismatch(value, ty, "a text"),
-            (ValueKind::Data(bytes), TypeVariant::Data) => Ok(Kind::Data(bytes.as_slice().into())),
+            (ValueKind::Data(bytes), TypeVariant::Data) => Ok(Kind::Data(literal(bytes))),
             (ValueKind::Data(_), _) => self.mismatch(value, ty, "bytes"),
             (ValueKind::Embed(path, span), TypeVariant::Text) => {
                 let bytes = self.embed(module, path, *span)?;
@@ -607,7 +608,7 @@ impl<'a> Evaluator<'a> {
         Err(Wrong)
     }
 
-    fn utf8(&mut self, bytes: Rc<[u8]>, span: Span, file: Option<&str>) -> Evaluated<Kind> {
+    fn utf8(&mut self, bytes: Rc<Content>, span: Span, file: Option<&str>) -> Evaluated<Kind> {
         if let Err(error) = std::str::from_utf8(&bytes) {
             let message = match file {
                 Some(path) => format!(
@@ -725,6 +726,11 @@ impl<'a> Evaluator<'a> {
         }
         if incomplete { Kind::Incomplete(typed) } else { Kind::Struct(typed) }
     }
+}
+
+/// A text or bytes that stand in the configuration itself.
+fn literal(bytes: &[u8]) -> Rc<Content> {
+    Rc::new(Zeroizing::new(bytes.to_vec()))
 }
 
 fn cannot_read(what: &str, error: &std::io::Error, limit: u64) -> String {

@@ -1,4 +1,5 @@
-//! Finding and reading the files that a configuration consists of, within bounds.
+//! Finding and reading the files that a configuration consists of, within bounds. Some hold private keys: what was read is
+//! wiped when it is dropped.
 
 use std::{
     collections::HashMap,
@@ -6,10 +7,15 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use zeroize::Zeroizing;
+
+/// What was read, which is wiped.
+pub(crate) type Content = Zeroizing<Vec<u8>>;
+
 /// Where files come from.
 pub(crate) trait FileSystem {
     /// Reads a file. More than `limit` bytes are an error of kind [`io::ErrorKind::FileTooLarge`].
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Content>;
 
     /// The same for all paths of one file.
     fn identity(&self, path: &Path) -> PathBuf;
@@ -19,12 +25,13 @@ pub(crate) trait FileSystem {
 pub(crate) struct Disk;
 
 impl FileSystem for Disk {
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Content> {
         let file = std::fs::File::open(path)?;
-        if file.metadata()?.is_dir() {
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        read_bounded(file, limit)
+        read_bounded(file, metadata.len(), limit)
     }
 
     fn identity(&self, path: &Path) -> PathBuf {
@@ -32,13 +39,29 @@ impl FileSystem for Disk {
     }
 }
 
-/// Reads to the end, at most `limit` bytes.
-pub(crate) fn read_bounded(reader: impl Read, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::ErrorKind::FileTooLarge.into());
+/// Reads to the end, at most `limit` bytes. How many there are is probably known.
+pub(crate) fn read_bounded(mut reader: impl Read, expected: u64, limit: u64) -> io::Result<Content> {
+    let room = |bytes: u64| usize::try_from(bytes.min(limit).saturating_add(1)).unwrap_or(usize::MAX);
+    let mut bytes = Zeroizing::new(vec![0; room(expected)]);
+    let mut filled = 0;
+    loop {
+        match reader.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if filled as u64 > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if filled == bytes.len() {
+            // A vector that grew by itself would leave behind what it had.
+            let mut more = Zeroizing::new(vec![0; room((filled as u64).saturating_mul(2).max(4096))]);
+            more[..filled].copy_from_slice(&bytes);
+            bytes = more;
+        }
     }
+    bytes.truncate(filled);
     Ok(bytes)
 }
 
@@ -47,9 +70,9 @@ pub(crate) fn read_bounded(reader: impl Read, limit: u64) -> io::Result<Vec<u8>>
 pub(crate) struct Memory(pub(crate) HashMap<PathBuf, Vec<u8>>);
 
 impl FileSystem for Memory {
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Content> {
         let bytes = self.0.get(&self.identity(path)).ok_or(io::ErrorKind::NotFound)?;
-        read_bounded(bytes.as_slice(), limit)
+        read_bounded(bytes.as_slice(), bytes.len() as u64, limit)
     }
 
     fn identity(&self, path: &Path) -> PathBuf {

@@ -331,7 +331,7 @@ mod tests {
 
     fn tokens(text: &str) -> (Vec<TokenKind>, bool) {
         let mut reporter = Reporter::default();
-        let file = reporter.add_file("f".into(), Some(text.into()));
+        let file = reporter.add_file("f".into(), Some(zeroize::Zeroizing::new(text.into())));
         let mut lexer = Lexer::new(file, text);
         let mut found = Vec::new();
         loop {
