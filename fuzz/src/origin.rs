@@ -218,7 +218,7 @@ pub fn http_response(bytes: &[u8]) {
         let origin = Rc::new(Origin::default());
         let serving = tokio::task::spawn_local(origin.clone().serve(listener, script.clone()));
         // One connection, so that one which is not given back is missed.
-        let outlet = Outlet::new(&ResolverSettings::default(), 1).expect("an event loop");
+        let outlet = Outlet::new(&ResolverSettings::default(), 1, 1).expect("an event loop");
         let client = Client::new(&outlet, None, None);
         let to: Peer = (Destination::UnixAbstract(name), false);
         let host = HeaderValue::from_static("origin");

@@ -1,15 +1,15 @@
 //! How many connections each user of a shard's network may have.
 //!
 //! Half of what there is is divided among the users, so that none of them can keep another from its share, and half is for whoever
-//! comes first. Before anybody waits, connections that nobody uses are closed.
+//! comes first. There are never more than there are. Before anybody waits, connections that nobody uses are closed.
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     rc::{Rc, Weak},
 };
 
-use slab::Slab;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// Connections of one shard, however many descriptors there are.
 const MOST: usize = 4096;
@@ -26,107 +26,123 @@ pub(super) trait Spare {
 }
 
 /// The connections of one shard.
-pub struct Budget {
+pub(super) struct Budget {
     total: usize,
-    users: RefCell<Slab<Entry>>,
-    /// Tells those who wait that a connection has ended.
-    freed: Notify,
+    /// What each user has to itself, as long as there are any: something, however many users there are.
+    own: usize,
+    /// What users may have together beyond that.
+    common: usize,
+    taken: Cell<usize>,
+    /// Of these, what users have beyond their own.
+    excess: Cell<usize>,
+    /// Those that have ever had a connection.
+    users: RefCell<Vec<Weak<Share>>>,
     /// How many wait.
     waiting: Cell<usize>,
+    /// The number of the last who waited.
+    last: Cell<u64>,
     /// Tells one who may be able to do without a connection that somebody waits.
     crowd: Notify,
 }
 
-struct Entry {
-    taken: usize,
-    /// The user is gone; its connections may outlive it by a moment.
-    left: bool,
-    spare: Option<Weak<dyn Spare>>,
-}
-
 impl Budget {
-    /// For so many connections.
-    pub fn new(total: usize) -> Rc<Self> {
+    /// For so many connections, which at most so many users divide.
+    pub(super) fn new(total: usize, users: usize) -> Rc<Self> {
+        let total = total.max(1);
+        let own = (total / 2 / users.max(1)).max(1);
         Rc::new(Self {
             total,
+            own,
+            common: total - (own * users).min(total / 2),
+            taken: Cell::new(0),
+            excess: Cell::new(0),
             users: RefCell::default(),
-            freed: Notify::new(),
             waiting: Cell::new(0),
+            last: Cell::new(0),
             crowd: Notify::new(),
         })
     }
 
-    /// One more user.
-    pub(super) fn join(self: &Rc<Self>) -> Share {
-        let key = self.users.borrow_mut().insert(Entry { taken: 0, left: false, spare: None });
-        Share { budget: self.clone(), key }
-    }
-
-    fn has_room(&self, key: usize) -> bool {
-        let users = self.users.borrow();
-        let reserved = self.reserved();
-        users[key].taken < reserved
-            || users.iter().map(|(_, user)| user.taken.saturating_sub(reserved)).sum::<usize>()
-                < self.total.saturating_sub(reserved * users.len())
-    }
-
-    /// Removes a user that is gone, with all of its connections.
-    fn forget(&self, key: usize) {
-        let mut users = self.users.borrow_mut();
-        if users[key].left && users[key].taken == 0 {
-            users.remove(key);
-        }
-    }
-
-    /// What each user has to itself: something, however many there are.
-    fn reserved(&self) -> usize {
-        (self.total / 2 / self.users.borrow().len().max(1)).max(1)
-    }
-
-    /// Has a connection that nobody uses be closed: one of this user, or else of the one that has the most.
-    fn make_room(&self, key: usize) -> bool {
-        let mut order: Vec<(usize, usize)> = self
-            .users
-            .borrow()
-            .iter()
-            .map(|(other, user)| (if other == key { usize::MAX } else { user.taken }, other))
-            .collect();
-        order.sort_unstable_by(|left, right| right.cmp(left));
-        order.into_iter().any(|(_, other)| {
-            let spare = self.users.borrow().get(other).and_then(|user| user.spare.as_ref()?.upgrade());
-            spare.is_some_and(|spare| spare.close_one())
+    /// One of the users, which takes nothing and is not known before it has a first connection.
+    pub(super) fn share(self: &Rc<Self>) -> Rc<Share> {
+        Rc::new(Share {
+            budget: self.clone(),
+            taken: Cell::new(0),
+            is_known: Cell::new(false),
+            waiting: RefCell::default(),
+            spares: RefCell::default(),
         })
+    }
+
+    fn users(&self) -> Vec<Rc<Share>> {
+        self.users.borrow().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Gives connections to those who wait, in their order, as far as they may have one.
+    fn serve(&self) {
+        while self.waiting.get() > 0 {
+            let first = |user: &Rc<Share>| user.waiting.borrow().first_key_value().map(|(number, _)| *number);
+            let able = self.users().into_iter().filter(|user| user.has_room());
+            let Some((_, user)) = able.filter_map(|user| Some((first(&user)?, user))).min_by_key(|(number, _)| *number)
+            else {
+                return;
+            };
+            let next = user.waiting.borrow_mut().pop_first();
+            if let Some((_, waiter)) = next {
+                self.waiting.set(self.waiting.get() - 1);
+                // Who is gone meanwhile gives it back.
+                let _ = waiter.send(user.grant());
+            }
+        }
     }
 }
 
 /// The part that one user has.
 pub(super) struct Share {
     budget: Rc<Budget>,
-    key: usize,
+    taken: Cell<usize>,
+    is_known: Cell<bool>,
+    /// Those who wait, by their numbers.
+    waiting: RefCell<BTreeMap<u64, oneshot::Sender<Permit>>>,
+    /// Who may have connections that are not used.
+    spares: RefCell<Vec<Weak<dyn Spare>>>,
 }
 
 impl Share {
-    /// Whom to ask for connections that are not used.
+    /// One more whom to ask for connections that are not used.
     pub(super) fn offer(&self, spare: Weak<dyn Spare>) {
-        self.budget.users.borrow_mut()[self.key].spare = Some(spare);
+        let mut spares = self.spares.borrow_mut();
+        spares.retain(|spare| spare.strong_count() > 0);
+        spares.push(spare);
+    }
+
+    /// Another user of the same connections.
+    pub(super) fn another(&self) -> Rc<Share> {
+        self.budget.share()
     }
 
     /// Waits until there may be one more connection. Those who wait are served in their order.
-    pub(super) async fn take(&self) -> Permit {
-        while !self.budget.has_room(self.key) {
-            if !self.budget.make_room(self.key) || !self.budget.has_room(self.key) {
-                let freed = self.budget.freed.notified();
-                let _waiting = Waiting::new(&self.budget.waiting);
-                self.budget.crowd.notify_one();
-                freed.await;
+    pub(super) async fn take(self: &Rc<Self>) -> Permit {
+        if !self.is_known.replace(true) {
+            let mut users = self.budget.users.borrow_mut();
+            users.retain(|user| user.strong_count() > 0);
+            users.push(Rc::downgrade(self));
+        }
+        while !self.has_room() {
+            if !self.make_room() {
+                return self.wait().await;
             }
         }
-        self.budget.users.borrow_mut()[self.key].taken += 1;
-        Permit { budget: self.budget.clone(), key: self.key }
+        self.grant()
     }
-}
 
-impl Share {
+    /// Whether somebody waits who could have another connection if this user closed one.
+    pub(super) fn is_wanted(&self) -> bool {
+        let waits = |user: &Rc<Share>| !user.waiting.borrow().is_empty();
+        self.budget.waiting.get() > 0
+            && self.budget.users().iter().any(|other| waits(other) && self.makes_room_for(other))
+    }
+
     /// Resolves when somebody waits for a connection, once for each.
     pub(super) async fn crowded(&self) {
         loop {
@@ -136,46 +152,81 @@ impl Share {
             }
         }
     }
+
+    fn has_room(&self) -> bool {
+        let budget = &self.budget;
+        budget.taken.get() < budget.total && (self.taken.get() < budget.own || budget.excess.get() < budget.common)
+    }
+
+    fn grant(self: &Rc<Self>) -> Permit {
+        let budget = &self.budget;
+        budget.excess.set(budget.excess.get() + usize::from(self.taken.get() >= budget.own));
+        budget.taken.set(budget.taken.get() + 1);
+        self.taken.set(self.taken.get() + 1);
+        Permit { share: self.clone() }
+    }
+
+    async fn wait(&self) -> Permit {
+        let number = self.budget.last.get() + 1;
+        self.budget.last.set(number);
+        let (sender, permit) = oneshot::channel();
+        self.waiting.borrow_mut().insert(number, sender);
+        self.budget.waiting.set(self.budget.waiting.get() + 1);
+        let _waiting = Waiting(self, number);
+        self.budget.crowd.notify_one();
+        match permit.await {
+            Ok(permit) => permit,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Has a connection that nobody uses be closed which this user could have instead: one of its own, or else of whoever has the
+    /// most. `false`: there is none.
+    fn make_room(&self) -> bool {
+        let mut others = self.budget.users();
+        others.retain(|other| !std::ptr::eq(&**other, self) && other.makes_room_for(self));
+        others.sort_by_key(|other| std::cmp::Reverse(other.taken.get()));
+        self.close_one() || others.iter().any(|other| other.close_one())
+    }
+
+    /// Whether the other could have another connection if this user had one less.
+    fn makes_room_for(&self, other: &Share) -> bool {
+        let budget = &self.budget;
+        let excess = budget.excess.get() - usize::from(self.taken.get() > budget.own);
+        std::ptr::eq(self, other) || other.taken.get() < budget.own || excess < budget.common
+    }
+
+    fn close_one(&self) -> bool {
+        let spares: Vec<_> = self.spares.borrow().iter().filter_map(Weak::upgrade).collect();
+        spares.iter().any(|spare| spare.close_one())
+    }
 }
 
 /// One who waits.
-struct Waiting<'a>(&'a Cell<usize>);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a Cell<usize>) -> Self {
-        count.set(count.get() + 1);
-        Self(count)
-    }
-}
+struct Waiting<'a>(&'a Share, u64);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        {
-            let user = &mut self.budget.users.borrow_mut()[self.key];
-            user.left = true;
-            user.spare = None;
+        let Waiting(share, number) = *self;
+        // Whoever was served does not wait any more.
+        if share.waiting.borrow_mut().remove(&number).is_some() {
+            share.budget.waiting.set(share.budget.waiting.get() - 1);
         }
-        self.budget.forget(self.key);
     }
 }
 
 /// Permission for one connection, as long as it lives.
 pub(super) struct Permit {
-    budget: Rc<Budget>,
-    key: usize,
+    share: Rc<Share>,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.budget.users.borrow_mut()[self.key].taken -= 1;
-        self.budget.forget(self.key);
-        self.budget.freed.notify_waiters();
+        let Share { budget, taken, .. } = &*self.share;
+        taken.set(taken.get() - 1);
+        budget.excess.set(budget.excess.get() - usize::from(taken.get() >= budget.own));
+        budget.taken.set(budget.taken.get() - 1);
+        budget.serve();
     }
 }
 

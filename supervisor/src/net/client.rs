@@ -81,7 +81,7 @@ pub struct Client {
     /// For itself, in what lives longer than a call.
     this: Weak<Client>,
     builder: Builder,
-    share: Share,
+    share: Rc<Share>,
     resolver: Rc<Resolver>,
     filter: Option<PeerFilter>,
     secure: Option<Rc<Secure>>,
@@ -114,7 +114,7 @@ impl Drop for Connection {
 }
 
 impl Client {
-    /// A client that connects through `outlet` to what `filter` permits, or to anything, and speaks TLS as `secure` says.
+    /// A client that connects through `outlet`, for the user of that, to what `filter` permits, or to anything, and speaks TLS as `secure` says.
     pub fn new(outlet: &Outlet, filter: Option<PeerFilter>, secure: Option<Rc<Secure>>) -> Rc<Self> {
         let mut builder = Builder::new();
         builder
@@ -122,7 +122,7 @@ impl Client {
             .title_case_headers(true)
             .max_header_size(MAX_HEAD_BYTES)
             .max_buf_size(BUFFER_BYTES);
-        let share = outlet.budget.join();
+        let share = outlet.share.clone();
         Rc::new_cyclic(|this: &Weak<Client>| {
             share.offer(this.clone() as Weak<dyn Spare>);
             Client {
@@ -262,7 +262,8 @@ impl Client {
     }
 
     fn keep(&self, to: Peer, connection: Connection) {
-        if connection.sender.is_closed() {
+        // Whoever waits for one may want it for somewhere else.
+        if connection.sender.is_closed() || self.share.is_wanted() {
             return;
         }
         if self.idle.borrow().values().map(Vec::len).sum::<usize>() >= MAX_IDLE {

@@ -15,24 +15,29 @@ pub mod tls;
 use std::rc::Rc;
 
 use self::{
-    budget::Budget,
+    budget::{Budget, Share},
     resolve::{Resolver, ResolverSettings, SetupError},
 };
 
-/// What all services of a shard share of the network.
+/// A shard's network, as one of its users sees it: who has connections, which are counted for it. Clones are for the same user.
 #[derive(Clone)]
 pub struct Outlet {
     resolver: Rc<Resolver>,
-    budget: Rc<Budget>,
+    share: Rc<Share>,
 }
 
 impl Outlet {
-    /// For one shard, with so many connections. Belongs into the event loop of the shard.
+    /// For one shard, with so many connections for at most so many users, and for one of them. Belongs into the event loop of the shard.
     ///
     /// # Errors
     ///
     /// No names can be resolved.
-    pub fn new(settings: &ResolverSettings, connections: usize) -> Result<Self, SetupError> {
-        Ok(Self { resolver: Rc::new(Resolver::new(settings)?), budget: Budget::new(connections) })
+    pub fn new(settings: &ResolverSettings, connections: usize, users: usize) -> Result<Self, SetupError> {
+        Ok(Self { resolver: Rc::new(Resolver::new(settings)?), share: Budget::new(connections, users).share() })
+    }
+
+    /// The same for another user.
+    pub fn another(&self) -> Self {
+        Self { resolver: self.resolver.clone(), share: self.share.another() }
     }
 }

@@ -1,6 +1,6 @@
 //! From a checked configuration to the services of one shard.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use super::{
     LocalFuture, Service,
@@ -22,6 +22,8 @@ use crate::{
 /// It holds no fleet: what workers may start, which each shard's fleet makes of it, would keep the fleet alive.
 pub struct ServiceGraph {
     outlet: Outlet,
+    /// The network as each worker uses it, whatever its binding and its process.
+    outlets: RefCell<HashMap<ServiceId, Outlet>>,
     services: HashMap<ServiceId, Node>,
 }
 
@@ -52,25 +54,25 @@ impl ServiceGraph {
             };
             Ok((service.id.clone(), node))
         });
-        Ok(Self { services: services.collect::<Result<_, String>>()?, outlet })
+        Ok(Self { services: services.collect::<Result<_, String>>()?, outlet, outlets: RefCell::default() })
     }
 
-    /// The service that is designated. Neither is a worker started by this nor a connection made, so that services may refer to
+    /// The service that is designated, for the user of `outlet`. Neither is a worker started by this nor a connection made, so that services may refer to
     /// each other in circles.
     ///
     /// # Panics
     ///
     /// There is no such service in the configuration that the graph was made of.
-    pub fn designated(&self, fleet: &ShardFleet, to: &Designator) -> Rc<dyn Service> {
+    fn designated(&self, fleet: &ShardFleet, to: &Designator, outlet: &Outlet) -> Rc<dyn Service> {
         match &self.services[&to.service] {
             Node::Disk(directory) => Rc::new(DiskService::new(&to.service, directory.clone())),
             Node::Worker => {
                 let (entrypoint, props) = (to.entrypoint.clone(), to.props_json.clone());
                 Rc::new(WorkerService::new(fleet, &to.service, entrypoint, props))
             }
-            Node::Network(network, secure) => Rc::new(NetworkService::new(network, secure.clone(), &self.outlet)),
+            Node::Network(network, secure) => Rc::new(NetworkService::new(network, secure.clone(), outlet)),
             Node::External(external, to, secure) => {
-                Rc::new(ExternalService::new(external, to.clone(), secure.clone(), &self.outlet))
+                Rc::new(ExternalService::new(external, to.clone(), secure.clone(), outlet))
             }
         }
     }
@@ -86,14 +88,15 @@ impl ServiceGraph {
     ) -> Vec<Rc<dyn Service>> {
         let found = config.services.iter().find(|service| service.id == *of);
         let Some(worker) = found.and_then(|service| service.kind.worker()) else { return Vec::new() };
-        let outbound = self.designated(fleet, &worker.global_outbound);
+        let outlet = self.outlets.borrow_mut().entry(of.clone()).or_insert_with(|| self.outlet.another()).clone();
+        let outbound = self.designated(fleet, &worker.global_outbound, &outlet);
         let bindings = worker.bindings.iter().filter_map(|binding| match &binding.value {
-            BindingValue::Service(to) => Some(self.designated(fleet, to)),
+            BindingValue::Service(to) => Some(self.designated(fleet, to, &outlet)),
             _ => None,
         });
         let own = entrypoints.iter().map(|entrypoint| {
             let entrypoint = (!entrypoint.name.is_empty()).then(|| entrypoint.name.clone());
-            self.designated(fleet, &Designator { service: of.clone(), entrypoint, props_json: None })
+            self.designated(fleet, &Designator { service: of.clone(), entrypoint, props_json: None }, &outlet)
         });
         std::iter::once(outbound).chain(bindings).chain(own).collect()
     }
@@ -119,16 +122,21 @@ impl ShardServices for WorkerServices {
     fn start(&self, shard: usize) -> LocalFuture<'_, Result<Served, String>> {
         Box::pin(async move {
             let index = u32::try_from(shard).map_err(|_| "there are too many shards".to_owned())?;
-            let outlet = Outlet::new(&self.resolver, self.connections).map_err(|error| error.to_string())?;
+            let users = self.config.sockets.len() + self.config.workers().count();
+            let outlet = Outlet::new(&self.resolver, self.connections, users).map_err(|error| error.to_string())?;
             let fleet = self.fleet.shard(index);
             let graph = Rc::new(ServiceGraph::new(&self.config, &self.directories, outlet)?);
             let (config, reached) = (self.config.clone(), graph.clone());
             fleet.set_reach(Box::new(move |fleet, of, entrypoints| reached.reach(&config, fleet, of, entrypoints)));
-            let sockets = self.config.sockets.iter().map(|socket| graph.designated(&fleet, &socket.service));
+            let sockets = self
+                .config
+                .sockets
+                .iter()
+                .map(|socket| graph.designated(&fleet, &socket.service, &graph.outlet.another()));
             let scheduled = self.config.workers().filter(|(_, worker)| !worker.schedules.is_empty());
             let addressees = scheduled.map(|(id, _)| {
                 let to = Designator { service: id.clone(), entrypoint: None, props_json: None };
-                (id.clone(), graph.designated(&fleet, &to))
+                (id.clone(), graph.designated(&fleet, &to, &graph.outlet))
             });
             Ok(Served { sockets: sockets.collect(), addressees: addressees.collect(), log: self.log.clone() })
         })
