@@ -141,8 +141,6 @@ impl PeerFilter {
         let mut filter = Self { deny: RESERVED.to_vec(), ..Self::default() };
         for rule in allow {
             match rule {
-                "local" => filter.allow.extend(LOCAL),
-                "private" => filter.allow.extend(PRIVATE.iter().chain(&LOCAL)),
                 "network" => {
                     filter.allow.extend(EVERYTHING);
                     filter.deny.extend(LOCAL);
@@ -153,18 +151,16 @@ impl PeerFilter {
                 }
                 "unix" => filter.unix = true,
                 "unix-abstract" => filter.unix_abstract = true,
-                range => filter.allow.push(range.parse()?),
+                ranges => filter.allow.extend(read(ranges)?),
             }
         }
         for rule in deny {
             match rule {
-                "local" => filter.deny.extend(LOCAL),
-                "private" => filter.deny.extend(PRIVATE.iter().chain(&LOCAL)),
                 "network" => return Err(RuleError::NotDeniable { denied: "network", allowed: "local" }),
                 "public" => return Err(RuleError::NotDeniable { denied: "public", allowed: "private" }),
                 "unix" => filter.unix = false,
                 "unix-abstract" => filter.unix_abstract = false,
-                range => filter.deny.push(range.parse()?),
+                ranges => filter.deny.extend(read(ranges)?),
             }
         }
         Ok(filter)
@@ -197,6 +193,15 @@ impl PeerFilter {
     pub fn allows_unix_abstract(&self) -> bool {
         self.unix_abstract
     }
+}
+
+/// The ranges that a rule means, whether it allows or denies them.
+fn read(rule: &str) -> Result<Vec<Range>, RuleError> {
+    Ok(match rule {
+        "local" => LOCAL.to_vec(),
+        "private" => [&PRIVATE[..], &LOCAL].concat(),
+        range => vec![range.parse()?],
+    })
 }
 
 /// What one address is to the rules: itself, and the IPv4 address that packets for it may end up at.
