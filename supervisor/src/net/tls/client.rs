@@ -11,13 +11,10 @@ use rustls::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
-use super::{ALPN, TlsError, TlsOptions};
+use super::{ALPN, SEND_BUFFER, TlsError, TlsOptions};
 
 /// A server's stream after its handshake.
 pub type ClientStream<S> = tokio_rustls::client::TlsStream<S>;
-
-/// Bytes of records that wait for the kernel to take them, for each connection.
-const SEND_BUFFER: usize = 16 << 10;
 
 /// Whose certificate a server has to show: its name or address without brackets and port.
 ///

@@ -23,6 +23,9 @@ use self::{ciphers::CipherSuites, keys::Keypair};
 /// What is spoken inside (RFC 7301).
 const ALPN: &[u8] = b"http/1.1";
 
+/// Bytes of records that wait for the kernel to take them, for each connection.
+const SEND_BUFFER: usize = 16 << 10;
+
 /// How one end of TLS connections behaves. It has been checked: certificates can be read, and a key is that of its
 /// certificate.
 #[derive(Debug, Clone, PartialEq, Default)]

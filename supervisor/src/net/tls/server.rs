@@ -11,13 +11,10 @@ use rustls::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::{ALPN, TlsError, TlsOptions};
+use super::{ALPN, SEND_BUFFER, TlsError, TlsOptions};
 
 /// A client's stream after its handshake.
 pub type ServerStream<S> = tokio_rustls::server::TlsStream<S>;
-
-/// Bytes of records that wait for the kernel to take them, for each connection.
-const SEND_BUFFER: usize = 16 << 10;
 
 /// Takes handshakes. All copies resume each other's sessions.
 #[derive(Clone)]
