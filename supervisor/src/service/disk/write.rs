@@ -44,7 +44,7 @@ impl Upload {
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let (file, temporary) = match openat(&parent, ".", flags | OFlags::TMPFILE, MODE) {
             // What file systems and kernels say that have no such files (open(2)).
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT) => {
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
                 let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
                 let (file, temporary) = with_new_name(|name| openat(&parent, name, flags, MODE))?;
                 (file, Some(temporary))
