@@ -198,10 +198,15 @@ struct HttpRequest {
   }
   bodyLength @7 :UInt64 = 0xffffffffffffffff;
   # Length of a streamed body in bytes where it is known; all ones where it is not.
+  upgrade @8 :Bool;
+  # Whether it asks for another protocol in place of HTTP, which its one header `Upgrade` names; `head.rs` has those that there are. The
+  # body is a stream then: of the bytes that go this way once the response has status 101. With any other response there are none.
 }
 
 struct HttpResponse {
   status @0 :UInt16;
+  # 200 to 599, or 101 where the request asked for an upgrade: then the body is a stream, of the bytes that go this way in place of HTTP.
+  # The two bodies end each for itself, as the two directions of a connection do; one that breaks breaks both.
   statusText @1 :Text;
   # Empty: the standard reason phrase.
   headers @2 :List(Header);
@@ -220,10 +225,13 @@ struct HttpResponse {
 interface ByteSource {
   # Half of a body, at the side that has the bytes. Dropping the capability before `done` cancels the stream.
 
-  pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool);
+  pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool, rest :ByteSource);
   # Waits for at least one byte or the end; returns at most `maxBytes`. `done` may come with the last bytes. At most one
   # call may be open. A call that fails says that the stream broke, or (`source.rs`) that the response was sent before
   # anybody had begun to read a request's body.
+  #
+  # `rest` only of the body of a request to a `Channel` that asks for an upgrade, once, and in place of bytes: everything is pulled from
+  # there. Whose bytes go to the other side may not be known when the request is sent.
 
   cancel @1 () -> ();
   # Cancels the stream while a `pull` is open, which is answered at once. See `EventDispatcher.cancel` for why.

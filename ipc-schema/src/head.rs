@@ -54,9 +54,22 @@ pub fn body_length(length: u64) -> Option<u64> {
     (length != UNKNOWN_LENGTH).then_some(length)
 }
 
-/// Whether a response of a handler can have this status.
+/// Whether a response of a handler can have this status, where its request does not ask for an upgrade.
 pub fn is_status(status: u16) -> bool {
     (200..600).contains(&status)
+}
+
+/// The status of a response that says that another protocol takes the place of HTTP (RFC 9110, section 15.2.2).
+pub const SWITCHING_PROTOCOLS: u16 = 101;
+
+/// The protocols that a request can ask for in place of HTTP. After such an upgrade the two sides say what they like, which no rule about
+/// requests holds for any more: a protocol in which further requests can be made does not belong here.
+const UPGRADES: &[&str] = &["websocket"];
+
+/// The protocol that the value of a header `Upgrade` names, in lower case, if it is one that can be asked for. As in the reference, a
+/// list of several names none.
+pub fn known_upgrade(value: &[u8]) -> Option<&'static str> {
+    UPGRADES.iter().copied().find(|protocol| value.eq_ignore_ascii_case(protocol.as_bytes()))
 }
 
 /// Whether a response with this status has no body (RFC 9110, section 6.4.1), whatever its head says.
@@ -140,13 +153,15 @@ pub struct RequestHead<'m> {
     pub url: &'m str,
     /// JSON for `request.cf`; empty for none.
     pub cf_json: &'m str,
+    /// Whether it asks for an upgrade.
+    pub upgrade: bool,
     /// The headers.
     pub headers: Headers<'m>,
 }
 
 /// The head of a response, as it was read.
 pub struct ResponseHead<'m> {
-    /// The status, one that [a response can have](is_status).
+    /// The status, one that [a response can have](is_status), or [`SWITCHING_PROTOCOLS`].
     pub status: u16,
     /// The status text, of at most [`MAX_STATUS_TEXT`] bytes; empty for the standard one.
     pub status_text: &'m [u8],
@@ -187,6 +202,7 @@ pub fn read_request(from: http_request::Reader<'_>) -> Result<RequestHead<'_>, H
         method: text(from.get_method()?)?,
         url: text(from.get_url()?)?,
         cf_json: text(from.get_cf_json()?)?,
+        upgrade: from.get_upgrade(),
         headers: Headers(from.get_headers()?),
     })
 }
@@ -206,13 +222,14 @@ pub fn write_response<'h>(
     write(to.init_headers(count as u32), headers);
 }
 
-/// Reads the head of a response.
+/// Reads the head of a response. `upgrade`: its request asked for one.
 ///
 /// # Errors
 /// The message is malformed, or no handler can have answered what it says.
-pub fn read_response(from: http_response::Reader<'_>) -> Result<ResponseHead<'_>, HeadError> {
+pub fn read_response(from: http_response::Reader<'_>, upgrade: bool) -> Result<ResponseHead<'_>, HeadError> {
     let (status, status_text) = (from.get_status(), from.get_status_text()?.as_bytes());
-    if !is_status(status) {
+    let is_upgraded = upgrade && status == SWITCHING_PROTOCOLS;
+    if !is_upgraded && !is_status(status) {
         return Err(HeadError::Status(status));
     }
     if status_text.len() > MAX_STATUS_TEXT {
@@ -319,28 +336,48 @@ mod tests {
 
         let mut message = capnp::message::Builder::new_default();
         write_response(message.init_root(), 299, "Fine", 2, headers);
-        let head = read_response(message.get_root_as_reader().expect("a root")).expect("a head");
+        let head = read_response(message.get_root_as_reader().expect("a root"), false).expect("a head");
         assert_eq!((head.status, head.status_text), (299, &b"Fine"[..]));
         assert_eq!(all(head.headers), expected);
     }
 
     #[test]
     fn what_no_handler_answers_is_refused() {
-        let answered = |status, text: &str| {
+        let answered = |status, text: &str, upgrade| {
             let mut message = capnp::message::Builder::new_default();
             write_response(message.init_root(), status, text, 0, []);
-            read_response(message.get_root_as_reader().expect("a root")).map(|head| head.status)
+            read_response(message.get_root_as_reader().expect("a root"), upgrade).map(|head| head.status)
         };
         for (status, text, expected) in [
             (200, "", Ok(200)),
             (599, &*"x".repeat(MAX_STATUS_TEXT), Ok(599)),
             (0, "", Err(HeadError::Status(0))),
-            (101, "", Err(HeadError::Status(101))),
+            (100, "", Err(HeadError::Status(100))),
             (199, "", Err(HeadError::Status(199))),
             (600, "", Err(HeadError::Status(600))),
             (200, &"x".repeat(MAX_STATUS_TEXT + 1), Err(HeadError::StatusText)),
         ] {
-            assert_eq!(answered(status, text), expected, "{status}");
+            assert_eq!(
+                (answered(status, text, false), answered(status, text, true)),
+                (expected.clone(), expected),
+                "{status}"
+            );
+        }
+        assert_eq!(answered(101, "", false), Err(HeadError::Status(101)));
+        assert_eq!(answered(101, "", true), Ok(101));
+    }
+
+    #[test]
+    fn an_upgrade_is_to_one_protocol_that_there_is() {
+        for (value, expected) in [
+            ("websocket", Some("websocket")),
+            ("WebSocket", Some("websocket")),
+            ("websocket, h2c", None),
+            ("h2c", None),
+            ("tls/1.0", None),
+            ("", None),
+        ] {
+            assert_eq!(known_upgrade(value.as_bytes()), expected, "{value}");
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod body;
 pub mod cli;
 pub mod config;
+pub mod duplex;
 pub mod fleet;
 pub mod link;
 pub mod log;
@@ -15,3 +16,4 @@ pub mod service;
 pub mod shard;
 pub mod socket;
 pub mod text;
+pub mod upgrade;

@@ -34,6 +34,7 @@ use bulkhead_supervisor::{
     log::Stream,
     service::{Depth, Event, LocalFuture, Service, ServiceError, ServiceRequest, worker::WorkerService},
     shard::{Letter, Served, ShardServices, Shards},
+    upgrade::Upgrade,
 };
 use bytes::Bytes;
 use capnp::traits::HasTypeId;
@@ -130,6 +131,15 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("stream-text", Torn, ""),
     ("stream-other-type", Torn, ""),
     ("stream-none", Unavailable, "invalid capability pointer"),
+    ("stream-rest", Torn, "to be had elsewhere"),
+    // Connections that are upgraded.
+    ("upgrade-bare", Unavailable, "without a stream"),
+    ("upgrade-bytes", Unavailable, "without a stream"),
+    ("upgrade-status", Unavailable, "status 102"),
+    ("channel-upgrade-unnamed", Unavailable, "an upgrade to what it does not name"),
+    ("channel-upgrade-unknown", Unavailable, "an upgrade to what it does not name"),
+    ("channel-upgrade-twice", Unavailable, "an upgrade to what it does not name"),
+    ("channel-upgrade-no-stream", Unavailable, "an upgrade without a stream"),
     ("stream-close", Torn, "it closed an event connection"),
     // What is said of a scheduled run.
     ("run-results-text", Unavailable, ""),
@@ -607,6 +617,9 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                         to.set_answer_id(question);
                         to.init_exception().set_reason("no");
                     }),
+                    "stream-rest" => returns(question, &[Cap::SenderHosted(8)], |content| {
+                        content.init_as::<byte_source::pull_results::Builder<'_>>().set_rest(nobody());
+                    }),
                     "stream-close" => return,
                     other => panic!("no such stream {other}"),
                 };
@@ -992,7 +1005,36 @@ fn misbehave(way: &str, question: u32, source: u32, event: u64) -> Vec<u8> {
             release.set_id(source);
             release.set_reference_count(1_000_000);
         }),
+        "upgrade-bare" => return response_with(101),
+        "upgrade-bytes" => response(question, &[], |mut response| {
+            response.set_status(101);
+            response.init_body().set_bytes(b"no stream");
+        }),
+        "upgrade-status" => return response_with(102),
+        "channel-upgrade-unnamed" => upgrade(source, event, &[]),
+        "channel-upgrade-unknown" => upgrade(source, event, &["h2c"]),
+        "channel-upgrade-twice" => upgrade(source, event, &["websocket", "websocket"]),
+        "channel-upgrade-no-stream" => subrequest(0, source, event, 1, &[], |mut request| {
+            request.set_upgrade(true);
+            let mut header = request.reborrow().init_headers(1).get(0);
+            header.set_name("upgrade");
+            header.set_value(b"websocket");
+        }),
         other => panic!("no such way {other}"),
+    })
+}
+
+/// A subrequest that asks for an upgrade to these protocols.
+fn upgrade(channel: u32, event: u64, protocols: &[&str]) -> Message {
+    subrequest(0, channel, event, 1, &[Cap::SenderHosted(7)], |mut request| {
+        request.set_upgrade(true);
+        let mut headers = request.reborrow().init_headers(protocols.len() as u32);
+        for (index, protocol) in (0..).zip(protocols) {
+            let mut header = headers.reborrow().get(index);
+            header.set_name("upgrade");
+            header.set_value(protocol.as_bytes());
+        }
+        request.init_body().set_stream(nobody());
     })
 }
 
@@ -1032,7 +1074,11 @@ async fn ask(service: &WorkerService, way: &str, token: &Rc<()>) -> Result<Resul
     }
     let body = Body::Pull(Box::pin(Never(token.clone())));
     let answer = async {
-        let response = service.fetch(request("POST", &format!("/{way}"), body)).await?;
+        let mut request = request("POST", &format!("/{way}"), body);
+        if way.starts_with("upgrade-") {
+            request.http.extensions_mut().insert(Upgrade("websocket"));
+        }
+        let response = service.fetch(request).await?;
         Ok(text(response).await.map_err(|error| error.to_string()))
     };
     tokio::time::timeout(Duration::from_secs(30), answer).await.unwrap_or_else(|_| panic!("{way}: no answer"))

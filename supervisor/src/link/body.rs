@@ -445,6 +445,13 @@ impl CancelOnDrop {
     }
 }
 
+impl CancelOnDrop {
+    /// The worker may read the body for as long as it comes.
+    fn outlive(self) {
+        self.0.kept.set(true);
+    }
+}
+
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if !self.0.kept.get() {
@@ -476,6 +483,10 @@ pub(crate) struct RemoteBody {
     deadline: Option<Pin<Box<Sleep>>>,
     /// The request's body may be read until the response has ended, and then as [`CancelOnDrop::response_sent`] says.
     request: Option<CancelOnDrop>,
+    /// It is one of the two of a connection, which end each for itself.
+    is_exchange: bool,
+    /// Instead of its first bytes may come a source that has them all.
+    may_refer: bool,
 }
 
 impl RemoteBody {
@@ -503,15 +514,26 @@ impl RemoteBody {
             ticket: Some(ticket),
             deadline,
             request,
+            is_exchange: false,
+            may_refer: false,
         }
     }
 
+    /// What a worker sends in place of HTTP: for as long as it likes, and as much. `request` is what it is sent, and may go on after this.
+    pub(crate) fn exchange(source: byte_source::Client, ticket: Ticket, request: Option<CancelOnDrop>) -> Self {
+        let body = Self::new(source, None, ticket, request);
+        Self { left: u64::MAX, deadline: None, is_exchange: true, ..body }
+    }
+
     /// The body of a request of the worker's own. It has the time, and the length, that its addressee gives it.
+    ///
+    /// `may_refer`: it may be said later where its bytes are to be had.
     pub(crate) fn upload(
         source: byte_source::Client,
         length: Option<u64>,
         link: &Rc<Link>,
         permit: &Subrequest,
+        may_refer: bool,
     ) -> Self {
         Self {
             source,
@@ -526,6 +548,8 @@ impl RemoteBody {
             ticket: None,
             deadline: None,
             request: None,
+            is_exchange: false,
+            may_refer,
         }
     }
 
@@ -542,7 +566,10 @@ impl RemoteBody {
         if let Some(request) = self.request.take()
             && sent
         {
-            request.response_sent(self.link.policy().wait_until);
+            match self.is_exchange {
+                true => request.outlive(),
+                false => request.response_sent(self.link.policy().wait_until),
+            }
         }
     }
 
@@ -553,6 +580,15 @@ impl RemoteBody {
         let reply = response.get().map_err(|error| self.violation(&error.to_string()))?;
         let bytes = reply.get_bytes().map_err(|error| self.violation(&error.to_string()))?;
         self.done = reply.get_done();
+        if reply.has_rest() {
+            if !self.may_refer || !bytes.is_empty() || self.done {
+                return Err(self.violation("it said of a body that it is to be had elsewhere"));
+            }
+            self.may_refer = false;
+            self.source = reply.get_rest().map_err(|error| self.violation(&error.to_string()))?;
+            return Ok(None);
+        }
+        self.may_refer = false;
         if bytes.len() > self.asked as usize {
             return Err(self.violation("it sent more than it was asked for"));
         }
@@ -581,41 +617,47 @@ impl RemoteBody {
 impl PullSource for RemoteBody {
     fn poll_pull(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         let this = self.get_mut();
-        if this.done && this.call.is_none() {
-            return Poll::Ready(None);
-        }
-        if let Some(deadline) = &mut this.deadline
-            && deadline.as_mut().poll(cx).is_ready()
-        {
-            this.link.overdue();
-            // Cancels it.
-            this.call = None;
-            this.end(false);
-            return Poll::Ready(Some(Err(BodyError(limit::text(Limit::WallTime).to_owned()))));
-        }
-        let call = this.call.get_or_insert_with(|| {
-            let mut request = this.source.pull_request();
-            this.asked = this.chunk;
-            request.get().set_max_bytes(this.asked);
-            let source = this.source.clone();
-            let cancel = Box::new(move || {
-                let source = source.clone();
-                Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
+        loop {
+            if this.done && this.call.is_none() {
+                return Poll::Ready(None);
+            }
+            if let Some(deadline) = &mut this.deadline
+                && deadline.as_mut().poll(cx).is_ready()
+            {
+                this.link.overdue();
+                // Cancels it.
+                this.call = None;
+                this.end(false);
+                return Poll::Ready(Some(Err(BodyError(limit::text(Limit::WallTime).to_owned()))));
+            }
+            let call = this.call.get_or_insert_with(|| {
+                let mut request = this.source.pull_request();
+                this.asked = this.chunk;
+                request.get().set_max_bytes(this.asked);
+                let source = this.source.clone();
+                let cancel = Box::new(move || {
+                    let source = source.clone();
+                    Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
+                });
+                let kept = this.kept.clone();
+                Call::new(request.send().promise, Some(this.link.connection.clone()), kept, cancel as Box<_>)
             });
-            let kept = this.kept.clone();
-            Call::new(request.send().promise, Some(this.link.connection.clone()), kept, cancel as Box<_>)
-        });
-        let response = std::task::ready!(Pin::new(call).poll(cx));
-        this.call = None;
-        let result = match response {
-            Ok(response) => this.take(&response).transpose(),
-            Err(error) => Some(Err(BodyError(quote(&error.to_string())))),
-        };
-        let broke_off = matches!(result, Some(Err(_)));
-        if this.done || broke_off {
-            this.end(!broke_off);
+            let response = std::task::ready!(Pin::new(call).poll(cx));
+            this.call = None;
+            let result = match response {
+                Ok(response) => this.take(&response).transpose(),
+                Err(error) => Some(Err(BodyError(quote(&error.to_string())))),
+            };
+            if result.is_none() && !this.done {
+                // It is to be had elsewhere.
+                continue;
+            }
+            let broke_off = matches!(result, Some(Err(_)));
+            if this.done || broke_off {
+                this.end(!broke_off);
+            }
+            return Poll::Ready(result);
         }
-        Poll::Ready(result)
     }
 
     fn remaining(&self) -> Option<u64> {

@@ -19,7 +19,7 @@ use bulkhead_ipc::{
     worker_capnp::{byte_source, channel, http_request, http_response},
 };
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
@@ -34,6 +34,7 @@ use super::{
 use crate::{
     body::Body,
     service::{Depth, Service, ServiceError, ServiceRequest},
+    upgrade::Upgrade,
 };
 
 /// Messages that a request of a worker pays for when it is answered, beyond what its event does.
@@ -219,12 +220,25 @@ fn read_request(
         let name = HeaderName::from_bytes(name).map_err(|_| "an invalid header name".to_owned())?;
         let value = HeaderValue::from_bytes(value).map_err(|_| format!("an invalid value of header {name}"))?;
         // The length is the body's own, as are the words on how it travels.
-        if !is_hop_by_hop(name.as_str()) && name != header::CONTENT_LENGTH {
+        let is_wanted = head.upgrade && name == header::UPGRADE;
+        if is_wanted || !is_hop_by_hop(name.as_str()) && name != header::CONTENT_LENGTH {
             headers.append(name, value);
         }
         Ok(())
     });
     read.map_err(|error| error.to_string())?;
+    if head.upgrade {
+        let upgrade =
+            Upgrade::named(headers).ok_or("a request for an upgrade to what it does not name, or is not known")?;
+        let http_request::body::Stream(Ok(source)) = from.get_body().which().map_err(|error| error.to_string())? else {
+            return Err("a request for an upgrade without a stream".into());
+        };
+        *request.body_mut() = Body::Pull(Box::pin(RemoteBody::upload(source, None, link, permit, true)));
+        request.extensions_mut().insert(upgrade);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        return Ok((ServiceRequest { http: request, cf_json }, 0));
+    }
     let length = body_length(from.get_body_length());
     let mut inline = 0;
     let body = match from.get_body().which().map_err(|error| error.to_string())? {
@@ -241,7 +255,7 @@ fn read_request(
                 Some(length) => headers.insert(header::CONTENT_LENGTH, length.into()),
                 None => headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
             };
-            Body::Pull(Box::pin(RemoteBody::upload(source, length, link, permit)))
+            Body::Pull(Box::pin(RemoteBody::upload(source, length, link, permit, false)))
         }
     };
     *request.method_mut() = method;
@@ -271,6 +285,8 @@ impl Answer {
         let is_bodiless = is_head || head::has_no_body(parts.status.as_u16());
         let content = if is_bodiless {
             Content::None
+        } else if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            Content::Begun(Bytes::new(), body)
         } else {
             // What is encoded may go on as it is, which it does only from here.
             let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
@@ -296,7 +312,9 @@ impl Answer {
     /// `permit` is kept for as long as the worker may ask for more.
     fn write(self, link: &Rc<Link>, permit: Subrequest, mut to: http_response::Builder<'_>) {
         let Self { parts, length, content } = self;
-        let headers = || parts.headers.iter().filter(|(name, _)| !is_hop_by_hop(name.as_str()));
+        // What is said about an upgrade a script may read, as in the reference.
+        let is_exchange = parts.status == StatusCode::SWITCHING_PROTOCOLS;
+        let headers = || parts.headers.iter().filter(|(name, _)| is_exchange || !is_hop_by_hop(name.as_str()));
         let texts = headers().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let reason = parts.extensions.get::<hyper::ext::ReasonPhrase>();
         let reason = reason.and_then(|reason| std::str::from_utf8(reason.as_bytes()).ok());
@@ -316,7 +334,7 @@ impl Answer {
 }
 
 /// The reference's words for a status that has none of its own.
-fn kind_of(status: http::StatusCode) -> &'static str {
+fn kind_of(status: StatusCode) -> &'static str {
     match status.as_u16() {
         200..300 => "Successful",
         300..400 => "Redirection",
@@ -355,7 +373,7 @@ mod tests {
         for error in [
             ServiceError::Exception(secret()),
             ServiceError::Unavailable(secret()),
-            ServiceError::Refused(http::StatusCode::PAYLOAD_TOO_LARGE, secret()),
+            ServiceError::Refused(StatusCode::PAYLOAD_TOO_LARGE, secret()),
             ServiceError::BrokenRequest,
             ServiceError::Disconnected(secret()),
             ServiceError::NoSuchEvent("connect"),

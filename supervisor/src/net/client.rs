@@ -24,9 +24,10 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    sync::oneshot,
     task::AbortHandle,
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -39,13 +40,23 @@ use super::{
     secure::Secure,
     stream::{Wire, WireStream},
 };
-use crate::body::{Body, BodyError, PullSource};
+use crate::{
+    body::{Body, BodyError, PullSource},
+    duplex,
+    upgrade::{Asking, Upgrade, is_of_hop},
+};
 
 /// Bytes of the head of a response: as many as a worker is handed.
 const MAX_HEAD_BYTES: usize = 128 << 10;
 
 /// Bytes that are read from a connection before they are asked for, and written before they are sent.
 const BUFFER_BYTES: usize = MAX_HEAD_BYTES + (8 << 10);
+
+/// Bytes of a piece of what is sent in place of HTTP, for each connection.
+const EXCHANGE_CHUNK: usize = 64 << 10;
+
+/// How long a peer may go on sending what nobody receives.
+const LINGER_TIME: Duration = Duration::from_secs(10);
 
 /// How long a connection is kept that nobody uses.
 const IDLE_TIME: Duration = Duration::from_secs(5);
@@ -71,9 +82,9 @@ pub enum FetchError {
     /// TLS is asked for, and nothing says how it is spoken.
     #[error("this client has no TLS configuration")]
     NoTls,
-    /// The peer wants to speak another protocol.
-    #[error("{0} answered with 101 Switching Protocols, which is not supported yet")]
-    Upgrade(Destination),
+    /// The peer wants to speak another protocol than it was asked for.
+    #[error("{0} answered with 101 Switching Protocols: {1}")]
+    Upgrade(Destination, String),
 }
 
 /// Speaks HTTP/1.1 for one service.
@@ -89,6 +100,14 @@ pub struct Client {
     /// A task looks at the age of idle connections.
     is_sweeping: Cell<bool>,
 }
+
+/// Bytes to and from a peer.
+trait PeerIo: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> PeerIo for T {}
+
+/// Where a connection goes that no longer speaks HTTP, with what was read of it.
+type HandOver = oneshot::Sender<(Box<dyn PeerIo>, Bytes)>;
 
 /// Whom a connection is with: where it goes, and whether it speaks TLS.
 pub type Peer = (Destination, bool);
@@ -153,12 +172,15 @@ impl Client {
         request: Request<Body>,
     ) -> Result<Response<Body>, FetchError> {
         let (parts, body) = request.into_parts();
+        if let Some(upgrade) = parts.extensions.get::<Upgrade>() {
+            return self.upgrade(to, host, &parts, Asking::new(*upgrade), body).await;
+        }
         // Nothing was left to the body's source, and asking twice is as asking once (RFC 9110, section 9.2.1).
         let is_repeatable = matches!(body, Body::Empty) && parts.method.is_safe();
         let is_sent = Rc::new(Cell::new(false));
         let mut upload = Upload { body, is_sent: is_sent.clone() };
         if let Some(connection) = self.take_idle(to).await {
-            match self.exchange(to, connection, encode(&parts, host, upload)).await {
+            match self.exchange(to, connection, encode(&parts, host, None, upload)).await {
                 Ok(response) => return Ok(response),
                 Err(Failure { unsent: Some(unsent), .. }) => upload = unsent,
                 Err(failure) if is_repeatable && !failure.has_heard => {
@@ -167,8 +189,47 @@ impl Client {
                 Err(failure) => return Err(failure.error),
             }
         }
-        let connection = self.connect(to).await?;
-        self.exchange(to, connection, encode(&parts, host, upload)).await.map_err(|failure| failure.error)
+        let connection = self.connect(to, None).await?;
+        self.exchange(to, connection, encode(&parts, host, None, upload)).await.map_err(|failure| failure.error)
+    }
+
+    /// Sends a request that asks for an upgrade, over a connection of its own. Where it is answered with one, `body` is sent over that in
+    /// place of HTTP, and the response's body is what comes.
+    async fn upgrade(
+        &self,
+        to: &Peer,
+        host: &HeaderValue,
+        parts: &Parts,
+        asking: Asking,
+        body: Body,
+    ) -> Result<Response<Body>, FetchError> {
+        let (hand_over, handed_over) = oneshot::channel();
+        let mut connection = self.connect(to, Some(hand_over)).await?;
+        let upload = Upload { body: Body::Empty, is_sent: Rc::default() };
+        let request = encode(parts, host, Some(&asking), upload);
+        let is_sent = request.body().is_sent.clone();
+        let lost = |text: String| FetchError::Lost(to.0.clone(), text);
+        connection.wire.await_head();
+        let answer = connection.sender.send_request(request).await;
+        connection.wire.end_head();
+        let response = answer.map_err(|error| lost(describe(&error)))?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(self.respond(to, connection, response, is_sent));
+        }
+        let refused = |error: &dyn std::fmt::Display| FetchError::Upgrade(to.0.clone(), error.to_string());
+        asking.check(response.headers()).map_err(|error| refused(&error))?;
+        let (stream, first) = handed_over.await.map_err(|_| lost("the connection has ended".to_owned()))?;
+        let (receiver, sender) = duplex::split(stream, first);
+        tokio::task::spawn_local(async move {
+            if let Ok(stream) = sender.send(limited(body)).await {
+                linger(stream).await;
+            }
+            // Its place among all is free when it is closed.
+            drop(connection);
+        });
+        let (mut head, _) = response.into_parts();
+        head.version = Version::HTTP_11;
+        Ok(Response::from_parts(head, Body::Pull(Box::pin(receiver))))
     }
 
     /// Resolves when a request waits for a connection, and whoever asks is to give one up that nobody may be waiting for.
@@ -176,28 +237,37 @@ impl Client {
         self.share.crowded().await;
     }
 
-    async fn connect(&self, (to, is_secure): &Peer) -> Result<Connection, FetchError> {
+    async fn connect(&self, (to, is_secure): &Peer, hand_over: Option<HandOver>) -> Result<Connection, FetchError> {
         let secure = if *is_secure { Some(self.secure.as_ref().ok_or(FetchError::NoTls)?) } else { None };
         let permit = self.share.take().await;
         let wire = Wire::new(connect(to, self.filter.as_ref(), &self.resolver).await?);
         let stream = WireStream(wire.clone());
-        let Some(secure) = secure else { return self.begin(to, stream, wire, permit).await };
+        let Some(secure) = secure else { return self.begin(to, stream, wire, permit, hand_over).await };
         let stream = secure.handshake(to, stream).await.map_err(|error| FetchError::Handshake(to.clone(), error))?;
-        self.begin(to, stream, wire, permit).await
+        self.begin(to, stream, wire, permit, hand_over).await
     }
 
-    /// Begins to speak HTTP.
+    /// Begins to speak HTTP; after a response that says to speak something else, the connection is handed over.
     async fn begin(
         &self,
         to: &Destination,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         wire: Rc<Wire>,
         permit: Permit,
+        hand_over: Option<HandOver>,
     ) -> Result<Connection, FetchError> {
         let lost = |error: hyper::Error| FetchError::Lost(to.clone(), error.to_string());
-        let (sender, connection) = self.builder.handshake(TokioIo::new(stream)).await.map_err(lost)?;
-        // What it ends with, the exchange hears.
-        let task = tokio::task::spawn_local(async move { drop(connection.await) }).abort_handle();
+        let (sender, mut connection) = self.builder.handshake(TokioIo::new(stream)).await.map_err(lost)?;
+        let task = tokio::task::spawn_local(async move {
+            // What it ends with, the exchange hears.
+            if (&mut connection).await.is_ok()
+                && let Some(hand_over) = hand_over
+            {
+                let parts = connection.into_parts();
+                let _ = hand_over.send((Box::new(parts.io.into_inner()), parts.read_buf));
+            }
+        });
+        let task = task.abort_handle();
         Ok(Connection { sender, wire, task, _permit: permit })
     }
 
@@ -213,21 +283,10 @@ impl Client {
         connection.wire.end_head();
         match answer {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                Err(Failure { error: FetchError::Upgrade(to.0.clone()), unsent: None, has_heard: true })
+                let error = FetchError::Upgrade(to.0.clone(), "the request did not ask for that".to_owned());
+                Err(Failure { error, unsent: None, has_heard: true })
             }
-            Ok(response) => {
-                let (mut head, incoming) = response.into_parts();
-                // What the peer speaks is between us and it.
-                head.version = Version::HTTP_11;
-                let in_use = InUse { connection, client: self.this.clone(), to: to.clone(), is_sent };
-                let body = if incoming.is_end_stream() {
-                    in_use.release();
-                    Body::Empty
-                } else {
-                    Body::Pull(Box::pin(Download { incoming, in_use: Some(in_use), failure: None }))
-                };
-                Ok(Response::from_parts(head, body))
-            }
+            Ok(response) => Ok(self.respond(to, connection, response, is_sent)),
             Err(mut error) => {
                 let unsent = error.take_message().map(Request::into_body);
                 let error = match error.error() {
@@ -237,6 +296,27 @@ impl Client {
                 Err(Failure { error, unsent, has_heard: connection.wire.has_heard() })
             }
         }
+    }
+
+    /// The response, with a body that is still to be read from its connection.
+    fn respond(
+        &self,
+        to: &Peer,
+        connection: Connection,
+        response: Response<Incoming>,
+        is_sent: Rc<Cell<bool>>,
+    ) -> Response<Body> {
+        let (mut head, incoming) = response.into_parts();
+        // What the peer speaks is between us and it.
+        head.version = Version::HTTP_11;
+        let in_use = InUse { connection, client: self.this.clone(), to: to.clone(), is_sent };
+        let body = if incoming.is_end_stream() {
+            in_use.release();
+            Body::Empty
+        } else {
+            Body::Pull(Box::pin(Download { incoming, in_use: Some(in_use), failure: None }))
+        };
+        Response::from_parts(head, body)
     }
 
     /// A connection that was used before and still lives, as far as anybody can know.
@@ -320,9 +400,30 @@ struct Failure {
     has_heard: bool,
 }
 
+/// Has a body come in pieces that may wait for a peer.
+fn limited(mut body: Body) -> Body {
+    if let Body::Pull(source) = &mut body {
+        source.as_mut().limit_chunk(EXCHANGE_CHUNK);
+    }
+    body
+}
+
+/// Reads away what a peer still sends that nobody receives, until it closes its side: bytes that are not read would have what it was sent
+/// be taken from it.
+async fn linger(mut stream: Box<dyn PeerIo>) {
+    let read_away = async {
+        let mut chunk = [0; 1024];
+        while stream.read(&mut chunk).await.is_ok_and(|bytes| bytes > 0) {}
+    };
+    let _ = timeout(LINGER_TIME, read_away).await;
+}
+
 /// The request as it goes out: what says how long it is and whom it is for first, as the reference writes it.
-fn encode(parts: &Parts, host: &HeaderValue, upload: Upload) -> Request<Upload> {
-    let mut headers = HeaderMap::with_capacity(parts.headers.len() + 2);
+fn encode(parts: &Parts, host: &HeaderValue, asking: Option<&Asking>, upload: Upload) -> Request<Upload> {
+    let mut headers = HeaderMap::with_capacity(parts.headers.len() + 5);
+    if let Some(asking) = asking {
+        asking.write(&mut headers);
+    }
     match upload.size_hint().exact() {
         // RFC 9110, section 8.6.
         Some(0) if matches!(parts.method, Method::GET | Method::HEAD) => {}
@@ -333,7 +434,8 @@ fn encode(parts: &Parts, host: &HeaderValue, upload: Upload) -> Request<Upload> 
     for (name, value) in &parts.headers {
         let is_ours = *name == header::CONTENT_LENGTH
             || *name == header::HOST
-            || bulkhead_ipc::head::is_hop_by_hop(name.as_str());
+            || bulkhead_ipc::head::is_hop_by_hop(name.as_str())
+            || asking.is_some() && is_of_hop(name);
         if !is_ours {
             headers.append(name, value.clone());
         }

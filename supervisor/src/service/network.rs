@@ -65,7 +65,7 @@ impl From<FetchError> for ServiceError {
         match error {
             FetchError::Connect(error) if !error.is_disconnect() => ServiceError::Unreachable(error.to_string()),
             FetchError::Connect(error) => ServiceError::Disconnected(error.to_string()),
-            FetchError::Lost(..) => ServiceError::Disconnected(error.to_string()),
+            FetchError::Lost(..) | FetchError::Upgrade(..) => ServiceError::Disconnected(error.to_string()),
             // A peer that is not who it should be, and one that went away.
             FetchError::Handshake(_, ref cause) if cause.kind() == io::ErrorKind::InvalidData => {
                 ServiceError::Unreachable(error.to_string())
@@ -73,7 +73,6 @@ impl From<FetchError> for ServiceError {
             FetchError::Handshake(..) => ServiceError::Disconnected(error.to_string()),
             FetchError::NoTls => ServiceError::Unreachable(error.to_string()),
             FetchError::BrokenRequest => ServiceError::BrokenRequest,
-            FetchError::Upgrade(_) => ServiceError::NotSupported(error.to_string()),
         }
     }
 }

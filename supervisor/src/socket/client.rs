@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -27,8 +28,8 @@ pub(crate) trait ClientIo: AsyncRead + AsyncWrite + Unpin + 'static {
     /// Bytes that the kernel has taken from the stream so far, as far as the stream keeps any back.
     fn sent(&self) -> u64;
 
-    /// Has the kernel ask the other end now and then whether it still knows the connection.
-    fn ask_after_peer(&self);
+    /// Has the kernel ask the other end, when it has been silent for so long, whether it still knows the connection.
+    fn ask_after_peer(&self, silence: Duration);
 }
 
 /// Most bytes that are read away after the end of the last response.
@@ -73,7 +74,7 @@ impl<S: ClientIo> Watched<S> {
     /// Waits for the client to close its side too, reading away what it still sends, within bounds (RFC 9112, section 9.6).
     /// Bytes that nobody reads make the kernel reset the connection, which takes the answer from a client that has not
     /// read it yet.
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut chunk = [MaybeUninit::uninit(); LINGER_CHUNK];
             let mut chunk = ReadBuf::uninit(&mut chunk);
@@ -146,6 +147,10 @@ impl<S: ClientIo> AsyncWrite for Watched<S> {
         if !self.shut {
             std::task::ready!(self.note_write(self.with(|stream| stream.poll_shutdown(cx))))?;
             self.shut = true;
+        }
+        if self.connection.is_exchange() {
+            // The other direction goes on.
+            return Poll::Ready(Ok(()));
         }
         self.poll_linger(cx).map(Ok)
     }

@@ -12,8 +12,12 @@ use tokio::sync::Notify;
 use super::{
     client::ClientIo,
     limits::{Activity, CONNECTION_BUFFER, Limits, MAX_READ, Phase, Shares, TickLimits, make_room, overdue},
+    stream::{EXCHANGE_KEEPALIVE, KEEPALIVE},
     upload::Upload,
 };
+
+/// Ticks after which the kernel is asked about a client that somebody is said to read from.
+const TICKS_UNATTENDED: u64 = 16;
 
 /// What a connection was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +47,10 @@ pub(crate) struct Connection {
     reading: Cell<usize>,
     /// Bytes of the head that is being received.
     head: Cell<usize>,
+    /// It carries two bodies in place of HTTP.
+    is_exchange: Cell<bool>,
+    /// Of those: somebody reads from the client, and hears when it goes.
+    is_attended: Cell<bool>,
     /// Its socket, by number.
     holder: usize,
     shared: Rc<Shared>,
@@ -100,6 +108,8 @@ impl Connection {
             gave_up: Cell::new(false),
             reading: Cell::new(CONNECTION_BUFFER),
             head: Cell::new(0),
+            is_exchange: Cell::new(false),
+            is_attended: Cell::new(false),
             holder,
             shared,
         })
@@ -181,7 +191,11 @@ impl Connection {
     pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         let activity = self.activity.get();
         // As long as a body is read, whoever reads it finds out.
-        if activity.phase != Phase::Busy || activity.half_closed.is_some() || self.upload.borrow().is_some() {
+        if activity.phase != Phase::Busy
+            || activity.half_closed.is_some()
+            || self.upload.borrow().is_some()
+            || self.is_exchange.get()
+        {
             return Poll::Pending;
         }
         let stream = self.stream.borrow();
@@ -191,7 +205,7 @@ impl Connection {
         if stream.is_gone() {
             return Poll::Ready(());
         }
-        stream.ask_after_peer();
+        stream.ask_after_peer(KEEPALIVE);
         self.update(|activity, now| activity.half_closed = Some(now));
         Poll::Pending
     }
@@ -249,8 +263,43 @@ impl Connection {
             && self.stream.borrow().as_ref().is_none_or(|stream| stream.borrow_mut().has_unread())
     }
 
+    /// From now on the connection carries two bodies. They may be silent for as long as they like: the kernel asks whether the client is
+    /// still there.
+    pub(crate) fn begin_exchange(&self) {
+        self.is_exchange.set(true);
+        if let Some(stream) = &*self.stream.borrow() {
+            stream.borrow().ask_after_peer(EXCHANGE_KEEPALIVE);
+        }
+    }
+
+    /// Takes note of what came of reading from the client of an exchange: `is_end`, that it sends no more.
+    pub(crate) fn note_exchange(&self, is_waiting: bool, is_end: bool) {
+        self.is_attended.set(is_waiting);
+        // It may have closed its socket, or only its sending side.
+        if is_end && self.activity.get().half_closed.is_none() {
+            if let Some(stream) = &*self.stream.borrow() {
+                stream.borrow().ask_after_peer(KEEPALIVE);
+            }
+            self.update(|activity, now| activity.half_closed = Some(now));
+        }
+    }
+
+    /// Takes note that nobody reads from the client of an exchange any more, which may still be sending.
+    pub(crate) fn leave_exchange(&self) {
+        self.is_attended.set(false);
+        self.gave_up.set(true);
+    }
+
+    /// Whether the connection carries two bodies in place of HTTP.
+    pub(crate) fn is_exchange(&self) -> bool {
+        self.is_exchange.get()
+    }
+
     /// How many bytes may be read from the client now. For a head it waits until there may be more.
     pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<usize> {
+        if self.is_exchange.get() {
+            return Poll::Ready(usize::MAX);
+        }
         if self.phase() == Phase::Busy {
             let reading = self.reading.get();
             return Poll::Ready(if reading < MAX_READ { reading } else { usize::MAX });
@@ -266,6 +315,9 @@ impl Connection {
 
     /// Takes note of bytes that were read. `filled`: there may be as many again.
     pub(crate) fn note_read(&self, bytes: usize, filled: bool) {
+        if self.is_exchange.get() {
+            return;
+        }
         match self.phase() {
             Phase::Busy if filled && self.reading.get() < MAX_READ => drop(self.raise()),
             Phase::Busy => {}
@@ -446,13 +498,15 @@ impl ConnectionTable {
         let now = self.shared.clock.get() + 1;
         self.shared.clock.set(now);
         let starved = !self.shared.starved.borrow().is_empty();
-        for (_, connection) in &*self.connections.borrow() {
+        for (key, connection) in &*self.connections.borrow() {
             let activity = connection.activity.get();
+            // Who reads finds out, and whoever has said that it reads does so, or else somebody looks now and then.
+            let is_attended = connection.is_attended.get() && !(now + key as u64).is_multiple_of(TICKS_UNATTENDED);
             let busy = activity.phase == Phase::Busy;
             let waiting_in_drain = self.draining.get() && !busy && now > activity.since + 1;
             if waiting_in_drain
                 || overdue(&activity, now, &self.limits).is_some()
-                || (busy && now > activity.since + 1 && connection.is_gone())
+                || (busy && now > activity.since + 1 && !is_attended && connection.is_gone())
                 // What it was lent for a request that is over, others need.
                 || (starved && activity.phase == Phase::Idle && connection.raised() > 0)
             {

@@ -1,6 +1,14 @@
 //! HTTP/1.1 on one connection: from a client's bytes to [`Service::fetch`] and back.
 
-use std::{cell::RefCell, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, task::Poll, time::Instant};
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{self, Poll},
+    time::Instant,
+};
 
 use bulkhead_ipc::{limit, worker_capnp::Limit};
 use bytes::Bytes;
@@ -8,10 +16,11 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, 
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncRead;
 
 use super::{
     client::{ClientIo, Watched},
-    connection::{Order, Ticket},
+    connection::{Connection, InFlight, Order, Ticket},
     handlers,
     limits::Limits,
     log::FailureLog,
@@ -19,11 +28,13 @@ use super::{
     upload::{ResponseBody, Upload},
 };
 use crate::{
-    body::Body,
-    config::HttpOptions,
+    body::{Body, BodyError, PullSource},
+    config::{HeaderInjection, HttpOptions},
+    duplex::{self, Later, Receiver, later},
     log::Log,
     net::tls::server::Acceptor,
     service::{PassedThrough, Service, ServiceError, ServiceRequest},
+    upgrade::{Acceptance, NotPossible, Upgrade},
 };
 
 /// One HTTP socket of the configuration, on one shard.
@@ -108,49 +119,140 @@ impl HttpSocket {
     /// because its [`Ticket`] says so.
     pub(crate) async fn serve<S: ClientIo>(self: &Rc<Self>, stream: S, peer: &Peer, ticket: Ticket) {
         let connection = ticket.connection.clone();
+        let upgrading = Rc::new(Upgrading::default());
         let context = Rc::new(Context {
             socket: self.clone(),
             connection: connection.clone(),
             cf_json: self.client_blob(peer).into(),
+            upgrading: upgrading.clone(),
         });
         let service = service_fn(move |request| answer(context.clone(), request));
         let io = TokioIo::new(Watched::new(stream, connection.clone()));
-        {
-            let mut served = pin!(self.builder.serve_connection(io, service));
-            let mut draining = false;
-            let mut crowded = None;
-            poll_fn(|cx| {
-                match connection.poll_order(cx) {
-                    Order::Run => {}
-                    Order::Drain if draining => {}
-                    Order::Drain => {
-                        draining = true;
-                        served.as_mut().graceful_shutdown();
-                    }
-                    Order::Kill => return Poll::Ready(()),
+        let mut served = self.builder.serve_connection(io, service);
+        let mut draining = false;
+        let ends_well = self
+            .watch(&connection, |cx, order| {
+                if order == Order::Drain && !upgrading.is_answered() && !std::mem::replace(&mut draining, true) {
+                    Pin::new(&mut served).graceful_shutdown();
                 }
                 // A connection that ends with an error was ended by its client (gone, or breaking the protocol, which hyper
                 // has answered), or by a response that broke off, which `answer` or the service has put in the log.
-                if served.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(());
+                let mut result = std::task::ready!(Pin::new(&mut served).poll(cx));
+                // After a request that asks for any protocol hyper leaves the connection as it is, unless it is asked once more.
+                if result.is_ok() && upgrading.was_asked.take() && !upgrading.is_answered() {
+                    result = std::task::ready!(Pin::new(&mut served).poll(cx));
                 }
-                connection.poll_leftover(cx);
-                if connection.poll_gone(cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                // Who may have gone makes room for who is there.
-                if connection.is_half_closed()
-                    && crowded.get_or_insert_with(|| self.service.crowded()).as_mut().poll(cx).is_ready()
-                {
-                    return Poll::Ready(());
-                }
-                Poll::Pending
+                Poll::Ready(result.is_ok())
             })
             .await;
+        if ends_well == Some(true)
+            && let Some(answered) = upgrading.answered.take()
+        {
+            let parts = served.into_parts();
+            self.exchange(&connection, parts.io.into_inner(), parts.read_buf, answered).await;
         }
         connection.detach();
         drop(ticket);
     }
+
+    /// Has `poll` go on with a connection until it is ready, or `None`: the connection is to end now.
+    async fn watch<T>(
+        &self,
+        connection: &Rc<Connection>,
+        mut poll: impl FnMut(&mut task::Context<'_>, Order) -> Poll<T>,
+    ) -> Option<T> {
+        let mut crowded = None;
+        poll_fn(|cx| {
+            let order = connection.poll_order(cx);
+            if order == Order::Kill {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(end) = poll(cx, order) {
+                return Poll::Ready(Some(end));
+            }
+            connection.poll_leftover(cx);
+            if connection.poll_gone(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            // Who may have gone makes room for who is there.
+            if connection.is_half_closed()
+                && crowded.get_or_insert_with(|| self.service.crowded()).as_mut().poll(cx).is_ready()
+            {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Lets an upgraded connection carry its two bodies until both have ended.
+    async fn exchange<S: ClientIo>(
+        &self,
+        connection: &Rc<Connection>,
+        stream: Watched<S>,
+        first: Bytes,
+        answered: Answered,
+    ) {
+        connection.begin_exchange();
+        let Answered { request, response, in_flight } = answered;
+        let (receiver, sender) = duplex::split(stream, first);
+        request.begin(Received { receiver, in_flight: in_flight.clone(), is_over: false });
+        let mut sending = pin!(sender.send(ResponseBody::new(response, in_flight)));
+        let sent = self.watch(connection, |cx, _| sending.as_mut().poll(cx)).await;
+        let Some(Ok(mut stream)) = sent else { return };
+        // What the client still sends must not take from it what it was sent.
+        self.watch(connection, |cx, _| stream.poll_linger(cx)).await;
+    }
+}
+
+/// Whether a connection is to be handed over.
+#[derive(Default)]
+struct Upgrading {
+    /// A request has asked for any protocol, as hyper sees it.
+    was_asked: Cell<bool>,
+    /// One was answered with it.
+    answered: RefCell<Option<Answered>>,
+}
+
+impl Upgrading {
+    fn is_answered(&self) -> bool {
+        self.answered.borrow().is_some()
+    }
+}
+
+/// What comes from the client of an upgraded connection.
+struct Received<S> {
+    receiver: Receiver<S>,
+    in_flight: Rc<InFlight>,
+    is_over: bool,
+}
+
+impl<S: AsyncRead + Unpin> PullSource for Received<S> {
+    fn poll_pull(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let pulled = Pin::new(&mut self.receiver).poll_pull(cx);
+        self.is_over = matches!(pulled, Poll::Ready(None | Some(Err(_))));
+        self.in_flight.connection().note_exchange(pulled.is_pending(), self.is_over);
+        pulled
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        self.receiver.remaining()
+    }
+}
+
+impl<S> Drop for Received<S> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.in_flight.connection().leave_exchange();
+        }
+    }
+}
+
+/// The two bodies of a connection that is to be handed over.
+struct Answered {
+    request: Later,
+    response: Body,
+    in_flight: Rc<InFlight>,
 }
 
 /// Who is at the other end.
@@ -172,8 +274,9 @@ pub(crate) enum Peer {
 /// What every request of a connection shares.
 struct Context {
     socket: Rc<HttpSocket>,
-    connection: Rc<super::connection::Connection>,
+    connection: Rc<Connection>,
     cf_json: Rc<str>,
+    upgrading: Rc<Upgrading>,
 }
 
 /// Makes hyper close the connection without an answer.
@@ -186,6 +289,15 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
     let in_flight = Rc::new(context.connection.begin_request());
     let (head, incoming) = request.into_parts();
     let version = head.version;
+    if version == Version::HTTP_11 && head.headers.contains_key(header::UPGRADE) {
+        context.upgrading.was_asked.set(true);
+        // RFC 9110, section 7.8: not to clients of HTTP/1.0, and after the request's body, which this one then has no other.
+        if incoming.is_end_stream()
+            && let Some(upgrade) = Upgrade::asked(&head)
+        {
+            return answer_upgrade(&context, head, upgrade, in_flight).await;
+        }
+    }
     let (upload, body) = match Upload::begin(incoming, expects_continue(&head), &context.connection, &in_flight) {
         Some((upload, body)) => (Some(upload), body),
         None => (None, Body::Empty),
@@ -200,6 +312,42 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
     Ok(response.map(|body| ResponseBody::new(body, in_flight)))
 }
 
+/// Answers a request that asks for an upgrade.
+async fn answer_upgrade(
+    context: &Context,
+    mut head: http::request::Parts,
+    upgrade: Upgrade,
+    in_flight: Rc<InFlight>,
+) -> Result<Response<ResponseBody>, Unanswered> {
+    let acceptance = Acceptance::of(upgrade, &head.method, &head.headers);
+    head.extensions.insert(upgrade);
+    let (request, body) = later();
+    let mut response = ask(context, head, body).await?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        match acceptance.write(response.headers_mut()) {
+            Err(error) => response = not_possible(error),
+            Ok(()) => {
+                HeaderInjection::apply(&context.socket.options.inject_response_headers, response.headers_mut());
+                let answered = Answered {
+                    request,
+                    response: std::mem::replace(response.body_mut(), Body::Empty),
+                    in_flight: in_flight.clone(),
+                };
+                *context.upgrading.answered.borrow_mut() = Some(answered);
+            }
+        }
+    }
+    Ok(response.map(|body| ResponseBody::new(body, in_flight)))
+}
+
+/// The reference's answer to a request that was answered with a connection and cannot have one.
+fn not_possible(error: NotPossible) -> Response<Body> {
+    let mut response = refuse(Reject { status: error.status(), text: error.to_string().into(), close: true });
+    response.headers_mut().extend(error.header());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
 /// Whether the client waits to be told to send the body, as hyper sees it too (RFC 9110, section 10.1.1).
 fn expects_continue(head: &http::request::Parts) -> bool {
     let expectation = head.headers.get_all(header::EXPECT).iter().next_back();
@@ -211,6 +359,7 @@ fn expects_continue(head: &http::request::Parts) -> bool {
 async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> Result<Response<Body>, Unanswered> {
     let head_request = head.method == Method::HEAD;
     let version = head.version;
+    let is_upgrade = head.extensions.get::<Upgrade>().is_some();
     let socket = &*context.socket;
 
     if head.method == Method::CONNECT {
@@ -233,6 +382,7 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
     let cf_json = cf.map_or_else(|| context.cf_json.clone(), Rc::from);
     let request = ServiceRequest { http: Request::from_parts(head, body), cf_json };
     let response = match socket.service.fetch(request).await {
+        Ok(response) if is_upgrade && response.status() == StatusCode::SWITCHING_PROTOCOLS => return Ok(response),
         // Only `Service`s that speak about a connection of their own could mean something by a status below 200.
         Ok(response) if response.status().is_informational() => {
             Err(ServiceError::Exception(format!("the status {} cannot be sent here", response.status().as_u16())))

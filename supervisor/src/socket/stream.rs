@@ -21,7 +21,10 @@ use crate::net::tls::server::ServerStream;
 
 /// How long a connection whose client sends no more lies silent before its client's system is asked about it, and between
 /// two such questions.
-const KEEPALIVE: Duration = Duration::from_secs(5);
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// The same for a client that may be silent.
+pub(super) const EXCHANGE_KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Questions in a row that remain without an answer.
 const KEEPALIVE_RETRIES: u32 = 3;
@@ -98,10 +101,10 @@ impl ClientIo for ClientStream {
         self.sent
     }
 
-    fn ask_after_peer(&self) {
+    fn ask_after_peer(&self, silence: Duration) {
         match &self.socket {
             Socket::Tcp(stream) => {
-                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+                let keepalive = TcpKeepalive::new().with_time(silence).with_interval(KEEPALIVE);
                 // Where that fails, the limits on the event's time hold.
                 let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES));
             }
@@ -185,8 +188,8 @@ impl ClientIo for SecureStream {
         self.0.get_ref().0.sent()
     }
 
-    fn ask_after_peer(&self) {
-        self.0.get_ref().0.ask_after_peer();
+    fn ask_after_peer(&self, silence: Duration) {
+        self.0.get_ref().0.ask_after_peer(silence);
     }
 }
 

@@ -284,7 +284,7 @@ fn response_of(reply: &Reply<fetch_results::Owned>) -> capnp::Result<http_respon
 
 /// Where a response leads to, if it is a redirect.
 fn redirect(reply: &Reply<fetch_results::Owned>) -> Option<(u16, Vec<u8>)> {
-    let head = read_response(response_of(reply).ok()?).ok()?;
+    let head = read_response(response_of(reply).ok()?, false).ok()?;
     let status = head.status;
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -336,7 +336,7 @@ impl Arrived {
         let lost = |_| Error::error(LOST);
         let event = self.event.get().ok_or_else(|| Error::error(LOST))?;
         let reader = response_of(&self.reply).map_err(lost)?;
-        let head = read_response(reader).map_err(|_| Error::error(LOST))?;
+        let head = read_response(reader, false).map_err(|_| Error::error(LOST))?;
         let mut map = HeaderMap::with_capacity(head.headers.count(), 512);
         let full = |_| "the header list is full".to_owned();
         let (status, text) = (head.status, String::from_utf8_lossy(head.status_text).into_owned());

@@ -13,7 +13,7 @@ use http_body::Body as _;
 use super::{
     WorkerService,
     call::{answer, read_failure},
-    head::{head_bytes, read_response, write_head},
+    head::{Kept, head_bytes, read_response, write_head},
     violation,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         body::{BodySource, CancelOnDrop, Ready, collect_ready},
     },
     service::{Depth, PassedThrough, ServiceError},
+    upgrade::Upgrade,
 };
 
 impl WorkerService {
@@ -45,6 +46,8 @@ impl WorkerService {
             Outgoing::Whole(bytes) if bytes.len() >= MIN_SENT_BACK => Some(bytes.clone()),
             _ => None,
         };
+        let upgrade = parts.extensions.get::<Upgrade>().copied();
+        to.set_upgrade(upgrade.is_some());
         let upload = outgoing.write(to);
         let is_head = parts.method == Method::HEAD;
         let for_socket = parts.extensions.get::<Depth>().is_none();
@@ -87,7 +90,8 @@ impl WorkerService {
                     Ok(http_response::body::Request(())) => sent.as_ref().map_or(0, Bytes::len) as u64,
                     _ => 0,
                 };
-                let response = read_response(response, is_head, for_socket, upload, sent, ticket)
+                let kept = Kept { upload, sent, ticket };
+                let response = read_response(response, is_head, for_socket, upgrade.is_some(), kept)
                     .map_err(|what| violation(&link, &what))?;
                 let limit = link.policy().response_body_bytes;
                 if limit != 0 && inline > limit {
@@ -109,6 +113,11 @@ pub(super) enum Outgoing {
 }
 
 impl Outgoing {
+    /// What goes to a worker in place of HTTP, if it comes to that. No limit says how much that may be.
+    pub(super) fn exchange(body: Body, ticket: &Ticket) -> Self {
+        Outgoing::Stream(BodySource::new(Bytes::new(), body, u64::MAX, ticket), None)
+    }
+
     /// Reads what there is of `body`, up to `inline` bytes. `announced`: the request's head says that there is one.
     ///
     /// `None`: it is longer than `limit` already; one that turns out to be breaks off there.

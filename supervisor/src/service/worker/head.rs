@@ -1,7 +1,7 @@
 //! Heads and what goes with them between HTTP and the wire: a request to a worker, and a worker's response.
 
 use bulkhead_ipc::{
-    head::{self, body_length, is_hop_by_hop},
+    head::{self, SWITCHING_PROTOCOLS, body_length, is_hop_by_hop},
     worker_capnp::{http_request, http_response},
 };
 use bytes::Bytes;
@@ -36,19 +36,29 @@ pub(super) fn write_head(to: http_request::Builder<'_>, parts: &http::request::P
     head::write_request(to, parts.method.as_str(), &url, cf_json, parts.headers.len(), headers);
 }
 
+/// What belongs to the request of a response that is read.
+pub(super) struct Kept {
+    /// Its body, where that is pulled.
+    pub(super) upload: Option<CancelOnDrop>,
+    /// What the worker may send back without sending it.
+    pub(super) sent: Option<Bytes>,
+    pub(super) ticket: Ticket,
+}
+
 /// A worker's response. Where it is for a socket, and has a body of known length, or none where there could be one, a `Content-Length`
 /// stands first in its head: the socket, which makes it true, then need not make the head anew for its sake.
 ///
-/// `sent` is what the worker may send back without sending it.
+/// `upgrade`: the request asked for one.
 pub(super) fn read_response(
     response: http_response::Reader<'_>,
     is_head: bool,
     for_socket: bool,
-    mut upload: Option<CancelOnDrop>,
-    sent: Option<Bytes>,
-    ticket: Ticket,
+    upgrade: bool,
+    kept: Kept,
 ) -> Result<http::Response<Body>, String> {
-    let head = head::read_response(response).map_err(|error| error.to_string())?;
+    let Kept { mut upload, sent, ticket } = kept;
+    let head = head::read_response(response, upgrade).map_err(|error| error.to_string())?;
+    let is_exchange = head.status == SWITCHING_PROTOCOLS;
     let status = StatusCode::from_u16(head.status).map_err(|error| error.to_string())?;
     let length = body_length(response.get_body_length());
     let body = response.get_body().which().map_err(|error| error.to_string())?;
@@ -72,6 +82,11 @@ pub(super) fn read_response(
     let wait_until = ticket.link().policy().wait_until;
     let in_memory = |bytes| if is_counted { Body::Bytes(bytes) } else { Body::uncounted(bytes) };
     let body = match body {
+        http_response::body::Stream(source) if is_exchange => {
+            let source = source.map_err(|error| error.to_string())?;
+            Body::Pull(Box::pin(RemoteBody::exchange(source, ticket, upload.take())))
+        }
+        _ if is_exchange => return Err("it switched to another protocol without a stream".to_owned()),
         http_response::body::None(()) => Body::Empty,
         http_response::body::Bytes(bytes) => match bytes.map_err(|error| error.to_string())? {
             [] if is_counted => Body::Empty,

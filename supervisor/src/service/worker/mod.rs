@@ -21,6 +21,7 @@ use crate::{
     fleet::{DispatcherCache, Member, ShardFleet, counters::Counter},
     link::Link,
     text::quote,
+    upgrade::Upgrade,
 };
 
 /// Answers requests by a worker process. One value for each use of a worker: a socket or a binding, with its entrypoint
@@ -65,8 +66,12 @@ impl WorkerService {
         let link = ticket.link().clone();
         let announced =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
-        let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, limit, &ticket).await;
-        let Some(outgoing) = outgoing else { return Err(self.too_long()) };
+        let outgoing = if parts.extensions.get::<Upgrade>().is_some() {
+            Outgoing::exchange(body, &ticket)
+        } else {
+            let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, limit, &ticket).await;
+            outgoing.ok_or_else(|| self.too_long())?
+        };
         let source = match &outgoing {
             Outgoing::Stream(source, _) => Some(source.clone()),
             _ => None,

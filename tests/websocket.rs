@@ -1,0 +1,6 @@
+//! Connections that are upgraded, with both programs as a user runs them: who is let through, what bytes pass, and what ends them.
+
+mod websocket {
+    mod peer;
+    mod raw;
+}
