@@ -12,10 +12,12 @@ const config :Workerd.Config = (
     (name = "main", worker = .main),
     (name = "callee", worker = .callee),
     (name = "old", worker = .old),
+    (name = "flagged", worker = .flagged),
   ],
   sockets = [
     (name = "http", address = "127.0.0.1:0", http = (), service = "main"),
     (name = "old", address = "127.0.0.1:0", http = (), service = "old"),
+    (name = "flagged", address = "127.0.0.1:0", http = (cfBlobHeader = "Cf"), service = "flagged"),
   ],
 );
 const main :Workerd.Worker = (
@@ -27,6 +29,13 @@ const main :Workerd.Worker = (
 const old :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "caller.js")],
   compatibilityDate = "2022-01-01",
+  globalOutbound = "callee",
+  bindings = .bindings,
+);
+const flagged :Workerd.Worker = (
+  modules = [(name = "worker", esModule = embed "caller.js")],
+  compatibilityDate = "2026-08-01",
+  compatibilityFlags = ["cache_option_preserves_cache_control", "cache_reload_enabled"],
   globalOutbound = "callee",
   bindings = .bindings,
 );
@@ -48,7 +57,8 @@ fn setup() -> Setup {
     Setup::config(CONFIG)
         .file("caller.js", include_str!("channels_caller.js"))
         .file("callee.js", include_str!("channels_callee.js"))
-        .sockets(2)
+        .argument("--experimental")
+        .sockets(3)
 }
 
 fn ask(port: u16, path: &str) -> String {
@@ -64,11 +74,15 @@ fn what_workers_send_and_are_sent() {
     let names: Vec<String> = serde_json::from_str(&ask(ours.port(), "/names")).expect("the names of all exchanges");
     assert!(names.len() > 200, "{} exchanges", names.len());
     let mut observations = Vec::new();
-    for socket in ["http", "old"] {
+    for (socket, prefix) in [("http", ""), ("old", "old: "), ("flagged", "flagged: ")] {
         for (index, name) in names.iter().enumerate() {
+            // What the flags of the third are about.
+            if socket == "flagged" && !name.contains("cache") {
+                continue;
+            }
             let path = format!("/{index}");
             observations.push(Observation {
-                key: format!("channels/{}{name}", if socket == "old" { "old: " } else { "" }),
+                key: format!("channels/{prefix}{name}"),
                 reference: ask(reference.port_of(socket), &path),
                 ours: ask(ours.port_of(socket), &path),
             });

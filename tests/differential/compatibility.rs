@@ -168,6 +168,8 @@ fn what_a_date_brings_and_is_missing_is_said() {
 const ELSEWHERE: &[(&str, &str)] = &[
     ("enable_request_signal", "request_signal::a_client_that_leaves"),
     ("strip_authorization_on_cross_origin_redirect", "channels::what_workers_send_and_are_sent"),
+    ("cache_option_preserves_cache_control", "channels::what_workers_send_and_are_sent"),
+    ("request_signal_passthrough", "request_signal::what_is_fetched_while_the_client_leaves"),
 ];
 
 /// Each flag that is said to be implemented has a probe of its name in `flags.js`, which shows the difference.

@@ -130,3 +130,97 @@ fn a_client_that_leaves() {
     }
     check("request_signal", &observations);
 }
+
+/// A worker that asks another one something that lasts, by its request or beside it, while its client leaves.
+const ASKS: &str = r#"
+const log = {};
+const ways = {
+  request: (request) => [request],
+  copy: (request) => [new Request(request)],
+  clone: (request) => [request.clone()],
+  init: (request) => ["http://a.test/", request],
+  signal: (request) => ["http://a.test/", { signal: request.signal }],
+  any: (request) => ["http://a.test/", { signal: AbortSignal.any([request.signal]) }],
+  nothing: () => ["http://a.test/"],
+};
+export default {
+  fetch(request, env, ctx) {
+    const { pathname, searchParams } = new URL(request.url);
+    const name = pathname.slice(1);
+    if (searchParams.has("log")) return Response.json(log[name] ?? []);
+    const lines = (log[name] = ["begin"]);
+    ctx.waitUntil((async () => {
+      try { lines.push(`got ${await (await env.SLOW.fetch(...ways[name](request))).text()}`); } catch (error) { lines.push(`${error}`); }
+    })());
+    return new Promise((done) => setTimeout(done, 60_000));
+  },
+};
+"#;
+
+/// Answers when it is told to.
+const SLOW: &str = r#"
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+let go = 0;
+export default {
+  async fetch(request) {
+    if (new URL(request.url).pathname === "/go") { go++; return new Response("gone on"); }
+    const turn = go;
+    while (go === turn) await sleep(5);
+    return new Response("slow");
+  },
+};
+"#;
+
+const WAYS: &[&str] = &["request", "copy", "clone", "init", "signal", "any", "nothing"];
+
+#[test]
+fn what_is_fetched_while_the_client_leaves() {
+    let mut observations = Vec::new();
+    for flags in [
+        &["enable_request_signal"][..],
+        &["enable_request_signal", "request_signal_passthrough"],
+        &["disable_request_signal", "request_signal_passthrough"],
+    ] {
+        let setup = || {
+            let quoted: Vec<String> = flags.iter().map(|flag| format!("\"{flag}\"")).collect();
+            let config = format!(
+                "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (services = [\
+                 (name = \"main\", worker = (modules = [(name = \"worker\", esModule = embed \"asks.js\")], \
+                 compatibilityDate = \"2026-08-01\", compatibilityFlags = [{}], bindings = [(name = \"SLOW\", service = \"slow\")])), \
+                 (name = \"slow\", worker = (modules = [(name = \"worker\", esModule = embed \"slow.js\")], compatibilityDate = \"2026-08-01\"))], \
+                 sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"main\"), \
+                 (name = \"slow\", address = \"127.0.0.1:0\", http = (), service = \"slow\")]);",
+                quoted.join(", ")
+            );
+            Setup::config(&config).file("asks.js", ASKS).file("slow.js", SLOW).sockets(2)
+        };
+        let passes = flags == ["enable_request_signal", "request_signal_passthrough"];
+        let servers = [Runtime::workerd().serve(setup()), bulkhead_test_support::supervisor!().serve(setup())];
+        for way in WAYS {
+            let [reference, ours] = [&servers[0], &servers[1]].map(|server| ask_and_leave(server, way, passes));
+            let is_aborted = reference.contains("AbortError");
+            let expected = passes && *way != "nothing" || *way == "any" && flags[0] == "enable_request_signal";
+            assert_eq!(is_aborted, expected, "{flags:?}, {way}: {reference}");
+            observations.push(Observation { key: format!("request_signal/{way} with {flags:?}"), reference, ours });
+        }
+    }
+    check("request_signal of what is fetched", &observations);
+}
+
+/// What becomes of the request that is under way when the client leaves. It is answered after that, unless it is to be `aborted`.
+fn ask_and_leave(server: &Server, way: &str, aborted: bool) -> String {
+    let mut client = TcpStream::connect(("127.0.0.1", server.port())).expect("connect");
+    client.write_all(format!("GET /{way} HTTP/1.1\r\nHost: worker\r\n\r\n").as_bytes()).expect("send");
+    runtime::wait_until("the request to be there", || log(server, way).contains("begin"));
+    let now = libc::linger { l_onoff: 1, l_linger: 0 };
+    setsockopt(&client.as_fd(), sockopt::Linger, &now).expect("have the connection reset");
+    drop(client);
+    // What is not aborted has some time in which it could be.
+    let patience = std::time::Instant::now() + std::time::Duration::from_millis(if aborted { 10_000 } else { 300 });
+    while std::time::Instant::now() < patience && log(server, way).matches(',').count() == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    http::get(server.port_of("slow"), "/go").expect("it goes on");
+    runtime::wait_until("the event to come to its end", || log(server, way).contains(','));
+    log(server, way)
+}

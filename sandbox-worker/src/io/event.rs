@@ -383,6 +383,11 @@ impl Event {
         let _ = self.followed.set(v8::Global::new(scope, signal));
     }
 
+    /// Whether `signal` is the one that [follows the client](Self::follow_client).
+    pub fn is_client_signal<'s>(&self, scope: &v8::PinScope<'s, '_>, signal: v8::Local<'s, v8::Value>) -> bool {
+        self.followed.get().is_some_and(|followed| v8::Local::new(scope, followed) == signal)
+    }
+
     /// The client is gone, and did not have the whole answer.
     pub(crate) async fn client_left(self: &Rc<Self>) {
         let Some(signal) = self.followed.get().filter(|_| self.breach().is_none()) else { return };

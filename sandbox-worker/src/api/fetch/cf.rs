@@ -85,7 +85,13 @@ impl Cf {
 }
 
 /// The `cf` member of an initializer: an object that JSON can carry.
-pub(super) struct CfInit(pub(super) Cf);
+pub(super) struct CfInit {
+    pub(super) cf: Cf,
+    /// Whether it says something under `cacheControl`.
+    pub(super) has_cache_control: bool,
+    /// Whether it says something under `cacheTtl`.
+    pub(super) has_cache_ttl: bool,
+}
 
 impl<'s> FromJs<'s> for CfInit {
     fn expected() -> std::borrow::Cow<'static, str> {
@@ -93,10 +99,13 @@ impl<'s> FromJs<'s> for CfInit {
     }
 
     fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
-        if !value.is_object() {
-            return Err(place.mismatch("Object"));
-        }
-        Cf::from_value(scope, value).map(CfInit)
+        let Ok(object) = v8::Local::<v8::Object>::try_from(value) else { return Err(place.mismatch("Object")) };
+        let cf = Cf::from_value(scope, value)?;
+        let [has_cache_control, has_cache_ttl] = ["cacheControl", "cacheTtl"].map(|name| {
+            let key = jsg::string(scope, name);
+            object.get(scope, key.into()).map(|value| !value.is_undefined()).ok_or(Error::Pending)
+        });
+        Ok(CfInit { cf, has_cache_control: has_cache_control?, has_cache_ttl: has_cache_ttl? })
     }
 }
 

@@ -20,6 +20,8 @@ use crate::{
 };
 
 const KNOWN_SCHEMES: Flag = Flag::named("fetch_refuses_unknown_protocols");
+const PASSES_SIGNAL: Flag = Flag::named("request_signal_passthrough");
+const PRESERVES_CACHE_CONTROL: Flag = Flag::named("cache_option_preserves_cache_control");
 const STANDARD_URL: Flag = Flag::named("fetch_standard_url");
 
 /// Where the global function sends what says nothing else.
@@ -80,8 +82,15 @@ fn outbound<'s>(
         }
     };
     let mut aborts = None;
-    if let Some(signal) = request.signal.get() {
-        let signal = signal.get(scope);
+    // The signal of the event's own request ends no other request, unless a flag says so.
+    if request.follows.is_some() && flags::is_on(scope, PASSES_SIGNAL) {
+        request.signal(scope)?;
+    }
+    let is_ignored = |scope: &v8::PinScope<'s, '_>, signal| {
+        event.is_client_signal(scope, signal) && !flags::is_on(scope, PASSES_SIGNAL)
+    };
+    let signal = request.signal.get().map(|signal| signal.get(scope));
+    if let Some(signal) = signal.filter(|signal| !is_ignored(scope, *signal)) {
         if script::call(scope, |script| &script.signal_aborted, &[signal])?.is_true() {
             let reason = script::call(scope, |script| &script.signal_reason, &[signal])?;
             scope.throw_exception(reason);
@@ -126,19 +135,23 @@ fn outbound<'s>(
     })
 }
 
-/// The `cf` object as JSON, with what the cache mode says there and in headers.
+/// The `cf` object as JSON, with what the cache mode says there and in headers, or what follows from a `cacheTtl`.
 fn cf_json(scope: &mut v8::PinScope<'_, '_>, request: &Request, headers: &mut HeaderMap) -> Result<String> {
     let cf = request.cf.duplicate(scope)?;
     let members: &[(&str, &str)] = match request.cache {
-        None => return cf.json(scope),
-        Some(CacheMode::NoStore) => {
-            &[("cacheTtl", "-1"), ("cacheLevel", "\"bypass\""), ("cacheControl", "\"no-store\"")]
+        None => {
+            let json = cf.json(scope)?;
+            if !json.contains("\"cacheTtl\"") {
+                return Ok(json);
+            }
+            &[]
         }
-        Some(CacheMode::NoCache) => &[("cacheForceRevalidate", "true"), ("cacheControl", "\"no-cache\"")],
-        Some(CacheMode::Reload) => &[("cacheForceRevalidate", "true"), ("cacheControl", "\"reload\"")],
+        Some(CacheMode::NoStore) => &[("cacheTtl", "-1"), ("cacheLevel", "\"bypass\"")],
+        Some(CacheMode::NoCache) => &[("cacheForceRevalidate", "true")],
+        Some(CacheMode::Reload) => &[("cacheLevel", "\"bypass\"")],
     };
     for name in ["Cache-Control", "Pragma"] {
-        if !headers.contains(name.as_bytes()) {
+        if request.cache.is_some() && !headers.contains(name.as_bytes()) {
             headers.append(name.as_bytes(), b"no-cache")?;
         }
     }
@@ -146,22 +159,32 @@ fn cf_json(scope: &mut v8::PinScope<'_, '_>, request: &Request, headers: &mut He
         Some(value) => value,
         None => v8::Object::new(scope).into(),
     };
-    if let Ok(object) = v8::Local::<v8::Object>::try_from(value)
-        && request.cache == Some(CacheMode::NoStore)
-    {
-        let key = jsg::string(scope, "cacheTtl");
-        let time = object.get(scope, key.into()).ok_or(Error::Pending)?;
-        if !time.is_undefined() && time.number_value(scope) != Some(-1.0) {
-            let time = time.to_rust_string_lossy(scope);
-            return Err(Error::type_error(format!("CacheTtl: {time}, is not compatible with cache: no-store header.")));
-        }
+    let Ok(object) = v8::Local::<v8::Object>::try_from(value) else { return Cf::from_value(scope, value)?.json(scope) };
+    let key = jsg::string(scope, "cacheTtl");
+    let time = object.get(scope, key.into()).ok_or(Error::Pending)?;
+    if request.cache == Some(CacheMode::NoStore) && !time.is_undefined() && time.number_value(scope) != Some(-1.0) {
+        let time = time.to_rust_string_lossy(scope);
+        return Err(Error::type_error(format!("CacheTtl: {time}, is not compatible with cache: no-store header.")));
     }
-    if let Ok(object) = v8::Local::<v8::Object>::try_from(value) {
-        for (name, json) in members {
-            let (key, json) = (jsg::string(scope, name), jsg::string(scope, json));
-            let member = v8::json::parse(scope, json).ok_or(Error::Pending)?;
-            object.create_data_property(scope, key.into(), member).ok_or(Error::Pending)?;
-        }
+    for (name, json) in members {
+        let (key, json) = (jsg::string(scope, name), jsg::string(scope, json));
+        let member = v8::json::parse(scope, json).ok_or(Error::Pending)?;
+        object.create_data_property(scope, key.into(), member).ok_or(Error::Pending)?;
+    }
+    let preserves = flags::is_on(scope, PRESERVES_CACHE_CONTROL);
+    let control = match (request.cache, v8::Local::<v8::Int32>::try_from(time)) {
+        (Some(CacheMode::NoStore), _) if !preserves => Some("no-store".to_owned()),
+        (Some(CacheMode::NoCache), _) if !preserves => Some("no-cache".to_owned()),
+        (None, Ok(time)) if time.value() == -1 => Some("no-store".to_owned()),
+        (None, Ok(time)) => Some(format!("max-age={}", time.value())),
+        _ => None,
+    };
+    let key = jsg::string(scope, "cacheControl");
+    if let Some(control) = control
+        && object.get(scope, key.into()).ok_or(Error::Pending)?.is_undefined()
+    {
+        let control = jsg::string(scope, &control);
+        object.create_data_property(scope, key.into(), control.into()).ok_or(Error::Pending)?;
     }
     Cf::from_value(scope, value)?.json(scope)
 }

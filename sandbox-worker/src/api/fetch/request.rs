@@ -140,7 +140,7 @@ impl Request {
     }
 
     #[getter]
-    fn signal<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
+    pub(super) fn signal<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
         if let Some(signal) = self.signal.get() {
             return Ok(signal.get(scope));
         }
@@ -226,6 +226,34 @@ impl Request {
         scope: &mut v8::PinScope<'s, '_>,
         dict: RequestInitializerDict<'s>,
     ) -> Result<Option<BodyInit<'s>>> {
+        let is_cache_said = dict.cache.is_some();
+        if let Some(cache) = dict.cache {
+            if !flags::is_on(scope, CACHE_OPTION) {
+                return Err(Error::error("The 'cache' field on 'RequestInitializerDict' is not implemented."));
+            }
+            self.cache = Some(match cache.as_str() {
+                "no-store" => CacheMode::NoStore,
+                "no-cache" if flags::is_on(scope, CACHE_NO_CACHE) => CacheMode::NoCache,
+                "reload" if flags::is_on(scope, CACHE_RELOAD) => CacheMode::Reload,
+                _ => return Err(Error::type_error(format!("Unsupported cache mode: {cache}"))),
+            });
+        }
+        if let Some(cf) = dict.cf {
+            if cf.has_cache_control && cf.has_cache_ttl {
+                return Err(Error::type_error(
+                    "The 'cacheControl' and 'cacheTtl' options on cf are mutually exclusive. Use 'cacheControl' for \
+                     explicit Cache-Control header directives, or 'cacheTtl' for a simplified TTL, but not both.",
+                ));
+            }
+            if cf.has_cache_control && is_cache_said {
+                return Err(Error::type_error(
+                    "The 'cacheControl' option on cf cannot be used together with the 'cache' request option. The \
+                     'cache' option ('no-store'/'no-cache') maps to cache TTL behavior internally, which conflicts with \
+                     explicit Cache-Control directives.",
+                ));
+            }
+            self.cf = cf.cf;
+        }
         if let Some(name) = dict.method {
             self.method = script_method(scope, &name)
                 .ok_or_else(|| Error::type_error(format!("Invalid HTTP method string: {name}")))?;
@@ -251,20 +279,6 @@ impl Request {
             if let Some(fetcher) = fetcher {
                 let _ = self.fetcher.set(JsRef::new(scope, fetcher));
             }
-        }
-        if let Some(cf) = dict.cf {
-            self.cf = cf.0;
-        }
-        if let Some(cache) = dict.cache {
-            if !flags::is_on(scope, CACHE_OPTION) {
-                return Err(Error::error("The 'cache' field on 'RequestInitializerDict' is not implemented."));
-            }
-            self.cache = Some(match cache.as_str() {
-                "no-store" => CacheMode::NoStore,
-                "no-cache" if flags::is_on(scope, CACHE_NO_CACHE) => CacheMode::NoCache,
-                "reload" if flags::is_on(scope, CACHE_RELOAD) => CacheMode::Reload,
-                _ => return Err(Error::type_error(format!("Unsupported cache mode: {cache}"))),
-            });
         }
         if dict.integrity.is_some_and(|integrity| !integrity.is_empty()) {
             return Err(Error::type_error(

@@ -255,7 +255,7 @@ fn construct<'s>(
                 map = headers.0;
             }
             if let Some(init) = dict.cf {
-                cf = init.0;
+                cf = init.cf;
             }
             encoded = match dict.encode_body.as_deref() {
                 None | Some("automatic") => false,
