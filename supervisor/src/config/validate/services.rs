@@ -51,13 +51,6 @@ impl Validator<'_> {
         let worker_at = at.field("worker");
         match service.which() {
             Ok(service::Worker(worker)) => {
-                if name == INTERNET {
-                    self.error_with_help(
-                        &at.field("name"),
-                        "a service of one's own under the name `internet` is not supported yet",
-                        "it would answer the global `fetch` of every worker; give the service another name",
-                    );
-                }
                 let worker = self.intact(worker, &worker_at)?;
                 let mut worker = self.worker(worker, &name, &worker_at, self.policies.of(&name))?;
                 worker.schedules = self.policies.schedules_of(&name);
