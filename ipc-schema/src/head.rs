@@ -54,9 +54,14 @@ pub fn body_length(length: u64) -> Option<u64> {
     (length != UNKNOWN_LENGTH).then_some(length)
 }
 
-/// Whether a response of a handler can have this status, where its request does not ask for an upgrade.
+/// Whether a response that a script makes can have this status, where its request does not ask for an upgrade.
 pub fn is_status(status: u16) -> bool {
     (200..600).contains(&status)
+}
+
+/// Whether a response that a server has sent, and that is passed on, can have this status: any final one of three digits.
+fn is_sent_status(status: u16) -> bool {
+    (200..1000).contains(&status)
 }
 
 /// The status of a response that says that another protocol takes the place of HTTP (RFC 9110, section 15.2.2).
@@ -161,7 +166,7 @@ pub struct RequestHead<'m> {
 
 /// The head of a response, as it was read.
 pub struct ResponseHead<'m> {
-    /// The status, one that [a response can have](is_status), or [`SWITCHING_PROTOCOLS`].
+    /// The status, from 200 to 999, or [`SWITCHING_PROTOCOLS`].
     pub status: u16,
     /// The status text, of at most [`MAX_STATUS_TEXT`] bytes; empty for the standard one.
     pub status_text: &'m [u8],
@@ -229,7 +234,7 @@ pub fn write_response<'h>(
 pub fn read_response(from: http_response::Reader<'_>, upgrade: bool) -> Result<ResponseHead<'_>, HeadError> {
     let (status, status_text) = (from.get_status(), from.get_status_text()?.as_bytes());
     let is_upgraded = upgrade && status == SWITCHING_PROTOCOLS;
-    if !is_upgraded && !is_status(status) {
+    if !is_upgraded && !is_sent_status(status) {
         return Err(HeadError::Status(status));
     }
     if status_text.len() > MAX_STATUS_TEXT {
@@ -350,11 +355,11 @@ mod tests {
         };
         for (status, text, expected) in [
             (200, "", Ok(200)),
-            (599, &*"x".repeat(MAX_STATUS_TEXT), Ok(599)),
+            (999, &*"x".repeat(MAX_STATUS_TEXT), Ok(999)),
             (0, "", Err(HeadError::Status(0))),
             (100, "", Err(HeadError::Status(100))),
             (199, "", Err(HeadError::Status(199))),
-            (600, "", Err(HeadError::Status(600))),
+            (1000, "", Err(HeadError::Status(1000))),
             (200, &"x".repeat(MAX_STATUS_TEXT + 1), Err(HeadError::StatusText)),
         ] {
             assert_eq!(

@@ -46,10 +46,12 @@ pub enum Counter {
     Died,
     /// Times in which a connection was slowed down.
     Slowed,
+    /// Requests of the worker's own that nobody answered, but for what other workers' scripts have thrown.
+    Unanswered,
 }
 
 /// Every counter and its name in the report.
-const NAMES: [(Counter, &str); 15] = [
+const NAMES: [(Counter, &str); 16] = [
     (Counter::CpuTime, "cpuTime"),
     (Counter::WallTime, "wallTime"),
     (Counter::WaitUntil, "waitUntil"),
@@ -65,6 +67,7 @@ const NAMES: [(Counter, &str); 15] = [
     (Counter::Violation, "violation"),
     (Counter::Died, "died"),
     (Counter::Slowed, "slowed"),
+    (Counter::Unanswered, "unanswered"),
 ];
 
 impl From<Limit> for Counter {
@@ -145,6 +148,16 @@ pub(super) fn line(name: &str, counter: Counter, policy: &WorkerPolicy, count: u
     }
 }
 
+/// Longest reason that is logged, in bytes: a host's name, and what is said of it.
+const MAX_REASON: usize = 512;
+
+/// The log line for the worker `name`, of whose own requests nobody has answered `count`, the last one because of `why`.
+pub(super) fn unanswered(name: &str, why: &str, count: u64) -> String {
+    let why = &why[..why.floor_char_boundary(MAX_REASON)];
+    let times = if count == 1 { String::new() } else { format!(" ({count} times so far)") };
+    format!("worker {name:?}: a request that it made was not answered: {why}{times}")
+}
+
 fn written(time: Duration) -> String {
     match time.subsec_millis() {
         0 => format!("{} s", time.as_secs()),
@@ -185,6 +198,14 @@ mod tests {
         assert_eq!(of(Counter::Memory, 1), "worker \"a\" exceeded its memory limit");
         assert_eq!(of(Counter::Slowed, 2), "worker \"a\" sends more than it may, and is slowed down (2 times so far)");
         assert_eq!(of(Counter::ResponseBody, 1), "worker \"a\" exceeded its response body size limit of 5120 MiB");
+    }
+
+    #[test]
+    fn why_nobody_answered_is_said_in_few_words() {
+        let line = unanswered("a", "no such name", 1);
+        assert_eq!(line, "worker \"a\": a request that it made was not answered: no such name");
+        let line = unanswered("a", &"ü".repeat(10_000), 7);
+        assert!(line.len() < 700 && line.ends_with("ü (7 times so far)"), "{line}");
     }
 
     #[test]

@@ -243,6 +243,13 @@ impl Reporter {
             self.log.event(counters::line(member.id.as_str(), counter, &member.worker.policy, count));
         }
     }
+
+    /// Counts that nobody answered a request of a worker's own, and lets the operator know why now and then.
+    fn unanswered(&self, member: &Member, why: &str) {
+        if let Some(count) = member.counters.count_for_log(Counter::Unanswered, Instant::now()) {
+            self.log.event(counters::unanswered(member.id.as_str(), why, count));
+        }
+    }
 }
 
 impl FleetHandle {

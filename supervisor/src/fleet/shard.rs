@@ -37,6 +37,10 @@ impl Owner for Owned {
         self.fleet.reporter.exceeded(&self.member, limit.into());
     }
 
+    fn unanswered(&self, why: &str) {
+        self.fleet.reporter.unanswered(&self.member, why);
+    }
+
     fn suspect(&self) {
         let service = self.member.id.clone();
         let _ = self.fleet.commands.send(Command::Suspect { service, generation: self.generation });

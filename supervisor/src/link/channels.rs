@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    service::{Depth, Service, ServiceError, ServiceRequest},
+    service::{Depth, PassedThrough, Service, ServiceError, ServiceRequest},
     upgrade::Upgrade,
 };
 
@@ -155,8 +155,18 @@ impl channel::Server for Channel {
             request.http.extensions_mut().insert(Depth(depth + 1));
             let is_head = request.http.method() == Method::HEAD;
             match self.ask(request).await {
-                Ok(response) => Ok(Answer::prepare(response, is_head).await),
-                Err(error) => Err(thrown(error)),
+                Ok(mut response) => {
+                    if let Some(PassedThrough(why)) = response.extensions_mut().remove() {
+                        link.owner.unanswered(&why);
+                    }
+                    Ok(Answer::prepare(response, is_head).await)
+                }
+                Err(error) => {
+                    if is_for_the_operator(&error) {
+                        link.owner.unanswered(&error.to_string());
+                    }
+                    Err(thrown(error))
+                }
             }
         };
         let answer = tokio::select! {
@@ -340,6 +350,23 @@ fn kind_of(status: StatusCode) -> &'static str {
         300..400 => "Redirection",
         400..500 => "Client Error",
         _ => "Server Error",
+    }
+}
+
+/// Whether nobody else says why a request was not answered. What scripts have thrown is told to the one that asked; limits are in the log
+/// of whoever exceeded them.
+fn is_for_the_operator(error: &ServiceError) -> bool {
+    match error {
+        ServiceError::Exception(_)
+        | ServiceError::Unavailable(_)
+        | ServiceError::Disconnected(_)
+        | ServiceError::Unreachable(_)
+        | ServiceError::NotSupported(_) => true,
+        ServiceError::Threw { .. }
+        | ServiceError::Exceeded(_)
+        | ServiceError::Refused(..)
+        | ServiceError::BrokenRequest
+        | ServiceError::NoSuchEvent(_) => false,
     }
 }
 

@@ -13,7 +13,7 @@ mod places;
 mod work;
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     collections::HashMap,
     future::Future,
     rc::{Rc, Weak},
@@ -43,6 +43,9 @@ pub(crate) use work::{Tally, Work};
 pub(crate) trait Owner {
     /// Takes note that the worker exceeded a limit.
     fn exceeded(&self, limit: Limit);
+
+    /// Takes note that nobody answered a request of the worker's own, and why.
+    fn unanswered(&self, why: &str);
 
     /// Has the process asked whether it lives.
     fn suspect(&self);
@@ -84,6 +87,8 @@ pub struct Link {
     places: Rc<Places>,
     /// What each of them may still start, which has their numbers.
     allowances: Allowances,
+    /// What the worker's global `fetch()` goes to.
+    outbound: OnceCell<Weak<dyn Service>>,
 }
 
 impl Link {
@@ -108,6 +113,7 @@ impl Link {
             connection,
             places: Places::new(bounds.events.min(MAX_EVENTS) as usize, bounds.waiting),
             allowances,
+            outbound: OnceCell::new(),
         });
         (link, driver)
     }
@@ -118,11 +124,17 @@ impl Link {
         let mut request = self.port.open_request();
         let mut list = request.get().init_channels(services.len() as u32);
         for (index, service) in (0..).zip(services) {
+            self.outbound.get_or_init(|| service.clone());
             list.set(index, channels::Channel::client(&shared, service).client.hook);
         }
         let taken = request.send().promise;
         // A worker that does not take them has nothing to call.
         tokio::task::spawn_local(async move { drop(taken.await) });
+    }
+
+    /// What the worker's global `fetch()` goes to, which is the first of what it may start.
+    pub(crate) fn outbound(&self) -> Option<Rc<dyn Service>> {
+        self.outbound.get()?.upgrade()
     }
 
     /// Whether the process shall get no further event.
