@@ -7,6 +7,7 @@ mod outgoing {
     mod names;
     mod nginx;
     mod origin;
+    mod passed;
     mod secure;
     mod start;
 }

@@ -526,14 +526,28 @@ impl Peer {
             }),
             What::Fail { to, kind, limit, text } => {
                 use bulkhead_ipc::worker_capnp::Limit;
-                use event_failure::Kind::{Busy, Exceeded, Exception, Hung, NoHandler, PassThrough};
+                use event_failure::Kind::{Busy, Exceeded, Exception, Hung, NoHandler, PassThrough, Unanswered};
                 let fill = |mut failure: event_failure::Builder<'_>| {
                     let kinds = [Exception, NoHandler, Hung, PassThrough, Exceeded];
-                    failure.set_kind(if *kind == 0xff { Busy } else { kinds[usize::from(kind % 5)] });
+                    failure.set_kind(match kind {
+                        0xff => Busy,
+                        0x7f => Unanswered,
+                        kind => kinds[usize::from(kind % 5)],
+                    });
                     if let Ok(limit) = Limit::try_from(u16::from(limit % 8)) {
                         failure.set_limit(limit);
                     }
                     failure.set_message(text.text().as_str());
+                    let mut rest = failure.init_rest();
+                    if limit & 0x40 == 0 {
+                        let mut had = rest.init_had();
+                        had.set_read(u64::from(limit & 0x3f));
+                        let text = text.text();
+                        had.set_unread(if limit & 0x20 == 0 { &[] } else { text.as_bytes() });
+                        had.set_ended(limit & 0x80 != 0);
+                    } else {
+                        rest.set_handed_on(());
+                    }
                 };
                 if kind & 0x80 == 0 {
                     outcome(self.question(*to), &[], |outcome| fill(outcome.init_failure()))

@@ -160,6 +160,8 @@ struct EventFailure {
   # Of kind `exceeded`: which.
   thrown @3 :Thrown;
   # Of kind `exception`: what was thrown, for another worker that called this one.
+  rest @4 :RequestRest;
+  # Of kinds `passThrough` and `unanswered`: what is left of the request's body.
 
   enum Kind {
     exception @0;
@@ -169,12 +171,30 @@ struct EventFailure {
     hung @2;
     # The handler can never produce a response: its promise is pending and nothing is left that could settle it.
     passThrough @3;
-    # As `exception` or `hung`, after `ctx.passThroughOnException()`: the request belongs to whatever the worker stands in
-    # front of.
+    # As `exception` or `hung`, after `ctx.passThroughOnException()`: the request is for what the global `fetch()` goes to.
     exceeded @4;
     # The event was ended because it exceeded `limit`.
     busy @5;
     # Nothing was run: as many events live in the process as it takes, those included of which only `waitUntil` is left.
+    unanswered @6;
+    # No listener of a service worker answered: the request is for what the global `fetch()` goes to, as if there was no worker.
+  }
+}
+
+struct RequestRest {
+  # What is left of a request's body that the worker had.
+
+  union {
+    had :group {
+      read @0 :UInt64;
+      # How many of its bytes were read by script.
+      unread @1 :Data;
+      # The bytes after those, as far as they were pulled. Those of a body that came in the call are not repeated.
+      ended @2 :Bool;
+      # Whether the reader was told that there are no more.
+    }
+    handedOn @3 :Void;
+    # The worker gave the capability back, for another to pull: whoever has the body knows what is left of it.
   }
 }
 

@@ -18,7 +18,7 @@ use bulkhead_ipc::{
     scheduled::Scheduled,
     transport::{Limits, MAX_DEPTH, MAX_SUBREQUESTS},
     worker_capnp::{
-        Limit, byte_source, channel, event_failure, event_port, fetch_outcome, http_response, log_entry,
+        Limit, byte_source, channel, event_failure, event_port, fetch_outcome, http_response, log_entry, request_rest,
         scheduled_outcome, worker_control,
     },
 };
@@ -110,9 +110,12 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("body-of-the-request", Unavailable, "sent a body back that it was not sent"),
     ("failure-unknown", Unavailable, ""),
     ("failure-limit-unknown", Unavailable, ""),
+    ("rest-read-too-much", Unavailable, "more of a body than it was given"),
+    ("rest-unread", Unavailable, "more of a body than it was given"),
+    ("rest-unknown", Unavailable, ""),
     ("status-0", Unavailable, "status 0"),
     ("status-101", Unavailable, "status 101"),
-    ("status-600", Unavailable, "status 600"),
+    ("status-1000", Unavailable, "status 1000"),
     ("status-65535", Unavailable, "status 65535"),
     ("header-injection", Unavailable, "an invalid value of header x"),
     ("header-name", Unavailable, "an invalid header name"),
@@ -300,6 +303,15 @@ fn share(message: &Message, count: usize, data_words: usize, pointers: usize) ->
 fn headers(answer: u32, headers: &[(&str, &[u8])]) -> Message {
     response(answer, &[], |response| {
         bulkhead_ipc::head::write(response.init_headers(headers.len() as u32), headers.iter().copied());
+    })
+}
+
+/// A request that is passed on, and what is said to be left of its body.
+fn passed_on(answer: u32, fill: impl FnOnce(request_rest::had::Builder<'_>)) -> Message {
+    outcome(answer, &[], |outcome| {
+        let mut failure = outcome.init_failure();
+        failure.set_kind(event_failure::Kind::PassThrough);
+        fill(failure.init_rest().init_had());
     })
 }
 
@@ -875,9 +887,22 @@ fn misbehave(way: &str, question: u32, source: u32, event: u64) -> Vec<u8> {
             let of = |kind| outcome(question, &[], |outcome| { outcome.init_failure() }.set_kind(kind));
             return unknown(&of(event_failure::Kind::Exception), &of(event_failure::Kind::Hung));
         }
+        "rest-read-too-much" => passed_on(question, |mut rest| rest.set_read(u64::MAX)),
+        "rest-unread" => passed_on(question, |mut rest| rest.set_unread(b"more")),
+        "rest-unknown" => {
+            let of = |is_handed_on| {
+                outcome(question, &[], |outcome| {
+                    let mut failure = outcome.init_failure();
+                    failure.set_kind(event_failure::Kind::Unanswered);
+                    let mut rest = failure.init_rest();
+                    if is_handed_on { rest.set_handed_on(()) } else { drop(rest.init_had()) }
+                })
+            };
+            return unknown(&of(false), &of(true));
+        }
         "status-0" => return response_with(0),
         "status-101" => return response_with(101),
-        "status-600" => return response_with(600),
+        "status-1000" => return response_with(1000),
         "status-65535" => return response_with(65_535),
         "header-injection" => headers(question, &[("x", b"a\r\nset-cookie: b")]),
         "header-name" => headers(question, &[("x y", b"")]),

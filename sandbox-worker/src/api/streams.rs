@@ -105,17 +105,13 @@ impl ReadableEnd {
         let reading = match &mut *self.has.borrow_mut() {
             Has::Bytes(memory, owner) => {
                 owner.check(scope)?;
-                // What is left is not all of it.
-                memory.of_request = false;
-                let bytes = &mut memory.bytes;
-                let length = if is_limited { bytes.len().min(wanted as usize) } else { bytes.len() };
-                let bytes = bytes.split_to(length);
-                return OrUndefined((length > 0).then(|| jsg::Uint8ArrayBytes(bytes.into()))).to_js(scope);
+                let bytes = memory.read(if is_limited { wanted as usize } else { usize::MAX });
+                return OrUndefined((!bytes.is_empty()).then(|| jsg::Uint8ArrayBytes(bytes.into()))).to_js(scope);
             }
             Has::Source(source) => Some(source.get(scope)?),
             Has::Nothing => None,
         };
-        let Some(reading) = reading.filter(|reading| !reading.is_ended()) else {
+        let Some(reading) = reading.filter(|reading| !reading.tell_end()) else {
             return Ok(v8::undefined(scope).into());
         };
         let event = Event::require(scope)?;

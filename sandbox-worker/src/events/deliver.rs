@@ -24,7 +24,7 @@ use crate::{
 /// Takes events for one entrypoint.
 pub(crate) struct Dispatcher {
     process: Rc<Process>,
-    outlet: Outlet,
+    pub(super) outlet: Outlet,
     pub(super) worker: Rc<Worker>,
     /// The name of the entrypoint; `None` for the default one.
     name: Option<Rc<str>>,
@@ -182,6 +182,7 @@ impl Dispatcher {
         kind: &mut K,
     ) -> Result<Progress<K::Reply>, capnp::Error> {
         v8::tc_scope!(let scope, scope);
+        let mut by_listeners = false;
         let called = match self.callee::<K>(scope) {
             Ok(Some((callee, ctx))) => kind.argument(scope, event)?.and_then(|argument| {
                 let argument = argument.into();
@@ -195,7 +196,10 @@ impl Dispatcher {
                         let undefined = v8::undefined(scope).into();
                         K::call(scope, method, instance, &[argument, undefined, undefined])
                     }
-                    Callee::Listeners => script::call(scope, K::LISTENERS, &[argument, ctx.into()]),
+                    Callee::Listeners => {
+                        by_listeners = true;
+                        script::call(scope, K::LISTENERS, &[argument, ctx.into()])
+                    }
                 }
             }),
             Ok(None) => return Ok(Progress::Failed(self.lacks::<K>(event))),
@@ -211,6 +215,9 @@ impl Dispatcher {
         let promise = match v8::Local::<v8::Promise>::try_from(value) {
             Ok(promise) => promise,
             Err(_) if K::is_reply(scope, value) => return Ok(kind.reply(scope, event, value)),
+            Err(_) if K::IS_ANSWERED && by_listeners && value.is_undefined() => {
+                return Ok(Progress::Failed(Failure::Told(event_failure::Kind::Unanswered, String::new())));
+            }
             Err(_) => match thenable(scope, value) {
                 Ok(Some(promise)) => promise,
                 Ok(None) => return Ok(kind.reply(scope, event, value)),

@@ -8,7 +8,7 @@ use bulkhead_ipc::worker_capnp::{
 };
 
 use super::{
-    Failure, Kind, Progress,
+    Delivery, Failure, Kind, Progress,
     deliver::{Dispatcher, threw},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         response::{is_answer, is_response},
         wire::{Refused, from_wire, to_wire},
     },
-    io::Event,
+    io::{Event, Rest},
     isolate::script::{Export, Script},
     streams::StreamingBody,
     worker::{Handler, Worker},
@@ -40,6 +40,7 @@ impl Kind for Fetch<'_> {
     const LISTENERS: Export = |script: &Script| &script.dispatch_fetch;
     const MISSING: &'static str = "Received a FetchEvent but we lack a handler for FetchEvents. Did you remember to export a \
                                    fetch() function?";
+    const IS_ANSWERED: bool = true;
 
     fn argument<'s>(
         &mut self,
@@ -103,14 +104,24 @@ impl Dispatcher {
             }
             Err(failed) => failed,
         };
-        if delivery.is_some_and(|delivery| delivery.event.passes_through()) {
+        if let Some(Delivery { event, .. }) = &delivery {
+            let passes_through = event.passes_through();
             failure = match failure {
-                Failure::Threw(text, _) | Failure::Told(event_failure::Kind::Hung, text) => {
-                    Failure::Told(event_failure::Kind::PassThrough, text)
+                Failure::Threw(text, _)
+                | Failure::Told(event_failure::Kind::Hung | event_failure::Kind::Unanswered, text)
+                    if passes_through =>
+                {
+                    Failure::PassedOn(event_failure::Kind::PassThrough, text, event.rest_of_request())
+                }
+                Failure::Told(kind @ event_failure::Kind::Unanswered, text) => {
+                    Failure::PassedOn(kind, text, event.rest_of_request())
                 }
                 other => other,
             };
         }
+        drop(delivery);
+        let bytes = if let Failure::PassedOn(_, _, Rest::Had { unread, .. }) = &failure { unread.len() } else { 0 };
+        let _room = if bytes > 0 { self.outlet.room(bytes).await } else { None };
         failure.write(results.get().init_outcome().init_failure());
         Ok(())
     }

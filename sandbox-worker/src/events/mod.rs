@@ -22,7 +22,7 @@ pub(crate) use deliver::Dispatcher;
 use tokio::time::Instant;
 
 use crate::{
-    io::{Event, IoContext, JsFuture, Outlet, Settled},
+    io::{Event, IoContext, JsFuture, Outlet, Rest, Settled},
     isolate::script::Export,
     limits::{self, Limit, bound},
     process::{Active, Process},
@@ -40,6 +40,8 @@ trait Kind {
     const LISTENERS: Export;
     /// What is logged when there is no handler.
     const MISSING: &'static str;
+    /// Whether listeners are to give a reply.
+    const IS_ANSWERED: bool;
 
     /// The first argument of the handler, before `env` and `ctx`. Called once.
     ///
@@ -95,6 +97,8 @@ enum Failure {
     Told(event_failure::Kind, String),
     /// What the handler has thrown, in words for the log, and for another worker that called this one.
     Threw(String, Thrown),
+    /// The request is for what the global `fetch()` goes to, with what is left of its body; and why, in words for the log.
+    PassedOn(event_failure::Kind, String, Rest),
 }
 
 impl Failure {
@@ -116,6 +120,20 @@ impl Failure {
                 to.set_kind(event_failure::Kind::Exception);
                 to.set_message(message.as_str());
                 thrown.write(to.init_thrown());
+            }
+            Failure::PassedOn(kind, message, rest) => {
+                to.set_kind(*kind);
+                to.set_message(message.as_str());
+                let mut to = to.init_rest();
+                match rest {
+                    Rest::HandedOn => to.set_handed_on(()),
+                    Rest::Had { read, unread, ended } => {
+                        let mut to = to.init_had();
+                        to.set_read(*read);
+                        to.set_unread(unread);
+                        to.set_ended(*ended);
+                    }
+                }
             }
         }
     }

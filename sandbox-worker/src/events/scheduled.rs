@@ -38,6 +38,7 @@ impl Kind for Scheduled {
     const LISTENERS: Export = |script: &Script| &script.dispatch_scheduled;
     const MISSING: &'static str = "Received a ScheduledEvent but we lack a handler for ScheduledEvents (a.k.a. Cron Triggers). \
                                    Did you remember to export a scheduled() function?";
+    const IS_ANSWERED: bool = false;
 
     fn argument<'s>(
         &mut self,

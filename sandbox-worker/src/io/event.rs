@@ -12,7 +12,7 @@ use std::{
 use jsg::Error;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{IoContext, Outlet, channels::Started, frame, live::LiveEvents, promise};
+use super::{IoContext, Outlet, Remainder, Rest, channels::Started, frame, live::LiveEvents, promise};
 use crate::{
     isolate::{Isolate, script},
     limits::{self, Limit},
@@ -45,6 +45,8 @@ pub struct Event {
     /// A signal that is aborted when the client leaves.
     followed: OnceCell<v8::Global<v8::Value>>,
     pass_through_on_exception: Cell<bool>,
+    /// The body of its request, if there is one.
+    request_body: RefCell<Option<Rc<dyn Remainder>>>,
     /// What it has started outside of the isolate.
     pub(super) started_outside: Started,
     /// Whether somebody was told how the event came out, so that a breach of a limit can only be logged.
@@ -109,6 +111,7 @@ impl Event {
             keeps_failure: Cell::new(false),
             followed: OnceCell::new(),
             pass_through_on_exception: Cell::new(false),
+            request_body: RefCell::default(),
             started_outside: Started::default(),
             answered: Cell::new(false),
             breach: Cell::default(),
@@ -420,6 +423,16 @@ impl Event {
     /// Whether the handler asked that its request be passed on if it fails.
     pub fn passes_through(&self) -> bool {
         self.pass_through_on_exception.get()
+    }
+
+    /// Takes note of the body of the event's request.
+    pub(crate) fn note_request_body(&self, body: Rc<dyn Remainder>) {
+        *self.request_body.borrow_mut() = Some(body);
+    }
+
+    /// What is left of the body of the event's request, of which nothing is read afterwards.
+    pub(crate) fn rest_of_request(&self) -> Rest {
+        self.request_body.take().map_or_else(Rest::default, |body| body.rest())
     }
 
     /// Whether every promise given to [`Event::wait_until`] has settled.

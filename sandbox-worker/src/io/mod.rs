@@ -22,6 +22,7 @@ mod live;
 mod outlet;
 mod own;
 mod promise;
+mod rest;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -35,3 +36,4 @@ pub use outlet::Outlet;
 pub use own::{IoOwn, OwnedBy};
 pub(crate) use promise::Reaction;
 pub use promise::{JsFuture, Settled, js_future};
+pub(crate) use rest::{Remainder, Rest};

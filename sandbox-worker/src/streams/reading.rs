@@ -15,6 +15,7 @@ use super::{
     coding::Coding,
     source::{Broken, Given, Pulled, Source, Terms},
 };
+use crate::io::{Remainder, Rest};
 
 /// A body of known length has at most so many times the memory that its bytes have that came. Before that its pieces stay where
 /// they are, if they are long.
@@ -36,6 +37,12 @@ pub(crate) struct Reading {
     /// What is left of a piece that was longer than was asked for.
     rest: RefCell<Bytes>,
     broken: RefCell<Option<Broken>>,
+    /// Bytes that somebody got.
+    read: Cell<u64>,
+    /// Whoever reads was told that there are no more.
+    ended: Cell<bool>,
+    /// All of it was given away.
+    given: Cell<bool>,
     is_outside: bool,
     waiting: Cell<Option<Waker>>,
 }
@@ -50,6 +57,9 @@ impl Reading {
             pull: RefCell::default(),
             rest: RefCell::default(),
             broken: RefCell::default(),
+            read: Cell::default(),
+            ended: Cell::default(),
+            given: Cell::default(),
             waiting: Cell::default(),
         }
     }
@@ -57,6 +67,13 @@ impl Reading {
     /// Whether there is nothing more to read.
     pub(crate) fn is_ended(&self) -> bool {
         self.source.borrow().is_none() && self.rest.borrow().is_empty() && self.broken.borrow().is_none()
+    }
+
+    /// As [`Self::is_ended`], for whoever tells its reader so.
+    pub(crate) fn tell_end(&self) -> bool {
+        let is_ended = self.is_ended();
+        self.ended.set(self.ended.get() || is_ended);
+        is_ended
     }
 
     /// At least one byte and at most `max_bytes`, which is not 0, or `None` at the end.
@@ -71,13 +88,17 @@ impl Reading {
                 let mut rest = self.rest.borrow_mut();
                 if !rest.is_empty() {
                     let length = max_bytes.min(rest.len());
+                    self.read.set(self.read.get() + length as u64);
                     return Poll::Ready(Ok(Some(rest.split_to(length))));
                 }
             }
             if let Some(broken) = &*self.broken.borrow() {
                 return Poll::Ready(Err(broken.clone()));
             }
-            let Some(source) = self.source.borrow().clone() else { return Poll::Ready(Ok(None)) };
+            let Some(source) = self.source.borrow().clone() else {
+                self.ended.set(true);
+                return Poll::Ready(Ok(None));
+            };
             self.untouched.set(false);
             let mut pull = self.pull.take().unwrap_or_else(|| Box::pin(async move { source.pull(max_bytes).await }));
             match pull.as_mut().poll(cx) {
@@ -171,6 +192,7 @@ impl Source for Reading {
         let source = self.source.borrow().clone().filter(|_| self.untouched.get())?;
         let given = source.give(terms)?;
         self.source.take();
+        self.given.set(true);
         Some(given)
     }
 
@@ -179,6 +201,19 @@ impl Source for Reading {
         let given = source.give_encoded(coding)?;
         self.source.take();
         Some(given)
+    }
+}
+
+impl Remainder for Reading {
+    fn rest(&self) -> Rest {
+        if self.given.get() {
+            return Rest::HandedOn;
+        }
+        if let Some(pull) = self.pull.take() {
+            // Given up, it would have what is pulled from be cancelled. It is answered when that is passed on.
+            tokio::task::spawn_local(async move { drop(pull.await) });
+        }
+        Rest::Had { read: self.read.get(), unread: self.rest.take(), ended: self.ended.get() }
     }
 }
 

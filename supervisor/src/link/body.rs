@@ -137,6 +137,8 @@ pub struct BodySource {
     _kept: Kept,
     /// The worker has begun to read.
     begun: Cell<bool>,
+    /// Bytes that were pulled.
+    handed: Cell<u64>,
     /// It outlives its request.
     kept: Cell<bool>,
     /// Gone when this is gone.
@@ -160,6 +162,79 @@ struct SourceState {
     waiting: Option<std::task::Waker>,
 }
 
+impl SourceState {
+    /// Waits until there are bytes, or there will be no more.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.ready.is_empty() {
+            let Some(body) = &mut self.body else { return Poll::Ready(()) };
+            let next = std::pin::pin!(next_chunk(body)).poll(cx);
+            let Poll::Ready(next) = next else {
+                self.waiting = Some(cx.waker().clone());
+                return Poll::Pending;
+            };
+            match next {
+                Some(Ok(chunk)) => match self.left.checked_sub(chunk.len() as u64) {
+                    Some(left) => {
+                        self.left = left;
+                        self.ready = chunk;
+                    }
+                    None => {
+                        self.body = None;
+                        self.broken = Some(TOO_LONG.to_owned());
+                    }
+                },
+                Some(Err(_)) => {
+                    self.body = None;
+                    self.broken = Some(TORN.to_owned());
+                    self.by_client = true;
+                }
+                None => self.body = None,
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// What is left of a body that its worker is not to have any more.
+struct Rest {
+    /// What the worker gave back.
+    unread: Bytes,
+    state: SourceState,
+}
+
+impl PullSource for Rest {
+    fn poll_pull(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let Self { unread, state } = self.get_mut();
+        if !unread.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(unread))));
+        }
+        std::task::ready!(state.poll_ready(cx));
+        if !state.ready.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut state.ready))));
+        }
+        Poll::Ready(state.broken.clone().map(|why| Err(BodyError(why))))
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        let coming = match &self.state.body {
+            Some(body) => http_body::Body::size_hint(body).exact()?,
+            None if self.state.broken.is_some() => return None,
+            None => 0,
+        };
+        Some(coming + (self.unread.len() + self.state.ready.len()) as u64)
+    }
+
+    fn limit_chunk(self: Pin<&mut Self>, bytes: usize) {
+        if let Some(Body::Pull(source)) = &mut self.get_mut().state.body {
+            source.as_mut().limit_chunk(bytes);
+        }
+    }
+
+    fn is_on_demand(&self) -> bool {
+        self.state.body.as_ref().is_some_and(Body::is_on_demand)
+    }
+}
+
 impl BodySource {
     /// Offers `ready` and then `body`, which breaks off where both together are longer than `limit` bytes. The result stays
     /// valid when the body is cancelled.
@@ -181,8 +256,9 @@ impl BodySource {
         let (state, too_long, over) = (RefCell::new(state), Notify::new(), Notify::new());
         let (busy, asked) = (Busy::default(), Busy::default());
         let (connection, work, _kept) = (link.connection.clone(), link.work().clone(), kept);
-        let (begun, kept, alive) = (Cell::new(false), Cell::new(false), RefCell::new(None));
-        Rc::new(Self { state, busy, asked, over, too_long, connection, work, _kept, begun, kept, alive })
+        let (begun, handed) = (Cell::new(false), Cell::new(0));
+        let (kept, alive) = (Cell::new(false), RefCell::new(None));
+        Rc::new(Self { state, busy, asked, over, too_long, connection, work, _kept, begun, handed, kept, alive })
     }
 
     /// The body of a response to a request of the worker's own: `ready` and then `body`, or no more than that where it broke off.
@@ -250,37 +326,60 @@ impl BodySource {
         self.end().is_some()
     }
 
+    /// Gives what is left of the body to another, of which the worker had `read` bytes read, and gives back `unread`. An open pull is
+    /// answered. `None`: bytes are lost that were on their way to the worker, or the body broke off.
+    ///
+    /// # Errors
+    /// It cannot have had as many.
+    pub(crate) fn pass_on(&self, read: u64, unread: Bytes, ended: bool) -> Result<Option<Body>, String> {
+        let had = read.checked_add(unread.len() as u64);
+        let lost = had.and_then(|had| self.handed.get().checked_sub(had));
+        let lost = lost.ok_or("it gave back more of a body than it was given")?;
+        let rest = self.take_rest(unread);
+        Ok(match ended {
+            _ if lost > 0 || rest.state.broken.is_some() => None,
+            true => Some(Body::uncounted(Bytes::new())),
+            false => Some(Body::Pull(Box::pin(rest))),
+        })
+    }
+
+    /// As [`Self::pass_on`], of a body that was given back for another to pull.
+    pub(crate) fn pass_on_rest(&self) -> Option<Body> {
+        let is_over = self.is_over();
+        let rest = self.take_rest(Bytes::new());
+        match rest.state.broken {
+            Some(_) => None,
+            None if is_over => Some(Body::uncounted(Bytes::new())),
+            None => Some(Body::Pull(Box::pin(rest))),
+        }
+    }
+
+    fn take_rest(&self, unread: Bytes) -> Rest {
+        let gone = SourceState {
+            ready: Bytes::new(),
+            body: None,
+            left: 0,
+            broken: Some(ENDED.to_owned()),
+            by_client: false,
+            cancelled: true,
+            waiting: None,
+        };
+        let mut state = self.state.replace(gone);
+        if let Some(waiting) = state.waiting.take() {
+            waiting.wake();
+        }
+        self.over.notify_waiters();
+        Rest { unread, state }
+    }
+
     /// Waits until there are bytes, or there will be no more.
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
         let state = &mut *self.state.borrow_mut();
-        while state.ready.is_empty() {
-            let Some(body) = &mut state.body else { return Poll::Ready(()) };
-            let next = std::pin::pin!(next_chunk(body)).poll(cx);
-            let Poll::Ready(next) = next else {
-                state.waiting = Some(cx.waker().clone());
-                return Poll::Pending;
-            };
-            match next {
-                Some(Ok(chunk)) => match state.left.checked_sub(chunk.len() as u64) {
-                    Some(left) => {
-                        state.left = left;
-                        state.ready = chunk;
-                    }
-                    None => {
-                        state.body = None;
-                        state.broken = Some(TOO_LONG.to_owned());
-                        self.too_long.notify_one();
-                    }
-                },
-                Some(Err(_)) => {
-                    state.body = None;
-                    state.broken = Some(TORN.to_owned());
-                    state.by_client = true;
-                }
-                None => state.body = None,
-            }
+        let ready = state.poll_ready(cx);
+        if state.broken.as_deref() == Some(TOO_LONG) {
+            self.too_long.notify_one();
         }
-        Poll::Ready(())
+        ready
     }
 
     /// The next bytes, at most `limit`, and whether they are the last ones.
@@ -346,6 +445,7 @@ impl byte_source::Server for BodySource {
             }
         }
         self.work.moved(length);
+        self.handed.set(self.handed.get() + length as u64);
         // A worker may ask again as soon as there is more, and for as much as a message should bring; asking for each of
         // the bytes that are there counts as its own doing.
         let is_all = u64::from(length < limit) * 2;

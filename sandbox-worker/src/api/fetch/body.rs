@@ -225,12 +225,12 @@ impl Body {
             self.state.replace(State::Used)
         };
         match state {
-            State::Bytes(Memory { bytes, .. }, _) => match kind {
+            State::Bytes(memory, _) => match kind {
                 Kind::Text | Kind::Json => {
-                    let value = convert_text(scope, kind, &bytes)?;
+                    let value = convert_text(scope, kind, &memory.read_to_end())?;
                     jsg::resolved(scope, value)
                 }
-                _ => jsg::resolved(scope, Converted { kind, content_type, bytes: bytes.into() }),
+                _ => jsg::resolved(scope, Converted { kind, content_type, bytes: memory.read_to_end().into() }),
             },
             State::Native(source, length) => {
                 let source = source.get(scope)?;

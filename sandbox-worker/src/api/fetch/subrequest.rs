@@ -88,7 +88,7 @@ impl Upload {
     pub(super) fn new(event: &Rc<Event>, body: Outgoing) -> Self {
         match body {
             Outgoing::None => Upload::None,
-            Outgoing::Bytes(memory) => Upload::Bytes(memory.bytes),
+            Outgoing::Bytes(memory) => Upload::Bytes(memory.read_to_end()),
             Outgoing::Native(reading, length) => {
                 let given = reading.give(Terms { length: None, max_bytes: INLINE_BODY_BYTES as usize });
                 let once = given.map_or(Once::Source(reading), |Given { whole, passing }| {

@@ -67,8 +67,8 @@ pub fn from_wire<'s>(
         http_request::body::Bytes(bytes) => {
             let bytes = bytes?;
             jsg::allocated(bytes.len());
-            let of_request = bytes.len() >= MIN_SENT_BACK;
-            let memory = Memory { bytes: event.outlet().keep(bytes), of_request };
+            let (memory, body) = Memory::of_call(event.outlet().keep(bytes), bytes.len() >= MIN_SENT_BACK);
+            event.note_request_body(body);
             State::Bytes(memory, OwnedBy::context(event.context()))
         }
         http_request::body::Stream(source) => wire_state(event, source?, body_length(reader.get_body_length())),
@@ -90,10 +90,11 @@ pub fn from_wire<'s>(
     Ok(jsg::instantiate(scope, request))
 }
 
-/// A body that the supervisor has, as the state of a new object.
+/// A request's body that the supervisor has, as the state of a new object.
 fn wire_state(event: &Rc<Event>, client: byte_source::Client, length: Option<u64>) -> State {
-    let source = Rc::new(WireSource::new(client, length, event.outlet()));
-    State::Native(IoOwn::new(event.context(), Reading::new(source)), length)
+    let reading = Rc::new(Reading::new(Rc::new(WireSource::new(client, length, event.outlet()))));
+    event.note_request_body(reading.clone());
+    State::Native(IoOwn::share(event.context(), reading), length)
 }
 
 /// Has the event live until it is known what became of a body that was given away.

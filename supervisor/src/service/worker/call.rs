@@ -47,7 +47,10 @@ pub(super) fn read_failure(failure: event_failure::Reader<'_>, name: &str) -> ca
     let message = failure.get_message()?;
     let message: String = String::from_utf8_lossy(message.as_bytes()).chars().take(MAX_FAILURE).collect();
     let text = match failure.get_kind()? {
-        event_failure::Kind::Exception | event_failure::Kind::PassThrough | event_failure::Kind::NoHandler => message,
+        event_failure::Kind::Exception
+        | event_failure::Kind::PassThrough
+        | event_failure::Kind::NoHandler
+        | event_failure::Kind::Unanswered => message,
         event_failure::Kind::Hung => HUNG.to_owned(),
         event_failure::Kind::Busy => {
             let text =

@@ -7,13 +7,14 @@ use bulkhead_ipc::{
     worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
 };
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::Method;
 use http_body::Body as _;
 
 use super::{
     WorkerService,
     call::{answer, read_failure},
     head::{Kept, head_bytes, read_response, write_head},
+    passed::{Had, Passed},
     violation,
 };
 use crate::{
@@ -22,37 +23,44 @@ use crate::{
         Ticket,
         body::{BodySource, CancelOnDrop, Ready, collect_ready},
     },
-    service::{Depth, PassedThrough, ServiceError},
+    service::{Depth, ServiceError},
     upgrade::Upgrade,
 };
 
+/// What came of a request that a worker was sent.
+pub(super) enum Sent {
+    Response(http::Response<Body>),
+    /// Another service is to answer it.
+    Passed(Passed),
+}
+
 impl WorkerService {
+    /// Sends a request to the worker. The caller keeps the head, for a request that the worker passes on.
     pub(super) async fn send(
         &self,
         ticket: Ticket,
         dispatcher: &event_dispatcher::Client,
-        parts: http::request::Parts,
+        parts: &http::request::Parts,
         cf_json: &str,
         outgoing: Outgoing,
-    ) -> Result<http::Response<Body>, ServiceError> {
+    ) -> Result<Sent, ServiceError> {
         let link = ticket.link().clone();
         // A worker that reads slowly delays its own requests, and does not make them pile up here.
-        let room = link.connection.reserve(outgoing.inline_bytes() + head_bytes(&parts, cf_json)).await;
+        let room = link.connection.reserve(outgoing.inline_bytes() + head_bytes(parts, cf_json)).await;
 
         let mut call = dispatcher.fetch_request();
         let mut to = call.get().init_request();
-        write_head(to.reborrow(), &parts, cf_json);
-        let sent = match &outgoing {
-            Outgoing::Whole(bytes) if bytes.len() >= MIN_SENT_BACK => Some(bytes.clone()),
-            _ => None,
+        write_head(to.reborrow(), parts, cf_json);
+        let had = match &outgoing {
+            Outgoing::None => Had::None,
+            Outgoing::Whole(bytes) => Had::Whole(bytes.clone()),
+            Outgoing::Stream(source, _) => Had::Stream(source.clone()),
         };
         let upgrade = parts.extensions.get::<Upgrade>().copied();
         to.set_upgrade(upgrade.is_some());
         let upload = outgoing.write(to);
         let is_head = parts.method == Method::HEAD;
         let for_socket = parts.extensions.get::<Depth>().is_none();
-        // The head lives in the message now.
-        drop(parts);
         call.get().set_event(ticket.number());
         let promise = call.send().promise;
         drop(room);
@@ -65,26 +73,31 @@ impl WorkerService {
         match outcome {
             fetch_outcome::Failure(failure) => {
                 let failure = failure.map_err(|error| violation(&link, &error.to_string()))?;
-                let name = link.name();
                 let broken = upload.as_ref().is_some_and(|upload| upload.0.is_broken());
-                if let Some(upload) = upload {
-                    upload.response_sent(link.policy().wait_until);
-                }
                 if broken {
                     return Err(ServiceError::BrokenRequest);
                 }
-                let error = read_failure(failure, name);
+                let error = read_failure(failure, link.name());
                 let error = error.unwrap_or_else(|error| violation(&link, &error.to_string()));
-                match (failure.get_kind(), error) {
-                    (
-                        Ok(event_failure::Kind::PassThrough),
-                        ServiceError::Exception(text) | ServiceError::Threw { text, .. },
-                    ) => Ok(nothing_behind(text)),
-                    (_, error) => Err(error),
-                }
+                let failed = match failure.get_kind() {
+                    Ok(event_failure::Kind::PassThrough) => Some(error.to_string()),
+                    Ok(event_failure::Kind::Unanswered) => None,
+                    _ => {
+                        if let Some(upload) = upload {
+                            upload.response_sent(link.policy().wait_until);
+                        }
+                        return Err(error);
+                    }
+                };
+                let passed = Passed::read(&link, failure, failed, had);
+                passed.map(Sent::Passed).map_err(|what| violation(&link, &what))
             }
             fetch_outcome::Response(response) => {
                 let response = response.map_err(|error| violation(&link, &error.to_string()))?;
+                let sent = match had {
+                    Had::Whole(bytes) if bytes.len() >= MIN_SENT_BACK => Some(bytes),
+                    _ => None,
+                };
                 let inline = match response.get_body().which() {
                     Ok(http_response::body::Bytes(Ok(bytes))) => bytes.len() as u64,
                     Ok(http_response::body::Request(())) => sent.as_ref().map_or(0, Bytes::len) as u64,
@@ -98,7 +111,7 @@ impl WorkerService {
                     link.too_long();
                     return Err(ServiceError::Exceeded(Limit::ResponseBody));
                 }
-                Ok(response)
+                Ok(Sent::Response(response))
             }
         }
     }
@@ -183,12 +196,4 @@ impl Outgoing {
         }
         None
     }
-}
-
-/// The response when a worker passes a request on that nothing else could answer: the reference's empty 500.
-fn nothing_behind(text: String) -> http::Response<Body> {
-    let mut response = http::Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response.extensions_mut().insert(PassedThrough(text));
-    response
 }

@@ -6,6 +6,7 @@ mod call;
 mod event;
 mod fetch;
 mod head;
+mod passed;
 
 use std::{convert::Infallible, rc::Rc, sync::Arc};
 
@@ -13,7 +14,7 @@ use bulkhead_ipc::{failure::no_handler, worker_capnp::Limit};
 use http::{StatusCode, header};
 use http_body::Body as _;
 
-use self::fetch::Outgoing;
+use self::fetch::{Outgoing, Sent};
 use super::{Event, LocalFuture, Outcome, Service, ServiceError, ServiceRequest};
 use crate::{
     body::Body,
@@ -83,14 +84,19 @@ impl WorkerService {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let sent = tokio::select! {
             biased;
             () = too_long => Err(self.too_long()),
-            answer = self.send(ticket, &dispatcher, parts, &cf_json, outgoing) => answer,
+            sent = self.send(ticket, &dispatcher, &parts, &cf_json, outgoing) => sent,
             () = overdue => {
                 link.overdue();
                 Err(ServiceError::Exceeded(Limit::WallTime))
             }
+        };
+        drop((source, link));
+        match sent? {
+            Sent::Response(response) => Ok(response),
+            Sent::Passed(passed) => passed.answer(parts, cf_json).await,
         }
     }
 
