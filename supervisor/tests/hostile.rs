@@ -269,7 +269,7 @@ const FLOODS: &[&str] = &[
 ];
 
 /// The bit of an event's number at which its depth begins, as far as a worker may guess.
-const DEPTH_AT: u32 = 12;
+const DEPTH_AT: u32 = 15;
 
 /// A message of one segment, word by word.
 fn words(words: &[u64]) -> Vec<u8> {

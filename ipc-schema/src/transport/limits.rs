@@ -14,8 +14,14 @@ use super::BATCH_MESSAGES;
 /// heap may have by default.
 pub const MAX_EVENTS: u32 = 4096;
 
+/// Connections that were upgraded, each of which one event has been answered with, that one shard of the supervisor has open at one worker
+/// at the same time. They are not in flight as other events are: most of them are silent most of the time, and what goes back and forth
+/// for one is one pull in each direction, in short pieces. More than a shard has connections of clients, for other workers' are upgraded too.
+pub const MAX_EXCHANGES: u32 = 16_384;
+
 /// Events that may live in one worker process, over all shards, those included whose response is over and whose
-/// `waitUntil` goes on. The process itself refuses more: what they hold is its own memory.
+/// `waitUntil` goes on, but not those that were answered with a connection. The process itself refuses more: what they hold is its own
+/// memory.
 pub const MAX_LIVE_EVENTS: u32 = 2 * MAX_EVENTS;
 
 /// Most bytes of a body that one `pull` brings, in either direction.
@@ -34,6 +40,20 @@ pub const MAX_SUBREQUESTS: u32 = MAX_EVENTS;
 /// Calls of a worker that a request of its own can have open: the request itself or, after that, one pull of the response's body;
 /// and the word that it wants no more of it.
 const CALLS_FOR_A_SUBREQUEST: u32 = 2;
+
+/// Calls of a worker that an upgraded connection can have open: one pull of what comes from the other side, and the word that it wants no
+/// more of it.
+const CALLS_FOR_AN_EXCHANGE: u32 = 2;
+
+/// Capabilities of a worker that an upgraded connection keeps: what goes to the other side.
+const EXPORTS_FOR_AN_EXCHANGE: u32 = 1;
+
+/// Messages that an upgraded connection allows beside those of its pulls and of their answers.
+const MESSAGES_FOR_AN_EXCHANGE: u64 = 4;
+
+/// The longest answer to a pull that waits for its turn on an upgraded connection: longer pieces take room that is lent, of which there is
+/// not as much.
+const MAX_EXCHANGE_ANSWER_BYTES: usize = 24 << 10;
 
 /// Workers that may have called one another before a request comes to one more.
 pub const MAX_DEPTH: u8 = 32;
@@ -63,8 +83,13 @@ const SHORT_MESSAGE_BYTES: usize = 1 << 10;
 /// Below this, another long message may be queued.
 const WRITABLE_BELOW_BYTES: usize = 1 << 20;
 
-/// The short messages of all events in flight at once.
-const SHORT_MESSAGES_BYTES: usize = MAX_EVENTS as usize * MESSAGES_FOR_A_CALL as usize * SHORT_MESSAGE_BYTES;
+/// The short messages of all events in flight at once, and of all upgraded connections: two pulls, their finishes and a cancellation take a
+/// kilobyte together.
+const SHORT_MESSAGES_BYTES: usize = MAX_EVENTS as usize * MESSAGES_FOR_A_CALL as usize * SHORT_MESSAGE_BYTES
+    + MAX_EXCHANGES as usize * SHORT_MESSAGE_BYTES;
+
+/// One answer for each of both.
+const HELD_BYTES: usize = MAX_EVENTS as usize * MAX_ANSWER_BYTES + MAX_EXCHANGES as usize * MAX_EXCHANGE_ANSWER_BYTES;
 
 /// Bounds of one connection. What exceeds one ends the connection with
 /// [`TransportError::Violation`](super::TransportError::Violation), but for the rates, which slow the peer down.
@@ -127,15 +152,19 @@ impl Limits {
             max_message_words: MAX_MESSAGE_BYTES / 8,
             max_segments: 64,
             max_nesting: 32,
-            max_held_bytes: MAX_EVENTS as usize * MAX_ANSWER_BYTES,
+            max_held_bytes: HELD_BYTES,
             max_open_calls: NUMBERS_ON_THEIR_WAY
-                * (CALLS_FOR_AN_EVENT * MAX_EVENTS + CALLS_FOR_A_SUBREQUEST * MAX_SUBREQUESTS),
+                * (CALLS_FOR_AN_EVENT * MAX_EVENTS
+                    + CALLS_FOR_A_SUBREQUEST * MAX_SUBREQUESTS
+                    + CALLS_FOR_AN_EXCHANGE * MAX_EXCHANGES),
             max_imports: NUMBERS_ON_THEIR_WAY
-                * (EXPORTS_FOR_AN_EVENT * MAX_EVENTS + EXPORTS_FOR_A_SUBREQUEST * MAX_SUBREQUESTS)
+                * (EXPORTS_FOR_AN_EVENT * MAX_EVENTS
+                    + EXPORTS_FOR_A_SUBREQUEST * MAX_SUBREQUESTS
+                    + EXPORTS_FOR_AN_EXCHANGE * MAX_EXCHANGES)
                 + STANDING_EXPORTS,
             max_capabilities: 8,
             max_transform: 0,
-            messages_burst: MAX_EVENTS as u64 * MESSAGES_FOR_A_CALL,
+            messages_burst: MAX_EVENTS as u64 * MESSAGES_FOR_A_CALL + MAX_EXCHANGES as u64 * MESSAGES_FOR_AN_EXCHANGE,
             messages_per_second: 20_000,
             bytes_burst: SHORT_MESSAGES_BYTES as u64,
             bytes_per_second: 16 << 20,
@@ -151,7 +180,7 @@ impl Limits {
             max_message_words: (64 << 20) / 8,
             max_segments: 512,
             max_nesting: 64,
-            max_held_bytes: MAX_EVENTS as usize * MAX_ANSWER_BYTES + (64 << 20),
+            max_held_bytes: HELD_BYTES + (64 << 20),
             max_open_calls: u32::MAX,
             max_imports: u32::MAX,
             max_capabilities: u32::MAX,
@@ -177,8 +206,8 @@ mod tests {
         let (worker, supervisor) = (Limits::for_worker(), Limits::for_supervisor());
         let events = MAX_EVENTS as usize;
         // Each pulls its request's body and then has no use for the rest; each answers with a body.
-        assert!(worker.max_open_calls >= 2 * MAX_EVENTS + 2 * MAX_SUBREQUESTS);
-        assert!(worker.max_imports > MAX_EVENTS + MAX_SUBREQUESTS);
+        assert!(worker.max_open_calls >= 2 * (MAX_EVENTS + MAX_SUBREQUESTS + MAX_EXCHANGES));
+        assert!(worker.max_imports > MAX_EVENTS + MAX_SUBREQUESTS + MAX_EXCHANGES);
         // Each is called, pulled from and cancelled, and each of these calls allows what belongs to it.
         assert!(worker.messages_burst >= MAX_EVENTS as u64 * MESSAGES_FOR_A_CALL);
         // The texts of a head, and two pointers and a length for each header.
@@ -186,10 +215,10 @@ mod tests {
         let head = head.max_bytes + head.max_headers as usize * 40 + MAX_STATUS_TEXT + (1 << 10);
         assert!(worker.max_message_words * 8 >= (head + INLINE).max(MAX_CHUNK as usize + 1024));
         assert!(MAX_ANSWER_BYTES >= MAX_CHUNK as usize + 1024 && MAX_ANSWER_BYTES >= head + INLINE);
-        assert!(worker.max_held_bytes >= events * MAX_ANSWER_BYTES);
+        assert!(worker.max_held_bytes >= events * MAX_ANSWER_BYTES + MAX_EXCHANGES as usize * (16 << 10));
         for limits in [worker, supervisor] {
             // A pull, its finish, a cancellation with its finish, an answer without bytes, two releases: twice over.
-            let short = events * 16 * SHORT_MESSAGE_BYTES;
+            let short = (events * 16 + MAX_EXCHANGES as usize) * SHORT_MESSAGE_BYTES;
             let long = limits.max_message_words.min(MAX_MESSAGE_BYTES / 8) * 8;
             assert!(limits.max_queued_bytes >= short + limits.writable_below_bytes + 2 * long);
         }

@@ -65,7 +65,8 @@ use tokio::{
 use held::Memory;
 use inbound::{Inbound, Incoming};
 pub use limits::{
-    Limits, MAX_CHUNK, MAX_DEPTH, MAX_EVENTS, MAX_LIVE_EVENTS, MAX_SUBREQUESTS, MESSAGES_FOR_A_CALL, Peer,
+    Limits, MAX_CHUNK, MAX_DEPTH, MAX_EVENTS, MAX_EXCHANGES, MAX_LIVE_EVENTS, MAX_SUBREQUESTS, MESSAGES_FOR_A_CALL,
+    Peer,
 };
 use outbound::{Outbound, Outgoing};
 use pace::{Episodes, Pace};

@@ -12,17 +12,17 @@ use std::{
 
 use bulkhead_ipc::{
     policy::{WorkerPolicy, bound},
-    transport::{MAX_DEPTH, MAX_EVENTS},
+    transport::{MAX_DEPTH, MAX_EVENTS, MAX_EXCHANGES},
 };
 use tokio::time::Instant;
 
 use crate::service::Depth;
 
 /// Bits of an event's number, from the lowest, that say which place it has. Those after them say how deep it is, the others count.
-const PLACE_BITS: u32 = MAX_EVENTS.ilog2();
+const PLACE_BITS: u32 = (MAX_EVENTS + MAX_EXCHANGES).next_power_of_two().ilog2();
 const DEPTH_BITS: u32 = 8;
 const COUNT_BITS: u32 = u64::BITS - PLACE_BITS - DEPTH_BITS;
-const _: () = assert!(MAX_EVENTS.is_power_of_two() && COUNT_BITS >= 40);
+const _: () = assert!(COUNT_BITS >= 40);
 
 /// Different depths.
 const DEPTHS: usize = MAX_DEPTH as usize + 1;

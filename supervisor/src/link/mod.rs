@@ -24,7 +24,7 @@ use std::{
 use bulkhead_ipc::{
     blob,
     calls::Call,
-    transport::{self, Handle, Limits, MAX_EVENTS, TransportError},
+    transport::{self, Handle, Limits, MAX_EVENTS, MAX_EXCHANGES, TransportError},
     worker_capnp::{Limit, event_dispatcher, event_port},
 };
 use capnp::capability::Promise;
@@ -111,7 +111,7 @@ impl Link {
             port,
             dispatchers: RefCell::default(),
             connection,
-            places: Places::new(bounds.events.min(MAX_EVENTS) as usize, bounds.waiting),
+            places: Places::new(bounds.events.min(MAX_EVENTS) as usize, MAX_EXCHANGES as usize, bounds.waiting),
             allowances,
             outbound: OnceCell::new(),
         });

@@ -1,4 +1,5 @@
-//! Which events may be in flight at one process, and who waits for a place.
+//! Which events may be in flight at one process, and who waits for a place. One that was answered with a connection that is upgraded leaves
+//! room for others, up to a bound of its own.
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
@@ -8,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 #[derive(Debug)]
 pub(crate) struct Places {
     max: usize,
+    max_exchanges: usize,
     max_waiting: usize,
     state: RefCell<State>,
     /// Told when somebody begins to wait, and again from time to time. One of those who could make room hears of it.
@@ -16,13 +18,23 @@ pub(crate) struct Places {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Who holds each place, counted; a place that nobody holds is in `free`.
-    holders: Vec<u32>,
+    /// A place that nobody holds is in `free`.
+    holders: Vec<Holders>,
     free: Vec<usize>,
+    /// Places that are held by upgraded connections.
+    exchanges: usize,
     /// First come, first served.
     waiting: VecDeque<oneshot::Sender<Place>>,
     closed: bool,
 }
+
+#[derive(Debug, Clone, Copy)]
+struct Holders {
+    count: u32,
+    is_exchange: bool,
+}
+
+const ONE_HOLDER: Holders = Holders { count: 1, is_exchange: false };
 
 /// How often who waits for a place has somebody asked to make room.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -39,9 +51,9 @@ pub(crate) enum NoPlace {
 }
 
 impl Places {
-    /// So many places, for which so many may wait.
-    pub(crate) fn new(max: usize, max_waiting: usize) -> Rc<Self> {
-        Rc::new(Self { max, max_waiting, state: RefCell::default(), crowded: Notify::new() })
+    /// So many places, for which so many may wait, and so many for upgraded connections.
+    pub(crate) fn new(max: usize, max_exchanges: usize, max_waiting: usize) -> Rc<Self> {
+        Rc::new(Self { max, max_exchanges, max_waiting, state: RefCell::default(), crowded: Notify::new() })
     }
 
     /// A place, at the latest after `patience`. Who gives up waiting gives up the place.
@@ -112,14 +124,23 @@ impl Places {
 
 impl State {
     fn take(&mut self, max: usize) -> Option<usize> {
+        if self.holders.len() - self.free.len() - self.exchanges >= max {
+            return None;
+        }
         if let Some(index) = self.free.pop() {
-            self.holders[index] = 1;
+            self.holders[index] = ONE_HOLDER;
             return Some(index);
         }
-        (self.holders.len() < max).then(|| {
-            self.holders.push(1);
-            self.holders.len() - 1
-        })
+        self.holders.push(ONE_HOLDER);
+        Some(self.holders.len() - 1)
+    }
+
+    /// The first of those who wait and are still there.
+    fn next_waiting(&mut self) -> Option<oneshot::Sender<Place>> {
+        while self.waiting.front().is_some_and(oneshot::Sender::is_closed) {
+            self.waiting.pop_front();
+        }
+        self.waiting.pop_front()
     }
 }
 
@@ -135,11 +156,31 @@ impl Place {
     pub(super) fn index(&self) -> usize {
         self.index
     }
+
+    /// Makes it the place of an upgraded connection, which leaves room for another event. `false`: there are as many as there may be.
+    pub(crate) fn exchange(&self) -> bool {
+        let next = {
+            let state = &mut *self.places.state.borrow_mut();
+            if state.holders[self.index].is_exchange {
+                return true;
+            }
+            if state.exchanges >= self.places.max_exchanges {
+                return false;
+            }
+            state.holders[self.index].is_exchange = true;
+            state.exchanges += 1;
+            state.next_waiting().and_then(|next| Some((next, state.take(self.places.max)?)))
+        };
+        if let Some((next, index)) = next {
+            let _ = next.send(Place { places: self.places.clone(), index });
+        }
+        true
+    }
 }
 
 impl Clone for Place {
     fn clone(&self) -> Self {
-        self.places.state.borrow_mut().holders[self.index] += 1;
+        self.places.state.borrow_mut().holders[self.index].count += 1;
         Self { places: self.places.clone(), index: self.index }
     }
 }
@@ -149,16 +190,18 @@ impl Drop for Place {
         let next = {
             let state = &mut *self.places.state.borrow_mut();
             let holders = &mut state.holders[self.index];
-            *holders -= 1;
-            if *holders > 0 {
+            holders.count -= 1;
+            if holders.count > 0 {
                 return;
             }
-            while state.waiting.front().is_some_and(oneshot::Sender::is_closed) {
-                state.waiting.pop_front();
-            }
-            let next = state.waiting.pop_front();
+            let next = if holders.is_exchange {
+                state.exchanges -= 1;
+                None
+            } else {
+                state.next_waiting()
+            };
             match next {
-                Some(_) => *holders = 1,
+                Some(_) => state.holders[self.index] = ONE_HOLDER,
                 None => state.free.push(self.index),
             }
             next
@@ -196,7 +239,7 @@ mod tests {
     #[test]
     fn who_comes_first_is_served_first_and_who_has_left_is_not() {
         local(async {
-            let places = Places::new(2, 3);
+            let places = Places::new(2, 1, 3);
             let first = places.enter(PATIENCE).await.expect("a place");
             let second = places.enter(PATIENCE).await.expect("a place");
             let mut waiting: Vec<Waiting> = (0..3).map(|_| enter(&places)).collect();
@@ -222,7 +265,7 @@ mod tests {
     #[test]
     fn a_place_is_held_for_as_long_as_anything_of_its_event_is() {
         local(async {
-            let places = Places::new(1, 1);
+            let places = Places::new(1, 1, 1);
             let place = places.enter(PATIENCE).await.expect("a place");
             let more = place.clone();
             drop(place);
@@ -236,7 +279,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_ever() {
         local(async {
-            let places = Places::new(1, 2);
+            let places = Places::new(1, 1, 2);
             let place = places.enter(PATIENCE).await.expect("a place");
             assert_eq!(places.enter(PATIENCE).await.unwrap_err(), NoPlace::Late);
             let mut waiting = enter(&places);
@@ -252,7 +295,7 @@ mod tests {
     #[test]
     fn who_waits_has_one_make_room_who_can() {
         local(async {
-            let places = Places::new(2, 2);
+            let places = Places::new(2, 1, 2);
             let (one, two) =
                 (places.enter(PATIENCE).await.expect("a place"), places.enter(PATIENCE).await.expect("a place"));
             let crowd = |place: Place| {
@@ -275,15 +318,23 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_more_than_there_are_and_none_is_lost(max in 1usize..5, steps in proptest::collection::vec((0u8..3, 0usize..20), 0..100)) {
+        fn no_more_than_there_are_and_none_is_lost(max in 1usize..5, steps in proptest::collection::vec((0u8..5, 0usize..20), 0..100)) {
             local(async {
-                let places = Places::new(max, 4);
+                let places = Places::new(max, 2, 4);
                 let (mut held, mut waiting): (Vec<Place>, Vec<Waiting>) = Default::default();
+                let mut exchanges: Vec<Place> = Vec::new();
                 for (step, at) in steps {
                     match step {
                         0 => waiting.push(enter(&places)),
                         1 if !held.is_empty() => drop(held.swap_remove(at % held.len())),
                         2 if !waiting.is_empty() => drop(waiting.swap_remove(at % waiting.len())),
+                        3 if !held.is_empty() => {
+                            let place = held.swap_remove(at % held.len());
+                            let is_exchange = place.exchange();
+                            assert_eq!(is_exchange, exchanges.len() < 2);
+                            if is_exchange { exchanges.push(place) } else { held.push(place) }
+                        }
+                        4 if !exchanges.is_empty() => drop(exchanges.swap_remove(at % exchanges.len())),
                         _ => {}
                     }
                     let mut still = Vec::new();
@@ -294,10 +345,10 @@ mod tests {
                         }
                     }
                     waiting = still;
-                    assert!(held.len() <= max && places.taken() == held.len());
+                    assert!(held.len() <= max && places.taken() == held.len() + exchanges.len());
                     assert!(waiting.is_empty() || held.len() == max, "somebody waits although there is a place");
                 }
-                drop((held, waiting));
+                drop((held, waiting, exchanges));
                 assert_eq!(places.taken(), 0);
             });
         }

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use bulkhead_ipc::{
-    head::{MIN_SENT_BACK, to_body_length},
+    head::{MIN_SENT_BACK, SWITCHING_PROTOCOLS, to_body_length},
+    transport::MAX_EXCHANGES,
     worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
 };
 use bytes::Bytes;
@@ -103,6 +104,10 @@ impl WorkerService {
                     Ok(http_response::body::Request(())) => sent.as_ref().map_or(0, Bytes::len) as u64,
                     _ => 0,
                 };
+                if response.get_status() == SWITCHING_PROTOCOLS && upgrade.is_some() && !ticket.place().exchange() {
+                    let text = format!("{MAX_EXCHANGES} connections to the process are upgraded");
+                    return Err(ServiceError::Unavailable(text));
+                }
                 let kept = Kept { upload, sent, ticket };
                 let response = read_response(response, is_head, for_socket, upgrade.is_some(), kept)
                     .map_err(|what| violation(&link, &what))?;
