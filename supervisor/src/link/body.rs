@@ -679,9 +679,8 @@ impl RemoteBody {
     ) -> Result<Option<Bytes>, BodyError> {
         let reply = response.get().map_err(|error| self.violation(&error.to_string()))?;
         let bytes = reply.get_bytes().map_err(|error| self.violation(&error.to_string()))?;
-        self.done = reply.get_done();
         if reply.has_rest() {
-            if !self.may_refer || !bytes.is_empty() || self.done {
+            if !self.may_refer || !bytes.is_empty() {
                 return Err(self.violation("it said of a body that it is to be had elsewhere"));
             }
             self.may_refer = false;
@@ -689,6 +688,7 @@ impl RemoteBody {
             return Ok(None);
         }
         self.may_refer = false;
+        self.done = reply.get_done();
         if bytes.len() > self.asked as usize {
             return Err(self.violation("it sent more than it was asked for"));
         }
