@@ -560,6 +560,19 @@ impl Drop for CancelOnDrop {
     }
 }
 
+/// The brand of a capability that no connection leads to: a source of ours, which a worker has handed back.
+const OURS: usize = 0;
+
+/// Has a call of our own go on whether somebody asks for its answer or not, as what comes by a connection does. It takes its turn among
+/// those who want room on a worker's connection, and they would wait for whoever reads this body.
+fn going_on<T: 'static>(promise: Promise<T, capnp::Error>) -> Promise<T, capnp::Error> {
+    let (sender, answer) = oneshot::channel();
+    tokio::task::spawn_local(async move { drop(sender.send(promise.await)) });
+    Promise::from_future(async move {
+        answer.await.unwrap_or_else(|_| Err(capnp::Error::failed("the server is about to end".into())))
+    })
+}
+
 type PullCall = Call<byte_source::pull_results::Owned, Box<dyn FnMut() -> Promise<(), capnp::Error>>, Option<Kept>>;
 
 /// A body that is pulled from a worker: that of a response, or of a request of its own.
@@ -740,7 +753,11 @@ impl PullSource for RemoteBody {
                     Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
                 });
                 let kept = this.kept.clone();
-                Call::new(request.send().promise, Some(this.link.connection.clone()), kept, cancel as Box<_>)
+                let mut promise = request.send().promise;
+                if this.source.client.hook.get_brand() == OURS {
+                    promise = going_on(promise);
+                }
+                Call::new(promise, Some(this.link.connection.clone()), kept, cancel as Box<_>)
             });
             let response = std::task::ready!(Pin::new(call).poll(cx));
             this.call = None;
