@@ -2,9 +2,12 @@
 //! requests, stalled clients and killed workers, and only what was in flight in a killed worker fails.
 
 mod stress {
+    mod backend;
     mod connections;
     mod faults;
     mod given;
+    mod origins;
+    mod reach;
     mod stalls;
     mod streams;
     mod volume;

@@ -7,7 +7,7 @@ use bulkhead_test_support::{Runtime, Server, Setup, process, runtime};
 use nix::sys::signal::{Signal, kill};
 
 /// A supervisor that may have so many descriptors.
-fn serve_with_descriptors(descriptors: u32, setup: Setup) -> Server {
+pub(super) fn serve_with_descriptors(descriptors: u32, setup: Setup) -> Server {
     let wrapper = setup.path().join("supervisor.sh");
     let program = env!("CARGO_BIN_EXE_supervisor");
     fs::write(&wrapper, format!("#!/bin/sh\nulimit -n {descriptors} && exec '{program}' \"$@\"\n")).expect("write");
