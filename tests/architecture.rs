@@ -45,13 +45,13 @@ fn a_worker_reaches_only_what_it_was_handed() {
     assert_eq!(code.matches(":Host)").count(), 1, "the host is handed over once, when a worker is bound");
     assert_eq!(code.matches("Channel)").count(), 1, "channels are handed over once, when a connection is opened");
     assert!(code.contains("open @1 (channels :List(Channel)) -> ();"));
-    // A call says what is wanted, and not of whom: neither it nor a binding names a service.
+    // A call says what is wanted, and not of whom: neither it nor a binding names a service. `props` are for an entrypoint of its own.
     let channel = code.split("interface Channel {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("channels");
     let methods: Vec<&str> = channel.lines().filter(|line| line.contains(" @")).map(str::trim).collect();
     assert_eq!(
         methods,
         [
-            "fetch @0 (request :HttpRequest, call :UInt64, event :UInt64) -> (outcome :SubrequestOutcome);",
+            "fetch @0 (request :HttpRequest, call :UInt64, event :UInt64, props :Data) -> (outcome :SubrequestOutcome);",
             "cancel @1 (call :UInt64) -> ();"
         ]
     );

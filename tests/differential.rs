@@ -9,6 +9,7 @@ mod differential {
     mod console;
     mod cross_request;
     mod entrypoints;
+    mod loopback;
     mod modules;
     mod probes;
     mod request_signal;

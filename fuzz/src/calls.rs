@@ -482,6 +482,9 @@ impl Peer {
                     params.set_event(
                         u64::from(event % 8) << 20 | u64::from(event >> 3 & 3) << 12 | u64::from(event >> 5),
                     );
+                    if body & 0x80 != 0 {
+                        params.set_props(&value.0);
+                    }
                     let mut request = params.init_request();
                     request.set_method(["GET", "HEAD", "POST", "PUT", "brew"][usize::from(method % 5)]);
                     let url = url.text();

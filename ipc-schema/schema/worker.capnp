@@ -89,10 +89,11 @@ interface EventPort {
 interface Channel {
   # Something that a worker may send requests to. It was handed over, and says itself what it leads to: no call carries a name.
 
-  fetch @0 (request :HttpRequest, call :UInt64, event :UInt64) -> (outcome :SubrequestOutcome);
+  fetch @0 (request :HttpRequest, call :UInt64, event :UInt64, props :Data) -> (outcome :SubrequestOutcome);
   # `call` is a number of the caller's choice by which it can cancel, and which no other call to any channel of the connection has
   # while it is open. `event` is the number of the event of this connection on whose behalf the request is made: what that may still
-  # start, and how deep it is, is for the supervisor to know.
+  # start, and how deep it is, is for the supervisor to know. `props`, of one of the worker's own entrypoints alone: see there; at most
+  # 64 KiB (`head.rs`).
 
   cancel @1 (call :UInt64) -> ();
   # Nobody waits for the answer any more: the call is to be answered now, whatever with. A call that was answered, or that never
@@ -120,8 +121,10 @@ struct Thrown {
 interface EventDispatcher {
   # One method per kind of event.
 
-  fetch @0 (request :HttpRequest, event :UInt64) -> (outcome :FetchOutcome);
+  fetch @0 (request :HttpRequest, event :UInt64, props :Data) -> (outcome :FetchOutcome);
   # `event` is a number of the caller's choice by which it can cancel, and by which the worker says what it calls a `Channel` for.
+  # `props`: what `ctx.props` is in the place of what the entrypoint was asked for with, as a process of this worker has written it; the
+  # supervisor does not look into it.
 
   cancel @1 (event :UInt64) -> ();
   # Nobody waits for the event any more: its call is to be answered now, whatever with. An event that was answered, or that

@@ -38,6 +38,9 @@ pub const EXTENSION_METHODS: &[&str] = &[
 /// the call keeps it until the answer has come. Anything shorter is as well sent.
 pub const MIN_SENT_BACK: usize = 4096;
 
+/// Longest `props` that a worker gives one of its own entrypoints, as they are in the message, in bytes.
+pub const MAX_OWN_PROPS: usize = 64 << 10;
+
 /// Longest status text of a response, in bytes.
 pub const MAX_STATUS_TEXT: usize = 512;
 

@@ -172,6 +172,7 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("pull-twice", Unavailable, "pulled nothing, or twice"),
     ("ask-end-twice", Unavailable, "asked twice at once what became of a body"),
     // Requests of its own.
+    ("channel-props", Unavailable, "props to what is not its own"),
     ("channel-method", Unavailable, "an unknown method"),
     ("channel-method-small", Unavailable, "an unknown method"),
     ("channel-url", Unavailable, "an invalid URL"),
@@ -955,6 +956,15 @@ fn misbehave(way: &str, question: u32, source: u32, event: u64) -> Vec<u8> {
             twice.extend(frame(&closed(1, source)));
             return twice;
         }
+        "channel-props" => calls(0, source, channel::Client::TYPE_ID, 0, &[], |content| {
+            let mut params = content.init_as::<channel::fetch_params::Builder<'_>>();
+            params.set_call(1);
+            params.set_event(event);
+            params.set_props(b"{}");
+            let mut request = params.init_request();
+            request.set_method("GET");
+            request.set_url("http://a.test/");
+        }),
         "channel-method" => subrequest(0, source, event, 1, &[], |mut request| request.set_method("BREW")),
         "channel-method-small" => subrequest(0, source, event, 1, &[], |mut request| request.set_method("get")),
         "channel-url" => subrequest(0, source, event, 1, &[], |mut request| request.set_url("http://")),

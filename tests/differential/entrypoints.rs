@@ -376,7 +376,10 @@ fn failures(log: &str) -> Vec<String> {
             None => rest.trim_start_matches("jsg.").replace("DOMException(InvalidStateError)", "InvalidStateError"),
         })
     };
-    let ours = |line: &str| after(line, "\": Uncaught ").filter(|_| line.starts_with("socket "));
+    // What was thrown, or why a request that nobody answered reached nobody.
+    let ours = |line: &str| {
+        line.strip_prefix("socket ").and_then(|line| after(line, "\": Uncaught ").or_else(|| after(line, "\": ")))
+    };
     log.lines().filter_map(|line| reference(line).or_else(|| ours(line))).collect()
 }
 

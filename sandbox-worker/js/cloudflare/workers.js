@@ -3,7 +3,7 @@
 // What needs parts of the runtime that are not there yet can be imported and extended, and says so when it is used.
 import { callWith, valueOf } from "internal:async_context";
 import bindings from "native:env";
-import { waitUntil } from "native:entrypoints";
+import { exports as exportsOfWorker, waitUntil } from "native:entrypoints";
 import scripts from "native:scripts";
 
 const {
@@ -102,12 +102,7 @@ const standIn = (target) =>
 
 const mayImport = !flag("disallow_importable_env");
 const environment = standIn(() => given(envKey, () => (mayImport ? bindings : {})));
-const exports = standIn(() =>
-  given(exportsKey, () => {
-    if (!mayImport) return {};
-    throw notSupported("exports of cloudflare:workers is");
-  }),
-);
+const exports = standIn(() => given(exportsKey, () => (mayImport ? exportsOfWorker() : {})));
 
 const requireFunction = (callback, method, index) => {
   if (typeof callback !== "function") throw notOfType(method, "EnvModule", index, "function");

@@ -61,6 +61,7 @@ enum Kind {
     Static,
     Getter,
     Setter,
+    Called,
 }
 
 struct Member {
@@ -82,6 +83,7 @@ fn take_member(attributes: &mut Vec<Attribute>) -> Result<Option<Member>> {
             Some("static_method") => Kind::Static,
             Some("getter") => Kind::Getter,
             Some("setter") => Kind::Setter,
+            Some("called") => Kind::Called,
             _ => return true,
         };
         let mut member = Member { kind, name: None, promise: false, flag: None };
@@ -202,6 +204,8 @@ impl Parts {
         let plain = rust_name.to_string();
         let default_name = match member.kind {
             Kind::Setter => camel_case(plain.strip_prefix("set_").unwrap_or(&plain)),
+            // The reference's words for it.
+            Kind::Called => "(called as function)".to_owned(),
             _ => camel_case(&plain),
         };
         let name = member.name.unwrap_or(default_name);
@@ -371,6 +375,11 @@ impl Parts {
                     _ => accessor.2 = Some(callback),
                 }
             }
+            Kind::Called => self.definitions.push(quote! {
+                builder.called(::v8::MapFnTo::map_fn_to(#callback), |template| {
+                    template.set_call_as_function_handler(#callback, None);
+                });
+            }),
             Kind::Constructor => {}
         }
     }

@@ -10,7 +10,7 @@ use proc_macro::TokenStream;
 /// Options: `name = "…"` (default: the name of the type), `extends = Base` (the value has a field `base: Base`),
 /// `iterable` (the type implements `PairIterable`), `iterator` (adds `@@iterator` that returns the receiver).
 ///
-/// Members: `#[constructor]`, `#[method]`, `#[static_method]`, `#[getter]`, `#[setter]`, each with `name = "…"` if wanted,
+/// Members: `#[constructor]`, `#[method]`, `#[static_method]`, `#[getter]`, `#[setter]`, `#[called]` (what an object does when it is called), each with `name = "…"` if wanted,
 /// and `promise` for operations that return promises; associated constants with `#[constant]`. `flag = FLAG` makes a member
 /// that is there only while a compatibility flag is on, `unless = FLAG` one that is there only while it is off; `FLAG` is a
 /// constant with a method `name()`.

@@ -358,6 +358,9 @@ pub trait Members {
     /// An accessor on the prototype.
     fn accessor(&mut self, name: &str, getter: Option<v8::FunctionCallback>, setter: Option<v8::FunctionCallback>);
 
+    /// What objects of the class do when they are called, and how their template is told so: the binding wants the function itself.
+    fn called(&mut self, callback: v8::FunctionCallback, tell: fn(&v8::ObjectTemplate));
+
     /// A number on the constructor and on the prototype, as Web IDL constants are.
     fn constant(&mut self, name: &str, value: f64);
 }
@@ -387,6 +390,10 @@ impl Members for References<'_> {
         self.found.extend(getter);
         (self.names)(if setter.is_some() { "=" } else { "" });
         self.found.extend(setter);
+    }
+
+    fn called(&mut self, callback: v8::FunctionCallback, _: fn(&v8::ObjectTemplate)) {
+        self.method("()", callback);
     }
 
     fn constant(&mut self, name: &str, _: f64) {
@@ -460,6 +467,10 @@ impl Members for TemplateBuilder<'_, '_, '_> {
             setter,
             v8::PropertyAttribute::NONE,
         );
+    }
+
+    fn called(&mut self, _: v8::FunctionCallback, tell: fn(&v8::ObjectTemplate)) {
+        tell(&self.class.instance_template(self.scope));
     }
 
     fn constant(&mut self, name: &str, value: f64) {

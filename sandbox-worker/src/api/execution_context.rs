@@ -3,7 +3,7 @@
 use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, OrUndefined, Result};
 
-use super::fetch::fetcher::Fetcher;
+use super::{fetch::fetcher::LoopbackServiceStub, structured_clone::deserialize};
 use crate::{io::Event, isolate::flags};
 
 const EXPORTS: Flag = Flag::named("enable_ctx_exports");
@@ -21,7 +21,7 @@ pub(crate) fn set_exports(scope: &mut v8::PinScope<'_, '_>, of: Vec<(String, u32
 }
 
 /// The one object of the isolate that `ctx.exports` is.
-fn exports<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+pub(super) fn exports<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
     let known = scope.get_slot::<Exports>();
     if let Some(object) = known.and_then(|exports| exports.object.clone()) {
         return Ok(v8::Local::new(scope, object));
@@ -29,7 +29,7 @@ fn exports<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Obj
     let of = known.map(|exports| exports.of.clone()).unwrap_or_default();
     let object = v8::Object::new(scope);
     for (name, position) in of {
-        let (key, fetcher) = (jsg::string(scope, &name), jsg::instantiate(scope, Fetcher::new(position))?);
+        let (key, fetcher) = (jsg::string(scope, &name), jsg::instantiate(scope, LoopbackServiceStub::new(position))?);
         object.create_data_property(scope, key.into(), fetcher.into()).ok_or(Error::Pending)?;
     }
     let made = v8::Global::new(scope, object);
@@ -122,17 +122,28 @@ impl ExecutionContext {
     }
 }
 
-/// A `ctx` for an event; the JSON becomes its property `props`, an empty object where the text is empty.
+/// What `ctx.props` is made of.
+#[derive(Debug, Clone, Copy)]
+pub enum Props<'a> {
+    /// JSON of the configuration; empty for an empty object.
+    Json(&'a str),
+    /// What [`serialize`](super::structured_clone::serialize) has given.
+    Serialized(&'a [u8]),
+}
+
+/// A `ctx` for an event.
 ///
 /// # Errors
-/// The text is not JSON, or the object cannot be made.
-pub fn execution_context<'s>(scope: &mut v8::PinScope<'s, '_>, props_json: &str) -> Result<v8::Local<'s, v8::Object>> {
+/// What `props` is made of is malformed, or the object cannot be made.
+pub fn execution_context<'s>(scope: &mut v8::PinScope<'s, '_>, props: Props<'_>) -> Result<v8::Local<'s, v8::Object>> {
     let object = jsg::instantiate(scope, ExecutionContext)?;
-    let props = if props_json.is_empty() {
-        v8::Object::new(scope).into()
-    } else {
-        let json = jsg::string(scope, props_json);
-        v8::json::parse(scope, json).ok_or(Error::Pending)?
+    let props = match props {
+        Props::Json("") => v8::Object::new(scope).into(),
+        Props::Json(json) => {
+            let json = jsg::string(scope, json);
+            v8::json::parse(scope, json).ok_or(Error::Pending)?
+        }
+        Props::Serialized(bytes) => deserialize(scope, bytes)?,
     };
     let key = v8::String::new_from_one_byte(scope, b"props", v8::NewStringType::Internalized).ok_or(Error::Pending)?;
     object.create_data_property(scope, key.into(), props).ok_or(Error::Pending)?;

@@ -3,7 +3,10 @@
 
 use jsg::{Class as _, Describe, Result};
 
-use super::{execution_context::Awaitable, surface};
+use super::{
+    execution_context::{Awaitable, exports as exports_of_worker},
+    surface,
+};
 use crate::io::Event;
 
 /// What entrypoints can do. Its name is in messages.
@@ -17,6 +20,12 @@ impl EntrypointsModule {
     fn wait_until<'s>(scope: &mut v8::PinScope<'s, '_>, promise: Awaitable<'s>) -> Result<()> {
         Event::require(scope)?.wait_until(scope, promise.0);
         Ok(())
+    }
+
+    /// What `ctx.exports` is in every event.
+    #[static_method]
+    fn exports<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        exports_of_worker(scope)
     }
 }
 

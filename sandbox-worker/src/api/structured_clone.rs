@@ -564,6 +564,106 @@ fn clone<'s>(
     }
 }
 
+/// Writes what can be read again in another process: plain objects, and what V8 itself knows.
+struct PlainWriter<'a> {
+    /// The prototype of plain objects.
+    plain: v8::Local<'a, v8::Value>,
+}
+
+impl v8::ValueSerializerImpl for PlainWriter<'_> {
+    fn throw_data_clone_error<'s>(&self, scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::String>) {
+        let message = message.to_rust_string_lossy(scope);
+        data_clone_error(message).throw(scope);
+    }
+
+    fn has_custom_host_object(&self, _: &v8::Isolate) -> bool {
+        true
+    }
+
+    fn is_host_object<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> Option<bool> {
+        jsg::check(scope).ok()?;
+        let is_plain = object.is_native_error() || object.get_prototype(scope)? == self.plain;
+        Some(object.is_api_wrapper() || !is_plain)
+    }
+
+    fn write_host_object<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        object: v8::Local<'s, v8::Object>,
+        _: &dyn v8::ValueSerializerHelper,
+    ) -> Option<bool> {
+        let name = object.get_constructor_name().to_rust_string_lossy(scope);
+        let text = format!("Could not serialize object of type \"{name}\". This type does not support serialization.");
+        data_clone_error(text).throw(scope);
+        None
+    }
+
+    fn get_shared_array_buffer_id<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        _: v8::Local<'s, v8::SharedArrayBuffer>,
+    ) -> Option<u32> {
+        data_clone_error("A SharedArrayBuffer cannot be serialized.").throw(scope);
+        None
+    }
+
+    fn get_wasm_module_transfer_id(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        _: v8::Local<'_, v8::WasmModuleObject>,
+    ) -> Option<u32> {
+        data_clone_error("WebAssembly.Module can not be cloned.").throw(scope);
+        None
+    }
+}
+
+struct PlainReader;
+
+impl v8::ValueDeserializerImpl for PlainReader {}
+
+/// Serializes a value for another event of this worker, which may run in another process.
+///
+/// # Errors
+/// A part of it is neither plain nor known to V8, or a getter throws.
+pub(super) fn serialize<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Result<Vec<u8>> {
+    let context = scope.get_current_context();
+    let plain = scope.get_slot::<Brands>().map(|brands| brands.plain.clone()).expect("the classes are known");
+    let plain = v8::Local::new(scope, plain);
+    let serializer = v8::ValueSerializer::new(scope, Box::new(PlainWriter { plain }));
+    serializer.write_header();
+    match serializer.write_value(context, value) {
+        Some(true) => Ok(serializer.release()),
+        _ => Err(Error::Pending),
+    }
+}
+
+/// Reads what [`serialize`] has written.
+///
+/// # Errors
+/// It has not.
+pub(super) fn deserialize<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> Result<v8::Local<'s, v8::Value>> {
+    let context = scope.get_current_context();
+    let deserializer = v8::ValueDeserializer::new(scope, Box::new(PlainReader), bytes);
+    v8::tc_scope!(let scope, scope);
+    let value = match deserializer.read_header(context) {
+        Some(true) => deserializer.read_value(context),
+        _ => None,
+    };
+    match value {
+        Some(value) => {
+            if jsg::has_resizable() && bytes.contains(&RESIZABLE_TAG) {
+                count_copies(scope, value)?;
+            }
+            Ok(value)
+        }
+        None if scope.has_caught() => {
+            scope.rethrow();
+            Err(Error::Pending)
+        }
+        None => Err(Error::error("Unable to deserialize cloned data.")),
+    }
+}
+
 /// Functions of the global object.
 #[derive(jsg::Trace, Debug)]
 pub(super) struct CloneFunctions;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{Delivery, Failure, Kind, Progress, drive, settled};
 use crate::{
-    api::execution_context::{execution_context, thenable},
+    api::execution_context::{Props, execution_context, thenable},
     io::{Event, JsFuture, Outlet, js_future},
     isolate::{describe, script, watch},
     limits::Limit,
@@ -183,7 +183,7 @@ impl Dispatcher {
     ) -> Result<Progress<K::Reply>, capnp::Error> {
         v8::tc_scope!(let scope, scope);
         let mut by_listeners = false;
-        let called = match self.callee::<K>(scope) {
+        let called = match self.callee::<K>(scope, kind.props()) {
             Ok(Some((callee, ctx))) => kind.argument(scope, event)?.and_then(|argument| {
                 let argument = argument.into();
                 match callee {
@@ -251,9 +251,10 @@ impl Dispatcher {
     fn callee<'s, K: Kind>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
+        props: Option<&[u8]>,
     ) -> jsg::Result<Option<(Callee<'s>, v8::Local<'s, v8::Object>)>> {
         let Some(entrypoint) = &self.entrypoint else { return Ok(None) };
-        let ctx = execution_context(scope, &self.props_json)?;
+        let ctx = execution_context(scope, props.map_or(Props::Json(&self.props_json), Props::Serialized))?;
         let env = v8::Local::new(scope, &self.worker.env);
         Ok(entrypoint.callee(scope, K::HANDLER, ctx, env)?.map(|callee| (callee, ctx)))
     }

@@ -42,6 +42,11 @@ impl Kind for Fetch<'_> {
                                    fetch() function?";
     const IS_ANSWERED: bool = true;
 
+    fn props(&self) -> Option<&[u8]> {
+        let params = self.params.as_ref()?.get().ok()?;
+        params.has_props().then(|| params.get_props().ok())?
+    }
+
     fn argument<'s>(
         &mut self,
         scope: &mut v8::PinScope<'s, '_>,

@@ -43,6 +43,11 @@ trait Kind {
     /// Whether listeners are to give a reply.
     const IS_ANSWERED: bool;
 
+    /// What `ctx.props` is to be in the place of what the dispatcher has for it.
+    fn props(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// The first argument of the handler, before `env` and `ctx`. Called once.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use bulkhead_ipc::{
         http_request, subrequest_outcome,
     },
 };
+use bytes::Bytes;
 use capnp::capability::{Promise, Response};
 use jsg::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -137,7 +138,7 @@ impl Event {
 }
 
 impl Subrequest {
-    /// Sends the request, which `write` writes and is about `bytes` long, and waits for the head of the response. Dropped before, it
+    /// Sends the request, which `write` writes and is about `bytes` long with `props` for an entrypoint of the worker's own, and waits for the head of the response. Dropped before, it
     /// has whoever answers stop.
     ///
     /// # Errors
@@ -145,6 +146,7 @@ impl Subrequest {
     pub(crate) async fn fetch(
         self,
         bytes: usize,
+        props: Option<Bytes>,
         write: impl FnOnce(http_request::Builder<'_>),
     ) -> Result<Result<(Response<fetch_results::Owned>, UnderWay), Thrown>, Error> {
         let lost = |_| Error::error(LOST);
@@ -159,6 +161,9 @@ impl Subrequest {
         let number = self.channels.next_call();
         request.get().set_call(number);
         request.get().set_event(self.event);
+        if let Some(props) = &props {
+            request.get().set_props(props);
+        }
         let promise = request.send().promise;
         drop(room);
         let client = self.client;

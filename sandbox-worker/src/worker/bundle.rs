@@ -132,9 +132,15 @@ impl Worker {
             set_eval_allowed(context, false);
             if let Ok(entrypoints) = &started {
                 let own = entrypoints.iter().zip(first_own..);
-                let own = own.filter(|(entrypoint, _)| !matches!(entrypoint.target, Target::Actor));
+                let mut own: Vec<_> =
+                    own.filter(|(entrypoint, _)| !matches!(entrypoint.target, Target::Actor)).collect();
+                // The reference's order: classes come last.
+                own.sort_by_key(|(entrypoint, _)| {
+                    (!entrypoint.name.is_empty(), matches!(entrypoint.target, Target::Class(_)))
+                });
                 let name = |name: &str| if name.is_empty() { "default".to_owned() } else { name.to_owned() };
-                bindings::export(scope, own.map(|(entrypoint, position)| (name(&entrypoint.name), position)).collect());
+                let own = own.into_iter().map(|(entrypoint, position)| (name(&entrypoint.name), position));
+                bindings::export(scope, own.collect());
             }
             Ok::<_, Result<StartupError, capnp::Error>>((started?, v8::Global::new(scope, env)))
         });

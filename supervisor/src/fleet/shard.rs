@@ -222,7 +222,7 @@ impl ShardFleet {
                 Ok(entrypoints) => {
                     let services = self.inner.reach.get().map(|reach| reach(self, service, &entrypoints));
                     let services = reach.get_or_init(|| services.unwrap_or_default());
-                    link.offer(services.iter().map(Rc::downgrade));
+                    link.offer(services.iter().map(Rc::downgrade), entrypoints.len());
                     if let Some(mut asked) = asked
                         && tokio::time::timeout(FIRST_ANSWER, &mut asked).await.is_err()
                     {

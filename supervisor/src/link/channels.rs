@@ -12,7 +12,7 @@ use std::{
 
 use bulkhead_ipc::{
     failure::{LOST, TOO_DEEP, Thrown},
-    head::{self, body_length, is_hop_by_hop, to_body_length},
+    head::{self, MAX_OWN_PROPS, body_length, is_hop_by_hop, to_body_length},
     limit,
     policy::INLINE_BODY_BYTES,
     transport::{MAX_DEPTH, MAX_SUBREQUESTS},
@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    service::{Depth, PassedThrough, Service, ServiceError, ServiceRequest},
+    service::{Depth, OwnProps, PassedThrough, Service, ServiceError, ServiceRequest},
     upgrade::Upgrade,
 };
 
@@ -95,11 +95,13 @@ pub(super) struct Channel {
     shared: Rc<Shared>,
     /// Lives for as long as its shard serves. Weak, for the service may be the very worker that has this.
     service: Weak<dyn Service>,
+    /// Whether it is an entrypoint of the worker that has this.
+    is_own: bool,
 }
 
 impl Channel {
-    pub(super) fn client(shared: &Rc<Shared>, service: Weak<dyn Service>) -> channel::Client {
-        capnp_rpc::new_client(Self { shared: shared.clone(), service })
+    pub(super) fn client(shared: &Rc<Shared>, service: Weak<dyn Service>, is_own: bool) -> channel::Client {
+        capnp_rpc::new_client(Self { shared: shared.clone(), service, is_own })
     }
 
     /// Has the service answer.
@@ -146,6 +148,16 @@ impl channel::Server for Channel {
             .map_err(|error| error.to_string())
             .and_then(|request| read_request(&link, request, &permit))
             .map_err(|what| violation(&what))?;
+        if reader.has_props() {
+            let props = reader.get_props()?;
+            if !self.is_own {
+                return Err(violation("it gave props to what is not its own"));
+            }
+            if props.len() > MAX_OWN_PROPS {
+                return Err(violation("it gave itself props that are too long"));
+            }
+            request.http.extensions_mut().insert(OwnProps(link.connection.keep(props)));
+        }
         drop(params);
         let answer = async {
             let Depth(depth) = depth.ok_or_else(|| Thrown::plain(LOST))?;

@@ -118,14 +118,17 @@ impl Link {
         (link, driver)
     }
 
-    /// Hands over what the worker may start, in the order of its positions. To be called once, before the first event.
-    pub(crate) fn offer(self: &Rc<Self>, services: impl ExactSizeIterator<Item = Weak<dyn Service>>) {
+    /// Hands over what the worker may start, in the order of its positions, of which the last `own` are its own entrypoints. To be called
+    /// once, before the first event.
+    pub(crate) fn offer(self: &Rc<Self>, services: impl ExactSizeIterator<Item = Weak<dyn Service>>, own: usize) {
         let shared = channels::Shared::new(self);
         let mut request = self.port.open_request();
-        let mut list = request.get().init_channels(services.len() as u32);
+        let count = services.len();
+        let mut list = request.get().init_channels(count as u32);
         for (index, service) in (0..).zip(services) {
             self.outbound.get_or_init(|| service.clone());
-            list.set(index, channels::Channel::client(&shared, service).client.hook);
+            let is_own = index as usize + own >= count;
+            list.set(index, channels::Channel::client(&shared, service, is_own).client.hook);
         }
         let taken = request.send().promise;
         // A worker that does not take them has nothing to call.

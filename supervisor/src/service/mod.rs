@@ -38,6 +38,10 @@ pub struct ServiceRequest {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Depth(pub u8);
 
+/// What `ctx.props` is to be for a request of a worker to itself, as it has written that: an extension of such requests.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnProps(pub(crate) bytes::Bytes);
+
 /// Why a service gave no response.
 ///
 /// The display text is for the log. What a client sees is decided by the socket from the variant alone, so that no

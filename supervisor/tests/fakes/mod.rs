@@ -284,7 +284,10 @@ impl Rig {
     pub fn shard(&self) -> ShardFleet {
         let shard = self.fleet.shard(0);
         let world = self.world.clone();
-        shard.set_reach(Box::new(move |_, _, _| vec![Rc::new(Behind(world.clone())) as Rc<dyn Service>]));
+        // What the worker may call, and then its own entrypoints.
+        shard.set_reach(Box::new(move |_, _, own| {
+            (0..=own.len()).map(|_| Rc::new(Behind(world.clone())) as Rc<dyn Service>).collect()
+        }));
         shard
     }
 

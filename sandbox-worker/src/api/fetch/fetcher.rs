@@ -1,23 +1,38 @@
-//! The class `Fetcher`: what a worker was given to send requests to.
+//! The class `Fetcher`: what a worker was given to send requests to; and `LoopbackServiceStub`, which is one for an entrypoint of the
+//! worker's own.
 
+use bulkhead_ipc::head::MAX_OWN_PROPS;
+use bytes::Bytes;
 use jsg::{Error, FromJs, Place, Result};
 
 use super::{
     global::fetch,
     request::{Input, RequestInit},
 };
+use crate::{api::structured_clone::serialize, io::OwnedBy};
 
-/// The class `Fetcher`; scripts cannot name it. It lives in `env` for longer than any event, so that it is a position among what
-/// each connection hands over, and holds nothing itself.
+/// What a request goes to: a position among what each connection hands over, and for an entrypoint of the worker's own maybe the
+/// serialized `props` that it is given.
+#[derive(Debug, Clone)]
+pub(super) struct Addressee {
+    pub(super) position: u32,
+    pub(super) props: Option<Bytes>,
+}
+
+/// The class `Fetcher`; scripts cannot name it. One that lives in `env` lives for longer than any event, so that it is a position, and
+/// holds nothing itself.
 #[derive(jsg::Trace)]
 pub struct Fetcher {
     #[trace(skip)]
-    position: u32,
+    to: Addressee,
+    /// Whose it is, if it was made for `props`.
+    #[trace(skip)]
+    owner: OwnedBy,
 }
 
 impl std::fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Fetcher({})", self.position)
+        write!(f, "Fetcher({})", self.to.position)
     }
 }
 
@@ -30,7 +45,8 @@ impl Fetcher {
         input: Input<'s>,
         init: Option<RequestInit<'s>>,
     ) -> Result<v8::Local<'s, v8::Promise>> {
-        fetch(scope, Some(self.position), input, init)
+        let to = self.addressee(scope)?;
+        fetch(scope, Some(to), input, init)
     }
 
     /// Takes what the reference takes, and says what is missing.
@@ -43,11 +59,67 @@ impl Fetcher {
 impl Fetcher {
     /// Leads to what is at a position.
     pub(crate) fn new(position: u32) -> Self {
-        Fetcher { position }
+        Fetcher { to: Addressee { position, props: None }, owner: OwnedBy::default() }
     }
 
-    pub(super) fn position(&self) -> u32 {
-        self.position
+    /// Where its requests go.
+    ///
+    /// # Errors
+    /// The reference's exception, if it is another event's owner's.
+    pub(super) fn addressee(&self, scope: &v8::PinScope<'_, '_>) -> Result<Addressee> {
+        self.owner.check_as(scope, "SubrequestChannel")?;
+        Ok(self.to.clone())
+    }
+}
+
+/// The class `LoopbackServiceStub`, which scripts cannot name: what `ctx.exports` has for an entrypoint. Called, it gives another
+/// `Fetcher`, with `props`.
+#[derive(jsg::Trace)]
+pub(crate) struct LoopbackServiceStub {
+    base: Fetcher,
+}
+
+/// What it is called with.
+#[derive(jsg::Dict)]
+struct Options<'s> {
+    props: Option<Props<'s>>,
+}
+
+/// An object.
+struct Props<'s>(v8::Local<'s, v8::Value>);
+
+impl<'s> FromJs<'s> for Props<'s> {
+    fn expected() -> std::borrow::Cow<'static, str> {
+        "Object".into()
+    }
+
+    fn from_js(_: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
+        if value.is_object() { Ok(Props(value)) } else { Err(place.mismatch("Object")) }
+    }
+}
+
+#[jsg::class(extends = Fetcher)]
+impl LoopbackServiceStub {
+    #[called]
+    fn with_props<'s>(&self, scope: &mut v8::PinScope<'s, '_>, options: Options<'s>) -> Result<Fetcher> {
+        let position = self.base.to.position;
+        let Some(Props(props)) = options.props else {
+            return Ok(Fetcher { to: Addressee { position, props: None }, owner: OwnedBy::current(scope) });
+        };
+        let props = serialize(scope, props)?;
+        if props.len() > MAX_OWN_PROPS {
+            return Err(Error::range_error(format!(
+                "The props are longer than {MAX_OWN_PROPS} bytes when they are serialized."
+            )));
+        }
+        Ok(Fetcher { to: Addressee { position, props: Some(props.into()) }, owner: OwnedBy::current(scope) })
+    }
+}
+
+impl LoopbackServiceStub {
+    /// Leads to the entrypoint at a position.
+    pub(crate) fn new(position: u32) -> Self {
+        LoopbackServiceStub { base: Fetcher::new(position) }
     }
 }
 

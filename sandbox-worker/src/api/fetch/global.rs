@@ -8,7 +8,7 @@ use jsg::{Error, Result};
 use super::{
     body::Body,
     cf::Cf,
-    fetcher::Fetcher,
+    fetcher::{Addressee, Fetcher},
     header_map::HeaderMap,
     request::{CacheMode, Input, REUSED, Redirect, Request, RequestInit, construct},
     subrequest::{Outbound, Upload, aborted, strips_authorization},
@@ -25,7 +25,7 @@ const PRESERVES_CACHE_CONTROL: Flag = Flag::named("cache_option_preserves_cache_
 const STANDARD_URL: Flag = Flag::named("fetch_standard_url");
 
 /// Where the global function sends what says nothing else.
-const GLOBAL_OUTBOUND: u32 = 0;
+const GLOBAL_OUTBOUND: Addressee = Addressee { position: 0, props: None };
 
 /// The functions of this class are copied to the global object; the class itself is not visible.
 #[derive(jsg::Trace)]
@@ -43,19 +43,19 @@ impl Global {
     }
 }
 
-/// Makes a request of what is at `position`, or of what the request itself says.
+/// Makes a request of `to`, or of what the request itself says.
 ///
 /// # Errors
 /// As the constructor's; there is no event; the body is used or locked; the signal is aborted; the URL's scheme is none that is
 /// fetched.
 pub(super) fn fetch<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    position: Option<u32>,
+    to: Option<Addressee>,
     input: Input<'s>,
     init: Option<RequestInit<'s>>,
 ) -> Result<v8::Local<'s, v8::Promise>> {
     let event = Event::require(scope)?;
-    let outbound = outbound(scope, &event, position, input, init)?;
+    let outbound = outbound(scope, &event, to, input, init)?;
     event.promise(scope, outbound.run(event.handle()))
 }
 
@@ -64,7 +64,7 @@ pub(super) fn fetch<'s>(
 fn outbound<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     event: &Rc<Event>,
-    position: Option<u32>,
+    to: Option<Addressee>,
     input: Input<'s>,
     init: Option<RequestInit<'s>>,
 ) -> Result<Outbound> {
@@ -116,13 +116,16 @@ fn outbound<'s>(
     let body = Upload::new(event, body);
     let mut headers = request.base.headers().map.borrow().clone();
     let cf_json = cf_json(scope, request, &mut headers)?;
-    let position = position.unwrap_or_else(|| {
-        let fetcher = request.fetcher.get().map(|fetcher| fetcher.get(scope));
-        let fetcher = fetcher.and_then(|fetcher| jsg::unwrap::<Fetcher>(scope, fetcher));
-        fetcher.map_or(GLOBAL_OUTBOUND, Fetcher::position)
-    });
+    let to = match to {
+        Some(to) => to,
+        None => {
+            let fetcher = request.fetcher.get().map(|fetcher| fetcher.get(scope));
+            let fetcher = fetcher.and_then(|fetcher| jsg::unwrap::<Fetcher>(scope, fetcher));
+            fetcher.map_or(Ok(GLOBAL_OUTBOUND), |fetcher| fetcher.addressee(scope))?
+        }
+    };
     Ok(Outbound {
-        position,
+        to,
         method: request.method,
         url: parsed,
         headers,

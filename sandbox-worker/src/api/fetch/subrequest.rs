@@ -22,6 +22,7 @@ use jsg::{Error, Result, ToJs};
 
 use super::{
     body::{Body, Outgoing, State},
+    fetcher::Addressee,
     header_map::HeaderMap,
     headers::HeaderList,
     response::Response,
@@ -53,7 +54,7 @@ type Aborted = Shared<LocalBoxFuture<'static, Error>>;
 /// A request on its way out.
 pub(super) struct Outbound {
     /// What it is made of.
-    pub(super) position: u32,
+    pub(super) to: Addressee,
     pub(super) method: &'static str,
     /// Normalized.
     pub(super) url: ada_url::Url,
@@ -216,7 +217,7 @@ impl Outbound {
         let lost = || Error::error(LOST);
         let (subrequest, body) = {
             let event = event.get().ok_or_else(lost)?;
-            (event.subrequest(self.position)?, self.body.offer(&event)?)
+            (event.subrequest(self.to.position)?, self.body.offer(&event)?)
         };
         let mut url = self.url.clone();
         // Nobody is told these: they are for the client alone.
@@ -237,7 +238,9 @@ impl Outbound {
                 }
             }
         };
-        let answer = pin!(subrequest.fetch(head + inline + self.cf_json.len() + url.href().len(), write));
+        let props = self.to.props.clone();
+        let bytes = head + inline + self.cf_json.len() + url.href().len() + props.as_ref().map_or(0, Bytes::len);
+        let answer = pin!(subrequest.fetch(bytes, props, write));
         match &self.aborted {
             None => answer.await,
             Some(aborted) => match select(answer, aborted.clone()).await {

@@ -86,7 +86,8 @@ async fn begin(isolate: Rc<Isolate>, message: &mut Message) -> Rc<Event> {
         let reader = message.get_root::<http_request::Builder<'_>>().expect("it has a root").into_reader();
         let request = wire::from_wire(scope, &event, reader).expect("it is valid").expect("it can be made");
         set_global(scope, "request", request);
-        let ctx = execution_context::execution_context(scope, "").expect("it can be made");
+        let ctx =
+            execution_context::execution_context(scope, execution_context::Props::Json("")).expect("it can be made");
         set_global(scope, "ctx", ctx);
     };
     event.run(set).await;

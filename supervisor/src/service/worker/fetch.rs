@@ -24,7 +24,7 @@ use crate::{
         Ticket,
         body::{BodySource, CancelOnDrop, Ready, collect_ready},
     },
-    service::{Depth, ServiceError},
+    service::{Depth, OwnProps, ServiceError},
     upgrade::Upgrade,
 };
 
@@ -41,13 +41,14 @@ impl WorkerService {
         &self,
         ticket: Ticket,
         dispatcher: &event_dispatcher::Client,
-        parts: &http::request::Parts,
-        cf_json: &str,
+        (parts, cf_json): (&http::request::Parts, &str),
+        own_props: Option<OwnProps>,
         outgoing: Outgoing,
     ) -> Result<Sent, ServiceError> {
         let link = ticket.link().clone();
         // A worker that reads slowly delays its own requests, and does not make them pile up here.
-        let room = link.connection.reserve(outgoing.inline_bytes() + head_bytes(parts, cf_json)).await;
+        let props = own_props.as_ref().map_or(&[][..], |OwnProps(props)| props);
+        let room = link.connection.reserve(outgoing.inline_bytes() + head_bytes(parts, cf_json) + props.len()).await;
 
         let mut call = dispatcher.fetch_request();
         let mut to = call.get().init_request();
@@ -63,6 +64,9 @@ impl WorkerService {
         let is_head = parts.method == Method::HEAD;
         let for_socket = parts.extensions.get::<Depth>().is_none();
         call.get().set_event(ticket.number());
+        if own_props.is_some() {
+            call.get().set_props(props);
+        }
         let promise = call.send().promise;
         drop(room);
         let reply = answer(promise, dispatcher, &ticket).await?;

@@ -15,7 +15,7 @@ use http::{StatusCode, header};
 use http_body::Body as _;
 
 use self::fetch::{Outgoing, Sent};
-use super::{Event, LocalFuture, Outcome, Service, ServiceError, ServiceRequest};
+use super::{Event, LocalFuture, Outcome, OwnProps, Service, ServiceError, ServiceRequest};
 use crate::{
     body::Body,
     config::{ServiceId, policy::INLINE_BODY_BYTES},
@@ -55,7 +55,8 @@ impl WorkerService {
         let limit = self.member.worker.policy.request_body_bytes;
         let limit = if limit == 0 { u64::MAX } else { limit };
         let ServiceRequest { http: request, cf_json } = request;
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let own_props = parts.extensions.remove::<OwnProps>();
         // Where the head says it, the worker never sees the request.
         if body.size_hint().lower() > limit {
             return Err(self.too_long());
@@ -87,7 +88,7 @@ impl WorkerService {
         let sent = tokio::select! {
             biased;
             () = too_long => Err(self.too_long()),
-            sent = self.send(ticket, &dispatcher, &parts, &cf_json, outgoing) => sent,
+            sent = self.send(ticket, &dispatcher, (&parts, &cf_json), own_props, outgoing) => sent,
             () = overdue => {
                 link.overdue();
                 Err(ServiceError::Exceeded(Limit::WallTime))
