@@ -4,6 +4,7 @@
 mod stress {
     mod backend;
     mod connections;
+    mod deaths;
     mod faults;
     mod given;
     mod origins;
