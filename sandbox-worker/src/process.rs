@@ -19,6 +19,8 @@ pub struct Process {
     pub(crate) bound: Notify,
     pub(crate) failed: Cell<bool>,
     pub(crate) active: Cell<usize>,
+    /// Those of them that were answered with a connection that goes on.
+    pub(crate) exchanges: Cell<usize>,
     pub(crate) idle: Notify,
 }
 
@@ -38,6 +40,7 @@ impl Process {
             bound: Notify::new(),
             failed: Cell::new(false),
             active: Cell::new(0),
+            exchanges: Cell::new(0),
             idle: Notify::new(),
         })
     }
@@ -58,20 +61,34 @@ impl Process {
 }
 
 /// Counts an event for as long as it lives.
-pub(crate) struct Active(Rc<Process>);
+pub(crate) struct Active {
+    process: Rc<Process>,
+    is_exchange: bool,
+}
 
 impl Active {
     pub(crate) fn new(process: &Rc<Process>) -> Self {
         process.active.set(process.active.get() + 1);
-        Active(process.clone())
+        Active { process: process.clone(), is_exchange: false }
+    }
+
+    /// The event was answered with a connection.
+    pub(crate) fn exchange(&mut self) {
+        if !std::mem::replace(&mut self.is_exchange, true) {
+            self.process.exchanges.set(self.process.exchanges.get() + 1);
+        }
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.0.active.set(self.0.active.get() - 1);
-        if self.0.active.get() == 0 {
-            self.0.idle.notify_waiters();
+        let process = &self.process;
+        if self.is_exchange {
+            process.exchanges.set(process.exchanges.get() - 1);
+        }
+        process.active.set(process.active.get() - 1);
+        if process.active.get() == 0 {
+            process.idle.notify_waiters();
         }
     }
 }

@@ -132,7 +132,7 @@ impl Dispatcher {
         if self.worker.isolate.is_exhausted() {
             return Ok(Err((None, Failure::Exceeded(Limit::Memory))));
         }
-        if self.process.active.get() >= MAX_LIVE_EVENTS as usize {
+        if self.process.active.get() - self.process.exchanges.get() >= MAX_LIVE_EVENTS as usize {
             return Ok(Err((None, Failure::Told(event_failure::Kind::Busy, String::new()))));
         }
         let delivery = Delivery::new(&self.process, &self.worker, self.outlet.clone(), self.name.clone());

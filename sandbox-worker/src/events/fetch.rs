@@ -2,9 +2,12 @@
 
 use std::rc::Rc;
 
-use bulkhead_ipc::worker_capnp::{
-    event_dispatcher::{FetchParams, FetchResults},
-    event_failure,
+use bulkhead_ipc::{
+    head::SWITCHING_PROTOCOLS,
+    worker_capnp::{
+        event_dispatcher::{FetchParams, FetchResults},
+        event_failure, fetch_outcome,
+    },
 };
 
 use super::{
@@ -104,7 +107,10 @@ impl Dispatcher {
         let mut fetch = Fetch { params: Some(params), is_head, results: &mut results, inline_bytes };
         let (delivery, mut failure) = match self.deliver(number, &mut fetch).await? {
             Ok((delivery, body)) => {
-                delivery.finish(body);
+                let outcome = results.get().get_outcome()?.into_reader();
+                let response =
+                    if let Ok(fetch_outcome::Response(response)) = outcome.which() { response.ok() } else { None };
+                delivery.finish(body, response.is_some_and(|response| response.get_status() == SWITCHING_PROTOCOLS));
                 return Ok(());
             }
             Err(failed) => failed,

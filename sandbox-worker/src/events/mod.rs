@@ -151,13 +151,13 @@ impl Failure {
 struct Delivery {
     event: Rc<Event>,
     process: Rc<Process>,
-    _active: Active,
+    active: Active,
 }
 
 impl Delivery {
     fn new(process: &Rc<Process>, worker: &Worker, outlet: Outlet, entrypoint: Option<Rc<str>>) -> Self {
         let event = Event::new(IoContext::new(worker.isolate.clone()), outlet, entrypoint);
-        Delivery { event, process: process.clone(), _active: Active::new(process) }
+        Delivery { event, process: process.clone(), active: Active::new(process) }
     }
 
     /// When the response must have come to its end.
@@ -166,12 +166,17 @@ impl Delivery {
         limit.map(|limit| Deadline::new(self.event.started(), limit, Limit::WallTime))
     }
 
-    /// The reply is made; a body that is still to be pulled keeps the event alive.
-    fn finish(self, body: Option<crate::streams::StreamingBody>) {
+    /// The reply is made; a body that is still to be pulled keeps the event alive. `is_exchange`: it is what goes over an upgraded
+    /// connection, for as long as its two ends like.
+    fn finish(mut self, body: Option<crate::streams::StreamingBody>, is_exchange: bool) {
         self.event.set_answered();
         if let Some(body) = body {
+            let deadline = if is_exchange { None } else { self.deadline() };
+            if is_exchange {
+                self.active.exchange();
+            }
             tokio::task::spawn_local(async move {
-                let ended = drive(&self.event, self.deadline(), body.clone().wait()).await;
+                let ended = drive(&self.event, deadline, body.clone().wait()).await;
                 if ended.is_ok() && !body.is_whole() {
                     self.event.client_left().await;
                 }
