@@ -5,8 +5,10 @@
 //! from round to round. A ratio is the median over the rounds of (ours / reference), so that what slows the machine down for a
 //! while hits both.
 
+mod backend;
 mod measure;
 mod node;
+mod reach;
 mod run;
 mod table;
 mod workloads;
@@ -19,6 +21,7 @@ use bulkhead_test_support::{Runtime, tools};
 use clap::Parser;
 
 use crate::measure::{Measure, Plan};
+use crate::reach::{REACHES, Reach};
 use crate::table::Round;
 use crate::workloads::{WORKLOADS, Workload};
 
@@ -113,6 +116,7 @@ enum Row {
     Node,
     Many,
     Workload(&'static Workload),
+    Reach(&'static Reach),
 }
 
 /// Which of the two runtimes is measured.
@@ -125,6 +129,7 @@ enum Side {
 fn rows() -> Vec<Row> {
     let mut rows = vec![Row::StartUp, Row::Hello, Row::Node, Row::Many];
     rows.extend(WORKLOADS.iter().map(Row::Workload));
+    rows.extend(REACHES.iter().map(Row::Reach));
     rows
 }
 
@@ -136,6 +141,7 @@ impl Row {
             Row::Node => "hello beside Node",
             Row::Many => "many workers",
             Row::Workload(workload) => workload.name,
+            Row::Reach(reach) => reach.name,
         }
     }
 
@@ -148,6 +154,7 @@ impl Row {
             Row::Node => node::ours(runtime, plan.load),
             Row::Many => measure::many(runtime, plan),
             Row::Workload(workload) => run::workload(runtime, workload, plan.load),
+            Row::Reach(reach) => reach::reach(runtime, reach, plan.load),
         }
     }
 }

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, pki_types::ServerName};
 
 /// When a run ends.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,8 @@ pub struct Report {
     pub broken: u64,
     /// Responses whose body was not the expected one.
     pub wrong: u64,
+    /// Responses that came over a connection whose TLS session had been made by another one.
+    pub resumed: u64,
     /// From the first request to the last response.
     pub elapsed: Duration,
     /// From sending a request to the last byte of its response, of every response, ascending.
@@ -75,13 +79,17 @@ pub struct Load {
     pub expect: Option<Vec<u8>>,
     /// Whether a broken connection is opened again (and counted) rather than being the end of the run.
     pub reconnect: bool,
+    /// Whether each request has a new connection.
+    pub fresh: bool,
+    /// What a client speaks TLS with, if it does.
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 impl Load {
     /// `GET /` on `connections` connections.
     pub fn get(port: u16, connections: usize, until: Until) -> Load {
         let request = crate::http::request("GET", "/", &[], b"");
-        Load { port, connections, until, request, expect: None, reconnect: false }
+        Load { port, connections, until, request, expect: None, reconnect: false, fresh: false, tls: None }
     }
 
     /// Runs it to its end.
@@ -103,7 +111,7 @@ impl Load {
         let mut report = Report::default();
         let mut clients = Vec::with_capacity(self.connections);
         for index in 0..self.connections {
-            clients.push(Client::open(self.port, &epoll, index as u64)?);
+            clients.push(self.open(&epoll, index as u64)?);
         }
         let begin = Instant::now();
         for client in &mut clients {
@@ -123,7 +131,7 @@ impl Load {
                 let index = usize::try_from(event.data()).expect("an index");
                 let room = event.events().contains(EpollFlags::EPOLLOUT);
                 let sent = if room { clients[index].write(&self.request, &epoll) } else { Ok(()) };
-                match sent.and_then(|()| clients[index].receive(&mut scratch)) {
+                match sent.and_then(|()| clients[index].receive(&mut scratch, self.expect.as_deref())) {
                     Ok(None) => {}
                     Ok(Some(status)) => {
                         let client = &mut clients[index];
@@ -133,9 +141,10 @@ impl Load {
                         if status == 200 && self.expect.as_ref().is_some_and(|expected| !client.body_is(expected)) {
                             report.wrong += 1;
                         }
+                        report.resumed += u64::from(client.stream.is_resumed());
                         // An answer that came before its request was all sent is the last one of its connection.
-                        if client.close || client.written < self.request.len() {
-                            *client = Client::open(self.port, &epoll, index as u64)?;
+                        if self.fresh || client.close || client.written < self.request.len() {
+                            *client = self.open(&epoll, index as u64)?;
                         }
                         if clients[index].next(&self.request, &epoll).is_err() {
                             self.reopen(&mut clients[index], &epoll, index as u64, &mut report)?;
@@ -167,19 +176,79 @@ impl Load {
 
     fn reopen(&self, client: &mut Client, epoll: &Epoll, index: u64, report: &mut Report) -> io::Result<()> {
         report.broken += 1;
-        *client = Client::open(self.port, epoll, index)?;
+        *client = self.open(epoll, index)?;
         client.send(&self.request, epoll)
+    }
+
+    fn open(&self, epoll: &Epoll, index: u64) -> io::Result<Client> {
+        Client::open(self.port, self.tls.clone(), epoll, index)
+    }
+}
+
+/// A socket, and the TLS that is spoken there. What it takes of a request goes out when the handshake lets it.
+struct Stream {
+    socket: TcpStream,
+    tls: Option<Box<ClientConnection>>,
+}
+
+impl Stream {
+    fn is_resumed(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.handshake_kind() == Some(HandshakeKind::Resumed))
+    }
+
+    /// Whether something waits for room that was taken.
+    fn is_full(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.wants_write())
+    }
+
+    /// Sends what was taken, as much as the socket takes.
+    fn flush(&mut self) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        while tls.wants_write() {
+            match tls.write_tls(&mut self.socket) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return self.socket.write(bytes) };
+        let taken = tls.writer().write(bytes)?;
+        self.flush()?;
+        if taken == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(tls) = &mut self.tls else { return self.socket.read(bytes) };
+            match tls.reader().read(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            if tls.read_tls(&mut self.socket)? == 0 {
+                return Ok(0);
+            }
+            tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            self.flush()?;
+        }
     }
 }
 
 struct Client {
-    stream: TcpStream,
+    stream: Stream,
     index: u64,
     /// How much of the request is sent.
     written: usize,
     /// Whether epoll tells when there is room for the rest of it.
     waits_for_room: bool,
+    /// What is here of the response, but not of a body that [`Client::matched`] counts.
     buffer: Vec<u8>,
+    /// Bytes of a body of announced length that are here, and whether they are the expected ones. They are compared as they come, while
+    /// they are in the processor's cache.
+    matched: (usize, bool),
     /// Length of the head with its empty line, once it is complete.
     head: Option<usize>,
     length: Framing,
@@ -195,17 +264,20 @@ enum Framing {
 }
 
 impl Client {
-    fn open(port: u16, epoll: &Epoll, index: u64) -> io::Result<Client> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP, index))?;
+    fn open(port: u16, tls: Option<Arc<ClientConfig>>, epoll: &Epoll, index: u64) -> io::Result<Client> {
+        let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        socket.set_nodelay(true)?;
+        socket.set_nonblocking(true)?;
+        epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP, index))?;
+        let name = || ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
+        let connect = |config| ClientConnection::new(config, name()).map(Box::new).map_err(io::Error::other);
         Ok(Client {
-            stream,
+            stream: Stream { socket, tls: tls.map(connect).transpose()? },
             index,
             written: 0,
             waits_for_room: false,
             buffer: Vec::new(),
+            matched: (0, true),
             head: None,
             length: Framing::Length(0),
             status: 0,
@@ -229,29 +301,49 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        let waits = self.written < request.len();
+        self.stream.flush()?;
+        let waits = self.written < request.len() || self.stream.is_full();
         if waits != self.waits_for_room {
             self.waits_for_room = waits;
             let mut interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP;
             interest.set(EpollFlags::EPOLLOUT, waits);
-            epoll.modify(&self.stream, &mut EpollEvent::new(interest, self.index))?;
+            epoll.modify(&self.stream.socket, &mut EpollEvent::new(interest, self.index))?;
         }
         Ok(())
     }
 
     fn next(&mut self, request: &[u8], epoll: &Epoll) -> io::Result<()> {
         self.buffer.clear();
+        self.matched = (0, true);
         self.head = None;
         self.send(request, epoll)
     }
 
+    /// Compares the next bytes of a body of announced length.
+    fn compare(&mut self, chunk: &[u8], expected: Option<&[u8]>) {
+        let (before, is_right) = self.matched;
+        let as_expected = expected.is_none_or(|expected| expected.get(before..before + chunk.len()) == Some(chunk));
+        self.matched = (before + chunk.len(), is_right && as_expected);
+    }
+
     /// The status when the response is complete.
-    fn receive(&mut self, chunk: &mut [u8]) -> io::Result<Option<u16>> {
+    fn receive(&mut self, chunk: &mut [u8], expected: Option<&[u8]>) -> io::Result<Option<u16>> {
         loop {
             match self.stream.read(chunk) {
                 Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed with a request in flight")),
                 Ok(length) => {
-                    self.buffer.extend_from_slice(&chunk[..length]);
+                    if self.head.is_some() && matches!(self.length, Framing::Length(_)) {
+                        self.compare(&chunk[..length], expected);
+                    } else {
+                        self.buffer.extend_from_slice(&chunk[..length]);
+                        if self.head.is_none() {
+                            self.parse_head()?;
+                        }
+                        if let (Some(head), Framing::Length(_)) = (self.head, self.length) {
+                            let begun = self.buffer.split_off(head);
+                            self.compare(&begun, expected);
+                        }
+                    }
                     if length < chunk.len() {
                         break;
                     }
@@ -260,12 +352,9 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        if self.head.is_none() {
-            self.parse_head()?;
-        }
         let Some(head) = self.head else { return Ok(None) };
         let complete = match self.length {
-            Framing::Length(length) => self.buffer.len() >= head + length,
+            Framing::Length(length) => self.matched.0 >= length,
             Framing::Chunked => self.buffer[head..].ends_with(b"0\r\n\r\n"),
         };
         Ok(complete.then_some(self.status))
@@ -298,7 +387,7 @@ impl Client {
     /// Whether the body, without its framing, is `expected`.
     fn body_is(&self, expected: &[u8]) -> bool {
         let Some(head) = self.head else { return false };
-        let Framing::Chunked = self.length else { return self.buffer[head..] == *expected };
+        let Framing::Chunked = self.length else { return self.matched == (expected.len(), true) };
         let (mut rest, mut expected) = (&self.buffer[head..], expected);
         loop {
             let Some(line) = rest.windows(2).position(|window| window == b"\r\n") else { return false };
