@@ -1,22 +1,17 @@
 //! From bytes to messages.
 
 use std::{
-    future::Future,
     io,
-    pin::{Pin, pin},
     rc::Rc,
     task::{Context, Poll, ready},
 };
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use capnp::message::{Reader, ReaderSegments};
 use capnp_rpc::rpc_capnp::message as rpc_message;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, ReadBuf},
-    net::UnixStream,
-};
+use rustix::buffer::spare_capacity;
 
-use super::{Limits, Peer, Shared, check, reader_options};
+use super::{Limits, Peer, Shared, check, reader_options, socket::Socket};
 
 /// Size of the buffer that one `read` fills.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -63,6 +58,11 @@ impl Room {
 
     fn missing(&self) -> usize {
         self.end - self.bytes.len()
+    }
+
+    /// What was read into the slack.
+    fn take_excess(&mut self) -> Option<Vec<u8>> {
+        (self.bytes.len() > self.end).then(|| self.bytes.split_off(self.end))
     }
 
     fn take(mut self) -> Bytes {
@@ -162,15 +162,18 @@ impl Inbound {
 
     /// One read, of at least one byte where the stream has not ended. Gives the number, for [`Self::advance`]. Not to be
     /// called while something is held back.
-    pub(super) fn poll_read(
-        &mut self,
-        mut stream: Pin<&mut UnixStream>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_read(&mut self, socket: &Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if let Some((room, _)) = &mut self.long {
             let missing = room.missing();
             self.wanted = missing;
-            return pin!(stream.read_buf(&mut (&mut room.bytes).limit(missing))).poll(cx);
+            let read = |stream: &_| Ok(rustix::io::read(stream, spare_capacity(&mut room.bytes))?);
+            let read = ready!(socket.poll_read_with(cx, missing, read));
+            // The beginning of what comes next, and less than one message: the buffer is empty.
+            if let Some(excess) = room.take_excess() {
+                self.buffer[..excess.len()].copy_from_slice(&excess);
+                self.end = excess.len();
+            }
+            return Poll::Ready(read);
         }
         if self.start == self.end {
             self.start = 0;
@@ -183,9 +186,7 @@ impl Inbound {
         }
         let until = if self.after_long && self.end == 0 { BEGINNING_BYTES } else { BUFFER_BYTES };
         self.wanted = until - self.end;
-        let mut space = ReadBuf::new(&mut self.buffer[self.end..until]);
-        ready!(stream.poll_read(cx, &mut space))?;
-        Poll::Ready(Ok(space.filled().len()))
+        socket.poll_read(cx, &mut self.buffer[self.end..until])
     }
 
     /// Takes note of `count` bytes that were read, and puts complete messages into the inbox, until the peer has to wait.

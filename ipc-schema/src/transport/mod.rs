@@ -34,6 +34,7 @@ mod limits;
 mod outbound;
 mod pace;
 mod rate;
+mod socket;
 
 use std::{
     cell::{Cell, RefCell},
@@ -71,6 +72,7 @@ pub use limits::{
 use outbound::{Outbound, Outgoing};
 use pace::{Episodes, Pace};
 pub use rate::Bucket;
+use socket::Socket;
 
 /// Most messages that one turn of a [`Connection`] hands over before it sends what is queued and lets others run.
 pub const BATCH_MESSAGES: usize = 32;
@@ -112,7 +114,7 @@ type End = Result<(), TransportError>;
 struct Shared {
     limits: Limits,
     /// `None` once the connection is dropped.
-    stream: RefCell<Option<UnixStream>>,
+    socket: RefCell<Option<Socket>>,
     outbound: RefCell<Outbound>,
     inbox: RefCell<VecDeque<Incoming>>,
     /// The RPC system's wish for the next message.
@@ -280,14 +282,18 @@ impl Connection {
             polling: AtomicBool::new(false),
             driver: AtomicWaker::new(),
         });
+        let (socket, end) = match Socket::new(stream) {
+            Ok(socket) => (Some(socket), None),
+            Err(error) => (None, Some(Err(TransportError::Io(error.to_string())))),
+        };
         let shared = Rc::new(Shared {
             limits,
-            stream: RefCell::new(Some(stream)),
+            socket: RefCell::new(socket),
             outbound: RefCell::new(Outbound::default()),
             inbox: RefCell::new(VecDeque::new()),
             receiver: RefCell::new(None),
             end_of_stream: Cell::new(false),
-            end: RefCell::new(None),
+            end: RefCell::new(end),
             held_bytes: Cell::new(0),
             memory: RefCell::default(),
             given_up: Cell::new(0),
@@ -364,9 +370,9 @@ impl Connection {
     /// One read.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let read = {
-            let mut stream = self.shared.stream.borrow_mut();
-            let stream = stream.as_mut().expect("it is there as long as this is");
-            ready!(self.inbound.poll_read(Pin::new(stream), cx))
+            let socket = self.shared.socket.borrow();
+            let socket = socket.as_ref().expect("it is there as long as this is");
+            ready!(self.inbound.poll_read(socket, cx))
         };
         match read {
             Ok(0) => {
@@ -391,8 +397,8 @@ impl Connection {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) {
-        let result = match &mut *self.shared.stream.borrow_mut() {
-            Some(stream) => self.shared.outbound.borrow_mut().write(Pin::new(stream), cx),
+        let result = match &mut *self.shared.socket.borrow_mut() {
+            Some(socket) => self.shared.outbound.borrow_mut().write(socket, cx),
             None => Ok(()),
         };
         if self.shared.is_short() {
@@ -479,7 +485,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.disconnect();
         // A handle may be kept for longer; the socket, and what nobody will send, do not stay with it.
-        drop((self.shared.stream.take(), self.shared.outbound.take()));
+        drop((self.shared.socket.take(), self.shared.outbound.take()));
     }
 }
 

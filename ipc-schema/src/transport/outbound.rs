@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
-    pin::Pin,
     rc::Rc,
     task::{Context, Poll},
 };
@@ -14,9 +13,8 @@ use capnp::{
     message::{Builder, HeapAllocator},
 };
 use capnp_rpc::rpc_capnp::message as rpc_message;
-use tokio::{io::AsyncWrite, net::UnixStream};
 
-use super::{Peer, Shared};
+use super::{Peer, Shared, socket::Socket};
 
 /// A segment this long is sent from where it is; a shorter one is copied behind the message before it, because one long
 /// slice costs the kernel less than many short ones.
@@ -122,13 +120,14 @@ impl Outbound {
     }
 
     /// Writes as much as the socket takes. Pending is no error: the waker is registered then.
-    pub(super) fn write(&mut self, mut stream: Pin<&mut UnixStream>, cx: &mut Context<'_>) -> io::Result<()> {
-        self.write_with(|slices| stream.as_mut().poll_write_vectored(cx, slices))
+    pub(super) fn write(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> io::Result<()> {
+        self.write_with(|slices| socket.poll_write(cx, slices))?;
+        if self.is_empty() { socket.note_written(cx) } else { Ok(()) }
     }
 
     /// Writes as much as the socket takes, and leaves it to [`Self::write`] to wait for more, and to find what is wrong.
-    fn write_early(&mut self, stream: &UnixStream) {
-        let _ = self.write_with(|slices| match stream.try_write_vectored(slices) {
+    fn write_early(&mut self, socket: &Socket) {
+        let _ = self.write_with(|slices| match socket.write(slices) {
             Ok(written) => Poll::Ready(Ok(written)),
             Err(_) => Poll::Pending,
         });
@@ -222,9 +221,9 @@ impl capnp_rpc::OutgoingMessage for Outgoing {
             let was_empty = outbound.is_empty();
             outbound.push(&message);
             if outbound.is_due()
-                && let Some(stream) = &*shared.stream.borrow()
+                && let Some(socket) = &*shared.socket.borrow()
             {
-                outbound.write_early(stream);
+                outbound.write_early(socket);
             }
             (was_empty, outbound.bytes() > shared.limits.max_queued_bytes)
         };
