@@ -246,7 +246,7 @@ async fn drive<T>(event: &Rc<Event>, deadline: Option<Deadline>, end: impl Futur
     let mut end = pin!(end);
     let mut expired = pin!(async {
         match deadline {
-            Some(deadline) => tokio::time::sleep_until(deadline.at).await,
+            Some(deadline) => event.context().reached(deadline.at).await,
             None => std::future::pending().await,
         }
     });

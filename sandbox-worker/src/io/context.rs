@@ -149,6 +149,11 @@ impl IoContext {
         &self.live
     }
 
+    /// Waits for a deadline of an event.
+    pub(crate) fn reached(&self, deadline: tokio::time::Instant) -> impl Future<Output = ()> + use<> {
+        self.live.deadlines().wait(deadline)
+    }
+
     /// Ready when script of the owner's events may run. An actor's input gate will have it wait here; in front of a stateless event
     /// there is none. It keeps nothing alive.
     pub(super) fn admission(&self) -> impl Future<Output = ()> + use<> {

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Event, frame};
+use super::{Event, deadlines::Deadlines, frame};
 use crate::isolate::{Events, Isolate};
 
 /// The live events of an isolate, by number, and whether any of their owners can still go on.
@@ -33,6 +33,8 @@ pub(crate) struct LiveEvents {
     undelivered: Cell<usize>,
     /// Told when it may be that no event can go on.
     standstill: Notify,
+    /// When events must have come to something.
+    deadlines: Rc<Deadlines>,
 }
 
 impl LiveEvents {
@@ -40,6 +42,10 @@ impl LiveEvents {
     pub(super) fn of(isolate: &Isolate) -> Rc<Self> {
         let events: Rc<dyn std::any::Any> = isolate.events().clone();
         events.downcast().expect("an isolate's events are `io`'s")
+    }
+
+    pub(super) fn deadlines(&self) -> &Rc<Deadlines> {
+        &self.deadlines
     }
 
     /// A number for a new event or owner.

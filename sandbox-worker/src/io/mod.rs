@@ -16,6 +16,7 @@
 mod bell;
 mod channels;
 mod context;
+mod deadlines;
 mod event;
 pub mod frame;
 mod live;
