@@ -539,6 +539,61 @@ fn slow_readers_of_a_large_file_cost_little() {
     }
 }
 
+/// Bytes of which no part is like another one.
+fn pattern(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+#[test]
+fn a_long_file_arrives_as_it_is() {
+    let directory = TempDir::new().expect("a directory");
+    // Around the lengths at which files are sent in another way.
+    let lengths = [(32 << 10) - 1, 32 << 10, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 5_000_001];
+    for length in lengths {
+        fs::write(directory.path().join(length.to_string()), pattern(length)).expect("a file");
+    }
+    let server = supervisor!().serve(setup(directory.path(), ""));
+    let mut client = Connection::open(server.port());
+    for length in lengths {
+        let all = client.request("GET", &format!("/{length}"), &[], b"").expect("a file");
+        assert!(all.body == pattern(length), "{length}");
+        let range = client.request("GET", &format!("/{length}"), &[("Range", "bytes=4097-")], b"").expect("a part");
+        assert_eq!(range.status, 206);
+        assert!(range.body == pattern(length)[4097..], "{length}");
+        assert_eq!(client.request("HEAD", &format!("/{length}"), &[], b"").expect("a head").body, b"");
+    }
+}
+
+#[test]
+fn a_file_that_becomes_shorter_breaks_off() {
+    let directory = TempDir::new().expect("a directory");
+    let content = pattern(64 << 20);
+    let server = supervisor!().serve(setup(directory.path(), ""));
+    for name in ["one", "two"] {
+        fs::write(directory.path().join(name), &content).expect("a file");
+        let mut client = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
+        client.write_all(format!("GET /{name} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).expect("to send");
+        client.peek(&mut [0]).expect("the beginning");
+        let file = fs::File::options().write(true).open(directory.path().join(name)).expect("the file");
+        file.set_len(1 << 20).expect("a shorter file");
+        let mut all = Vec::new();
+        let _ = client.read_to_end(&mut all);
+        let head = all.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
+        assert!(all.len() - head < content.len(), "it looks complete");
+        // What was in the kernel's hands when the file was cut may come as zeros, as for whoever maps a file.
+        assert!(all[head..head + (1 << 20)] == content[..1 << 20], "another beginning than the file's");
+    }
+}
+
 #[test]
 fn many_read_at_once() {
     let directory = directory();

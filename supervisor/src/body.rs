@@ -1,5 +1,7 @@
 //! The one body type that travels between sockets and services.
 
+pub mod held;
+
 use std::{
     future::Future,
     pin::Pin,
@@ -8,6 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use self::held::Chunk;
 
 /// A body that broke off. The text is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +22,11 @@ pub struct BodyError(pub String);
 pub trait PullSource {
     /// The next chunk, or `None` at the end. A chunk is never empty.
     fn poll_pull(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>>;
+
+    /// The same for somebody who can send what the kernel has.
+    fn poll_chunk(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, BodyError>>> {
+        self.poll_pull(cx).map_ok(Chunk::Bytes)
+    }
 
     /// How many bytes are still to come, where that is known.
     fn remaining(&self) -> Option<u64> {
@@ -98,6 +107,19 @@ impl PullSource for Uncounted {
 }
 
 impl Body {
+    /// The next chunk, for somebody who can send what the kernel has.
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, BodyError>>> {
+        match self {
+            Body::Pull(source) => source.as_mut().poll_chunk(cx),
+            Body::Empty => Poll::Ready(None),
+            Body::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Body::Empty;
+                Poll::Ready((!bytes.is_empty()).then_some(Ok(Chunk::Bytes(bytes))))
+            }
+        }
+    }
+
     /// All of a body, of which nobody learns beforehand how long it is.
     pub fn uncounted(bytes: Bytes) -> Self {
         Body::Pull(Box::pin(Uncounted(bytes)))

@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::body::{Body, BodyError, PullSource};
@@ -190,9 +190,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     ///
     /// # Errors
     /// A direction broke.
-    pub async fn send(self, body: impl http_body::Body<Data = Bytes, Error = BodyError>) -> Result<S, Broken> {
+    pub async fn send<D: Buf>(self, body: impl http_body::Body<Data = D, Error = BodyError>) -> Result<S, Broken> {
         let mut body = pin!(body);
-        let mut bytes = Bytes::new();
+        let mut bytes: Option<D> = None;
         let mut is_flushed = true;
         poll_fn(|cx| {
             note(&self.shared.sending, cx);
@@ -200,8 +200,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
                 if self.shared.stream.borrow().is_none() {
                     return Poll::Ready(Err(Broken));
                 }
-                if !bytes.is_empty() {
-                    let sent = ready!(self.poll_with(|stream| stream.poll_write(cx, &bytes)))?;
+                if let Some(bytes) = bytes.as_mut().filter(|bytes| bytes.has_remaining()) {
+                    let sent = ready!(self.poll_with(|stream| stream.poll_write(cx, bytes.chunk())))?;
                     if sent == 0 {
                         return Poll::Ready(Err(Broken));
                     }
@@ -212,7 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
                     is_flushed = true;
                 } else {
                     match ready!(body.as_mut().poll_frame(cx)) {
-                        Some(Ok(frame)) => bytes = frame.into_data().unwrap_or_default(),
+                        Some(Ok(frame)) => bytes = frame.into_data().ok(),
                         Some(Err(_)) => return Poll::Ready(Err(Broken)),
                         None => return Poll::Ready(Ok(())),
                     }

@@ -4,15 +4,18 @@ use std::{
     cell::{Cell, RefCell},
     io,
     mem::MaybeUninit,
+    os::fd::BorrowedFd,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
     time::Duration,
 };
 
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{connection::Connection, limits::Phase};
+use crate::body::held;
 
 /// A stream that tells more about its other end than its bytes.
 pub(crate) trait ClientIo: AsyncRead + AsyncWrite + Unpin + 'static {
@@ -27,6 +30,17 @@ pub(crate) trait ClientIo: AsyncRead + AsyncWrite + Unpin + 'static {
 
     /// Bytes that the kernel has taken from the stream so far, as far as the stream keeps any back.
     fn sent(&self) -> u64;
+
+    /// Whether it can send what the kernel has: whether what is written to it is what goes out.
+    fn sends_held(&self) -> bool;
+
+    /// Has `send` send to its socket, which takes as much as it has room for, when there is room. Only where it can send what the
+    /// kernel has.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        send: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>>;
 
     /// Has the kernel ask the other end, when it has been silent for so long, whether it still knows the connection.
     fn ask_after_peer(&self, silence: Duration);
@@ -69,6 +83,19 @@ impl<S: ClientIo> Watched<S> {
         let sent = self.stream.borrow().sent();
         self.connection.note_write(result.is_pending(), self.sent.replace(sent) != sent);
         result
+    }
+
+    /// Sends what the kernel has.
+    fn poll_send_held(&self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        let line = self.connection.held();
+        self.note_write(self.with(|mut stream| stream.poll_send(cx, &mut |socket| line.send(socket, most))))
+    }
+
+    /// Sends bytes that others follow at once: the kernel waits for those.
+    fn poll_send_first(&self, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        let mut send = |socket: BorrowedFd<'_>| Ok(sendmsg(socket, bytes, &mut SendAncillaryBuffer::default(), flags)?);
+        self.note_write(self.with(|mut stream| stream.poll_send(cx, &mut send)))
     }
 
     /// Waits for the client to close its side too, reading away what it still sends, within bounds (RFC 9112, section 9.6).
@@ -116,6 +143,9 @@ impl<S: ClientIo> AsyncRead for Watched<S> {
 
 impl<S: ClientIo> AsyncWrite for Watched<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if held::is_place(bytes) {
+            return self.poll_send_held(cx, bytes.len());
+        }
         self.note_write(self.with(|stream| stream.poll_write(cx, bytes)))
     }
 
@@ -124,6 +154,11 @@ impl<S: ClientIo> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        match bytes.iter().position(|piece| held::is_place(piece)) {
+            Some(0) => return self.poll_send_held(cx, bytes[0].len()),
+            Some(first) => return self.poll_send_first(cx, &bytes[..first]),
+            None => {}
+        }
         let mut joined = [MaybeUninit::uninit(); MAX_JOINED];
         let mut joined = ReadBuf::uninit(&mut joined);
         for piece in bytes {

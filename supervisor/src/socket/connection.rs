@@ -15,6 +15,7 @@ use super::{
     stream::{EXCHANGE_KEEPALIVE, KEEPALIVE},
     upload::Upload,
 };
+use crate::body::held;
 
 /// Ticks after which the kernel is asked about a client that somebody is said to read from.
 const TICKS_UNATTENDED: u64 = 16;
@@ -51,6 +52,10 @@ pub(crate) struct Connection {
     is_exchange: Cell<bool>,
     /// Of those: somebody reads from the client, and hears when it goes.
     is_attended: Cell<bool>,
+    /// The client's stream can send what the kernel has.
+    sends_held: Cell<bool>,
+    /// What of it is on its way to the stream.
+    held: held::Line,
     /// Its socket, by number.
     holder: usize,
     shared: Rc<Shared>,
@@ -110,6 +115,8 @@ impl Connection {
             head: Cell::new(0),
             is_exchange: Cell::new(false),
             is_attended: Cell::new(false),
+            sends_held: Cell::new(false),
+            held: held::Line::default(),
             holder,
             shared,
         })
@@ -151,8 +158,19 @@ impl Connection {
 
     /// Says whose stream it is. To be undone by [`Connection::detach`], for the stream knows the connection.
     pub(crate) fn attach(&self, stream: Rc<RefCell<dyn ClientIo>>) {
+        self.sends_held.set(stream.borrow().sends_held());
         *self.stream.borrow_mut() = Some(stream);
         self.update(|_, _| ());
+    }
+
+    /// Whether chunks of a response may be held by the kernel.
+    pub(crate) fn sends_held(&self) -> bool {
+        self.sends_held.get()
+    }
+
+    /// The chunks of a response that are, for as long as they are on their way to the stream.
+    pub(crate) fn held(&self) -> &held::Line {
+        &self.held
     }
 
     /// Lets go of the stream and of the body that came from it.

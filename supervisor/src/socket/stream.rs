@@ -3,7 +3,7 @@
 use std::{
     io::{self, BufRead},
     mem::MaybeUninit,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -101,6 +101,25 @@ impl ClientIo for ClientStream {
         self.sent
     }
 
+    fn sends_held(&self) -> bool {
+        true
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        send: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let result = each!(&self.socket, stream => loop {
+            std::task::ready!(stream.poll_write_ready(cx))?;
+            match stream.try_io(Interest::WRITABLE, || send(stream.as_fd())) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => break result,
+            }
+        });
+        self.note_sent(Poll::Ready(result))
+    }
+
     fn ask_after_peer(&self, silence: Duration) {
         match &self.socket {
             Socket::Tcp(stream) => {
@@ -186,6 +205,18 @@ impl ClientIo for SecureStream {
 
     fn sent(&self) -> u64 {
         self.0.get_ref().0.sent()
+    }
+
+    fn sends_held(&self) -> bool {
+        false
+    }
+
+    fn poll_send(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
     fn ask_after_peer(&self, silence: Duration) {

@@ -21,7 +21,7 @@ use super::{
     connection::{Connection, InFlight, Lent},
     limits::CONNECTION_BUFFER,
 };
-use crate::body::{Body, BodyError, PullSource, next_chunk};
+use crate::body::{Body, BodyError, PullSource, held::Chunk, next_chunk};
 
 /// Bytes of a body that are read away for the sake of the next request on the connection.
 const DISCARD: u64 = 256 << 10;
@@ -292,6 +292,13 @@ impl PullSource for Begun {
         pin!(next_chunk(&mut self.rest)).poll(cx)
     }
 
+    fn poll_chunk(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, BodyError>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(first.map(Chunk::Bytes))),
+            None => self.rest.poll_chunk(cx),
+        }
+    }
+
     fn limit_chunk(mut self: Pin<&mut Self>, bytes: usize) {
         if let Body::Pull(source) = &mut self.rest {
             source.as_mut().limit_chunk(bytes);
@@ -341,19 +348,26 @@ impl ResponseBody {
 }
 
 impl http_body::Body for ResponseBody {
-    type Data = Bytes;
+    type Data = Chunk;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.lent.is_none() && self.in_flight.connection().is_write_stalled() {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, BodyError>>> {
+        let connection = self.in_flight.connection().clone();
+        if self.lent.is_none() && connection.is_write_stalled() {
             // hyper would take more than it can send. It asks again when it has sent what it has.
             return Poll::Pending;
         }
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            self.choose_chunk(frame.data_ref().map_or(0, Bytes::len));
+        let chunk = if connection.sends_held() {
+            std::task::ready!(self.body.poll_chunk(cx))
+        } else {
+            std::task::ready!(pin!(next_chunk(&mut self.body)).poll(cx)).map(|next| next.map(Chunk::Bytes))
+        };
+        match &chunk {
+            Some(Ok(Chunk::Bytes(bytes))) => self.choose_chunk(bytes.len()),
+            Some(Ok(Chunk::Held(held))) => connection.held().push(held),
+            _ => {}
         }
-        Poll::Ready(frame)
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,22 +1,37 @@
 //! The content of a file on its way out.
 
 use std::{
+    cell::Cell,
     fs::File,
     io::{self, IoSliceMut},
-    os::unix::fs::FileExt,
+    os::{fd::BorrowedFd, unix::fs::FileExt},
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::{Bytes, BytesMut};
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use rustix::{
+    fs::sendfile,
+    io::{Errno, ReadWriteFlags, preadv2},
+};
 use tokio::task::JoinHandle;
 
-use crate::body::{BodyError, PullSource};
+use crate::body::{
+    BodyError, PullSource,
+    held::{Carrier, Chunk, Held},
+};
 
 /// Most bytes that are read at once, and held.
 const MAX_CHUNK: usize = 256 << 10;
+
+/// Fewer bytes are read: to have the kernel send them takes a call more.
+const MIN_HELD: u64 = 32 << 10;
+
+/// How far apart the bytes are of which it is asked whether the kernel has them in memory. What lies between two that it has, it has too,
+/// unless it had to take memory from what was read at the same time.
+const LOOKS: usize = 16 << 10;
 
 /// A part of a file, read when it is asked for.
 pub(super) struct FileBody {
@@ -65,6 +80,17 @@ impl PullSource for FileBody {
         Poll::Ready(Some(self.take(read)))
     }
 
+    fn poll_chunk(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, BodyError>>> {
+        let count = MAX_CHUNK.min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if self.reading.is_some() || self.left < MIN_HELD || !is_cached(&self.file, self.at, count) {
+            return self.poll_pull(cx).map_ok(Chunk::Bytes);
+        }
+        let part = FilePart { file: self.file.clone(), at: Cell::new(self.at) };
+        self.at += count as u64;
+        self.left -= count as u64;
+        Poll::Ready(Some(Ok(Chunk::Held(Held::new(Rc::new(part), count)))))
+    }
+
     fn remaining(&self) -> Option<u64> {
         Some(self.left)
     }
@@ -72,6 +98,31 @@ impl PullSource for FileBody {
     fn limit_chunk(mut self: Pin<&mut Self>, bytes: usize) {
         self.chunk = bytes.clamp(1, MAX_CHUNK);
     }
+}
+
+/// A part of a file that the kernel has in memory.
+struct FilePart {
+    file: Arc<File>,
+    at: Cell<u64>,
+}
+
+impl Carrier for FilePart {
+    fn send(&self, to: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+        let mut at = self.at.get();
+        let sent = sendfile(to, &self.file, Some(&mut at), most)?;
+        self.at.set(at);
+        if sent == 0 { Err(io::Error::other("the file has become shorter")) } else { Ok(sent) }
+    }
+}
+
+/// Whether the kernel has a part of a file in memory, as far as it says. What is past the end it has not.
+fn is_cached(file: &File, at: u64, count: usize) -> bool {
+    let has = |offset: usize| {
+        let mut byte = [0];
+        let read = preadv2(file, &mut [IoSliceMut::new(&mut byte)], at + offset as u64, ReadWriteFlags::NOWAIT);
+        matches!(read, Ok(1))
+    };
+    (0..count).step_by(LOOKS).all(has) && has(count - 1)
 }
 
 /// Reads what the kernel has in memory. `None` where it has nothing, or does not say.
