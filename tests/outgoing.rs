@@ -1,6 +1,7 @@
 //! What goes out: the services `external` and `network`, before servers of which the tests see every byte, and a real one.
 
 mod outgoing {
+    mod bodies;
     mod connections;
     mod exchanges;
     mod hostile;

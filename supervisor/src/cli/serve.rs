@@ -16,7 +16,7 @@ use crate::{
     config::{Config, ServiceId},
     fleet::{Fleet, FleetConfig, FleetHandle},
     log::{Entry, Log},
-    net::{budget::connections, resolve::ResolverSettings, tls::server::Acceptor},
+    net::{budget::connections, pipe, resolve::ResolverSettings, tls::server::Acceptor},
     service::{disk::Directory, graph::WorkerServices},
     shard::{ShardSocket, Shards, SystemClock, Time, Timetable},
     socket::{BoundSocket, Limits},
@@ -134,7 +134,7 @@ impl Server<'_> {
         let descriptors = setup::descriptor_limit();
         let outgoing = connections(descriptors, self.shards);
         let limits = Limits::default().fit_descriptors(
-            descriptors.saturating_sub(outgoing * self.shards),
+            descriptors.saturating_sub((outgoing + pipe::descriptors(outgoing)) * self.shards),
             self.shards,
             self.config.workers().count(),
             self.config.sockets.len(),

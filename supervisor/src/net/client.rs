@@ -6,7 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     future::poll_fn,
     io,
     pin::Pin,
@@ -15,12 +15,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::{
     body::Incoming,
-    client::conn::http1::{Builder, SendRequest},
+    client::conn::http1::{self, Builder, SendRequest},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -36,12 +37,13 @@ use super::{
     budget::{Permit, Share, Spare},
     connect::{ConnectError, connect},
     peers::PeerFilter,
+    pipe::{Pipe, Pipes},
     resolve::Resolver,
     secure::Secure,
     stream::{Wire, WireStream},
 };
 use crate::{
-    body::{Body, BodyError, PullSource},
+    body::{Body, BodyError, PullSource, held::Chunk},
     duplex,
     upgrade::{Asking, Upgrade, is_of_hop},
 };
@@ -93,6 +95,7 @@ pub struct Client {
     this: Weak<Client>,
     builder: Builder,
     share: Rc<Share>,
+    pipes: Rc<Pipes>,
     resolver: Rc<Resolver>,
     filter: Option<PeerFilter>,
     secure: Option<Rc<Secure>>,
@@ -122,14 +125,34 @@ struct Idle {
 struct Connection {
     sender: SendRequest<Upload>,
     wire: Rc<Wire>,
-    task: AbortHandle,
-    _permit: Permit,
+    /// Where nothing is between HTTP and the socket.
+    driver: Option<Driver>,
+    _task: Task,
+    permit: Permit,
 }
 
-impl Drop for Connection {
+/// What speaks HTTP on a connection, unless somebody has taken it out.
+type Driver = Rc<RefCell<Option<http1::Connection<TokioIo<WireStream>, Upload>>>>;
+
+/// Ends with this.
+struct Task(AbortHandle);
+
+impl Drop for Task {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
+}
+
+/// Speaks HTTP until that ends, or is taken out.
+async fn drive(driver: Driver) {
+    poll_fn(|cx| match &mut *driver.borrow_mut() {
+        // What it ends with, the exchange hears.
+        Some(connection) => Pin::new(connection).poll(cx).map(drop),
+        None => Poll::Ready(()),
+    })
+    .await;
+    let ended = driver.borrow_mut().take();
+    drop(ended);
 }
 
 impl Client {
@@ -148,6 +171,7 @@ impl Client {
                 this: this.clone(),
                 builder,
                 share,
+                pipes: outlet.pipes.clone(),
                 resolver: outlet.resolver.clone(),
                 filter,
                 secure,
@@ -241,23 +265,28 @@ impl Client {
         let secure = if *is_secure { Some(self.secure.as_ref().ok_or(FetchError::NoTls)?) } else { None };
         let permit = self.share.take().await;
         let wire = Wire::new(connect(to, self.filter.as_ref(), &self.resolver).await?);
-        let stream = WireStream(wire.clone());
-        let Some(secure) = secure else { return self.begin(to, stream, wire, permit, hand_over).await };
-        let stream = secure.handshake(to, stream).await.map_err(|error| FetchError::Handshake(to.clone(), error))?;
-        self.begin(to, stream, wire, permit, hand_over).await
+        let lost = |error: hyper::Error| FetchError::Lost(to.clone(), error.to_string());
+        let Some(secure) = secure else {
+            return match hand_over {
+                None => self.begin(wire, permit).await,
+                hand_over => self.begin_inside(WireStream(wire.clone()), wire, permit, hand_over).await,
+            }
+            .map_err(lost);
+        };
+        let stream = secure.handshake(to, WireStream(wire.clone())).await;
+        let stream = stream.map_err(|error| FetchError::Handshake(to.clone(), error))?;
+        self.begin_inside(stream, wire, permit, hand_over).await.map_err(lost)
     }
 
-    /// Begins to speak HTTP; after a response that says to speak something else, the connection is handed over.
-    async fn begin(
+    /// Begins to speak HTTP inside of something; after a response that says to speak something else, the connection is handed over.
+    async fn begin_inside(
         &self,
-        to: &Destination,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         wire: Rc<Wire>,
         permit: Permit,
         hand_over: Option<HandOver>,
-    ) -> Result<Connection, FetchError> {
-        let lost = |error: hyper::Error| FetchError::Lost(to.clone(), error.to_string());
-        let (sender, mut connection) = self.builder.handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    ) -> Result<Connection, hyper::Error> {
+        let (sender, mut connection) = self.builder.handshake(TokioIo::new(stream)).await?;
         let task = tokio::task::spawn_local(async move {
             // What it ends with, the exchange hears.
             if (&mut connection).await.is_ok()
@@ -267,8 +296,15 @@ impl Client {
                 let _ = hand_over.send((Box::new(parts.io.into_inner()), parts.read_buf));
             }
         });
-        let task = task.abort_handle();
-        Ok(Connection { sender, wire, task, _permit: permit })
+        Ok(Connection { sender, wire, driver: None, _task: Task(task.abort_handle()), permit })
+    }
+
+    /// Begins to speak HTTP.
+    async fn begin(&self, wire: Rc<Wire>, permit: Permit) -> Result<Connection, hyper::Error> {
+        let (sender, connection) = self.builder.handshake(TokioIo::new(WireStream(wire.clone()))).await?;
+        let driver = Rc::new(RefCell::new(Some(connection)));
+        let task = tokio::task::spawn_local(drive(driver.clone()));
+        Ok(Connection { sender, wire, driver: Some(driver), _task: Task(task.abort_handle()), permit })
     }
 
     async fn exchange(
@@ -307,16 +343,18 @@ impl Client {
         is_sent: Rc<Cell<bool>>,
     ) -> Response<Body> {
         let (mut head, incoming) = response.into_parts();
+        let goes_on = head.version == Version::HTTP_11 && !says_close(&head.headers);
         // What the peer speaks is between us and it.
         head.version = Version::HTTP_11;
         let in_use = InUse { connection, client: self.this.clone(), to: to.clone(), is_sent };
-        let body = if incoming.is_end_stream() {
+        if incoming.is_end_stream() {
             in_use.release();
-            Body::Empty
-        } else {
-            Body::Pull(Box::pin(Download { incoming, in_use: Some(in_use), failure: None }))
-        };
-        Response::from_parts(head, body)
+            return Response::from_parts(head, Body::Empty);
+        }
+        let download = Download { incoming, in_use: Some(in_use), failure: None };
+        let body: Pin<Box<dyn PullSource>> =
+            if goes_on { Direct::instead_of(download, &self.pipes) } else { Box::pin(download) };
+        Response::from_parts(head, Body::Pull(body))
     }
 
     /// A connection that was used before and still lives, as far as anybody can know.
@@ -447,6 +485,13 @@ fn encode(parts: &Parts, host: &HeaderValue, asking: Option<&Asking>, upload: Up
     request
 }
 
+/// Whether the peer says that the connection ends with this response (RFC 9112, section 9.6).
+fn says_close(headers: &HeaderMap) -> bool {
+    let mut options =
+        headers.get_all(header::CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+}
+
 /// An error with what it comes from.
 fn describe(error: &hyper::Error) -> String {
     let mut text = error.to_string();
@@ -557,5 +602,179 @@ impl PullSource for Download {
 
     fn remaining(&self) -> Option<u64> {
         self.incoming.size_hint().exact()
+    }
+}
+
+/// A body of fewer bytes is left to hyper: taking the connection from it, and giving it back, costs as much as it saves.
+const MIN_DIRECT: u64 = 64 << 10;
+
+/// Memory for so many bytes is enough for a read.
+const MIN_READ: usize = 16 << 10;
+
+/// Most bytes that are read at once, and held.
+const MAX_DIRECT: usize = 256 << 10;
+
+/// A response's body of known length that is read from the socket itself, or that the kernel passes on: what speaks HTTP is taken out of
+/// the connection, and new when the body is over.
+struct Direct {
+    /// What was read with the head.
+    ready: VecDeque<Bytes>,
+    /// Bytes that are still to be read.
+    left: u64,
+    /// `None` at the end.
+    bare: Option<Bare>,
+    pipes: Rc<Pipes>,
+    pipe: Option<Rc<Pipe>>,
+    buffer: BytesMut,
+    /// Bytes to read at once.
+    chunk: usize,
+    /// What it broke off with, until it is said.
+    failure: Option<BodyError>,
+}
+
+/// A connection on which nobody speaks HTTP.
+struct Bare {
+    wire: Rc<Wire>,
+    permit: Permit,
+    client: Weak<Client>,
+    to: Peer,
+}
+
+impl Bare {
+    /// Gives the connection back after the whole response was read.
+    fn release(self) {
+        let Bare { wire, permit, client, to } = self;
+        if let Some(client) = client.upgrade()
+            // It waits for nothing.
+            && let Some(Ok(connection)) = client.begin(wire, permit).now_or_never()
+        {
+            client.keep(to, connection);
+        }
+    }
+}
+
+impl Direct {
+    /// Takes over, where the request is sent and nothing is between HTTP and the socket.
+    fn instead_of(mut download: Download, pipes: &Rc<Pipes>) -> Pin<Box<dyn PullSource>> {
+        let Some(length) = download.remaining().filter(|length| *length >= MIN_DIRECT) else {
+            return Box::pin(download);
+        };
+        let is_ours = |in_use: &mut InUse| in_use.is_sent.get() && in_use.connection.wire.is_flushed();
+        let Some(in_use) = download.in_use.take_if(is_ours) else { return Box::pin(download) };
+        let http = in_use.connection.driver.as_ref().and_then(|driver| driver.borrow_mut().take());
+        let Some(http) = http else {
+            download.in_use = Some(in_use);
+            return Box::pin(download);
+        };
+        let mut ready = VecDeque::new();
+        let mut left = length;
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut download.incoming).poll_frame(&mut cx) {
+            if let Ok(data) = frame.into_data()
+                && !data.is_empty()
+            {
+                left = left.saturating_sub(data.len() as u64);
+                ready.push_back(data);
+            }
+        }
+        let mut read = http.into_parts().read_buf;
+        let excess = (read.len() as u64).saturating_sub(left) as usize;
+        read.truncate(read.len() - excess);
+        left -= read.len() as u64;
+        if !read.is_empty() {
+            ready.push_back(read);
+        }
+        let InUse { connection: Connection { wire, permit, .. }, client, to, .. } = in_use;
+        // What comes after the body was not asked for, and nobody knows what it is.
+        let client = if excess > 0 { Weak::new() } else { client };
+        let mut direct = Direct {
+            ready,
+            left,
+            bare: Some(Bare { wire, permit, client, to }),
+            pipes: pipes.clone(),
+            pipe: None,
+            buffer: BytesMut::new(),
+            chunk: MAX_DIRECT,
+            failure: None,
+        };
+        direct.note_end();
+        Box::pin(direct)
+    }
+
+    /// Gives the connection back if all of the body was read from it.
+    fn note_end(&mut self) {
+        if self.left == 0
+            && let Some(bare) = self.bare.take()
+        {
+            bare.release();
+        }
+    }
+
+    /// Breaks off. It is said at the next question: whoever passes the body on sends first what came before.
+    fn fail(&mut self, error: Option<io::Error>, cx: &Context<'_>) {
+        let gone = || "the connection was closed before the end of the body".to_owned();
+        self.bare = None;
+        self.failure = Some(BodyError(error.map_or_else(gone, |error| error.to_string())));
+        cx.waker().wake_by_ref();
+    }
+}
+
+impl PullSource for Direct {
+    fn poll_pull(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let this = &mut *self;
+        if let Some(bytes) = this.ready.pop_front() {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
+        let Some(bare) = &this.bare else { return Poll::Ready(this.failure.take().map(Err)) };
+        let most = this.chunk.min(usize::try_from(this.left).unwrap_or(usize::MAX));
+        // What comes in small pieces shares its memory.
+        if this.buffer.capacity() < most.min(MIN_READ) {
+            this.buffer.reserve(most);
+        }
+        let mut stream = WireStream(bare.wire.clone());
+        let mut room = (&mut this.buffer).limit(most);
+        let read = std::task::ready!(std::pin::pin!(stream.read_buf(&mut room)).poll(cx));
+        match read {
+            Ok(read @ 1..) => {
+                this.left -= read as u64;
+                this.note_end();
+                Poll::Ready(Some(Ok(this.buffer.split().freeze())))
+            }
+            ended => {
+                this.fail(ended.err(), cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_chunk(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, BodyError>>> {
+        let this = &mut *self;
+        if this.pipe.is_none() && this.ready.is_empty() && this.left >= MIN_DIRECT {
+            this.pipe = this.pipes.take();
+        }
+        let (Some(pipe), Some(bare), true) = (&this.pipe, &this.bare, this.ready.is_empty()) else {
+            return self.poll_pull(cx).map_ok(Chunk::Bytes);
+        };
+        std::task::ready!(pipe.poll_empty(cx));
+        let most = usize::try_from(this.left).unwrap_or(usize::MAX);
+        match std::task::ready!(bare.wire.poll_fill(cx, pipe, most)) {
+            Ok(Some(held)) => {
+                this.left -= held.length() as u64;
+                this.note_end();
+                Poll::Ready(Some(Ok(Chunk::Held(held))))
+            }
+            ended => {
+                this.fail(ended.err(), cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        Some(self.left + self.ready.iter().map(|bytes| bytes.len() as u64).sum::<u64>())
+    }
+
+    fn limit_chunk(mut self: Pin<&mut Self>, bytes: usize) {
+        self.chunk = bytes.clamp(BUFFER_BYTES, MAX_DIRECT);
     }
 }

@@ -7,6 +7,7 @@ pub mod budget;
 pub mod client;
 pub mod connect;
 pub mod peers;
+pub mod pipe;
 pub mod resolve;
 pub mod secure;
 mod stream;
@@ -16,6 +17,7 @@ use std::rc::Rc;
 
 use self::{
     budget::{Budget, Share},
+    pipe::Pipes,
     resolve::{Resolver, ResolverSettings, SetupError},
 };
 
@@ -24,6 +26,7 @@ use self::{
 pub struct Outlet {
     resolver: Rc<Resolver>,
     share: Rc<Share>,
+    pipes: Rc<Pipes>,
 }
 
 impl Outlet {
@@ -33,11 +36,15 @@ impl Outlet {
     ///
     /// No names can be resolved.
     pub fn new(settings: &ResolverSettings, connections: usize, users: usize) -> Result<Self, SetupError> {
-        Ok(Self { resolver: Rc::new(Resolver::new(settings)?), share: Budget::new(connections, users).share() })
+        Ok(Self {
+            resolver: Rc::new(Resolver::new(settings)?),
+            share: Budget::new(connections, users).share(),
+            pipes: Pipes::new(connections),
+        })
     }
 
     /// The same for another user.
     pub fn another(&self) -> Self {
-        Self { resolver: self.resolver.clone(), share: self.share.another() }
+        Self { resolver: self.resolver.clone(), share: self.share.another(), pipes: self.pipes.clone() }
     }
 }

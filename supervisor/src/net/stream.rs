@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     io::{self, IoSlice},
     mem::MaybeUninit,
+    os::fd::AsFd as _,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -11,9 +12,12 @@ use std::{
 
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::{TcpStream, UnixStream},
 };
+
+use super::pipe::Pipe;
+use crate::body::held::Held;
 
 /// A connected socket.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub(super) struct Wire {
     /// Bytes that were read for the head that is awaited, or was last.
     heard: Cell<usize>,
     awaits_head: Cell<bool>,
+    /// The kernel did not take all of what was last written.
+    has_unsent: Cell<bool>,
 }
 
 /// Bytes that are read for one head, with what may precede it (RFC 9110, section 15.2) and follow it in the same segment.
@@ -46,7 +52,8 @@ const MAX_HEARD: usize = 512 << 10;
 
 impl Wire {
     pub(super) fn new(socket: Socket) -> Rc<Self> {
-        Rc::new(Self { socket: RefCell::new(socket), heard: Cell::new(0), awaits_head: Cell::new(false) })
+        let (heard, awaits_head, has_unsent) = (Cell::new(0), Cell::new(false), Cell::new(false));
+        Rc::new(Self { socket: RefCell::new(socket), heard, awaits_head, has_unsent })
     }
 
     /// From now on the head of a response is awaited.
@@ -63,6 +70,32 @@ impl Wire {
     /// Whether anything was read since [`await_head`](Self::await_head).
     pub(super) fn has_heard(&self) -> bool {
         self.heard.get() > 0
+    }
+
+    /// Whether the kernel has taken all that was written.
+    pub(super) fn is_flushed(&self) -> bool {
+        !self.has_unsent.get()
+    }
+
+    fn note_written(&self, result: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
+        self.has_unsent.set(!matches!(result, Poll::Ready(Ok(written)) if written == length));
+        result
+    }
+
+    /// Has the kernel put bytes of the peer's into a pipe that is empty, at most `most`. `None` is the end of what it sends.
+    pub(super) fn poll_fill(
+        &self,
+        cx: &mut Context<'_>,
+        pipe: &Rc<Pipe>,
+        most: usize,
+    ) -> Poll<io::Result<Option<Held>>> {
+        on!(&*self.socket.borrow(), stream => loop {
+            ready!(stream.poll_read_ready(cx))?;
+            match stream.try_io(Interest::READABLE, || pipe.fill(stream.as_fd(), most)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        })
     }
 
     /// Whether the peer neither has ended the connection nor has said something that nobody asked for. Asks the kernel, and so
@@ -94,7 +127,8 @@ impl AsyncRead for WireStream {
 
 impl AsyncWrite for WireStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        on!(&mut *self.0.socket.borrow_mut(), stream => Pin::new(stream).poll_write(cx, bytes))
+        let result = on!(&mut *self.0.socket.borrow_mut(), stream => Pin::new(stream).poll_write(cx, bytes));
+        self.0.note_written(result, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -102,7 +136,8 @@ impl AsyncWrite for WireStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        on!(&mut *self.0.socket.borrow_mut(), stream => Pin::new(stream).poll_write_vectored(cx, slices))
+        let result = on!(&mut *self.0.socket.borrow_mut(), stream => Pin::new(stream).poll_write_vectored(cx, slices));
+        self.0.note_written(result, slices.iter().map(|slice| slice.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {
