@@ -18,7 +18,7 @@ use bulkhead_ipc::{
     transport::Handle,
     worker_capnp::{BodyEnd, Limit, byte_source},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use capnp::capability::Promise;
 use tokio::{
     sync::{Notify, oneshot},
@@ -27,7 +27,11 @@ use tokio::{
 
 use super::{Link, Place, Ticket, Work, busy::Busy, channels::Subrequest};
 use crate::{
-    body::{Body, BodyError, PullSource, next_chunk},
+    body::{
+        Body, BodyError, PullSource,
+        held::{Chunk, Held},
+        next_chunk,
+    },
     text::quote,
 };
 
@@ -165,18 +169,30 @@ struct SourceState {
 impl SourceState {
     /// Waits until there are bytes, or there will be no more.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_ready_as(cx, false).map(drop)
+    }
+
+    /// The same, and gives what the kernel holds where `held` says that somebody can send that.
+    fn poll_ready_as(&mut self, cx: &mut Context<'_>, held: bool) -> Poll<Option<Held>> {
         while self.ready.is_empty() {
-            let Some(body) = &mut self.body else { return Poll::Ready(()) };
-            let next = std::pin::pin!(next_chunk(body)).poll(cx);
+            let Some(body) = &mut self.body else { return Poll::Ready(None) };
+            let next = if held {
+                body.poll_chunk(cx)
+            } else {
+                std::pin::pin!(next_chunk(body)).poll(cx).map(|next| next.map(|chunk| chunk.map(Chunk::Bytes)))
+            };
             let Poll::Ready(next) = next else {
                 self.waiting = Some(cx.waker().clone());
                 return Poll::Pending;
             };
             match next {
-                Some(Ok(chunk)) => match self.left.checked_sub(chunk.len() as u64) {
+                Some(Ok(chunk)) => match self.left.checked_sub(chunk.remaining() as u64) {
                     Some(left) => {
                         self.left = left;
-                        self.ready = chunk;
+                        match chunk {
+                            Chunk::Bytes(bytes) => self.ready = bytes,
+                            Chunk::Held(held) => return Poll::Ready(Some(held)),
+                        }
                     }
                     None => {
                         self.body = None;
@@ -191,7 +207,18 @@ impl SourceState {
                 None => self.body = None,
             }
         }
-        Poll::Ready(())
+        Poll::Ready(None)
+    }
+
+    /// Whether all that there was has been given.
+    fn note_end(&mut self) -> bool {
+        let is_end = self.ready.is_empty()
+            && self.broken.is_none()
+            && self.body.as_ref().is_none_or(http_body::Body::is_end_stream);
+        if is_end {
+            self.body = None;
+        }
+        is_end
     }
 }
 
@@ -374,8 +401,12 @@ impl BodySource {
 
     /// Waits until there are bytes, or there will be no more.
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_ready_as(cx, false).map(drop)
+    }
+
+    fn poll_ready_as(&self, cx: &mut Context<'_>, held: bool) -> Poll<Option<Held>> {
         let state = &mut *self.state.borrow_mut();
-        let ready = state.poll_ready(cx);
+        let ready = state.poll_ready_as(cx, held);
         if state.broken.as_deref() == Some(TOO_LONG) {
             self.too_long.notify_one();
         }
@@ -393,13 +424,28 @@ impl BodySource {
             });
         }
         let bytes = state.ready.split_to(state.ready.len().min(limit));
-        let is_end = state.ready.is_empty()
-            && state.broken.is_none()
-            && state.body.as_ref().is_none_or(http_body::Body::is_end_stream);
-        if is_end {
-            state.body = None;
-        }
-        Poll::Ready(Ok((bytes, is_end)))
+        Poll::Ready(Ok((bytes, state.note_end())))
+    }
+
+    /// The next chunk for somebody in this process, who asks for at most `limit` bytes in memory and can send what the kernel holds, if
+    /// `held` says so; and whether it is the last one. `None` is the end as well.
+    fn poll_here(
+        &self,
+        limit: usize,
+        held: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Option<Chunk>, bool), capnp::Error>> {
+        self.begun.set(true);
+        let _tells = Tells(self);
+        let (chunk, is_end) = match std::task::ready!(self.poll_ready_as(cx, held)) {
+            Some(held) => (Some(Chunk::Held(held)), self.state.borrow_mut().note_end()),
+            None => {
+                let (bytes, is_end) = std::task::ready!(self.poll_next(limit, cx))?;
+                ((!bytes.is_empty()).then_some(Chunk::Bytes(bytes)), is_end)
+            }
+        };
+        self.handed.set(self.handed.get() + chunk.as_ref().map_or(0, Chunk::remaining) as u64);
+        Poll::Ready(Ok((chunk, is_end)))
     }
 }
 
@@ -560,24 +606,11 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// The brand of a capability that no connection leads to: a source of ours, which a worker has handed back.
-const OURS: usize = 0;
-
-/// Has a call of our own go on whether somebody asks for its answer or not, as what comes by a connection does. It takes its turn among
-/// those who want room on a worker's connection, and they would wait for whoever reads this body.
-fn going_on<T: 'static>(promise: Promise<T, capnp::Error>) -> Promise<T, capnp::Error> {
-    let (sender, answer) = oneshot::channel();
-    tokio::task::spawn_local(async move { drop(sender.send(promise.await)) });
-    Promise::from_future(async move {
-        answer.await.unwrap_or_else(|_| Err(capnp::Error::failed("the server is about to end".into())))
-    })
-}
-
 type PullCall = Call<byte_source::pull_results::Owned, Box<dyn FnMut() -> Promise<(), capnp::Error>>, Option<Kept>>;
 
 /// A body that is pulled from a worker: that of a response, or of a request of its own.
 pub(crate) struct RemoteBody {
-    source: byte_source::Client,
+    source: Source,
     link: Rc<Link>,
     /// Dropped before the ticket, whose place it keeps while it is not answered.
     call: Option<PullCall>,
@@ -602,6 +635,35 @@ pub(crate) struct RemoteBody {
     may_refer: bool,
 }
 
+/// Where a body is that a worker sends.
+enum Source {
+    There(byte_source::Client),
+    /// It was the worker's to read, which it sends as it came. It is not asked for by messages.
+    Here {
+        source: Rc<BodySource>,
+        /// It was asked for something, which is not there yet.
+        is_asked: bool,
+    },
+}
+
+impl Source {
+    fn new(source: byte_source::Client, link: &Link) -> Self {
+        match link.offered_body(&source) {
+            Some(source) => Source::Here { source, is_asked: false },
+            None => Source::There(source),
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Source::Here { source, is_asked: true } = self {
+            source.busy.end();
+            source.cancel(ENDED);
+        }
+    }
+}
+
 impl RemoteBody {
     /// Pulls from `source`; `length` is what the worker announced.
     pub(crate) fn new(
@@ -615,7 +677,7 @@ impl RemoteBody {
         let deadline = ticket.deadline().map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
         let done = length == Some(0);
         Self {
-            source,
+            source: Source::new(source, &link),
             link,
             call: None,
             remaining: length,
@@ -649,7 +711,7 @@ impl RemoteBody {
         may_refer: bool,
     ) -> Self {
         Self {
-            source,
+            source: Source::new(source, link),
             link: link.clone(),
             call: None,
             remaining: length,
@@ -697,7 +759,8 @@ impl RemoteBody {
                 return Err(self.violation("it said of a body that it is to be had elsewhere"));
             }
             self.may_refer = false;
-            self.source = reply.get_rest().map_err(|error| self.violation(&error.to_string()))?;
+            let rest = reply.get_rest().map_err(|error| self.violation(&error.to_string()))?;
+            self.source = Source::new(rest, &self.link);
             return Ok(None);
         }
         self.may_refer = false;
@@ -708,14 +771,20 @@ impl RemoteBody {
         if bytes.is_empty() && !self.done {
             return Err(self.violation("it sent nothing that was not the end"));
         }
-        self.link.moved(bytes.len());
-        let Some(left) = self.left.checked_sub(bytes.len() as u64) else {
+        self.count(bytes.len())?;
+        Ok((!bytes.is_empty()).then(|| self.link.connection.keep(bytes)))
+    }
+
+    /// Takes note of bytes, and of the end if it is here.
+    fn count(&mut self, bytes: usize) -> Result<(), BodyError> {
+        self.link.moved(bytes);
+        let Some(left) = self.left.checked_sub(bytes as u64) else {
             self.link.too_long();
             return Err(BodyError(limit::text(Limit::ResponseBody).to_owned()));
         };
         self.left = left;
         if let Some(remaining) = &mut self.remaining {
-            match remaining.checked_sub(bytes.len() as u64) {
+            match remaining.checked_sub(bytes as u64) {
                 Some(left) => *remaining = left,
                 None => return Err(self.violation("it sent more than it had announced")),
             }
@@ -723,58 +792,95 @@ impl RemoteBody {
                 return Err(BodyError(format!("it ended {remaining} bytes early")));
             }
         }
-        Ok((!bytes.is_empty()).then(|| self.link.connection.keep(bytes)))
+        Ok(())
+    }
+
+    /// What the worker's process answers to a call. `None` before the end: it is to be had elsewhere.
+    fn poll_there(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let Source::There(source) = &self.source else { return Poll::Ready(None) };
+        let call = self.call.get_or_insert_with(|| {
+            let mut request = source.pull_request();
+            self.asked = self.chunk;
+            request.get().set_max_bytes(self.asked);
+            let source = source.clone();
+            let cancel = Box::new(move || {
+                let source = source.clone();
+                Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
+            });
+            let kept = self.kept.clone();
+            Call::new(request.send().promise, Some(self.link.connection.clone()), kept, cancel as Box<_>)
+        });
+        let response = std::task::ready!(Pin::new(call).poll(cx));
+        self.call = None;
+        Poll::Ready(match response {
+            Ok(response) => self.take(&response).transpose(),
+            Err(error) => Some(Err(BodyError(quote(&error.to_string())))),
+        })
+    }
+
+    /// What a body of this process has.
+    fn poll_here(&mut self, held: bool, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, BodyError>>> {
+        let Source::Here { source, is_asked } = &mut self.source else { return Poll::Ready(None) };
+        if !*is_asked && !source.busy.begin() {
+            return Poll::Ready(Some(Err(self.violation("it reads what it sends back"))));
+        }
+        *is_asked = true;
+        let next = std::task::ready!(source.poll_here(self.chunk as usize, held, cx));
+        *is_asked = false;
+        source.busy.end();
+        Poll::Ready(match next {
+            Ok((chunk, is_end)) => {
+                self.done = is_end;
+                let bytes = chunk.as_ref().map_or(0, Chunk::remaining);
+                self.count(bytes).map(|()| chunk).transpose()
+            }
+            Err(error) => Some(Err(BodyError(quote(&error.to_string())))),
+        })
+    }
+
+    /// The next chunk; `held`: one that the kernel holds may be among them.
+    fn poll_next(&mut self, held: bool, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, BodyError>>> {
+        loop {
+            if self.done && self.call.is_none() {
+                return Poll::Ready(None);
+            }
+            if let Some(deadline) = &mut self.deadline
+                && deadline.as_mut().poll(cx).is_ready()
+            {
+                self.link.overdue();
+                // Cancels it.
+                self.call = None;
+                self.end(false);
+                return Poll::Ready(Some(Err(BodyError(limit::text(Limit::WallTime).to_owned()))));
+            }
+            let result = match &self.source {
+                Source::There(_) => std::task::ready!(self.poll_there(cx)).map(|result| result.map(Chunk::Bytes)),
+                Source::Here { .. } => std::task::ready!(self.poll_here(held, cx)),
+            };
+            if result.is_none() && !self.done {
+                // It is to be had elsewhere.
+                continue;
+            }
+            let broke_off = matches!(result, Some(Err(_)));
+            if self.done || broke_off {
+                self.end(!broke_off);
+            }
+            return Poll::Ready(result);
+        }
     }
 }
 
 impl PullSource for RemoteBody {
     fn poll_pull(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        let this = self.get_mut();
-        loop {
-            if this.done && this.call.is_none() {
-                return Poll::Ready(None);
-            }
-            if let Some(deadline) = &mut this.deadline
-                && deadline.as_mut().poll(cx).is_ready()
-            {
-                this.link.overdue();
-                // Cancels it.
-                this.call = None;
-                this.end(false);
-                return Poll::Ready(Some(Err(BodyError(limit::text(Limit::WallTime).to_owned()))));
-            }
-            let call = this.call.get_or_insert_with(|| {
-                let mut request = this.source.pull_request();
-                this.asked = this.chunk;
-                request.get().set_max_bytes(this.asked);
-                let source = this.source.clone();
-                let cancel = Box::new(move || {
-                    let source = source.clone();
-                    Promise::from_future(async move { source.cancel_request().send().promise.await.map(drop) })
-                });
-                let kept = this.kept.clone();
-                let mut promise = request.send().promise;
-                if this.source.client.hook.get_brand() == OURS {
-                    promise = going_on(promise);
-                }
-                Call::new(promise, Some(this.link.connection.clone()), kept, cancel as Box<_>)
-            });
-            let response = std::task::ready!(Pin::new(call).poll(cx));
-            this.call = None;
-            let result = match response {
-                Ok(response) => this.take(&response).transpose(),
-                Err(error) => Some(Err(BodyError(quote(&error.to_string())))),
-            };
-            if result.is_none() && !this.done {
-                // It is to be had elsewhere.
-                continue;
-            }
-            let broke_off = matches!(result, Some(Err(_)));
-            if this.done || broke_off {
-                this.end(!broke_off);
-            }
-            return Poll::Ready(result);
-        }
+        self.get_mut().poll_next(false, cx).map_ok(|chunk| match chunk {
+            Chunk::Bytes(bytes) => bytes,
+            // Nobody asked for one.
+            Chunk::Held(_) => Bytes::new(),
+        })
+    }
+
+    fn poll_chunk(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, BodyError>>> {
+        self.get_mut().poll_next(true, cx)
     }
 
     fn remaining(&self) -> Option<u64> {

@@ -16,7 +16,7 @@ use bulkhead_ipc::{
     limit,
     policy::INLINE_BODY_BYTES,
     transport::{MAX_DEPTH, MAX_SUBREQUESTS},
-    worker_capnp::{byte_source, channel, http_request, http_response},
+    worker_capnp::{channel, http_request, http_response},
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -307,7 +307,10 @@ impl Answer {
         let is_bodiless = is_head || head::has_no_body(parts.status.as_u16());
         let content = if is_bodiless {
             Content::None
-        } else if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        } else if parts.status == StatusCode::SWITCHING_PROTOCOLS
+            // Too long for the message: not a byte is read before somebody asks, who may not be the worker.
+            || length.is_some_and(|length| length > u64::from(INLINE_BODY_BYTES))
+        {
             Content::Begun(Bytes::new(), body)
         } else {
             // What is encoded may go on as it is, which it does only from here.
@@ -350,8 +353,7 @@ impl Answer {
             Content::Begun(bytes, body) => BodySource::response(bytes, Some(body), link, permit),
             Content::Broken(bytes) => BodySource::response(bytes, None, link, permit),
         };
-        let client: byte_source::Client = capnp_rpc::new_client_from_rc(source);
-        to.set_stream(client);
+        to.set_stream(link.offer_body(source));
     }
 }
 

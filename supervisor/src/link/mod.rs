@@ -25,9 +25,10 @@ use bulkhead_ipc::{
     blob,
     calls::Call,
     transport::{self, Handle, Limits, MAX_EVENTS, MAX_EXCHANGES, TransportError},
-    worker_capnp::{Limit, event_dispatcher, event_port},
+    worker_capnp::{Limit, byte_source, event_dispatcher, event_port},
 };
 use capnp::capability::Promise;
+use capnp_rpc::CapabilityServerSet;
 use tokio::{net::UnixStream, time::Instant};
 
 use crate::{
@@ -72,6 +73,22 @@ pub(crate) struct Bounds {
 /// Entrypoints with different parameters that one connection keeps; they come from the configuration.
 type Dispatchers = HashMap<(Option<String>, Option<String>), event_dispatcher::Client>;
 
+/// The bodies that a process was offered, by their capabilities.
+struct Offered {
+    all: CapabilityServerSet<body::BodySource, byte_source::Client>,
+    /// How many more may be offered until those are looked for that are gone.
+    more: usize,
+}
+
+impl Default for Offered {
+    fn default() -> Self {
+        Self { all: CapabilityServerSet::new(), more: OFFERED_BETWEEN_LOOKS }
+    }
+}
+
+/// The set does not notice when a body goes, and keeps a few hundred bytes of it: those of at most so many.
+const OFFERED_BETWEEN_LOOKS: usize = 64;
+
 /// The event connection of one shard to one process.
 pub struct Link {
     generation: u64,
@@ -89,6 +106,7 @@ pub struct Link {
     allowances: Allowances,
     /// What the worker's global `fetch()` goes to.
     outbound: OnceCell<Weak<dyn Service>>,
+    offered: RefCell<Offered>,
 }
 
 impl Link {
@@ -114,6 +132,7 @@ impl Link {
             places: Places::new(bounds.events.min(MAX_EVENTS) as usize, MAX_EXCHANGES as usize, bounds.waiting),
             allowances,
             outbound: OnceCell::new(),
+            offered: RefCell::default(),
         });
         (link, driver)
     }
@@ -138,6 +157,24 @@ impl Link {
     /// What the worker's global `fetch()` goes to, which is the first of what it may start.
     pub(crate) fn outbound(&self) -> Option<Rc<dyn Service>> {
         self.outbound.get()?.upgrade()
+    }
+
+    /// The capability of a body for the process.
+    pub(crate) fn offer_body(&self, source: Rc<body::BodySource>) -> byte_source::Client {
+        let offered = &mut *self.offered.borrow_mut();
+        match offered.more.checked_sub(1) {
+            Some(more) => offered.more = more,
+            None => {
+                offered.all.gc();
+                offered.more = OFFERED_BETWEEN_LOOKS;
+            }
+        }
+        offered.all.new_client_from_rc(source)
+    }
+
+    /// The body that a capability of the process is, if it is one that was offered to it.
+    fn offered_body(&self, source: &byte_source::Client) -> Option<Rc<body::BodySource>> {
+        self.offered.borrow().all.get_local_server_of_resolved(source)
     }
 
     /// Whether the process shall get no further event.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bulkhead_ipc::{
     head::{MIN_SENT_BACK, SWITCHING_PROTOCOLS, to_body_length},
     transport::MAX_EXCHANGES,
-    worker_capnp::{Limit, byte_source, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
+    worker_capnp::{Limit, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
 };
 use bytes::Bytes;
 use http::Method;
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     body::Body,
     link::{
-        Ticket,
+        Link, Ticket,
         body::{BodySource, CancelOnDrop, Ready, collect_ready},
     },
     service::{Depth, OwnProps, ServiceError},
@@ -60,7 +60,7 @@ impl WorkerService {
         };
         let upgrade = parts.extensions.get::<Upgrade>().copied();
         to.set_upgrade(upgrade.is_some());
-        let upload = outgoing.write(to);
+        let upload = outgoing.write(&link, to);
         let is_head = parts.method == Method::HEAD;
         let for_socket = parts.extensions.get::<Depth>().is_none();
         call.get().set_event(ticket.number());
@@ -192,14 +192,13 @@ impl Outgoing {
     }
 
     /// Puts the body into the message. What it returns has to be kept until the request has ended.
-    fn write(self, mut to: http_request::Builder<'_>) -> Option<CancelOnDrop> {
+    fn write(self, link: &Link, mut to: http_request::Builder<'_>) -> Option<CancelOnDrop> {
         match self {
             Outgoing::None => to.init_body().set_none(()),
             Outgoing::Whole(bytes) => to.init_body().set_bytes(&bytes),
             Outgoing::Stream(source, length) => {
                 to.set_body_length(to_body_length(length));
-                let client: byte_source::Client = capnp_rpc::new_client_from_rc(source.clone());
-                to.init_body().set_stream(client);
+                to.init_body().set_stream(link.offer_body(source.clone()));
                 return Some(CancelOnDrop(source));
             }
         }
