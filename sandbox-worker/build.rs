@@ -19,7 +19,7 @@ const BEFORE: &str = "((scripts) => (internal) => {\nfor (const name in scripts)
 const AFTER: &str = "})\n";
 
 /// The directories of `js/` with modules in them. `js/node/path/posix.js` is `node:path/posix`.
-const SCHEMES: [&str; 3] = ["cloudflare", "internal", "node"];
+const SCHEMES: [&str; 4] = ["cloudflare", "internal", "node", "node-internal"];
 
 /// The variable of the environment that says how many empty modules are added. Only built-in modules can import them.
 const EMPTY: &str = "BULKHEAD_EMPTY_MODULES";

@@ -9,8 +9,10 @@ mod differential {
     mod console;
     mod cross_request;
     mod entrypoints;
+    mod extensions;
     mod loopback;
     mod modules;
+    mod node;
     mod probes;
     mod request_signal;
     mod scheduled;

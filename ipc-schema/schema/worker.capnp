@@ -302,6 +302,19 @@ struct WorkerBundle {
   # All of them are set. What the process is started with is in its arguments too.
   inlineBodyBytes @8 :UInt32;
   # A response body that is complete and at most this long travels in the reply.
+  extensions @9 :List(ExtensionModule);
+  # What modules can import beside each other; none for a script, which imports nothing.
+  hasCache @10 :Bool;
+  # Whether something stands behind the Cache API.
+  actorClasses @11 :List(Text);
+  # The exports that are to be classes of Durable Objects.
+}
+
+struct ExtensionModule {
+  name @0 :Text;
+  internal @1 :Bool;
+  # Only modules of extensions can import it.
+  esModule @2 :Blob;
 }
 
 struct Module {
@@ -328,6 +341,10 @@ struct Binding {
     # Service-worker syntax only.
     service @5 :Void;
     # What it goes to is handed over with the other channels: `EventPort.open`.
+    actorNamespace :group {
+      # Of Durable Objects, which cannot be reached yet.
+      ephemeral @6 :Bool;
+    }
   }
 }
 

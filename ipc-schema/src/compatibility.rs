@@ -292,12 +292,21 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The flags of the list that ask for what this runtime does not have: the place of each, and what is missing. Names that
-/// are no flags are skipped.
+/// are no flags are skipped, and so is what says itself that it is missing ([`later`]).
 pub fn missing<S: AsRef<str>>(flags: &[S]) -> impl Iterator<Item = (usize, &'static str)> + '_ {
+    lacking(flags).filter(|(_, row, _)| !matches!(row.state, Later(_))).map(|(index, _, what)| (index, what))
+}
+
+/// The flags of the list whose use fails with an error that says what is missing: the place of each, and that.
+pub fn later<S: AsRef<str>>(flags: &[S]) -> impl Iterator<Item = (usize, &'static str)> + '_ {
+    lacking(flags).filter(|(_, row, _)| matches!(row.state, Later(_))).map(|(index, _, what)| (index, what))
+}
+
+fn lacking<S: AsRef<str>>(flags: &[S]) -> impl Iterator<Item = (usize, &'static Row, &'static str)> + '_ {
     flags.iter().enumerate().filter_map(|(index, name)| {
         let name = name.as_ref();
         let row = TABLE.iter().find(|row| row.on == name || row.off == Some(name))?;
-        Some((index, row.state.lacks(row.on == name)?))
+        Some((index, row, row.state.lacks(row.on == name)?))
     })
 }
 
@@ -376,17 +385,19 @@ pub enum State {
     NoEffect(&'static str),
     /// The change needs what is not there: workers behave as without it. The text names what is missing.
     Missing(&'static str),
+    /// The change is there but for what the text names, whose use is an error that says that it is not there yet.
+    Later(&'static str),
     /// Workers behave as with the change, whatever they ask for. The text names what is missing without it.
     OnlyOn(&'static str),
 }
 
-use State::{Implemented, Missing, NoEffect, OnlyOn};
+use State::{Implemented, Later, Missing, NoEffect, OnlyOn};
 
 impl State {
     /// What is missing for a worker for which the change is on, or off.
     const fn lacks(self, on: bool) -> Option<&'static str> {
         match self {
-            Missing(what) if on => Some(what),
+            Missing(what) | Later(what) if on => Some(what),
             OnlyOn(what) if !on => Some(what),
             _ => None,
         }
@@ -455,14 +466,14 @@ static TABLE: [Row; 205] = [
     flag("export_commonjs_default", Implemented).off("export_commonjs_namespace").since(2022, 10, 31),
     flag("durable_object_rename", Missing("Durable Objects")).experimental(),
     flag("web_socket_compression", Missing("`WebSocket`")).off("no_web_socket_compression").since(2023, 8, 15),
-    flag("nodejs_compat", Missing("the `node:` modules but for `node:async_hooks`")).off("no_nodejs_compat").since(2026, 8, 4),
+    flag("nodejs_compat", Later("most `node:` modules, and the globals `Buffer`, `process`, `global`, `setImmediate` and `clearImmediate`")).off("no_nodejs_compat").since(2026, 8, 4),
     flag("tcp_sockets_support", Missing("sockets, `connect()`")),
     flag("response_redirect_url_standard", Implemented).off("response_redirect_url_original").since(2023, 3, 14),
-    flag("experimental", Missing("experimental APIs")).experimental(),
+    flag("experimental", Later("experimental APIs")).experimental(),
     flag("durable_object_get_existing", Missing("Durable Objects")).experimental(),
     flag("http_headers_getsetcookie", Implemented).off("no_http_headers_getsetcookie").since(2023, 3, 1),
     flag("dynamic_dispatch_tunnel_exceptions", Missing("dispatch namespaces")).off("dynamic_dispatch_treat_exceptions_as_500").since(2023, 3, 1),
-    flag("service_binding_extra_handlers", Missing("service bindings")).experimental(),
+    flag("service_binding_extra_handlers", Later("`Fetcher.queue()` and `Fetcher.scheduled()`")).experimental(),
     flag("no_cf_botmanagement_default", Implemented).off("cf_botmanagement_default").since(2023, 8, 1),
     flag("urlsearchparams_delete_has_value_arg", Implemented).off("no_urlsearchparams_delete_has_value_arg").since(2023, 7, 1),
     flag("strict_compression_checks", Implemented).off("no_strict_compression_checks").since(2023, 8, 1),
@@ -472,7 +483,7 @@ static TABLE: [Row; 205] = [
     flag("webgpu", Missing("WebGPU")).experimental(),
     flag("crypto_preserve_public_exponent", Missing("`crypto.subtle` beyond `digest`")).off("no_crypto_preserve_public_exponent").since(2023, 12, 1),
     flag("vectorize_query_metadata_optional", Missing("Vectorize bindings")).off("vectorize_query_original").since(2023, 11, 8),
-    flag("unsafe_module", Missing("the module `workerd:unsafe`")).experimental(),
+    flag("unsafe_module", Later("the module `workerd:unsafe`")).experimental(),
     flag("js_rpc", Missing("RPC")).experimental(),
     flag("no_global_importscripts", Implemented).off("global_importscripts").since(2024, 3, 4),
     flag("nodejs_als", Implemented).off("no_nodejs_als"),
@@ -484,7 +495,7 @@ static TABLE: [Row; 205] = [
     flag("internal_stream_byob_return_view", Implemented).off("internal_stream_byob_return_undefined").since(2024, 5, 13),
     flag("blob_standard_mime_type", Implemented).off("blob_legacy_mime_type").since(2024, 6, 3),
     flag("fetch_standard_url", Implemented).off("fetch_legacy_url").since(2024, 6, 3),
-    flag("nodejs_compat_v2", Missing("the `node:` modules but for `node:async_hooks`")).off("no_nodejs_compat_v2").since(2026, 8, 4).implied(&["nodejs_compat"], 2024, 9, 23),
+    flag("nodejs_compat_v2", Later("most `node:` modules, and the globals `Buffer`, `process`, `global`, `setImmediate` and `clearImmediate`")).off("no_nodejs_compat_v2").since(2026, 8, 4).implied(&["nodejs_compat"], 2024, 9, 23),
     flag("global_fetch_strictly_public", NoEffect("for Cloudflare's network; the program itself never asks")).off("global_fetch_private_origin"),
     flag("new_module_registry", Missing("the second module registry")).off("legacy_module_registry").since(2026, 11, 17),
     flag("cache_option_enabled", Implemented).off("cache_option_disabled").since(2024, 11, 11),
@@ -524,7 +535,7 @@ static TABLE: [Row; 205] = [
     flag("enable_abortsignal_rpc", Missing("RPC")).experimental(),
     flag("allow_eval_during_startup", Implemented).off("disallow_eval_during_startup").since(2025, 6, 1),
     flag("enable_request_signal", Implemented).off("disable_request_signal").since(2026, 11, 17),
-    flag("connect_pass_through", Missing("sockets, `connect()`")).experimental(),
+    flag("connect_pass_through", Later("sockets, `connect()`")).experimental(),
     flag("nonclass_entrypoint_reuses_ctx_across_invocations", Missing("one `ctx` for all events of an entrypoint")),
     flag("bind_asynclocalstorage_snapshot_to_request", Implemented).off("do_not_bind_asynclocalstorage_snapshot_to-request").since(2025, 6, 16),
     flag("throw_on_unrecognized_import_assertion", Implemented).off("ignore_unrecognized_import_assertion").since(2025, 6, 16),
@@ -675,6 +686,9 @@ fn document() -> String {
     };
     section("### Implemented, in both directions", |state| (state == Implemented).then_some("as the reference"));
     section("### Without effect", |state| if let NoEffect(why) = state { Some(why) } else { None });
+    section("### There but for what is named: to use that is an error that says so", |state| {
+        if let Later(what) = state { Some(what) } else { None }
+    });
     section("### Missing: refused when it is named, told by `serve --verbose` when a date brings it", |state| {
         if let Missing(what) = state { Some(what) } else { None }
     });
@@ -714,9 +728,10 @@ mod tests {
     #[test]
     fn what_is_missing_is_said() {
         assert_eq!(
-            missing(&["nodejs_compat", "no_nodejs_compat", "url_standard", "nope"]).collect::<Vec<_>>(),
-            [(0, "the `node:` modules but for `node:async_hooks`")]
+            missing(&["rtti_api", "nodejs_compat", "no_nodejs_compat", "url_standard", "nope"]).collect::<Vec<_>>(),
+            [(0, "experimental APIs")]
         );
+        assert_eq!(later(&["rtti_api", "unsafe_module"]).collect::<Vec<_>>(), [(1, "the module `workerd:unsafe`")]);
         let none: &[&str] = &[];
         let newest = resolve(&MAX_DATE.to_string(), none, false).unwrap();
         let lacking: Vec<&str> = newest.lacking().map(|(name, _)| name).collect();
@@ -726,7 +741,7 @@ mod tests {
         let old = resolve("2021-09-14", none, false).unwrap();
         assert!(old.lacking().all(|(name, _)| name != "nodejs_compat"));
         for row in &TABLE {
-            if let NoEffect(why) | Missing(why) | OnlyOn(why) = row.state {
+            if let NoEffect(why) | Missing(why) | Later(why) | OnlyOn(why) = row.state {
                 assert!(!why.is_empty(), "{} says nothing", row.on);
             }
             // Otherwise nobody could ask for what is missing, and it would be no difference.

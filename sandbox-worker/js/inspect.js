@@ -218,6 +218,8 @@
     constructor(options) {
       this.depth = options.depth;
       this.showHidden = options.showHidden;
+      // Complete, in order, and a line for each part of what is long, for who compares texts line by line.
+      this.isWhole = options.isWhole === true;
       this.indentation = 0;
       this.currentDepth = 0;
       this.seen = newVec();
@@ -231,6 +233,7 @@
 
   const formatPrimitive = (context, value) => {
     if (typeof value === "string") {
+      if (context.isWhole) return quote(value);
       let trailer = "";
       if (value.length > MAX_STRING) {
         const more = value.length - MAX_STRING;
@@ -266,10 +269,11 @@
     const proxy = native.getProxyDetails(value);
     if (proxy !== undefined && proxy !== null) {
       if (proxy.target === null) return "<Revoked Proxy>";
+      if (context.isWhole) return formatValue(context, proxy.target, level, isTyped);
       if (level > context.depth) return "Proxy [Object]";
       return `Proxy(${formatValue(context, proxy.target, level, false)})`;
     }
-    const custom = customOf(value);
+    const custom = context.isWhole ? undefined : customOf(value);
     if (custom !== undefined) {
       const result = FunctionPrototypeApply(custom, value, [context.depth - level, { depth: context.depth - level }, inspect]);
       if (result !== value) {
@@ -374,9 +378,13 @@
     if (descriptor === undefined) {
       text = "undefined";
     } else if ("value" in descriptor) {
-      context.indentation += 2;
+      const indentation = context.isWhole && type === OBJECT ? 3 : 2;
+      context.indentation += indentation;
       text = formatValue(context, descriptor.value, level, false);
-      context.indentation -= 2;
+      if (indentation === 3 && widthOf(text) > BREAK_LENGTH) text = `\n${repeat(" ", context.indentation)}${text}`;
+      context.indentation -= indentation;
+    } else if (descriptor.get !== undefined && context.isWhole) {
+      text = formatGetter(context, object, descriptor, level);
     } else if (descriptor.get !== undefined) {
       text = descriptor.set !== undefined ? "[Getter/Setter]" : "[Getter]";
     } else {
@@ -392,7 +400,22 @@
     else if (regexpExec(identifier, key) !== null) name = key;
     else name = quote(key);
     context.budget -= name.length + 2;
-    return `${name}: ${text}`;
+    return startsWith(text, "\n") ? `${name}:${text}` : `${name}: ${text}`;
+  };
+
+  const formatGetter = (context, object, descriptor, level) => {
+    const label = descriptor.set !== undefined ? "Getter/Setter" : "Getter";
+    let value;
+    try {
+      value = FunctionPrototypeApply(descriptor.get, object, []);
+    } catch (error) {
+      const message = isObject(error) ? error.message : undefined;
+      return `[${label}: <Inspection threw (${typeof message === "string" ? message : ""})>]`;
+    }
+    context.indentation += 2;
+    const text = formatValue(context, value, level, false);
+    context.indentation -= 2;
+    return isObject(value) ? `[${label}] ${text}` : `[${label}: ${text}]`;
   };
 
   const functionBase = (value, name, tag) => {
@@ -488,7 +511,7 @@
     return length === 0 ? `${shown}: ${text}` : shown + stringSlice(text, length);
   };
   const formatError = (context, error, className, tag, keys, level) => {
-    let text = stackText(context, error, level);
+    let text = context.isWhole ? safeErrorText(error) : stackText(context, error, level);
     if (!context.showHidden && keys.length !== 0) {
       for (let i = 0; i < errorKeys.length; i++) {
         const key = errorKeys[i];
@@ -574,7 +597,7 @@
   const formatArray = (context, value, level) => {
     const output = newVec();
     const { length } = value;
-    const limit = MathMin(MAX_ITEMS, length);
+    const limit = context.isWhole ? length : MathMin(MAX_ITEMS, length);
     let index = 0;
     while (index < length && output.length < limit && context.budget > 0) {
       const descriptor = getOwnPropertyDescriptor(value, `${index}`);
@@ -606,7 +629,7 @@
   const formatTyped = (context, value) => {
     const output = newVec();
     const length = typedArrayLength(value);
-    const limit = MathMin(MAX_ITEMS, length);
+    const limit = context.isWhole ? length : MathMin(MAX_ITEMS, length);
     for (let i = 0; i < limit; i++) output[i] = formatPrimitive(context, value[i]);
     if (length > limit) output[output.length] = moreItems(length - limit);
     return output;
@@ -616,7 +639,7 @@
     const size = setSize(value);
     context.indentation += 2;
     setForEach(value, (item) => {
-      if (output.length < MAX_ITEMS && context.budget > 0) output[output.length] = formatValue(context, item, level, false);
+      if ((output.length < MAX_ITEMS || context.isWhole) && context.budget > 0) output[output.length] = formatValue(context, item, level, false);
     });
     context.indentation -= 2;
     if (output.length < size) output[output.length] = moreItems(size - output.length);
@@ -627,7 +650,7 @@
     const size = mapSize(value);
     context.indentation += 2;
     mapForEach(value, (item, key) => {
-      if (output.length < MAX_ITEMS && context.budget > 0) {
+      if ((output.length < MAX_ITEMS || context.isWhole) && context.budget > 0) {
         output[output.length] = `${formatValue(context, key, level, false)} => ${formatValue(context, item, level, false)}`;
       }
     });
@@ -895,9 +918,12 @@
     context.seen[context.seen.length] = value;
     context.currentDepth = level;
     const output = format === undefined ? newVec() : format();
+    const items = output.length;
     for (let i = 0; i < keys.length && context.budget > 0; i++) {
       output[output.length] = formatProperty(context, value, keys[i], level + 1, type === ARRAY_EXTRAS ? ARRAY : OBJECT);
     }
+    // The properties, or all of it where what is listed has no order of its own.
+    if (context.isWhole) sortFrom(output, type === ARRAY_EXTRAS ? items : 0);
     if (isImmutable !== null) output[output.length] = `[immutable]: ${isImmutable}`;
     context.seen.length--;
     if (context.circular !== undefined) {
@@ -909,6 +935,14 @@
       }
     }
     return layOut(context, output, base, open, close, type, level, value);
+  };
+  const sortFrom = (output, start) => {
+    for (let i = start + 1; i < output.length; i++) {
+      const text = output[i];
+      let at = i;
+      for (; at > start && output[at - 1] > text; at--) output[at] = output[at - 1];
+      output[at] = text;
+    }
   };
   const charge = (context, text) => {
     context.budget -= text.length;
@@ -998,9 +1032,18 @@
 
   const layOut = (context, output, base, open, close, type, level, value) => {
     const before = output.length;
-    if (type === ARRAY_EXTRAS && before > 6) {
+    if (type === ARRAY_EXTRAS && before > 6 && !context.isWhole) {
       const length = ArrayIsArray(value) ? value.length : isView(value) ? typedArrayLength(value) : before;
       output = columnize(context, output, value, length > MAX_ITEMS && before > MAX_ITEMS);
+    }
+    if (context.isWhole) {
+      let length = 2 * output.length;
+      for (let i = 0; i < output.length && length <= BREAK_LENGTH; i++) length += output[i].length;
+      const isShort = length <= BREAK_LENGTH && (base === "" || indexOf(base, "\n") === -1);
+      if (isShort) return `${open}${base === "" ? "" : ` ${base}`} ${join(output, ", ")} ${close}`;
+      const indent = `\n${repeat(" ", context.indentation)}`;
+      const first = base === "" && open.length === 1 ? " " : `${base === "" ? "" : ` ${base}`}${indent}  `;
+      return `${open}${first}${join(output, `,${indent}  `)} ${close}`;
     }
     const head = base === "" ? "" : `${base} `;
     if (context.currentDepth - level < COMPACT && before === output.length) {
@@ -1032,6 +1075,9 @@
     const showHidden = isObject(options) ? !!options.showHidden : false;
     return cut(format1(value, depth, showHidden));
   };
+
+  /** The whole text of a value, in lines and an order that do not depend on how it was made. */
+  const inspectWhole = (value) => formatValue(new Context({ depth: 1000, showHidden: false, isWhole: true }), value, 0, false);
 
   const toText = (value) => {
     // %s: primitives as they are, objects without a toString of their own inspected flat.
@@ -1146,5 +1192,5 @@
     Context,
   ]);
 
-  return { formatArguments, noteInterfaces };
+  return { formatArguments, noteInterfaces, inspect, inspectWhole, isError };
 })

@@ -10,7 +10,7 @@
 use std::{
     io::{IsTerminal, Write},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -78,6 +78,33 @@ pub struct Entry {
     pub stream: Stream,
     /// The text; may have several lines.
     pub text: String,
+    /// As what a structured log has it.
+    pub level: Level,
+    /// Whether the text is a line of a structured log already.
+    is_record: bool,
+}
+
+/// How much an entry matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it: those of the methods of `console`")]
+pub enum Level {
+    Debug,
+    Info,
+    Log,
+    Warn,
+    Error,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Log => "log",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        }
+    }
 }
 
 impl Entry {
@@ -89,7 +116,27 @@ impl Entry {
         } else {
             own_text(&format!("supervisor: {text}"))
         };
-        Self { stream: Stream::Err, text }
+        Self { stream: Stream::Err, text, level: Level::Info, is_record: false }
+    }
+
+    /// What a worker's console says, as a line of a structured log: a JSON object.
+    pub fn console_record(level: Level, text: &str, now: SystemTime) -> Self {
+        let (timestamp, level_name, message) = (milliseconds(now), level.name(), serde_json::Value::from(text));
+        let text = format!("{{\"timestamp\":{timestamp},\"level\":\"{level_name}\",\"message\":{message}}}");
+        Self { stream: Stream::Out, text, level, is_record: true }
+    }
+
+    /// As a line of a structured log. As in the reference, what is no tenant's has a source, and its time is a text.
+    fn into_record(self, now: SystemTime) -> Self {
+        if self.is_record {
+            return self;
+        }
+        let (timestamp, level, message) = (milliseconds(now), self.level.name(), serde_json::Value::from(self.text));
+        let text = format!(
+            "{{\"timestamp\":\"{timestamp}\",\"level\":\"{level}\",\"source\":\"supervisor\",\"message\":{message},\
+             \"context_depth\":0}}"
+        );
+        Self { stream: Stream::Out, text, level: self.level, is_record: true }
     }
 
     /// What a worker's console says: each line with `prefix` before it, or as it is. In the latter case lines on standard
@@ -111,16 +158,22 @@ impl Entry {
             // What comes next is not the tenant's.
             clean.push_str("\u{1b}[0m");
         }
-        Self { stream, text: clean }
+        Self { stream, text: clean, level: Level::Log, is_record: false }
     }
 
     /// What the runtime within the process of the worker `name` says about it, on standard error.
     pub fn runtime(name: &str, text: &str, prefix: Option<&str>) -> Self {
-        match prefix {
+        let entry = match prefix {
             Some(prefix) => Self::console(Stream::Err, text, Some(prefix), Colors::default()),
             None => Self::own(&format!("worker \"{name}\": {text}")),
-        }
+        };
+        Self { level: Level::Error, ..entry }
     }
+}
+
+/// Since 1970.
+fn milliseconds(now: SystemTime) -> u128 {
+    now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis())
 }
 
 /// Longest wait for the queue to be written when the program ends.
@@ -141,16 +194,19 @@ pub struct Log {
     queue: mpsc::Sender<Order>,
     places: Arc<Semaphore>,
     colors: Colors,
+    structured: bool,
 }
 
 impl Log {
-    /// A log that writes to standard output and standard error on a thread of its own, where `colors` are shown.
+    /// A log that writes to standard output and standard error on a thread of its own, where `colors` are shown; or if it is
+    /// `structured`, JSON objects to standard output.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn to_standard_streams(colors: Colors) -> std::io::Result<Self> {
+    pub fn to_standard_streams(colors: Colors, structured: bool) -> std::io::Result<Self> {
         let (mut log, mut orders) = Self::with_room(QUEUE);
         log.colors = colors;
+        log.structured = structured;
         std::thread::Builder::new().name("log".into()).spawn(move || {
             while let Some(order) = orders.blocking_recv() {
                 let (mut entry, _place) = match order {
@@ -160,6 +216,9 @@ impl Log {
                         continue;
                     }
                 };
+                if structured {
+                    entry = entry.into_record(SystemTime::now());
+                }
                 entry.text.push('\n');
                 // There is nowhere to report that the place for reports is gone.
                 let _ = match entry.stream {
@@ -176,7 +235,7 @@ impl Log {
 
     fn with_room(room: usize) -> (Self, mpsc::Receiver<Order>) {
         let (queue, orders) = mpsc::channel(room + RESERVED);
-        (Self { queue, places: Arc::new(Semaphore::new(room)), colors: Colors::default() }, orders)
+        (Self { queue, places: Arc::new(Semaphore::new(room)), colors: Colors::default(), structured: false }, orders)
     }
 
     /// A log that hands its entries to the caller, with room for `room` of them.
@@ -194,6 +253,11 @@ impl Log {
             }
         })
         .await;
+    }
+
+    /// Whether its lines are JSON objects.
+    pub fn is_structured(&self) -> bool {
+        self.structured
     }
 
     /// The streams of this log that show colours.

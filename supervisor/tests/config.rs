@@ -14,8 +14,8 @@ use std::{
 
 use bulkhead_ipc::compatibility::{Date, Flag};
 use bulkhead_supervisor::config::{
-    self, BindingValue, Diagnostics, HttpStyle, Loaded, ModuleKind, Options, ServiceKind, Source, WorkerSource,
-    load_binary_from_bytes, load_text_from_bytes,
+    self, BindingValue, Diagnostics, HttpStyle, Loaded, ModuleKind, Options, ServiceKind, Severity, Source,
+    WorkerSource, load_binary_from_bytes, load_text_from_bytes,
 };
 use proptest::prelude::*;
 
@@ -177,7 +177,7 @@ const a :Workerd.Worker = (
 #[test]
 fn flags_that_are_missing_are_refused_by_name() {
     for (flag, what) in [
-        ("nodejs_compat", "the `node:` modules but for `node:async_hooks`"),
+        ("allow_irrevocable_stub_storage", "RPC"),
         ("python_workers", "Python workers"),
         ("new_module_registry", "the second module registry"),
         ("url_original", "the URL parser of before the URL Standard"),
@@ -198,6 +198,35 @@ fn flags_that_are_missing_are_refused_by_name() {
         "const c :Workerd.Config = (services = [(name = \"a\", worker = (modules = [(name = \"m\", esModule = \"\")],
         compatibilityDate = \"2026-11-20\", compatibilityFlags = [\"no_nodejs_compat\", \"url_standard\"]))]);";
     load(text).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// What can only fail when it is used is said at its place, and keeps nobody from being served.
+#[test]
+fn what_will_fail_when_it_is_used_is_a_warning() {
+    let text = "const c :Workerd.Config = (
+  services = [(name = \"a\", worker = (modules = [(name = \"m\", esModule = \"\")], compatibilityDate = \"2026-07-01\",
+    compatibilityFlags = [\"nodejs_compat\"],
+    cacheApiOutbound = \"a\",
+    durableObjectNamespaces = [(className = \"C\", uniqueKey = \"k\"), (className = \"L\", ephemeralLocal = void)],
+    durableObjectStorage = (localDisk = \"d\"),
+    containerEngine = (localDocker = (socketPath = \"/x\")),
+    bindings = [(name = \"N\", durableObjectNamespace = \"L\")])),
+    (name = \"d\", disk = (path = \"/\", writable = true))],
+  extensions = [(modules = [(name = \"x:y\", esModule = \"1\"), (name = \"./x:y\", internal = true, esModule = \"2\")])],
+  logging = (structuredLogging = true),
+);";
+    let loaded = load(text).unwrap_or_else(|error| panic!("{error}"));
+    let places: Vec<_> = loaded.warnings.iter().map(|warning| warning.position().expect("a place")).collect();
+    assert_eq!(places, [(4, 27), (5, 5), (6, 33), (6, 69), (8, 5), (9, 30)], "{:?}", loaded.warnings);
+    assert!(loaded.warnings.iter().all(|warning| warning.severity() == Severity::Warning));
+    let first = loaded.warnings[1].to_string();
+    assert!(first.starts_with("/config.capnp:5:5: warning: the Cache API is not there yet"), "{first}");
+    assert!(loaded.config.structured_logging);
+    let names: Vec<_> = loaded.config.extensions.iter().map(|module| (module.name.as_str(), module.internal)).collect();
+    assert_eq!(names, [("x:y", false), ("x:y", true)]);
+    let worker = loaded.config.services[0].kind.worker().expect("a worker");
+    assert_eq!(worker.actor_classes, ["C", "L"]);
+    assert_eq!(worker.bindings[0].value, BindingValue::ActorNamespace { ephemeral: true });
 }
 
 #[test]
@@ -304,7 +333,7 @@ fn faults_of_a_binary_configuration_are_named_by_their_path() {
         ),
         (
             "const c :Workerd.Config = (logging = (structuredLogging = true), structuredLogging = true);",
-            "<bytes>: error: `structuredLogging` is not supported yet\n<bytes>: error: `logging` is not supported yet",
+            "",
         ),
         ("const c :Workerd.Config = (structuredLogging = false, autogates = []);", ""),
     ] {

@@ -1,6 +1,6 @@
 //! Rust types as JavaScript classes: templates, wrapping, unwrapping.
 
-use std::{ffi::CStr, marker::PhantomData};
+use std::{ffi::CStr, marker::PhantomData, rc::Rc};
 
 use v8::cppgc::{GarbageCollected, Visitor};
 
@@ -72,8 +72,8 @@ pub struct ClassInfo {
     pub index: usize,
 }
 
-/// A member that is there only while a compatibility flag is on, or only while it is off. All members are made; those that
-/// a worker does not have are taken away when its flags are known ([`Registry::apply`]).
+/// A member that is there only while a compatibility flag is on, or only while it is off. Of classes that are made before the
+/// worker's flags are known, all members are made; those that it does not have are taken away then ([`Registry::apply`]).
 #[derive(Debug, Clone, Copy)]
 pub struct Condition {
     /// As scripts see it.
@@ -99,8 +99,20 @@ pub struct Registry {
     templates: Vec<Option<Templates>>,
     /// How classes look to this worker; `None` until its flags are known.
     look: Option<Look>,
+    /// Whether a flag of this name is on for this worker; `None` until they are known.
+    is_on: Option<IsOn>,
     /// By index of the class, the accessors that its objects have as own properties; mostly there are none.
     own: Vec<Vec<OwnAccessor>>,
+}
+
+/// Says whether a flag is on.
+#[derive(Clone)]
+struct IsOn(Rc<dyn Fn(&str) -> bool>);
+
+impl std::fmt::Debug for IsOn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IsOn")
+    }
 }
 
 /// A name, a getter, a setter.
@@ -208,9 +220,11 @@ impl Registry {
 
     /// Gives all classes the members and the look that a worker has whose flags are those that `is_on` knows. Call once,
     /// before its code runs.
-    pub fn apply(scope: &mut v8::PinScope<'_, '_>, look: Look, is_on: impl Fn(&str) -> bool) {
+    pub fn apply(scope: &mut v8::PinScope<'_, '_>, look: Look, is_on: impl Fn(&str) -> bool + 'static) {
         let registry = scope.get_slot_mut::<Registry>().expect("Registry::install was called on this isolate");
         registry.look = Some(look);
+        let is_on = Rc::new(is_on);
+        registry.is_on = Some(IsOn(is_on.clone()));
         let all: Vec<&'static ClassInfo> = registry.templates.iter().flatten().map(|known| known.info).collect();
         for info in all {
             if look.tags && info.conditions.is_empty() {
@@ -311,18 +325,18 @@ impl Registry {
         }
         let prototype = class.prototype_template(scope);
         let look = Self::get(scope).look;
-        assert!(
-            look.is_none() || info.conditions.is_empty(),
-            "{}: a class whose members depend on flags is made before they are known",
-            info.name
-        );
+        // Before the flags are known, all members are there.
+        let is_on = Self::get(scope).is_on.clone();
+        let differs =
+            |condition: &&Condition| is_on.as_ref().is_some_and(|is_on| (is_on.0)(condition.flag) != condition.on);
+        let absent: Vec<_> = info.conditions.iter().filter(differs).map(|one| (one.member, one.is_static)).collect();
         if look.is_none_or(|look| look.tags) {
             let tag = v8::Symbol::get_to_string_tag(scope);
             let name = crate::string(scope, info.name);
             prototype.set_with_attr(tag.into(), name.into(), v8::PropertyAttribute::DONT_ENUM);
         }
         let instance = class.instance_template(scope);
-        (info.define)(&mut TemplateBuilder { scope, class, prototype });
+        (info.define)(&mut TemplateBuilder { scope, class, prototype, absent });
         Self::add(scope, info, class, instance);
         (class, instance)
     }
@@ -421,6 +435,8 @@ struct TemplateBuilder<'b, 's, 'i> {
     class: v8::Local<'s, v8::FunctionTemplate>,
     /// The prototype object.
     prototype: v8::Local<'s, v8::ObjectTemplate>,
+    /// The members that the worker's flags take away, and whether each is a static one.
+    absent: Vec<(&'static str, bool)>,
 }
 
 impl<'s> TemplateBuilder<'_, 's, '_> {
@@ -431,10 +447,17 @@ impl<'s> TemplateBuilder<'_, 's, '_> {
         function.set_class_name(crate::string(self.scope, name));
         function
     }
+
+    fn has(&self, name: &str, is_static: bool) -> bool {
+        !self.absent.contains(&(name, is_static))
+    }
 }
 
 impl Members for TemplateBuilder<'_, '_, '_> {
     fn method(&mut self, name: &str, callback: v8::FunctionCallback) {
+        if !self.has(name, false) {
+            return;
+        }
         let function = self.function(name, callback);
         self.prototype.set(crate::string(self.scope, name).into(), function.into());
     }
@@ -449,11 +472,17 @@ impl Members for TemplateBuilder<'_, '_, '_> {
     }
 
     fn static_method(&mut self, name: &str, callback: v8::FunctionCallback) {
+        if !self.has(name, true) {
+            return;
+        }
         let function = self.function(name, callback);
         self.class.set(crate::string(self.scope, name).into(), function.into());
     }
 
     fn accessor(&mut self, name: &str, getter: Option<v8::FunctionCallback>, setter: Option<v8::FunctionCallback>) {
+        if !self.has(name, false) {
+            return;
+        }
         let make = |callback: v8::FunctionCallback| {
             v8::FunctionTemplate::builder_raw(callback)
                 .constructor_behavior(v8::ConstructorBehavior::Throw)

@@ -1,6 +1,7 @@
 //! The one list of the worker's classes in Rust, seen by scripts or not.
 
 use super::{
+    actors::{ColoLocalActorNamespace, DurableObjectNamespace},
     base64::Base64Functions,
     buffers,
     compression::NativeCodec,
@@ -51,6 +52,8 @@ jsg::classes! {
         LoopbackServiceStub,
         Cache,
         CacheStorage,
+        ColoLocalActorNamespace,
+        DurableObjectNamespace,
         Global,
         Hooks,
         Native,

@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        isolate::{builtins, script::Script},
+        isolate::{builtins, modules::builtin_texts, script::Script},
         testing::with_isolate,
     };
 
@@ -236,14 +236,21 @@ mod tests {
         found.map(|(at, _)| identifier(&text[at + before.len()..])).filter(|name| !name.is_empty()).collect()
     }
 
-    /// What the scripts read of `object`: as its members, and taken out of it.
-    fn read_of(object: &str) -> Names {
-        let text = std::str::from_utf8(builtins::SCRIPTS.as_ref()).expect("the scripts are ASCII");
-        let mut names = after(&format!("{object}."));
+    /// What a text takes out of `object` by a pattern.
+    fn taken_out_of(text: &str, object: &str) -> Names {
+        let mut names = Names::new();
         for (end, _) in text.match_indices(&format!("}} = {object};")) {
             let start = text[..end].rfind('{').expect("a pattern begins");
             names.extend(text[start + 1..end].split(',').map(|name| name.trim().to_owned()));
         }
+        names
+    }
+
+    /// What the scripts read of `object`: as its members, and taken out of it.
+    fn read_of(object: &str) -> Names {
+        let text = std::str::from_utf8(builtins::SCRIPTS.as_ref()).expect("the scripts are ASCII");
+        let mut names = after(&format!("{object}."));
+        names.extend(taken_out_of(text, object));
         // The end of a file's name is no member.
         names.retain(|name| !name.is_empty() && name != "js");
         names
@@ -284,7 +291,10 @@ mod tests {
         );
         let members: Names = read_of("native").union(&read_of("internal.native")).cloned().collect();
         assert_eq!(members, native, "members of `native`");
-        let used = |name: &&String| supplied.contains(*name) || read.contains(*name) || called.contains(*name);
+        let by_modules = taken_out_of(builtin_texts(), "scripts");
+        let unknown: Vec<_> = by_modules.difference(&all).filter(|name| !name.is_empty()).collect();
+        assert_eq!(unknown, Vec::<&String>::new(), "read by a module, exported by no script");
+        let used = |name: &&String| [&supplied, &read, &called, &by_modules].iter().any(|names| names.contains(*name));
         let unused: Vec<_> = all.iter().filter(|name| !used(name)).collect();
         assert_eq!(unused, Vec::<&String>::new(), "exports that nobody uses");
         // Of the streams' files among each other.

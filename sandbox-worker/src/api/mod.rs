@@ -3,6 +3,7 @@
 //! This room knows no event and no entrypoint: what a handler is given and gives back is made and read here (`fetch::wire`), but
 //! nobody is called. `fetch::wire` and `fetch::subrequest` alone name types of the wire.
 
+pub(crate) mod actors;
 mod base64;
 mod buffers;
 mod classes;

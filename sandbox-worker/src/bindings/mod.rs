@@ -5,7 +5,11 @@
 use jsg::{Error, ToJs};
 
 use crate::{
-    api::{execution_context, fetch::fetcher::Fetcher},
+    api::{
+        actors::{ColoLocalActorNamespace, DurableObjectNamespace},
+        execution_context,
+        fetch::{cache, fetcher::Fetcher},
+    },
     isolate::modules::StartupError,
 };
 
@@ -23,6 +27,10 @@ pub(crate) enum Value {
     Wasm(Vec<u8>),
     /// Where requests go: a position among what each connection hands over.
     Service(u32),
+    /// Of Durable Objects, which cannot be reached yet.
+    ActorNamespace {
+        ephemeral: bool,
+    },
 }
 
 /// Defines the bindings as properties of `target`.
@@ -55,6 +63,11 @@ pub(crate) fn first_own(bindings: &[Binding]) -> u32 {
     1 + bindings.iter().filter(|binding| matches!(binding.value, Value::Service(_))).count() as u32
 }
 
+/// Says whether something stands behind the Cache API.
+pub(crate) fn set_cache(scope: &mut v8::PinScope<'_, '_>, is_configured: bool) {
+    cache::set_configured(scope, is_configured);
+}
+
 /// Makes `ctx.exports` of entrypoints and their positions.
 pub(crate) fn export(scope: &mut v8::PinScope<'_, '_>, entrypoints: Vec<(String, u32)>) {
     execution_context::set_exports(scope, entrypoints);
@@ -70,6 +83,12 @@ impl Value {
                 v8::json::parse(scope, text).ok_or(Error::Pending)
             }
             Value::Service(position) => jsg::instantiate(scope, Fetcher::new(position)).map(Into::into),
+            Value::ActorNamespace { ephemeral: false } => {
+                jsg::instantiate(scope, DurableObjectNamespace).map(Into::into)
+            }
+            Value::ActorNamespace { ephemeral: true } => {
+                jsg::instantiate(scope, ColoLocalActorNamespace).map(Into::into)
+            }
             Value::Wasm(bytes) => v8::WasmModuleObject::compile(scope, &bytes).map(Into::into).ok_or(Error::Pending),
         }
     }

@@ -54,7 +54,8 @@ pub(super) fn bind(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags)
 ///
 /// As [`bind`].
 pub(super) fn apply(scope: &mut v8::PinScope<'_, '_>, flags: &CompatibilityFlags, surface: &Surface) {
-    let is_on = |name: &str| Flag::find(name).is_some_and(|flag| flags.is_on(flag));
+    let known = *flags;
+    let is_on = move |name: &str| Flag::find(name).is_some_and(|flag| known.is_on(flag));
     let look = jsg::Look {
         tags: flags.is_on(TAGS),
         rejects: flags.is_on(CAPTURE_THROWS),

@@ -8,15 +8,16 @@ use bulkhead_ipc::{
     worker_capnp as wire,
 };
 
-use super::{Target, Worker, entrypoints};
+use super::{Entrypoint, Target, Worker, entrypoints};
 use crate::{
     bindings::{self, Binding, Value},
     isolate::{
         Isolate,
         eval::set_eval_allowed,
-        modules::{self, Content, ModuleSource, StartupError},
+        modules::{self, Content, ExtensionModule, ModuleSource, StartupError},
     },
     limits::{self, WorkerPolicy, bound},
+    log::{self, Level},
 };
 
 const EVAL_AT_START: Flag = Flag::named("allow_eval_during_startup");
@@ -30,6 +31,7 @@ const MAX_BYTES: u64 = 512 << 20;
 /// What of a bundle may be long: it is here when all of it has been pulled.
 pub(crate) struct Parts {
     source: Source,
+    extensions: Vec<ExtensionModule>,
     bindings: Vec<Binding>,
 }
 
@@ -69,6 +71,11 @@ impl Parts {
             }
             wire::worker_bundle::source::ServiceWorkerScript(text) => Source::Script(budget.text(text).await?),
         };
+        let mut extensions = Vec::new();
+        for module in bundle.get_extensions()? {
+            let (name, internal) = (module.get_name()?.to_string()?, module.get_internal());
+            extensions.push(ExtensionModule { name, internal, source: budget.text(module.get_es_module()).await? });
+        }
         let mut bindings = Vec::new();
         // The first position is what the global `fetch()` goes to.
         let mut positions = 1..;
@@ -80,10 +87,11 @@ impl Parts {
                 Which::Json(text) => Value::Json(budget.text(text).await?),
                 Which::WasmModule(bytes) => Value::Wasm(budget.bytes(bytes).await?),
                 Which::Service(()) => Value::Service(positions.next().unwrap_or_default()),
+                Which::ActorNamespace(namespace) => Value::ActorNamespace { ephemeral: namespace.get_ephemeral() },
             };
             bindings.push(Binding { name: binding.get_name()?.to_string()?, value });
         }
-        Ok(Self { source, bindings })
+        Ok(Self { source, extensions, bindings })
     }
 }
 
@@ -107,15 +115,18 @@ impl Worker {
             jsg::set_buffer_limit(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         isolate.logger().set_limit(limits.log_buffer_bytes as usize);
+        let actor_classes = actor_classes(bundle).map_err(malformed)?;
         let service = bundle.get_service().map_err(malformed)?.to_string().map_err(|error| malformed(error.into()))?;
         let (started, breach) = isolate.clone().start_up(|scope| {
             let context = scope.get_current_context();
             set_eval_allowed(context, isolate.flags().is_on(EVAL_AT_START));
             let env = v8::Object::new(scope);
+            bindings::set_cache(scope, bundle.get_has_cache());
             let first_own = bindings::first_own(&parts.bindings);
             let started = match parts.source {
                 Source::Modules(sources) => {
                     bindings::bind_all(scope, env, parts.bindings).map_err(Ok)?;
+                    modules::extend(scope, parts.extensions).map_err(Ok)?;
                     modules::evaluate_modules(scope, sources, env)
                         .and_then(|namespace| entrypoints::exported(scope, namespace))
                         .map_err(Ok)
@@ -131,6 +142,13 @@ impl Worker {
             };
             set_eval_allowed(context, false);
             if let Ok(entrypoints) = &started {
+                for class in actor_classes.iter().filter(|class| !has_actor(entrypoints, class)) {
+                    let text = format!(
+                        "A DurableObjectNamespace in the config referenced the class \"{class}\", but no such Durable Object \
+                         class is exported from the worker."
+                    );
+                    isolate.logger().write(Level::Warn, log::Source::Runtime, &text);
+                }
                 let own = entrypoints.iter().zip(first_own..);
                 let mut own: Vec<_> =
                     own.filter(|(entrypoint, _)| !matches!(entrypoint.target, Target::Actor)).collect();
@@ -153,6 +171,19 @@ impl Worker {
         let inline_body_bytes = if inline == 0 { DEFAULT_INLINE_BODY } else { inline };
         Ok(Worker { isolate, entrypoints, env, inline_body_bytes })
     }
+}
+
+/// The exports that are to be classes of Durable Objects.
+fn actor_classes(bundle: wire::worker_bundle::Reader<'_>) -> Result<Vec<String>, capnp::Error> {
+    let mut classes = Vec::new();
+    for class in bundle.get_actor_classes()? {
+        classes.push(class?.to_string()?);
+    }
+    Ok(classes)
+}
+
+fn has_actor(entrypoints: &[Rc<Entrypoint>], class: &str) -> bool {
+    entrypoints.iter().any(|entrypoint| entrypoint.name == class && matches!(entrypoint.target, Target::Actor))
 }
 
 fn compatibility_flags(

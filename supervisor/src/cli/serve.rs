@@ -48,7 +48,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     // First of all.
     let (mut inherited_sockets, control) = setup::claim(arguments)?;
 
-    let config = setup::load(arguments)?;
+    let config = setup::load(arguments, verbose)?;
     if verbose {
         setup::report_missing_flags(&config);
     }
@@ -63,7 +63,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     setup::raise_descriptor_limit();
     let check = setup::SandboxCheck::start(executable.clone(), &cgroups)?;
 
-    let log = Log::to_standard_streams(setup::colors(arguments.color))
+    let log = Log::to_standard_streams(setup::colors(arguments.color), config.structured_logging)
         .map_err(|error| format!("error: cannot start the log: {error}"))?;
     let fleet_config = setup::fleet_config(arguments, verbose, executable, shards, cgroups.ok());
     // Its first processes start while the machine is tested.

@@ -23,7 +23,7 @@ use super::{
     control::Control,
 };
 use crate::{
-    config::{self, Config, ServiceId, ServiceKind},
+    config::{self, Config, Loaded, ServiceId, ServiceKind},
     fleet::FleetConfig,
     log::{Colors, Entry},
     net::{
@@ -124,7 +124,7 @@ pub(super) fn report_missing_flags(config: &Config) {
     }
 }
 
-pub(super) fn load(arguments: &ServeArgs) -> Result<Arc<Config>, String> {
+pub(super) fn load(arguments: &ServeArgs, verbose: bool) -> Result<Arc<Config>, String> {
     let path = &arguments.config;
     let source = match (path == Path::new("-"), arguments.binary) {
         (true, false) => return Err("error: -: Reading config from stdin is only allowed with --binary.".to_owned()),
@@ -147,7 +147,12 @@ pub(super) fn load(arguments: &ServeArgs) -> Result<Arc<Config>, String> {
         experimental: arguments.experimental,
         today: Date::from_unix_seconds(seconds),
     };
-    let mut config = config::load(&source, &options).map_err(|diagnostics| diagnostics.to_string())?.config;
+    let Loaded { mut config, warnings, .. } =
+        config::load(&source, &options).map_err(|diagnostics| diagnostics.to_string())?;
+    // Tools write binary ones, with much that nothing may ever use.
+    if !arguments.binary || verbose {
+        warnings.iter().for_each(|warning| eprintln!("{warning}"));
+    }
     place_externals(&mut config, &arguments.external_addr)?;
     Ok(Arc::new(config))
 }
@@ -362,7 +367,7 @@ mod tests {
     fn threads(arguments: &[&str]) -> Result<u32, String> {
         let cli = Cli::try_parse_from(["supervisor", "serve"].iter().chain(arguments)).expect("a command line");
         let Command::Serve(arguments) = cli.command else { panic!("{:?}", cli.command) };
-        let config = load(&arguments)?;
+        let config = load(&arguments, false)?;
         let worker = config.services[0].kind.worker().expect("a worker");
         Ok(worker.policy.threads)
     }

@@ -30,9 +30,19 @@ pub(crate) enum Place {
     File(u32),
 }
 
+/// How bad something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The configuration is refused.
+    Error,
+    /// It is served; what the diagnostic names fails, with an error that says so, when it is used.
+    Warning,
+}
+
 /// One thing that is wrong. `Display` gives the position, the line of the source with a caret, and advice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
+    severity: Severity,
     place: Place,
     file: String,
     /// Line and column, from 1, the column in characters; `None` for a whole file.
@@ -44,6 +54,11 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// Whether the configuration is refused for it.
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+
     /// The file as the user named it.
     pub fn file(&self) -> &str {
         &self.file
@@ -67,9 +82,13 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
         match self.position {
-            Some((line, column)) => write!(f, "{}:{line}:{column}: error: {}", self.file, self.message)?,
-            None => write!(f, "{}: error: {}", self.file, self.message)?,
+            Some((line, column)) => write!(f, "{}:{line}:{column}: {severity}: {}", self.file, self.message)?,
+            None => write!(f, "{}: {severity}: {}", self.file, self.message)?,
         }
         let number = self.position.map(|(line, _)| line.to_string()).unwrap_or_default();
         if let Some((line, offset, width)) = &self.excerpt {
@@ -120,6 +139,7 @@ pub(crate) struct Reporter {
     files: Vec<File>,
     found: Vec<Diagnostic>,
     left_out: usize,
+    warnings: Vec<Diagnostic>,
 }
 
 #[derive(Debug)]
@@ -158,6 +178,23 @@ impl Reporter {
         self.report(place, message.into(), Some(help.into()));
     }
 
+    /// Reports what will fail when it is used, and keeps nobody from being served. More than [`MAX_DIAGNOSTICS`] are dropped.
+    pub(crate) fn warning(&mut self, place: Place, message: impl Into<String>) {
+        let message = message.into();
+        let known = self.warnings.iter().any(|other| other.place == place && other.message == message);
+        if !known && self.warnings.len() < MAX_DIAGNOSTICS {
+            let warning = self.diagnostic(Severity::Warning, place, &message, None);
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The warnings, in the order of the source.
+    pub(crate) fn take_warnings(&mut self) -> Vec<Diagnostic> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.sort_by_key(order);
+        warnings
+    }
+
     fn report(&mut self, place: Place, message: String, help: Option<String>) {
         if self.found.iter().any(|other| other.place == place && other.message == message) {
             return;
@@ -166,7 +203,12 @@ impl Reporter {
             self.left_out += 1;
             return;
         }
-        let message = printable(&message);
+        let diagnostic = self.diagnostic(Severity::Error, place, &message, help);
+        self.found.push(diagnostic);
+    }
+
+    fn diagnostic(&self, severity: Severity, place: Place, message: &str, help: Option<String>) -> Diagnostic {
+        let message = printable(message);
         let help = help.map(|help| printable(&help));
         let (index, span) = match place {
             Place::Span(span) => (span.file, Some(span)),
@@ -178,16 +220,21 @@ impl Reporter {
             Some((position, excerpt)) => (Some(position), excerpt),
             None => (None, None),
         };
-        self.found.push(Diagnostic { place, file: file.name.clone(), position, excerpt, message, help });
+        Diagnostic { severity, place, file: file.name.clone(), position, excerpt, message, help }
     }
 
     /// What was found, in the order of the source.
     pub(crate) fn finish(mut self) -> Diagnostics {
-        self.found.sort_by_key(|diagnostic| match diagnostic.place {
-            Place::File(file) => (file, 0, 0),
-            Place::Span(span) => (span.file, span.start + 1, span.end),
-        });
+        self.found.sort_by_key(order);
         Diagnostics { list: self.found, left_out: self.left_out }
+    }
+}
+
+/// What sorts diagnostics as their places stand in the source.
+fn order(diagnostic: &Diagnostic) -> (u32, u32, u32) {
+    match diagnostic.place {
+        Place::File(file) => (file, 0, 0),
+        Place::Span(span) => (span.file, span.start + 1, span.end),
     }
 }
 

@@ -35,10 +35,11 @@ use capnp::{
 };
 
 pub use self::{
-    diagnostics::{Diagnostic, Diagnostics},
+    diagnostics::{Diagnostic, Diagnostics, Severity},
     model::{
-        Binding, BindingValue, Config, Designator, External, ExternalTls, HeaderInjection, HttpOptions, HttpStyle,
-        Loaded, Module, ModuleKind, Network, Service, ServiceId, ServiceKind, Socket, TlsOptions, Worker, WorkerSource,
+        Binding, BindingValue, Config, Designator, ExtensionModule, External, ExternalTls, HeaderInjection,
+        HttpOptions, HttpStyle, Loaded, Module, ModuleKind, Network, Service, ServiceId, ServiceKind, Socket,
+        TlsOptions, Worker, WorkerSource,
     },
 };
 use self::{
@@ -397,7 +398,7 @@ fn load_text(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<L
             reporter.error(Place::File(file), format!("cannot wipe the configuration: {error}"));
             Err(finish(reporter, file))
         }
-        Some(config) => Ok(Loaded { config, files: without_repeats(read) }),
+        Some(config) => Ok(Loaded { config, files: without_repeats(read), warnings: reporter.take_warnings() }),
         None => Err(finish(reporter, file)),
     }
 }
@@ -454,7 +455,7 @@ fn load_binary(
         }
     };
     match config {
-        Some(config) => Ok(Loaded { config, files: without_repeats(read) }),
+        Some(config) => Ok(Loaded { config, files: without_repeats(read), warnings: reporter.take_warnings() }),
         None => Err(finish(reporter, file)),
     }
 }

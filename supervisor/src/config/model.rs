@@ -10,7 +10,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use bulkhead_ipc::compatibility::CompatibilityFlags;
 use bytes::Bytes;
 
-use super::policy::WorkerPolicy;
+use super::{diagnostics::Diagnostic, policy::WorkerPolicy};
 pub use crate::net::tls::TlsOptions;
 use crate::{net::peers::PeerFilter, schedule::Expression};
 
@@ -27,6 +27,22 @@ pub struct Config {
     pub sockets: Vec<Socket>,
     /// Flags for V8 itself, such as `--expose-gc`, handed to every worker process as they are.
     pub v8_flags: Vec<String>,
+    /// Modules that workers can import beside their own. Their names are unique among those of a kind, and in the shortest form.
+    /// All workers share them.
+    pub extensions: Arc<[ExtensionModule]>,
+    /// Whether lines of the log are JSON objects.
+    pub structured_logging: bool,
+}
+
+/// A module of an extension, which is an ECMAScript module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExtensionModule {
+    /// What it is imported by: a path without parts that are empty, `.` or `..`.
+    pub name: String,
+    /// Whether only modules of extensions can import it, and not workers.
+    pub internal: bool,
+    /// The script.
+    pub source: String,
 }
 
 impl Config {
@@ -153,6 +169,11 @@ pub struct Worker {
     pub bindings: Vec<Binding>,
     /// What the global `fetch()` goes to.
     pub global_outbound: Designator,
+    /// What the Cache API asks, where it asks anybody.
+    pub cache_api_outbound: Option<Designator>,
+    /// The classes of which there are namespaces of Durable Objects, each once. Whether the worker exports them is known only once
+    /// it runs.
+    pub actor_classes: Vec<String>,
     /// What it may use.
     pub policy: WorkerPolicy,
     /// When it runs without being asked; each once, at most [`MAX_SCHEDULES`].
@@ -222,6 +243,11 @@ pub enum BindingValue {
     WasmModule(Bytes),
     /// A `Fetcher`, whose requests go to a service.
     Service(Designator),
+    /// The namespace of a class of Durable Objects that a worker has.
+    ActorNamespace {
+        /// Whether its objects have no storage, and names for ids.
+        ephemeral: bool,
+    },
 }
 
 /// A listener.
@@ -308,4 +334,6 @@ pub struct Loaded {
     /// Every file that was read: the configuration, its imports and its embeds, in the order of first use, without
     /// repeats. Whoever wants to reload on a change watches these.
     pub files: Vec<PathBuf>,
+    /// What will fail when it is used, in the order of the source.
+    pub warnings: Vec<Diagnostic>,
 }

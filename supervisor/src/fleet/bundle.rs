@@ -9,7 +9,7 @@ use bulkhead_ipc::{
 use bytes::Bytes;
 
 use crate::config::{
-    model::{BindingValue, ModuleKind, Worker, WorkerSource},
+    model::{BindingValue, ExtensionModule, ModuleKind, Worker, WorkerSource},
     policy::INLINE_BODY_BYTES,
 };
 
@@ -41,14 +41,23 @@ impl AsRef<[u8]> for Part {
             (Which::Binding(index), _) => match &self.worker.bindings[index].value {
                 BindingValue::Text(text) | BindingValue::Json(text) => text.as_bytes(),
                 BindingValue::Data(bytes) | BindingValue::WasmModule(bytes) => bytes,
-                BindingValue::Service(_) => &[],
+                BindingValue::Service(_) | BindingValue::ActorNamespace { .. } => &[],
             },
             _ => &[],
         }
     }
 }
 
-/// Writes everything that the worker `name` is.
+/// The text of a module of the extensions, which all workers share.
+struct ExtensionText(Arc<[ExtensionModule]>, usize);
+
+impl AsRef<[u8]> for ExtensionText {
+    fn as_ref(&self) -> &[u8] {
+        self.0[self.1].source.as_bytes()
+    }
+}
+
+/// Writes everything that the worker `name` is, and what of `extensions` it can import.
 ///
 /// # Errors
 /// The limits do not fit the schema.
@@ -56,6 +65,7 @@ pub(super) fn write(
     mut bundle: worker_bundle::Builder<'_>,
     name: &str,
     worker: &Arc<Worker>,
+    extensions: &Arc<[ExtensionModule]>,
     experimental: bool,
 ) -> capnp::Result<()> {
     bundle.set_service(name);
@@ -112,8 +122,28 @@ pub(super) fn write(
                 to.set_service(());
                 continue;
             }
+            BindingValue::ActorNamespace { ephemeral } => {
+                to.init_actor_namespace().set_ephemeral(*ephemeral);
+                continue;
+            }
         };
         write(value, Which::Binding(index));
+    }
+    bundle.set_has_cache(worker.cache_api_outbound.is_some());
+    let mut classes = bundle.reborrow().init_actor_classes(worker.actor_classes.len() as u32);
+    for (index, class) in worker.actor_classes.iter().enumerate() {
+        classes.set(index as u32, class.as_str());
+    }
+    // Only modules import, and internal ones are reached through others alone.
+    let imports = matches!(worker.source, WorkerSource::Modules(_)) && extensions.iter().any(|module| !module.internal);
+    let count = if imports { extensions.len() } else { 0 };
+    let mut list = bundle.reborrow().init_extensions(count as u32);
+    for (index, module) in extensions[..count].iter().enumerate() {
+        let mut to = list.reborrow().get(index as u32);
+        to.set_name(&module.name);
+        to.set_internal(module.internal);
+        let text = ExtensionText(extensions.clone(), index);
+        values.write(to.init_es_module(), module.source.as_bytes(), || Bytes::from_owner(text));
     }
     bundle.set_inline_body_bytes(INLINE_BODY_BYTES);
     worker.policy.write(bundle.init_limits())

@@ -234,7 +234,7 @@ impl Manager {
         let outcome = {
             let mut request = live.control.bind_request();
             let to = request.get().init_bundle();
-            bundle::write(to, name, worker, self.fleet.experimental)
+            bundle::write(to, name, worker, &self.reporter.config.extensions, self.fleet.experimental)
                 .map_err(|error| StartError::Process(format!("writing what it is failed: {error}")))?;
             request.get().set_host(host);
             let answer = request.send().promise;

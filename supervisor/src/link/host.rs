@@ -1,6 +1,10 @@
 //! The `Host` capability: what a bound worker process may ask of the supervisor.
 
-use std::{cell::RefCell, rc::Rc, time::Instant};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Instant, SystemTime},
+};
 
 use bulkhead_ipc::{
     transport::{Bucket, Handle, MESSAGES_FOR_A_CALL},
@@ -9,7 +13,7 @@ use bulkhead_ipc::{
 
 use super::busy::Busy;
 use crate::{
-    log::{Entry, Log, Stream},
+    log::{Entry, Level, Log, Stream},
     text::quote,
 };
 
@@ -88,7 +92,16 @@ impl Host {
                 _ => Stream::Err,
             };
             let prefix = self.prefix.as_deref();
-            entries.push(if is_console {
+            entries.push(if is_console && self.log.is_structured() {
+                let level = match level {
+                    log_entry::Level::Debug => Level::Debug,
+                    log_entry::Level::Info => Level::Info,
+                    log_entry::Level::Log => Level::Log,
+                    log_entry::Level::Warn => Level::Warn,
+                    log_entry::Level::Error => Level::Error,
+                };
+                Entry::console_record(level, text, SystemTime::now())
+            } else if is_console {
                 Entry::console(stream, text, prefix, self.log.colors())
             } else {
                 // The runtime speaks about this worker, or the worker in its place.

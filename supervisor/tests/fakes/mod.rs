@@ -195,6 +195,8 @@ fn worker_config(name: &str, policy: WorkerPolicy) -> ServiceConfig {
             compatibility: bulkhead_ipc::compatibility::resolve("2024-01-01", &none, false).expect("flags"),
             bindings: Vec::new(),
             global_outbound: Designator { service: ServiceId::named("internet"), entrypoint: None, props_json: None },
+            cache_api_outbound: None,
+            actor_classes: Vec::new(),
             policy,
             schedules: Vec::new(),
         })),
@@ -235,6 +237,8 @@ where
         services: vec![worker_config("one", policy), worker_config("two", WorkerPolicy::default())],
         sockets: Vec::new(),
         v8_flags: Vec::new(),
+        extensions: Arc::new([]),
+        structured_logging: false,
     };
     let (log, entries) = Log::to_channel(room);
     let spawner = FakeSpawner { world: world.clone(), shards: settings.shards, play: Arc::new(play) };

@@ -8,9 +8,18 @@ use crate::io::IoContext;
 #[derive(jsg::Trace)]
 pub(in crate::api) struct Cache;
 
+/// Whether the worker's configuration names what stands behind the Cache API.
+struct IsConfigured(bool);
+
+/// Says whether something stands behind the Cache API.
+pub(crate) fn set_configured(scope: &mut v8::PinScope<'_, '_>, is_configured: bool) {
+    scope.set_slot(IsConfigured(is_configured));
+}
+
 fn no_cache<'s>(scope: &v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Promise>> {
     IoContext::require(scope)?;
-    Err(Error::error("No Cache was configured"))
+    let is_configured = scope.get_slot::<IsConfigured>().is_some_and(|configured| configured.0);
+    Err(Error::error(if is_configured { "The Cache API is not supported yet." } else { "No Cache was configured" }))
 }
 
 #[jsg::class]

@@ -1,7 +1,7 @@
 //! The class `Fetcher`: what a worker was given to send requests to; and `LoopbackServiceStub`, which is one for an entrypoint of the
 //! worker's own.
 
-use bulkhead_ipc::head::MAX_OWN_PROPS;
+use bulkhead_ipc::{compatibility::Flag, head::MAX_OWN_PROPS};
 use bytes::Bytes;
 use jsg::{Error, FromJs, Place, Result};
 
@@ -10,6 +10,8 @@ use super::{
     request::{Input, RequestInit},
 };
 use crate::{api::structured_clone::serialize, io::OwnedBy};
+
+const EXTRA_HANDLERS: Flag = Flag::named("service_binding_extra_handlers");
 
 /// What a request goes to: a position among what each connection hands over, and for an entrypoint of the worker's own maybe the
 /// serialized `props` that it is given.
@@ -53,6 +55,18 @@ impl Fetcher {
     #[method]
     fn connect(&self) -> Result<()> {
         Err(Error::error("connect() is not supported yet: this version has no sockets."))
+    }
+
+    /// Takes what the reference takes, and says what is missing.
+    #[method(flag = EXTRA_HANDLERS)]
+    fn queue(&self) -> Result<()> {
+        Err(Error::error("Fetcher.queue() is not supported yet."))
+    }
+
+    /// Takes what the reference takes, and says what is missing.
+    #[method(flag = EXTRA_HANDLERS)]
+    fn scheduled(&self) -> Result<()> {
+        Err(Error::error("Fetcher.scheduled() is not supported yet."))
     }
 }
 

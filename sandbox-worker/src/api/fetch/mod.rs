@@ -3,7 +3,7 @@
 //! Only [`wire`] and `subrequest` name a type of the wire.
 
 pub(super) mod body;
-pub(super) mod cache;
+pub(crate) mod cache;
 mod cf;
 pub(super) mod consume;
 mod extract;

@@ -6,7 +6,8 @@ use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, Result};
 
 use super::{
-    Entry, Kind,
+    Entry, Kind, Owner,
+    extensions::is_marked,
     resolve::{Missing, Referrer, find, find_by_module, join, shown},
 };
 use crate::isolate::Isolate;
@@ -74,9 +75,10 @@ fn imported(
     refuse_attributes(isolate, attributes)?;
     let importer = find_by_module(isolate, referrer);
     let path = importer.as_ref().map_or_else(String::new, |entry| entry.path.clone());
-    let referrer = match &importer {
-        Some(entry) if entry.is_builtin => Referrer::Builtin,
-        _ => Referrer::Tenant(&path),
+    let referrer = match importer.as_ref().map(|entry| entry.owner) {
+        Some(Owner::Program) => Referrer::Builtin,
+        Some(Owner::Extension) => Referrer::Extension,
+        Some(Owner::Tenant) | None => Referrer::Tenant(&path),
     };
     let specifier = specifier.to_rust_string_lossy(scope);
     let entry = find(scope, isolate, referrer, &specifier).map_err(|missing| missing.imported(&path))?;
@@ -117,7 +119,7 @@ pub(in crate::isolate) fn import_phase_dynamically<'s>(
 /// `import()`.
 pub(in crate::isolate) fn import_dynamically<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    _host_defined_options: v8::Local<'s, v8::Data>,
+    host_defined_options: v8::Local<'s, v8::Data>,
     resource_name: v8::Local<'s, v8::Value>,
     specifier: v8::Local<'s, v8::String>,
     attributes: v8::Local<'s, v8::FixedArray>,
@@ -126,7 +128,7 @@ pub(in crate::isolate) fn import_dynamically<'s>(
     let promise = resolver.get_promise(scope);
     let reason = {
         v8::tc_scope!(let scope, scope);
-        match import(scope, resource_name, specifier, attributes) {
+        match import(scope, host_defined_options, resource_name, specifier, attributes) {
             Ok((namespace, completion)) => {
                 // The namespace comes when the module has run, which top-level await may put off.
                 let then = v8::Function::builder(first_data).data(namespace).build(scope)?;
@@ -160,6 +162,7 @@ fn first_data<'s>(
 
 fn import<'s>(
     scope: &mut v8::PinScope<'s, '_>,
+    options: v8::Local<'s, v8::Data>,
     referrer: v8::Local<'s, v8::Value>,
     specifier: v8::Local<'s, v8::String>,
     attributes: v8::Local<'s, v8::FixedArray>,
@@ -168,8 +171,9 @@ fn import<'s>(
     refuse_attributes(&isolate, attributes)?;
     let referrer = join("", &referrer.to_rust_string_lossy(scope)).unwrap_or_default();
     let specifier = specifier.to_rust_string_lossy(scope);
-    // Also in a built-in module, for all that is known here is a name, which a tenant's module can have too.
-    let entry = find(scope, &isolate, Referrer::Tenant(&referrer), &specifier).map_err(Missing::dynamic)?;
+    // Also in a built-in module, for all that is known there is a name, which a tenant's module can have too.
+    let referrer = if is_marked(scope, &isolate, options) { Referrer::Extension } else { Referrer::Tenant(&referrer) };
+    let entry = find(scope, &isolate, referrer, &specifier).map_err(Missing::dynamic)?;
     let module = v8::Local::new(scope, &entry.module);
     link(scope, module)?;
     // V8 evaluates nothing that is being evaluated. As in the reference, who imports a module from within its own

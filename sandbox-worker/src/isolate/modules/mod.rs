@@ -1,11 +1,13 @@
 //! The worker's modules: ES modules, CommonJS, JSON, text, data and WebAssembly, and service-worker scripts; and the built-in
-//! modules that they import.
+//! modules and those of extensions that they import.
 //!
 //! Names are paths: `./a//b/../c` is the module `a/c`. A specifier is resolved against the directory of the module that
-//! imports it, whether it starts with `./` or not, as the reference does. A module of the worker hides the built-in one of its name.
+//! imports it, whether it starts with `./` or not, as the reference does. A module of the worker hides the built-in one of its name,
+//! and an extension's. Extensions' modules see neither the worker's nor those that workers import, but what is internal.
 
 mod code_cache;
 mod commonjs;
+mod extensions;
 mod import;
 mod native;
 pub(super) mod registry;
@@ -14,9 +16,12 @@ mod resolve;
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use commonjs::evaluate_synthetic;
+pub use extensions::{ExtensionModule, extend};
 use import::link;
 pub(super) use import::{import_dynamically, import_phase_dynamically};
 use jsg::{Error, Result};
+#[cfg(test)]
+pub(crate) use registry::texts as builtin_texts;
 use resolve::{join, shown};
 
 use super::{Isolate, exceptions};
@@ -70,6 +75,7 @@ pub(crate) struct Modules {
     builtins: HashMap<String, Rc<Entry>>,
     /// V8 knows a module by an identity hash that need not be unique.
     by_hash: HashMap<i32, Vec<Rc<Entry>>>,
+    extensions: extensions::Extensions,
     /// The object that handlers get as `env`, for `cloudflare:workers`.
     env: Option<v8::Global<v8::Object>>,
 }
@@ -79,8 +85,16 @@ struct Entry {
     path: String,
     module: v8::Global<v8::Module>,
     kind: Kind,
-    /// Whether it is the program's.
-    is_builtin: bool,
+    owner: Owner,
+}
+
+/// Whose a module is, which says what it can import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Tenant,
+    /// The operator's: one of the configuration's extensions.
+    Extension,
+    Program,
 }
 
 enum Kind {
@@ -215,8 +229,18 @@ pub fn builtin_export<'s>(
 }
 
 fn origin<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, is_module: bool) -> v8::ScriptOrigin<'s> {
+    origin_with(scope, name, is_module, None)
+}
+
+/// With what `import()` in the script is told.
+fn origin_with<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    name: &str,
+    is_module: bool,
+    options: Option<v8::Local<'s, v8::Data>>,
+) -> v8::ScriptOrigin<'s> {
     let name = jsg::string(scope, name);
-    v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, is_module, None)
+    v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, is_module, options)
 }
 
 /// Has the module found when V8 asks about it.
@@ -236,7 +260,7 @@ fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String)
             let mut source = v8::script_compiler::Source::new(code, Some(&origin));
             let module = v8::script_compiler::compile_module(scope, &mut source).ok_or(Error::Pending)?;
             let module = v8::Global::new(scope, module);
-            return Ok(Entry { path, module, kind: Kind::Es, is_builtin: false });
+            return Ok(Entry { path, module, kind: Kind::Es, owner: Owner::Tenant });
         }
         Content::CommonJs(code, names) => {
             let origin = origin(scope, &name, false);
@@ -256,7 +280,7 @@ fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String)
             let module = synthetic(scope, &name, &names);
             let code = v8::Global::new(scope, function);
             let kind = Kind::CommonJs { code, names, state: RefCell::new(CommonJs::Fresh) };
-            return Ok(Entry { path, module, kind, is_builtin: false });
+            return Ok(Entry { path, module, kind, owner: Owner::Tenant });
         }
         Content::Text(text) => jsg::string(scope, &text).into(),
         Content::Data(bytes) => jsg::ToJs::to_js(jsg::ArrayBufferBytes(bytes), scope)?,
@@ -268,7 +292,7 @@ fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String)
     };
     let module = synthetic(scope, &name, &[]);
     let value = v8::Global::new(scope, value);
-    Ok(Entry { path, module, kind: Kind::Value(value), is_builtin: false })
+    Ok(Entry { path, module, kind: Kind::Value(value), owner: Owner::Tenant })
 }
 
 fn synthetic<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, names: &[String]) -> v8::Global<v8::Module> {

@@ -11,7 +11,7 @@ use jsg::{Error, Result};
 
 use v8::script_compiler::{CachedData, CompileOptions, NoCacheReason, Source, compile_module2};
 
-use super::{Entry, Kind, code_cache, origin};
+use super::{Entry, Kind, Owner, code_cache, origin};
 use crate::isolate::{Isolate, stack::OWN_SCRIPTS};
 
 /// A module that tenants can import.
@@ -31,12 +31,84 @@ impl Row {
     }
 }
 
+/// What switches on most of the modules `node:…`.
+const NODE: CompatibilityFlags = CompatibilityFlags::of(&["nodejs_compat", "nodejs_compat_v2"]);
+
 /// The modules that tenants can import, in any order.
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     row("cloudflare:workers"),
     row("node:async_hooks").while_on(&["nodejs_als", "nodejs_compat", "nodejs_compat_v2"]),
+    row("node:assert").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:assert/strict").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:buffer").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
 ];
+
+/// What the names of modules that extensions can import begin with.
+const FOR_EXTENSIONS: &str = "node-internal:";
+
+/// Modules of the reference that are not there yet, with the flags for one of which a worker could import them. To import one is
+/// an error that says so.
+#[rustfmt::skip]
+const NOT_YET: &[(&[&str], CompatibilityFlags)] = &[
+    (&["node:_stream_duplex", "node:_stream_passthrough", "node:_stream_readable", "node:_stream_transform", "node:_stream_writable",
+        "node:_tls_common", "node:_tls_wrap", "node:constants", "node:crypto", "node:diagnostics_channel", "node:dns", "node:dns/promises",
+        "node:events", "node:fs/promises", "node:module", "node:net", "node:path", "node:path/posix", "node:path/win32", "node:querystring",
+        "node:stream", "node:stream/consumers", "node:stream/promises", "node:stream/web", "node:string_decoder", "node:test", "node:timers",
+        "node:timers/promises", "node:tls", "node:url", "node:util", "node:util/types", "node:zlib"], NODE),
+    (&["node:sys"], CompatibilityFlags::of(&["nodejs_compat_v2"])),
+    (&["node:_http_agent", "node:_http_client", "node:_http_common", "node:_http_incoming", "node:_http_outgoing", "node:http",
+        "node:https"], CompatibilityFlags::of(&["enable_nodejs_http_modules"])),
+    (&["node:_http_server"], CompatibilityFlags::of(&["enable_nodejs_http_server_modules"])),
+    (&["node:_stream_wrap"], CompatibilityFlags::of(&["enable_nodejs_stream_wrap_module"])),
+    (&["node:child_process"], CompatibilityFlags::of(&["enable_nodejs_child_process_module"])),
+    (&["node:cluster"], CompatibilityFlags::of(&["enable_nodejs_cluster_module"])),
+    (&["node:console"], CompatibilityFlags::of(&["enable_nodejs_console_module"])),
+    (&["node:dgram"], CompatibilityFlags::of(&["enable_nodejs_dgram_module"])),
+    (&["node:domain"], CompatibilityFlags::of(&["enable_nodejs_domain_module"])),
+    (&["node:fs"], CompatibilityFlags::of(&["enable_nodejs_fs_module"])),
+    (&["node:http2"], CompatibilityFlags::of(&["enable_nodejs_http2_module"])),
+    (&["node:inspector", "node:inspector/promises"], CompatibilityFlags::of(&["enable_nodejs_inspector_module"])),
+    (&["node:os"], CompatibilityFlags::of(&["enable_nodejs_os_module"])),
+    (&["node:perf_hooks"], CompatibilityFlags::of(&["enable_nodejs_perf_hooks_module"])),
+    (&["node:punycode"], CompatibilityFlags::of(&["enable_nodejs_punycode_module"])),
+    (&["node:readline", "node:readline/promises"], CompatibilityFlags::of(&["enable_nodejs_readline_module"])),
+    (&["node:repl"], CompatibilityFlags::of(&["enable_nodejs_repl_module"])),
+    (&["node:sqlite"], CompatibilityFlags::of(&["enable_nodejs_sqlite_module"])),
+    (&["node:trace_events"], CompatibilityFlags::of(&["enable_nodejs_trace_events_module"])),
+    (&["node:tty"], CompatibilityFlags::of(&["enable_nodejs_tty_module"])),
+    (&["node:v8"], CompatibilityFlags::of(&["enable_nodejs_v8_module"])),
+    (&["node:vm"], CompatibilityFlags::of(&["enable_nodejs_vm_module"])),
+    (&["node:wasi"], CompatibilityFlags::of(&["enable_nodejs_wasi_module"])),
+    (&["node:worker_threads"], CompatibilityFlags::of(&["enable_nodejs_worker_threads_module"])),
+    (&["workerd:unsafe"], CompatibilityFlags::of(&["unsafe_module"])),
+];
+
+/// Likewise, for every worker.
+const NOT_YET_OPEN: [&str; 9] = [
+    "cloudflare:ai",
+    "cloudflare:br",
+    "cloudflare:email",
+    "cloudflare:node",
+    "cloudflare:pipelines",
+    "cloudflare:sockets",
+    "cloudflare:vectorize",
+    "cloudflare:workflows",
+    "node:process",
+];
+
+/// Whether a specifier that [`Builtin::find`] does not find means a module of the reference to a module of `by`.
+pub(super) fn is_known(specifier: &str, flags: &CompatibilityFlags, by: Owner) -> bool {
+    match by {
+        Owner::Tenant if NOT_YET_OPEN.contains(&specifier) => true,
+        Owner::Tenant => NOT_YET.iter().any(|(names, gate)| names.contains(&specifier) && flags.has_any(gate)),
+        // What the reference has for its own modules is no secret to extensions.
+        Owner::Extension => ["node-internal:", "cloudflare-internal:", "workerd-internal:"]
+            .iter()
+            .any(|scheme| specifier.starts_with(scheme)),
+        Owner::Program => false,
+    }
+}
 
 /// Who may import a module.
 #[derive(Clone, Copy)]
@@ -46,6 +118,8 @@ enum Gate {
     AnyOf(CompatibilityFlags),
     /// Built-in modules alone.
     Internal,
+    /// Those, and modules of extensions.
+    Extensions,
 }
 
 /// Where a module is: ranges of [`NAMES`] and [`TEXTS`].
@@ -68,7 +142,9 @@ const fn gates() -> [Gate; COUNT] {
     let (mut index, mut found) = (0, 0);
     while index < COUNT {
         let name = between(NAMES.as_bytes(), PLACES[index].name);
-        if !begins_with(name, b"internal:") {
+        if begins_with(name, FOR_EXTENSIONS.as_bytes()) {
+            gates[index] = Gate::Extensions;
+        } else if !begins_with(name, b"internal:") {
             let mut row = 0;
             while ROWS[row].specifier.len() != name.len() || !begins_with(name, ROWS[row].specifier.as_bytes()) {
                 row += 1;
@@ -98,19 +174,25 @@ const fn begins_with(bytes: &[u8], start: &[u8]) -> bool {
     true
 }
 
+/// The texts of all modules.
+#[cfg(test)]
+pub(crate) fn texts() -> &'static str {
+    std::str::from_utf8(&TEXTS).expect("the modules are ASCII")
+}
+
 /// A built-in module, by its place in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Builtin(usize);
 
 impl Builtin {
-    /// The module that an import means, in a tenant's module or, if `internal`, in a built-in one.
-    pub(super) fn find(specifier: &str, flags: &CompatibilityFlags, internal: bool) -> Option<Self> {
+    /// The module that an import means, in a module of `by`.
+    pub(super) fn find(specifier: &str, flags: &CompatibilityFlags, by: Owner) -> Option<Self> {
         let name = |place: &Place| &NAMES[place.name.0..place.name.1];
         let index = PLACES.binary_search_by(|place| name(place).cmp(specifier)).ok()?;
-        let open = match &GATES[index] {
-            Gate::Open => true,
-            Gate::AnyOf(of) => internal || flags.has_any(of),
-            Gate::Internal => internal,
+        let open = match (by, &GATES[index]) {
+            (Owner::Program, _) | (Owner::Tenant, Gate::Open) | (Owner::Extension, Gate::Extensions) => true,
+            (Owner::Tenant, Gate::AnyOf(of)) => flags.has_any(of),
+            (Owner::Tenant, Gate::Internal | Gate::Extensions) | (Owner::Extension, _) => false,
         };
         open.then_some(Builtin(index))
     }
@@ -130,7 +212,7 @@ impl Builtin {
         let code = code_cache::find(Isolate::of(scope).code_caches, self.0, PLACES[self.0].hash);
         let (module, _) = self.compile_with(scope, code, CompileOptions::NoCompileOptions)?;
         let module = v8::Global::new(scope, module);
-        Ok(Entry { path: self.specifier().to_owned(), module, kind: Kind::Es, is_builtin: true })
+        Ok(Entry { path: self.specifier().to_owned(), module, kind: Kind::Es, owner: Owner::Program })
     }
 
     /// Compiles it from code that was compiled before, where there is any and V8 takes it, and else with `options`. Says whether V8
@@ -212,13 +294,16 @@ mod tests {
         for name in names {
             with_isolate(async |isolate| {
                 let refused = start(&isolate, &format!("import {name:?}"));
-                if !name.starts_with("internal:") {
+                if !name.starts_with("internal:") && !name.starts_with(FOR_EXTENSIONS) {
                     assert_eq!(refused, Ok(()), "{name}");
                     return;
                 }
                 assert!(refused.is_err_and(|message| message.contains("No such module")), "{name}");
                 // A built-in module does find it.
                 isolate.enter(|scope| assert!(find(scope, &isolate, Referrer::Builtin, name).is_ok(), "{name}"));
+                // An extension's finds what is for it.
+                let is_found = isolate.enter(|scope| find(scope, &isolate, Referrer::Extension, name).is_ok());
+                assert_eq!(is_found, name.starts_with(FOR_EXTENSIONS), "{name}");
             });
         }
     }

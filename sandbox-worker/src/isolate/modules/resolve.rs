@@ -5,7 +5,10 @@ use std::rc::Rc;
 use bulkhead_ipc::compatibility::Flag;
 use jsg::Error;
 
-use super::{Entry, native, register, registry::Builtin};
+use super::{
+    Entry, Owner, extensions, native, register,
+    registry::{self, Builtin},
+};
 use crate::isolate::Isolate;
 
 const NODE_NAMES: Flag = Flag::named("nodejs_compat_v2");
@@ -23,6 +26,8 @@ const BARE: &str = "_http_agent _http_client _http_common _http_incoming _http_o
 pub(super) enum Referrer<'a> {
     /// A module of the worker, by its path.
     Tenant(&'a str),
+    /// One of an extension.
+    Extension,
     /// One of the program.
     Builtin,
 }
@@ -34,8 +39,15 @@ pub(super) enum Missing {
     Unknown(String),
     /// The specifier leads out of the root.
     Outside(String),
-    /// The built-in module could not be compiled.
+    /// The module could not be compiled.
     Failed(Error),
+    /// The reference has a module of this name, and this program has none yet.
+    NotYet(String),
+}
+
+/// What is said of a module that is not there yet.
+fn not_yet(specifier: &str) -> String {
+    format!("The module \"{specifier}\" is not implemented yet.")
 }
 
 impl Missing {
@@ -48,6 +60,9 @@ impl Missing {
             Missing::Outside(specifier) => {
                 Error::type_error(format!("Invalid module specifier \"{specifier}\".\n  imported from \"{referrer}\"."))
             }
+            Missing::NotYet(specifier) => {
+                Error::error(format!("{}\n  imported from \"{referrer}\"", not_yet(&specifier)))
+            }
             Missing::Failed(error) => error,
         }
     }
@@ -57,6 +72,7 @@ impl Missing {
         match self {
             Missing::Unknown(path) => Error::error(format!("No such module \"{}\".", shown(&path))),
             Missing::Outside(specifier) => Error::error(format!("No such module \"{specifier}\"")),
+            Missing::NotYet(specifier) => Error::error(not_yet(&specifier)),
             Missing::Failed(error) => error,
         }
     }
@@ -109,7 +125,8 @@ pub(super) fn find(
     specifier: &str,
 ) -> Result<Rc<Entry>, Missing> {
     let path = match referrer {
-        Referrer::Builtin => return find_builtin(scope, isolate, specifier.to_owned(), true),
+        Referrer::Builtin => return find_builtin(scope, isolate, specifier.to_owned(), Owner::Program),
+        Referrer::Extension => return find_internal(scope, isolate, specifier),
         Referrer::Tenant(_) if has_scheme(specifier) => specifier.to_owned(),
         Referrer::Tenant(_)
             if isolate.flags().is_on(NODE_NAMES) && BARE.split_ascii_whitespace().any(|name| name == specifier) =>
@@ -129,19 +146,32 @@ pub(super) fn find(
         return Err(Missing::Unknown(path));
     }
     drop(modules);
-    find_builtin(scope, isolate, path, false)
+    if let Some(entry) = extensions::find(scope, isolate, &path, false).map_err(Missing::Failed)? {
+        return Ok(entry);
+    }
+    find_builtin(scope, isolate, path, Owner::Tenant)
 }
 
-/// The built-in module of this name, as far as tenants' modules or built-in ones (`internal`) can import it.
+/// What a module of an extension can import: internal modules, of extensions and of the program.
+fn find_internal(scope: &mut v8::PinScope<'_, '_>, isolate: &Isolate, specifier: &str) -> Result<Rc<Entry>, Missing> {
+    let path = join("", specifier).ok_or_else(|| Missing::Outside(specifier.to_owned()))?;
+    if let Some(entry) = extensions::find(scope, isolate, &path, true).map_err(Missing::Failed)? {
+        return Ok(entry);
+    }
+    find_builtin(scope, isolate, path, Owner::Extension)
+}
+
+/// The built-in module of this name, as far as a module of `by` can import it.
 fn find_builtin(
     scope: &mut v8::PinScope<'_, '_>,
     isolate: &Isolate,
     specifier: String,
-    internal: bool,
+    by: Owner,
 ) -> Result<Rc<Entry>, Missing> {
-    let builtin = Builtin::find(&specifier, isolate.flags(), internal);
-    if builtin.is_none() && !(internal && specifier.starts_with(native::SCHEME)) {
-        return Err(Missing::Unknown(specifier));
+    let builtin = Builtin::find(&specifier, isolate.flags(), by);
+    if builtin.is_none() && !(by == Owner::Program && specifier.starts_with(native::SCHEME)) {
+        let known = registry::is_known(&specifier, isolate.flags(), by);
+        return Err(if known { Missing::NotYet(specifier) } else { Missing::Unknown(specifier) });
     }
     if let Some(entry) = isolate.modules.borrow().builtins.get(&specifier) {
         return Ok(entry.clone());

@@ -9,6 +9,8 @@
 
 mod bindings;
 mod designators;
+mod durable_objects;
+mod extensions;
 mod modules;
 mod policy;
 mod services;
@@ -50,8 +52,15 @@ pub(crate) fn validate(
     rules: &Rules,
     reporter: &mut Reporter,
 ) -> Option<Config> {
-    let (services, policies) = (HashMap::new(), Policies::default());
-    let mut validator = Validator { rules, reporter, services, services_complete: true, policies };
+    let mut validator = Validator {
+        rules,
+        reporter,
+        services: HashMap::new(),
+        namespaces: HashMap::new(),
+        disks: HashMap::new(),
+        services_complete: true,
+        policies: Policies::default(),
+    };
     let config = validator.config(config, root, policy);
     if reporter.has_errors() { None } else { config }
 }
@@ -60,6 +69,10 @@ struct Validator<'a> {
     rules: &'a Rules,
     reporter: &'a mut Reporter,
     services: HashMap<String, usize>,
+    /// The namespaces of Durable Objects that each service has, by their classes, and whether each is ephemeral.
+    namespaces: HashMap<String, HashMap<String, bool>>,
+    /// The services that are directories, and whether each can be written to.
+    disks: HashMap<String, bool>,
     /// Whether all names of services could be read.
     services_complete: bool,
     policies: Policies,
@@ -85,6 +98,12 @@ impl Validator<'_> {
                 path => format!("{path}: {message}"),
             },
         }
+    }
+
+    /// Something will fail when it is used.
+    fn warning(&mut self, at: &Cursor<'_>, message: impl Into<String>) {
+        let message = self.located(at, message.into());
+        self.reporter.warning(at.name_place(), message);
     }
 
     fn unsupported(&mut self, at: &Cursor<'_>) {
@@ -126,12 +145,17 @@ impl Validator<'_> {
         at: &Cursor<'_>,
         policy: Option<Policy<'_>>,
     ) -> Option<Config> {
-        self.refuse_others(config, at, &["services", "sockets", "v8Flags"]);
+        self.refuse_others(
+            config,
+            at,
+            &["services", "sockets", "v8Flags", "extensions", "structuredLogging", "logging"],
+        );
 
         let services_at = at.field("services");
         let services = self.intact(config.get_services(), &services_at)?;
         self.services_complete = !services_at.is_incomplete();
         self.service_names(services, &services_at);
+        self.namespace_names(services);
         if let Some((policy, policy_at)) = policy {
             self.policies = self.policies(policy, &policy_at, config, at).unwrap_or_default();
         }
@@ -158,9 +182,30 @@ impl Validator<'_> {
                 self.error(&flag_at, "a flag for V8 begins with a dash, such as `--expose-gc`");
             }
         }
+        let structured_logging = self.structured_logging(config, at);
+        let extensions_at = at.field("extensions");
+        let extensions = self.intact(config.get_extensions(), &extensions_at)?;
+        let extensions = self.extensions(extensions, &extensions_at);
         let mut services = services.into_iter().collect::<Option<Vec<_>>>()?;
         services.extend(self.implicit_internet());
-        Some(Config { services, sockets: sockets.into_iter().collect::<Option<_>>()?, v8_flags })
+        Some(Config {
+            services,
+            sockets: sockets.into_iter().collect::<Option<_>>()?,
+            v8_flags,
+            extensions: extensions?.into(),
+            structured_logging: structured_logging?,
+        })
+    }
+
+    /// `logging`, or what stood for it before.
+    fn structured_logging(&mut self, config: schema::config::Reader<'_>, at: &Cursor<'_>) -> Option<bool> {
+        if !config.has_logging() {
+            return Some(config.get_structured_logging());
+        }
+        let logging_at = at.field("logging");
+        let logging = self.intact(config.get_logging(), &logging_at)?;
+        self.refuse_others(logging, &logging_at, &["structuredLogging"]);
+        Some(logging.get_structured_logging() || config.get_structured_logging())
     }
 
     /// A union says something that this schema does not know.

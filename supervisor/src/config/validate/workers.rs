@@ -33,6 +33,10 @@ impl Validator<'_> {
                 "compatibilityFlags",
                 "bindings",
                 "globalOutbound",
+                "cacheApiOutbound",
+                "durableObjectNamespaces",
+                "durableObjectStorage",
+                "containerEngine",
             ],
         );
         let outbound_at = at.field("globalOutbound");
@@ -42,6 +46,16 @@ impl Validator<'_> {
         } else {
             Some(Designator { service: ServiceId::named(INTERNET), entrypoint: None, props_json: None })
         };
+        let cache_at = at.field("cacheApiOutbound");
+        let cache_api_outbound = if worker.has_cache_api_outbound() {
+            self.warning(&cache_at, "the Cache API is not there yet: every call of `caches` fails");
+            let outbound = self.intact(worker.get_cache_api_outbound(), &cache_at)?;
+            self.designator(outbound, &format!("Worker \"{name}\"'s cacheApiOutbound"), &cache_at).map(Some)
+        } else {
+            Some(None)
+        };
+        let actor_classes = self.actor_classes(worker, name, at);
+        self.container_engine(worker, at)?;
         let mut service_worker = false;
         let source = match worker.which() {
             Ok(worker::Modules(modules)) => {
@@ -72,11 +86,34 @@ impl Validator<'_> {
             compatibility,
             bindings: bindings.into_iter().collect::<Option<_>>()?,
             global_outbound: global_outbound?,
+            cache_api_outbound: cache_api_outbound?,
+            actor_classes: actor_classes?,
             policy,
             schedules: Vec::new(),
         };
         self.compilable(&worker, at);
         Some(worker)
+    }
+
+    /// What runs the containers of Durable Objects, which nothing reaches as long as there are no Durable Objects.
+    fn container_engine(&mut self, worker: worker::Reader<'_>, at: &Cursor<'_>) -> Option<()> {
+        use worker::container_engine as kind;
+        let engine_at = at.field("containerEngine");
+        match worker.get_container_engine().which() {
+            Ok(kind::None(())) => {}
+            Ok(kind::LocalDocker(docker)) => {
+                let docker_at = engine_at.field("localDocker");
+                let docker = self.intact(docker, &docker_at)?;
+                self.refuse_others(docker, &docker_at, &["socketPath", "containerEgressInterceptorImage", "sessionId"]);
+                self.string(docker.get_socket_path(), &docker_at.field("socketPath"))?;
+                self.warning(
+                    &engine_at,
+                    "containers are not there yet, nor Durable Objects, which alone could use them",
+                );
+            }
+            Err(_) => return self.newer(&engine_at),
+        }
+        Some(())
     }
 
     /// A worker without a compiler has no WebAssembly.
@@ -98,6 +135,17 @@ impl Validator<'_> {
                 &one_at.field(field),
                 "this worker is `jitless`, and so has no WebAssembly",
                 "leave it out, or set `jitless = no` for this worker",
+            );
+        }
+    }
+
+    /// Flags of which a part is not there yet.
+    fn warn_of_flags(&mut self, flags: &[String], faulty: &HashSet<usize>, at: &Cursor<'_>) {
+        for (index, what) in compatibility::later(flags).filter(|(index, _)| !faulty.contains(index)) {
+            let flag = &flags[index];
+            self.warning(
+                &at.index(index as u32),
+                format!("of what the compatibility flag {flag} is for there is not yet: {what}. To use it is an error"),
             );
         }
     }
@@ -155,6 +203,7 @@ impl Validator<'_> {
                 }
             }
         }
+        self.warn_of_flags(&flags, &faulty, &flags_at);
         let mut missing = false;
         for (index, what) in compatibility::missing(&flags).filter(|(index, _)| !faulty.contains(index)) {
             missing = true;
