@@ -17,5 +17,6 @@ mod differential {
     mod request_signal;
     mod scheduled;
     mod start_up;
+    mod web_sockets;
     mod wire;
 }

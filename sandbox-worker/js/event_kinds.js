@@ -30,9 +30,19 @@
 
   const initOf = (value) => (isObject(value) ? value : undefined);
 
+  let newMessageEvent;
   class MessageEvent extends Event {
     #m;
     static #check = brand((value) => #m in value);
+    static {
+      /** The event of a message of a socket, which has no origin. */
+      newMessageEvent = (data) => {
+        const event = new MessageEvent("message");
+        event.#m.data = data;
+        event.#m.origin = null;
+        return event;
+      };
+    }
     constructor(type, eventInitDict = undefined) {
       if (arguments.length === 0) throw constructorNotOfType("MessageEvent", 1, "string");
       super(type, eventInitDict);
@@ -280,5 +290,5 @@
   globals.CloseEvent = CloseEvent;
   globals.ErrorEvent = ErrorEvent;
 
-  return { newFetchEvent, newScheduledEvent, newPromiseRejectionEvent };
+  return { newMessageEvent, newFetchEvent, newScheduledEvent, newPromiseRejectionEvent };
 })

@@ -296,7 +296,7 @@
 
   /**
    * Dispatches to a single target: nothing here has parents. False when the event was canceled. What a listener throws is
-   * reported (standard); before `spec_compliant_dispatch_exceptions`, and for events of the runtime's own such as `fetch`,
+   * reported (standard), or given to `reports`; before `spec_compliant_dispatch_exceptions`, and for events of the runtime's own such as `fetch`,
    * it ends the dispatch, and its caller gets it.
    */
   const dispatch = (object, event, state, reports) => {
@@ -317,18 +317,19 @@
       if (listener.removed) continue;
       if (listener.once) removeListener(target, state.type, listener);
       if (listener.passive) state.flags |= FLAG_IN_PASSIVE;
-      if (reports) callAndReport(listener, object, event);
+      if (reports) callAndReport(listener, object, event, reports);
       else callListener(listener, object, event);
       state.flags &= ~FLAG_IN_PASSIVE;
       if (state.flags & FLAG_STOP_IMMEDIATE) break;
     }
     return (state.flags & (FLAG_CANCELED | FLAG_PREVENTED)) === 0;
   };
-  const callAndReport = (listener, currentTarget, event) => {
+  const callAndReport = (listener, currentTarget, event, reports) => {
     try {
       callListener(listener, currentTarget, event);
     } catch (error) {
-      internal.reportError(error);
+      if (reports === true) internal.reportError(error);
+      else reports(error);
     }
   };
   const callListener = ({ callback, handleEvent }, currentTarget, event) => {
@@ -349,6 +350,35 @@
     const state = stateOf(event);
     state.flags |= FLAG_TRUSTED;
     return dispatch(object, event, state, reportsExceptions);
+  };
+
+  /**
+   * As `dispatchTrusted`. As in the reference, a property such as `onmessage`, which is no attribute, is called first. Where exceptions of
+   * others are reported, all listeners are called, and then the first one is thrown, or they are reported too.
+   */
+  const dispatchThrowing = (object, event, throws) => {
+    const state = stateOf(event);
+    state.flags |= FLAG_TRUSTED;
+    let thrown = false;
+    let first;
+    const keep = (error) => {
+      if (!throws) internal.reportError(error);
+      else if (!thrown) first = error;
+      thrown = throws;
+    };
+    const handler = object[`on${state.type}`];
+    if (typeof handler === "function") {
+      state.target = object;
+      state.currentTarget = object;
+      try {
+        FunctionPrototypeApply(handler, undefined, [event]);
+      } catch (error) {
+        if (!reportsExceptions) throw error;
+        keep(error);
+      }
+    }
+    dispatch(object, event, state, reportsExceptions && keep);
+    if (thrown) throw first;
   };
 
   // `onX` attributes: the handler is a listener that keeps its place when its value changes.
@@ -385,5 +415,5 @@
   globals.Event = Event;
   withoutObjectPrototype([EventState, Listener, TargetState, HandlerAttribute]);
 
-  return { EventTarget, HandlerAttribute, targetOf, hasListened, stopImmediately, dispatchTrusted, dispatchStandard };
+  return { EventTarget, HandlerAttribute, targetOf, hasListened, stopImmediately, dispatchTrusted, dispatchStandard, dispatchThrowing };
 })

@@ -170,6 +170,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("strip_authorization_on_cross_origin_redirect", "channels::what_workers_send_and_are_sent"),
     ("cache_option_preserves_cache_control", "channels::what_workers_send_and_are_sent"),
     ("request_signal_passthrough", "request_signal::what_is_fetched_while_the_client_leaves"),
+    ("increase_websocket_message_size", "web_sockets::longer_messages"),
+    ("web_socket_compression", "web_sockets::compression_that_is_switched_off"),
 ];
 
 /// Each flag that is said to be implemented has a probe of its name in `flags.js`, which shows the difference.

@@ -47,6 +47,7 @@ cases!(
     url_search_params,
     used_bodies,
     web_api,
+    web_sockets,
     webassembly,
     workers_module,
     writable_stream,

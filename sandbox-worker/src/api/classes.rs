@@ -26,6 +26,7 @@ use super::{
     structured_clone::CloneFunctions,
     timers::{self, Timers},
     url::{Url, UrlSearchParams},
+    web_socket::SocketEnd,
 };
 use crate::{io::Reaction, streams::reader::Batch};
 
@@ -61,6 +62,7 @@ jsg::classes! {
         ScheduledController,
         ReadableEnd,
         WritableEnd,
+        SocketEnd,
         streams::Hooks,
         Batch,
         CloneFunctions,

@@ -9,6 +9,7 @@ use super::{
     encoding::{self, TextDecoder},
     fetch::response,
     streams, surface, timers,
+    web_socket::SocketEnd,
 };
 use crate::{
     isolate::{Isolate, report_exception, script},
@@ -183,6 +184,8 @@ const HOOKS: &[(&str, &str, Hook)] = &[
     ("ioOwner()", "a number for the owner of the current event's I/O; 0 if there is none", Hook::Function(streams::Hooks::info)),
     ("checkIoOwner(owner, what)", "the reference's Error, which names `what`, if the current event's I/O is not of that owner, and that is not 0", Hook::Function(streams::Hooks::info)),
     ("Codec", "class with `push(chunk)`, `finish()`, `pull(wanted)`, `release()`, `isBehind()`, `isDone()`; `ends()` as `newPipe` gives them, which use it from then on", Hook::Class(NativeCodec::info)),
+    ("newSocketPair()", "the native ends of two WebSockets, as an array. One has `accept(socket, halfOpen)`, `sendText(string)`, `sendBytes(buffer)`, `close(code, reason)`, `readyState()`, `bufferedAmount()`, `serializeAttachment(v)`, `deserializeAttachment()`", Hook::Function(SocketEnd::info)),
+    ("connectSocket(url, protocols)", "such an end of a connection that `establish(socket)` asks for; `url()`, `protocol()`, `extensions()`", Hook::Function(SocketEnd::info)),
     ("DigestState", "class with `update(chunk)`, `finish()`, `bytesWritten`", Hook::Class(DigestState::info)),
     ("algorithmName(given, algorithm)", "the name in what a script gave for a digest's algorithm", Hook::Function(DigestHelper::info)),
     ("native.getPromiseDetails(p)", "`{ state: 0 pending, 1 fulfilled, 2 rejected, result }`", Hook::Function(Native::info)),

@@ -1,36 +1,8 @@
 //! Argument types of Web IDL under the names that exception texts give them.
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::borrow::Cow;
 
-use bulkhead_ipc::compatibility::Flag;
 use jsg::{FromJs, Place, Result};
-
-use crate::isolate::flags;
-
-const NULL_IF_WRONG: Flag = Flag::named("dont_substitute_null_on_type_error");
-
-/// A class that does not exist here yet.
-pub(crate) trait Missing {
-    /// Its name in scripts.
-    const NAME: &'static str;
-}
-
-/// `T?`, of which only null exists.
-pub(crate) struct Absent<T>(PhantomData<T>);
-
-impl<'s, T: Missing> FromJs<'s> for Absent<T> {
-    fn expected() -> Cow<'static, str> {
-        T::NAME.into()
-    }
-
-    fn from_js(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>, place: Place<'_>) -> Result<Self> {
-        if value.is_null() || !flags::is_on(scope, NULL_IF_WRONG) {
-            Ok(Absent(PhantomData))
-        } else {
-            Err(place.mismatch(T::NAME))
-        }
-    }
-}
 
 /// A `USVString` as Rust text: lone surrogates became U+FFFD.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,6 +23,7 @@ mod structured_clone;
 mod surface;
 mod timers;
 pub mod url;
+mod web_socket;
 
 use crate::isolate::Surface;
 

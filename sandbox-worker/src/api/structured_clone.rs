@@ -214,6 +214,11 @@ pub(super) fn no_sinks() -> Error {
     data_clone_error("WritableStream can only be serialized for RPC.")
 }
 
+/// What the reference says of a response to the handshake of a WebSocket.
+pub(super) fn no_sockets() -> Error {
+    data_clone_error("Could not serialize object of type \"WebSocket\". This type does not support serialization.")
+}
+
 /// The exception for an `AbortSignal`, and for what has one.
 pub(super) fn no_signals() -> Error {
     data_clone_error("AbortSignal serialization is not enabled.")

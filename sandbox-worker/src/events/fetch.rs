@@ -17,7 +17,7 @@ use super::{
 use crate::{
     api::fetch::{
         response::{is_answer, is_response},
-        wire::{Refused, from_wire, to_wire},
+        wire::{Asked, Refused, from_wire, to_wire},
     },
     io::{Event, Rest},
     isolate::script::{Export, Script},
@@ -33,6 +33,8 @@ struct Fetch<'a> {
     results: &'a mut FetchResults,
     /// Longest body that travels in the reply, in bytes.
     inline_bytes: usize,
+    /// What the request has for a WebSocket, until it was answered.
+    asked: Option<Asked>,
 }
 
 impl Kind for Fetch<'_> {
@@ -56,7 +58,9 @@ impl Kind for Fetch<'_> {
         event: &Rc<Event>,
     ) -> Result<jsg::Result<v8::Local<'s, v8::Object>>, capnp::Error> {
         let params = self.params.take().ok_or_else(|| capnp::Error::failed("the request was read before".into()))?;
-        from_wire(scope, event, params.get()?.get_request()?)
+        let request = params.get()?.get_request()?;
+        self.asked = Asked::read(event, request)?;
+        from_wire(scope, event, request)
     }
 
     fn call<'s>(
@@ -88,7 +92,7 @@ impl Kind for Fetch<'_> {
     ) -> Progress<Self::Reply> {
         v8::tc_scope!(let scope, scope);
         let builder = self.results.get().init_outcome().init_response();
-        match to_wire(scope, event, value, self.is_head, self.inline_bytes, builder) {
+        match to_wire(scope, event, value, self.is_head, self.inline_bytes, self.asked.take(), builder) {
             Ok(body) => Progress::Done(body),
             Err(Refused::Exceeded(limit)) => Progress::Failed(Failure::Exceeded(limit)),
             Err(Refused::Threw(error)) => {
@@ -104,7 +108,7 @@ impl Dispatcher {
         let number = params.get()?.get_event();
         let is_head = params.get()?.get_request()?.get_method()?.as_bytes() == b"HEAD";
         let inline_bytes = self.worker.inline_body_bytes;
-        let mut fetch = Fetch { params: Some(params), is_head, results: &mut results, inline_bytes };
+        let mut fetch = Fetch { params: Some(params), is_head, results: &mut results, inline_bytes, asked: None };
         let (delivery, mut failure) = match self.deliver(number, &mut fetch).await? {
             Ok((delivery, body)) => {
                 let outcome = results.get().get_outcome()?.into_reader();

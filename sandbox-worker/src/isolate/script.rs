@@ -159,6 +159,12 @@ script! {
     is_blob = "isBlob(v)": "brand check";
     blob_bytes = "blobBytes(blob)": "its bytes, which are no copy; undefined for anything else";
     blob_type = "blobType(blob)": "its type";
+    new_web_socket = "newWebSocket(end)": "a WebSocket over a native end";
+    socket_end = "socketEnd(v)": "the native end of a WebSocket; undefined for anything else";
+    dispatch_message = "dispatchMessage(socket, data)": "tells the listeners of a WebSocket of a message, a string or an ArrayBuffer that nobody else has; throws what one throws";
+    dispatch_open = "dispatchOpen(socket)": "the same for its connection";
+    dispatch_close = "dispatchClose(socket, code, reason, wasClean)": "the same for its end";
+    dispatch_error = "dispatchError(socket, error, text)": "the same for what went wrong, and what that is in words";
     is_form_data = "isFormData(v)": "brand check";
     parse_form_data = "parseFormData(bytes, contentType)": "a FormData; TypeErrors in the reference's words";
     serialize_form_data = "serializeFormData(fd)": "`{ bytes, contentType }`";

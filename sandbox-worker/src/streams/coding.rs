@@ -103,7 +103,7 @@ impl Source for EncodedSource {
             if done {
                 self.open.take();
             }
-            Ok(Pulled { bytes, done, room })
+            Ok(Pulled { room, ..Pulled::new(bytes, done) })
         })
     }
 }

@@ -99,7 +99,7 @@ impl Source for MemorySource {
             if done {
                 drop(left.read(0));
             }
-            Ok(Pulled { bytes, done, room })
+            Ok(Pulled { room, ..Pulled::new(bytes, done) })
         })
     }
 

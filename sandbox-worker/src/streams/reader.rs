@@ -125,7 +125,7 @@ impl Source for ReaderSource {
             if done {
                 drop((self.open.take(), self.hold.take()));
             }
-            Ok(Pulled { bytes, done, room })
+            Ok(Pulled { room, ..Pulled::new(bytes, done) })
         })
     }
 }

@@ -98,12 +98,14 @@ pub(crate) struct Pulled {
     pub(crate) done: bool,
     /// The room that was waited for on the way out; held until the bytes are queued.
     pub(crate) room: Option<Reservation>,
+    /// Everything that follows is to be pulled from there.
+    pub(crate) rest: Option<Rc<WireSource>>,
 }
 
 impl Pulled {
     /// Bytes for which no room was asked.
     pub(crate) fn new(bytes: Bytes, done: bool) -> Self {
-        Pulled { bytes, done, room: None }
+        Pulled { bytes, done, room: None, rest: None }
     }
 }
 

@@ -182,6 +182,9 @@ impl Server for Offered {
         };
         results.get().set_bytes(&pulled.bytes);
         results.get().set_done(pulled.done);
+        if let Some(rest) = &pulled.rest {
+            results.get().set_rest(rest.client());
+        }
         // Queued before anybody else gets room.
         drop((results, pulled.room));
         Ok(())

@@ -20,6 +20,7 @@ const instances = {
   Response: () => new Response("x"), SubtleCrypto: () => crypto.subtle, TextDecoder: () => new TextDecoder(), TextDecoderStream: () => new TextDecoderStream(),
   TextEncoder: () => new TextEncoder(), TextEncoderStream: () => new TextEncoderStream(), TransformStream: () => new TransformStream(),
   TransformStreamDefaultController: () => { let c; new TransformStream({ start(controller) { c = controller; } }); return c; },
+  WebSocket: () => new WebSocketPair()[0], WebSocketPair: () => new WebSocketPair(), WebSocketRequestResponsePair: () => new WebSocketRequestResponsePair("a", "b"),
   URL: () => new URL("http://a/?b"), URLSearchParams: () => new URLSearchParams("a=b"), WritableStream: () => new IdentityTransformStream().writable,
   WritableStreamDefaultController: () => { let c; new WritableStream({ start(controller) { c = controller; } }); return c; },
   WritableStreamDefaultWriter: () => new IdentityTransformStream().writable.getWriter(),
@@ -37,7 +38,7 @@ for (const [name, make] of Object.entries(instances)) {
 }
 for (const [name, make] of Object.entries(others)) probes[name] = (...handler) => { const o = make(...handler); return [members(o), Object.prototype.toString.call(o), members(Object.getPrototypeOf(o))]; };
 // The names of what is missing altogether are in docs/compatibility.md.
-const missing = new Set("Buffer Cache CacheStorage CryptoKey EventSource HTMLRewriter MessageChannel MessagePort Performance PerformanceEntry PerformanceMark PerformanceMeasure PerformanceObserver PerformanceObserverEntryList PerformanceResourceTiming ScheduledEvent TailEvent TraceEvent URLPattern WebSocket WebSocketPair WebSocketRequestResponsePair caches clearImmediate setImmediate global process StorageManager FileSystemHandle FileSystemFileHandle FileSystemDirectoryHandle FileSystemWritableFileStream".split(" "));
+const missing = new Set("Buffer Cache CacheStorage CryptoKey EventSource HTMLRewriter MessageChannel MessagePort Performance PerformanceEntry PerformanceMark PerformanceMeasure PerformanceObserver PerformanceObserverEntryList PerformanceResourceTiming ScheduledEvent TailEvent TraceEvent URLPattern caches clearImmediate setImmediate global process StorageManager FileSystemHandle FileSystemFileHandle FileSystemDirectoryHandle FileSystemWritableFileStream".split(" "));
 const present = (object) => members(object).filter((member) => !missing.has(member.split(" ")[0]) && !/^(set|clear)(Timeout|Interval) /.test(member));
 probes["names of the global object"] = () => present(globalThis);
 probes["names of its prototype"] = () => present(Object.getPrototypeOf(globalThis));

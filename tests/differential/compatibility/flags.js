@@ -6,6 +6,7 @@ try { evalAtStart = eval("1 + 1"); } catch (error) { evalAtStart = `${error.name
 let lastCtx;
 const outcome = async (f) => { try { return await f(); } catch (error) { return `${error?.name}: ${error?.message}`; } };
 const thrown = (f) => { try { return ["returned", f()]; } catch (error) { return ["threw", error?.name, error?.message]; } };
+const sockets = () => { const pair = new WebSocketPair(); pair[0].accept(); pair[1].accept(); return [pair[0], pair[1]]; };
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const settled = (p) => Promise.race([outcome(() => p).then((value) => ["settled", value]), later(10).then(() => "pending")]);
 const form = (...parts) => new Response(parts.map((part) => `--b\r\n${part}\r\n`).join("") + "--b--\r\n", { headers: { "content-type": "multipart/form-data; boundary=b" } });
@@ -87,5 +88,8 @@ export default {
   no_resizable_array_buffer_in_blob: () => [() => new Blob([new ArrayBuffer(2, { maxByteLength: 4 })]).size, () => new Blob([new Uint8Array(new ArrayBuffer(2, { maxByteLength: 4 }))]).size, () => new File([new ArrayBuffer(2, { maxByteLength: 4 })], "f").size, () => new Blob([new Uint8Array(2)]).size].map(thrown),
   spec_compliant_dispatch_exceptions: () => { const seen = []; const handler = (event) => { seen.push(event.message, event.error?.message); event.preventDefault(); }; addEventListener("error", handler); const target = new EventTarget(); target.addEventListener("x", () => { throw new Error("first"); }); target.addEventListener("x", () => { seen.push("second"); }); seen.push(thrown(() => target.dispatchEvent(new Event("x")))); const c = new AbortController(); c.signal.addEventListener("abort", () => { throw new Error("abort"); }); c.signal.addEventListener("abort", () => { seen.push("aborted"); }); seen.push(thrown(() => c.abort())); removeEventListener("error", handler); return seen; },
   pipe_to_backward_propagation: async () => { const seen = []; const source = new ReadableStream({ cancel(r) { seen.push(`cancel ${r?.message}`); } }); let ctrl; const p = source.pipeTo(new WritableStream({ start(c) { ctrl = c; } })); await later(1); ctrl.error(new Error("sink")); seen.push(await settled(p)); const failing = new ReadableStream({ start(c) { c.enqueue(1); }, cancel(r) { seen.push(`cancel ${r?.message}`); } }).pipeTo(new WritableStream({ write() { throw new Error("write"); } })); seen.push(await settled(failing)); return seen; },
+  websocket_close_reason_byte_limit: () => { const [a] = sockets(); return [thrown(() => a.close(1000, "é".repeat(62)) ?? "closed")]; },
+  websocket_standard_binary_type: () => sockets()[0].binaryType,
+  web_socket_auto_reply_to_close: async () => { const [a, b] = sockets(); const got = new Promise((done) => { a.addEventListener("close", (e) => done(e.code)); setTimeout(() => done("no answer"), 20); }); a.close(4000); return [await got, a.readyState]; },
   nonclass_entrypoint_reuses_ctx_across_invocations: (request, env, ctx) => { const same = lastCtx === undefined ? undefined : lastCtx === ctx; lastCtx = ctx; return same; },
 };

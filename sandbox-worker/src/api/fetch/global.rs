@@ -11,7 +11,8 @@ use super::{
     fetcher::{Addressee, Fetcher},
     header_map::HeaderMap,
     request::{CacheMode, Input, REUSED, Redirect, Request, RequestInit, construct},
-    subrequest::{Outbound, Upload, aborted, strips_authorization},
+    subrequest::{GLOBAL_OUTBOUND, Outbound, Upload, aborted, asks_for_upgrade, strips_authorization},
+    wire::{COMPRESSION, EXTENSIONS},
 };
 use crate::{
     api::url::legacy,
@@ -23,9 +24,6 @@ const KNOWN_SCHEMES: Flag = Flag::named("fetch_refuses_unknown_protocols");
 const PASSES_SIGNAL: Flag = Flag::named("request_signal_passthrough");
 const PRESERVES_CACHE_CONTROL: Flag = Flag::named("cache_option_preserves_cache_control");
 const STANDARD_URL: Flag = Flag::named("fetch_standard_url");
-
-/// Where the global function sends what says nothing else.
-const GLOBAL_OUTBOUND: Addressee = Addressee { position: 0, props: None };
 
 /// The functions of this class are copied to the global object; the class itself is not visible.
 #[derive(jsg::Trace)]
@@ -116,6 +114,10 @@ fn outbound<'s>(
     let body = Upload::new(event, body);
     let mut headers = request.base.headers().map.borrow().clone();
     let cf_json = cf_json(scope, request, &mut headers)?;
+    let upgrade = asks_for_upgrade(&headers);
+    if upgrade && !flags::is_on(scope, COMPRESSION) {
+        headers.remove(EXTENSIONS);
+    }
     let to = match to {
         Some(to) => to,
         None => {
@@ -135,6 +137,7 @@ fn outbound<'s>(
         aborted: aborts,
         raw: request.raw,
         strips: strips_authorization(scope),
+        upgrade,
     })
 }
 

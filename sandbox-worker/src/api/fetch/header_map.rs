@@ -255,7 +255,7 @@ pub(super) fn push_utf8(scope: &v8::PinScope<'_, '_>, text: v8::Local<'_, v8::St
 }
 
 /// RFC 9110, section 5.6.2: what a header name consists of.
-pub(super) fn is_token(name: &[u8]) -> bool {
+pub(in crate::api) fn is_token(name: &[u8]) -> bool {
     const TABLE: [bool; 256] = {
         let mut table = [false; 256];
         let mut byte = 0;

@@ -14,7 +14,7 @@ pub(super) mod headers;
 mod mime;
 pub(super) mod request;
 pub mod response;
-mod subrequest;
+pub(super) mod subrequest;
 #[cfg(test)]
 mod tests;
 pub mod wire;

@@ -16,9 +16,9 @@ use super::{
 use crate::{
     api::{
         execution_context::is_thenable,
-        idl::{Absent, Missing},
-        structured_clone::no_bodies,
+        structured_clone::{no_bodies, no_sockets},
         url::legacy,
+        web_socket::SocketInit,
     },
     isolate::flags,
 };
@@ -45,6 +45,8 @@ pub struct Response {
     /// The script encoded the body as its `Content-Encoding` says; else that is for the runtime to do.
     #[trace(skip)]
     pub(super) encoded: bool,
+    /// What answers a request for an upgrade: a `WebSocket`.
+    web_socket: Option<JsRef<v8::Object>>,
 }
 
 impl std::fmt::Debug for Response {
@@ -102,6 +104,9 @@ impl Response {
 
     #[method]
     fn clone<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        if self.web_socket.is_some() {
+            return Err(Error::type_error("Cannot clone a response to a WebSocket handshake."));
+        }
         let state = self.base.duplicate(scope)?;
         let copy = self.with_body(scope, Body::with_state(state, self.base.headers().duplicate()))?;
         jsg::instantiate(scope, copy)
@@ -138,8 +143,8 @@ impl Response {
     }
 
     #[getter]
-    fn web_socket(&self) -> Option<bool> {
-        None
+    fn web_socket<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Object>> {
+        self.socket(scope)
     }
 
     #[getter]
@@ -159,6 +164,9 @@ impl Response {
         if !self.base.is_null() {
             return Err(no_bodies());
         }
+        if self.web_socket.is_some() {
+            return Err(no_sockets());
+        }
         let copy = self.with_body(scope, self.base.copy_of_none())?;
         jsg::instantiate(scope, copy)
     }
@@ -174,7 +182,18 @@ impl Response {
             url: self.url.clone(),
             redirected: self.redirected,
             encoded: self.encoded,
+            web_socket: None,
         })
+    }
+
+    /// The `WebSocket` that it is, if it is one.
+    pub(super) fn socket<'s>(&self, scope: &v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Object>> {
+        self.web_socket.as_ref().map(|socket| socket.get(scope))
+    }
+
+    /// The same response, which is also a `WebSocket`.
+    pub(super) fn with_socket(self, scope: &v8::PinScope<'_, '_>, socket: v8::Local<'_, v8::Object>) -> Self {
+        Response { web_socket: Some(JsRef::new(scope, socket)), ..self }
     }
 
     /// What came of a request.
@@ -187,7 +206,7 @@ impl Response {
         encoded: bool,
     ) -> Self {
         let (headers, cf) = (OnceCell::new(), Cf::default());
-        Response { base, status, status_text, headers, cf, url, redirected, encoded }
+        Response { base, status, status_text, headers, cf, url, redirected, encoded, web_socket: None }
     }
 
     fn with_list(status: u16, list: Rc<HeaderList>) -> Self {
@@ -200,6 +219,7 @@ impl Response {
             url: String::new(),
             redirected: false,
             encoded: false,
+            web_socket: None,
         }
     }
 }
@@ -208,24 +228,17 @@ impl Response {
 #[jsg(name = "InitializerDict or Response")]
 enum ResponseInit<'s> {
     Response(&'s Response),
-    Dict(InitializerDict),
+    Dict(InitializerDict<'s>),
 }
 
 #[derive(jsg::Dict)]
-struct InitializerDict {
+struct InitializerDict<'s> {
     status: Option<i32>,
     status_text: Option<String>,
     headers: Option<HeadersInit>,
     cf: Option<CfInit>,
-    #[expect(dead_code, reason = "converted for its errors: there is none to give")]
-    web_socket: Option<Absent<WebSocket>>,
+    web_socket: Option<SocketInit<'s>>,
     encode_body: Option<String>,
-}
-
-struct WebSocket;
-
-impl Missing for WebSocket {
-    const NAME: &'static str = "WebSocket";
 }
 
 /// Fetch Standard, "initialize a response".
@@ -239,6 +252,7 @@ fn construct<'s>(
     let mut map = HeaderMap::default();
     let mut cf = Cf::default();
     let mut encoded = false;
+    let mut web_socket = None;
     match init {
         None => {}
         Some(ResponseInit::Response(source)) => {
@@ -247,6 +261,7 @@ fn construct<'s>(
             map = source.base.headers().map.borrow().clone();
             cf = source.cf.duplicate(scope)?;
             encoded = source.encoded;
+            web_socket = source.web_socket.as_ref().map(|socket| socket.get(scope));
         }
         Some(ResponseInit::Dict(dict)) => {
             status = dict.status.unwrap_or(200);
@@ -257,6 +272,7 @@ fn construct<'s>(
             if let Some(init) = dict.cf {
                 cf = init.cf;
             }
+            web_socket = dict.web_socket.and_then(|socket| socket.0);
             encoded = match dict.encode_body.as_deref() {
                 None | Some("automatic") => false,
                 Some("manual") => true,
@@ -264,13 +280,17 @@ fn construct<'s>(
             };
         }
     }
-    let status = u16::try_from(status).ok().filter(|&status| is_status(status)).ok_or_else(|| {
+    if web_socket.is_some() && status != 101 {
+        return Err(Error::range_error("Responses with a WebSocket must have status code 101."));
+    }
+    let is_possible = |status: &u16| web_socket.is_some() || is_status(*status);
+    let status = u16::try_from(status).ok().filter(is_possible).ok_or_else(|| {
         Error::range_error("Responses may only be constructed with status codes in the range 200 to 599, inclusive.")
     })?;
     if status_text.bytes().any(|byte| byte < b' ') {
         return Err(Error::type_error("Invalid statusText"));
     }
-    if matches!(status, 204 | 205 | 304) {
+    if matches!(status, 101 | 204 | 205 | 304) {
         if !body.is_empty() {
             return Err(Error::type_error(
                 "Response with null body status (101, 204, 205, or 304) cannot have a body.",
@@ -289,7 +309,8 @@ fn construct<'s>(
         init => Body::new(scope, init, list),
     };
     let (url, redirected) = (String::new(), false);
-    Ok(Response { base, status, status_text, headers: OnceCell::new(), cf, url, redirected, encoded })
+    let web_socket = web_socket.map(|socket| JsRef::new(scope, socket));
+    Ok(Response { base, status, status_text, headers: OnceCell::new(), cf, url, redirected, encoded, web_socket })
 }
 
 /// Whether a value is a `Response`.

@@ -8,7 +8,7 @@ use std::{pin::pin, rc::Rc};
 use bulkhead_ipc::{
     compatibility::Flag,
     failure::{LOST, Thrown},
-    head::{body_length, read_response, to_body_length, write_request},
+    head::{SWITCHING_PROTOCOLS, body_length, known_upgrade, read_response, to_body_length, write_request},
     policy::INLINE_BODY_BYTES,
     worker_capnp::{byte_source, channel::fetch_results, http_request, http_response, subrequest_outcome},
 };
@@ -26,14 +26,16 @@ use super::{
     header_map::HeaderMap,
     headers::HeaderList,
     response::Response,
-    wire::coding,
+    wire::{EXTENSIONS, coding},
 };
 use crate::{
+    api::web_socket::{self, Connection},
     io::{Event, EventHandle, IoOwn, OwnedBy, UnderWay, js_future},
     isolate::{flags, script},
     streams::{
         StreamingBody,
         decoding::DecodedSource,
+        framing::Slot,
         memory::MemorySource,
         reader::ReaderSource,
         reading::Reading,
@@ -45,6 +47,12 @@ use crate::{
 const OWN_NAMES: Flag = Flag::named("enhanced_error_serialization");
 const STRIP_AUTHORIZATION: Flag = Flag::named("strip_authorization_on_cross_origin_redirect");
 
+/// Where the global function sends what says nothing else.
+pub(super) const GLOBAL_OUTBOUND: Addressee = Addressee { position: 0, props: None };
+
+/// The header in which the ends of a WebSocket agree on what is spoken.
+const PROTOCOL: &[u8] = b"Sec-WebSocket-Protocol";
+
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 20;
 
@@ -52,7 +60,7 @@ const MAX_REDIRECTS: usize = 20;
 type Aborted = Shared<LocalBoxFuture<'static, Error>>;
 
 /// A request on its way out.
-pub(super) struct Outbound {
+pub(in crate::api) struct Outbound {
     /// What it is made of.
     pub(super) to: Addressee,
     pub(super) method: &'static str,
@@ -68,6 +76,8 @@ pub(super) struct Outbound {
     pub(super) raw: bool,
     /// Whether `Authorization` stays behind where a redirect leads to another origin.
     pub(super) strips: bool,
+    /// Whether it asks for a WebSocket: it has no body then.
+    pub(super) upgrade: bool,
 }
 
 /// The body of a request, as it can be sent.
@@ -111,6 +121,11 @@ impl Upload {
     }
 }
 
+/// Whether headers ask for a WebSocket.
+pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+    headers.get(b"upgrade").is_some_and(|upgrade| known_upgrade(&upgrade).is_some())
+}
+
 /// A body as it is in a message.
 enum Sent {
     None,
@@ -151,7 +166,8 @@ impl Outbound {
     pub(super) async fn run(mut self, event: EventHandle) -> Result<Fetched> {
         let mut visited: Vec<String> = Vec::new();
         loop {
-            let (reply, under_way) = match self.send(&event).await? {
+            let slot = self.upgrade.then(|| event.get().map(|event| Slot::new(event.context()))).flatten();
+            let (reply, under_way) = match self.send(&event, slot.clone()).await? {
                 Ok(reply) => reply,
                 Err(thrown) => return Ok(Fetched::Thrown(thrown)),
             };
@@ -171,6 +187,7 @@ impl Outbound {
                     aborted,
                     no_body,
                     raw: self.raw,
+                    offered: slot.map(|slot| (slot, self.headers.get(EXTENSIONS).map(|offers| offers.into_owned()))),
                 })));
             };
             visited.push(shown);
@@ -213,11 +230,20 @@ impl Outbound {
     async fn send(
         &mut self,
         event: &EventHandle,
+        slot: Option<Rc<Slot>>,
     ) -> Result<std::result::Result<(Reply<fetch_results::Owned>, UnderWay), Thrown>> {
         let lost = || Error::error(LOST);
         let (subrequest, body) = {
             let event = event.get().ok_or_else(lost)?;
-            (event.subrequest(self.to.position)?, self.body.offer(&event)?)
+            let body = match slot {
+                Some(slot) => {
+                    let (client, upload) = offer_revocably(slot);
+                    event.note_upload(upload);
+                    Sent::Stream(client, None)
+                }
+                None => self.body.offer(&event)?,
+            };
+            (event.subrequest(self.to.position)?, body)
         };
         let mut url = self.url.clone();
         // Nobody is told these: they are for the client alone.
@@ -229,6 +255,7 @@ impl Outbound {
         let write = |mut to: http_request::Builder<'_>| {
             let names = self.headers.iter().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value));
             write_request(to.reborrow(), self.method, &[url.href()], &self.cf_json, self.headers.len(), names);
+            to.set_upgrade(self.upgrade);
             match body {
                 Sent::None => to.init_body().set_none(()),
                 Sent::Bytes(bytes) => to.init_body().set_bytes(&bytes),
@@ -320,6 +347,8 @@ pub(super) struct Arrived {
     aborted: Option<Aborted>,
     no_body: bool,
     raw: bool,
+    /// Where a WebSocket was asked for: who writes to it, and the extensions that were offered.
+    offered: Option<(Rc<Slot>, Option<Vec<u8>>)>,
 }
 
 impl<'s> ToJs<'s> for Fetched {
@@ -339,12 +368,21 @@ impl Arrived {
         let lost = |_| Error::error(LOST);
         let event = self.event.get().ok_or_else(|| Error::error(LOST))?;
         let reader = response_of(&self.reply).map_err(lost)?;
-        let head = read_response(reader, false).map_err(|_| Error::error(LOST))?;
+        let head = read_response(reader, self.offered.is_some()).map_err(|_| Error::error(LOST))?;
         let mut map = HeaderMap::with_capacity(head.headers.count(), 512);
         let full = |_| "the header list is full".to_owned();
         let (status, text) = (head.status, String::from_utf8_lossy(head.status_text).into_owned());
         let read = head.headers.read(|name, value| map.append(name, value).map_err(full));
         read.map_err(|_| Error::error(LOST))?;
+        if status == SWITCHING_PROTOCOLS {
+            let (url, redirected, raw) = (self.url.clone(), self.redirected, self.raw);
+            let connection = self.into_connection(&event, &map)?;
+            let socket = web_socket::connected(scope, &event, connection)?;
+            let base = Body::with_state(State::None, HeaderList::immutable(map));
+            let response = Response::fetched(base, status, text, url, redirected, raw);
+            let response = response.with_socket(scope, socket);
+            return jsg::instantiate(scope, response).map(Into::into);
+        }
         let length = body_length(reader.get_body_length());
         let state = match reader.get_body().which().map_err(|_| Error::error(LOST))? {
             http_response::body::None(()) => State::None,
@@ -371,6 +409,81 @@ impl Arrived {
         let base = Body::with_state(state, HeaderList::immutable(map));
         let response = Response::fetched(base, status, text, self.url, self.redirected, self.raw);
         jsg::instantiate(scope, response).map(Into::into)
+    }
+}
+
+impl Arrived {
+    /// The connection that was asked for; the status says that it is there.
+    fn into_connection(self, event: &Event, headers: &HeaderMap) -> Result<Connection> {
+        let lost = |_| Error::error(LOST);
+        let (slot, offers) = self.offered.ok_or_else(|| Error::error(LOST))?;
+        let reader = response_of(&self.reply).map_err(lost)?;
+        let http_response::body::Stream(source) = reader.get_body().which().map_err(|_| Error::error(LOST))? else {
+            return Err(Error::error(LOST));
+        };
+        let kept = Kept { under_way: self.under_way, broken: self.aborted };
+        let source = Rc::new(WireSource::kept(source.map_err(lost)?, None, event.outlet(), kept));
+        let answer = headers.get(EXTENSIONS).unwrap_or_default();
+        Connection::new(source, slot, (&offers.unwrap_or_default(), &answer))
+    }
+}
+
+/// A connection to a server, and what that has chosen.
+pub(in crate::api) struct Opened {
+    pub(in crate::api) connection: Connection,
+    pub(in crate::api) protocol: String,
+    pub(in crate::api) extensions: String,
+}
+
+impl Outbound {
+    /// A request for a WebSocket, to what the global `fetch` goes to.
+    pub(in crate::api) fn for_socket(url: ada_url::Url, protocols: &str, compresses: bool) -> Result<Self> {
+        let mut headers = HeaderMap::default();
+        headers.append(b"Upgrade", b"websocket")?;
+        if !protocols.is_empty() {
+            headers.append(PROTOCOL, protocols.as_bytes())?;
+        }
+        if compresses {
+            headers.append(EXTENSIONS, b"permessage-deflate")?;
+        }
+        Ok(Outbound {
+            to: GLOBAL_OUTBOUND,
+            method: "GET",
+            url,
+            headers,
+            cf_json: String::new(),
+            follows: false,
+            body: Upload::None,
+            aborted: None,
+            raw: false,
+            strips: false,
+            upgrade: true,
+        })
+    }
+
+    /// Sends such a request.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub(in crate::api) async fn connect(self, handle: EventHandle) -> Result<Opened> {
+        let Fetched::Response(arrived) = self.run(handle.clone()).await? else {
+            return Err(Error::error(LOST));
+        };
+        let event = handle.get().ok_or_else(|| Error::error(LOST))?;
+        let reader = response_of(&arrived.reply).map_err(|_| Error::error(LOST))?;
+        let head = read_response(reader, true).map_err(|_| Error::error(LOST))?;
+        if head.status != SWITCHING_PROTOCOLS {
+            let text = "Failed to establish the WebSocket connection: expected server to reply with HTTP status code 101 (switching \
+                        protocols), but received";
+            return Err(Error::type_error(format!("{text} {} instead.", head.status)));
+        }
+        let mut map = HeaderMap::default();
+        let full = |_| "the header list is full".to_owned();
+        let read = head.headers.read(|name, value| map.append(name, value).map_err(full));
+        read.map_err(|_| Error::error(LOST))?;
+        let text = |name| map.get(name).map(|value| String::from_utf8_lossy(&value).into_owned()).unwrap_or_default();
+        let (protocol, extensions) = (text(PROTOCOL), text(EXTENSIONS));
+        Ok(Opened { connection: arrived.into_connection(&event, &map)?, protocol, extensions })
     }
 }
 

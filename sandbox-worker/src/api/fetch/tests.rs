@@ -343,7 +343,7 @@ async fn reply_in_at_most(
         let value = settled.unwrap_or_else(|reason| reason);
         let value = v8::Local::new(scope, value);
         let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
-        wire::to_wire(scope, &event, value, head, inline_bytes, builder).map_err(|error| {
+        wire::to_wire(scope, &event, value, head, inline_bytes, None, builder).map_err(|error| {
             let wire::Refused::Threw(error) = error else { panic!("no limit is set") };
             let error = error.to_value(scope);
             describe(scope, error).message
@@ -618,7 +618,7 @@ fn a_body_passes_through_native_streams_untouched() {
             let make = |scope: &mut v8::PinScope<'_, '_>| {
                 let value = v8::Local::new(scope, settled);
                 let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
-                wire::to_wire(scope, &event, value, false, 8, builder).expect("it can be sent")
+                wire::to_wire(scope, &event, value, false, 8, None, builder).expect("it can be sent")
             };
             assert!(event.run(make).await.is_some(), "{through}");
             let idle = std::future::pending::<()>();
@@ -703,7 +703,7 @@ fn a_client_that_goes_away_cancels_the_stream() {
         let make = |scope: &mut v8::PinScope<'_, '_>| {
             let value = v8::Local::new(scope, settled);
             let builder = message.get_root::<http_response::Builder<'_>>().expect("it is empty");
-            wire::to_wire(scope, &event, value, false, 8, builder).expect("it can be sent")
+            wire::to_wire(scope, &event, value, false, 8, None, builder).expect("it can be sent")
         };
         let progress = event.run(make).await;
         let progress = progress.expect("script produces the body");

@@ -10,6 +10,7 @@ use bulkhead_ipc::{
     },
     worker_capnp::{byte_source, http_request, http_response},
 };
+use bulkhead_websocket::{Receiver, Role, Sender, extension::accept};
 use futures::future::LocalBoxFuture;
 use jsg::{Error, Result};
 
@@ -22,6 +23,7 @@ use super::{
     response::Response,
 };
 use crate::{
+    api::web_socket,
     io::{Event, IoOwn, OwnedBy},
     isolate::{Isolate, flags},
     limits::{Limit, bound},
@@ -29,6 +31,7 @@ use crate::{
         StreamingBody,
         answer::Answer,
         coding::Coding,
+        framing::couple,
         memory::{Memory, MemorySource},
         reader::ReaderSource,
         reading::Reading,
@@ -38,8 +41,52 @@ use crate::{
 };
 
 const BROTLI: Flag = Flag::named("brotli_content_encoding");
+pub(in crate::api) const COMPRESSION: Flag = Flag::named("web_socket_compression");
+/// The header in which the ends of a WebSocket agree on compression.
+pub(super) const EXTENSIONS: &[u8] = b"sec-websocket-extensions";
 const FOLLOWED: Flag = Flag::named("enable_request_signal");
 const BOT_MANAGEMENT: Flag = Flag::named("no_cf_botmanagement_default");
+
+/// What a request has for a response that is a WebSocket.
+pub struct Asked {
+    /// What comes from the client afterwards.
+    from: Rc<WireSource>,
+    /// The extensions that it offers.
+    extensions: String,
+}
+
+impl Asked {
+    /// Of a request, if it asks for that.
+    ///
+    /// # Errors
+    /// The message is malformed.
+    pub fn read(
+        event: &Rc<Event>,
+        reader: http_request::Reader<'_>,
+    ) -> std::result::Result<Option<Self>, capnp::Error> {
+        if !reader.get_upgrade() {
+            return Ok(None);
+        }
+        let http_request::body::Stream(source) = reader.get_body().which()? else {
+            return Err(capnp::Error::failed("reading the request: an upgrade without a stream".into()));
+        };
+        let head = read_request(reader).map_err(unread)?;
+        let mut extensions = String::new();
+        let collect = |name: &[u8], value: &[u8]| {
+            if name.eq_ignore_ascii_case(EXTENSIONS) {
+                let separator = if extensions.is_empty() { "" } else { ", " };
+                extensions.extend([separator, &String::from_utf8_lossy(value)]);
+            }
+            Ok(())
+        };
+        head.headers.read(collect).map_err(unread)?;
+        Ok(Some(Asked { from: Rc::new(WireSource::new(source?, None, event.outlet())), extensions }))
+    }
+}
+
+fn unread(error: HeadError) -> capnp::Error {
+    capnp::Error::failed(format!("reading the request's head: {error}"))
+}
 
 /// The request of an event, as an object for its handler. Nothing but the object itself is made in JavaScript.
 ///
@@ -50,7 +97,6 @@ pub fn from_wire<'s>(
     event: &Rc<Event>,
     reader: http_request::Reader<'_>,
 ) -> std::result::Result<Result<v8::Local<'s, v8::Object>>, capnp::Error> {
-    let unread = |error: HeadError| capnp::Error::failed(format!("reading the request's head: {error}"));
     let head = read_request(reader).map_err(unread)?;
     let method = method(head.method)
         .ok_or_else(|| capnp::Error::failed(format!("reading the request: no method {:?}", head.method)))?;
@@ -64,6 +110,8 @@ pub fn from_wire<'s>(
     };
     let state = match reader.get_body().which()? {
         http_request::body::None(()) => State::None,
+        // What comes from the client is no body of HTTP: see `Asked`.
+        http_request::body::Stream(_) if head.upgrade => State::None,
         http_request::body::Bytes(bytes) => {
             let bytes = bytes?;
             jsg::allocated(bytes.len());
@@ -186,6 +234,7 @@ pub fn to_wire<'s>(
     value: v8::Local<'s, v8::Value>,
     request_is_head: bool,
     inline_bytes: usize,
+    asked: Option<Asked>,
     mut builder: http_response::Builder<'_>,
 ) -> std::result::Result<Option<StreamingBody>, Refused> {
     let limits = event.isolate().limits();
@@ -194,6 +243,9 @@ pub fn to_wire<'s>(
     if response.status == 0 {
         let text = "Return value from serve handler must not be an error response (like Response.error())";
         return Err(Error::type_error(text).into());
+    }
+    if let Some(socket) = response.socket(scope) {
+        return upgraded(scope, event, response, socket, asked, builder);
     }
     let coding = if response.encoded { None } else { coding(scope, &response.base.headers().map.borrow()) };
     let body = response.base.outgoing(scope)?;
@@ -208,7 +260,15 @@ pub fn to_wire<'s>(
     }
     // As in the reference, nobody says how long an encoded body is.
     let length = length.filter(|_| coding.is_none());
-    write_head(response, bound(limits.response_head_bytes), length.filter(|_| request_is_head), builder.reborrow())?;
+    let map = response.base.headers().map.borrow();
+    write_head(
+        response,
+        &map,
+        bound(limits.response_head_bytes),
+        length.filter(|_| request_is_head),
+        builder.reborrow(),
+    )?;
+    drop(map);
     builder.set_body_length(to_body_length(length.or(matches!(body, Outgoing::None).then_some(0))));
     let mut to = builder.init_body();
     let streaming = StreamingBody::default();
@@ -259,14 +319,59 @@ pub fn to_wire<'s>(
     Ok((!streaming.is_done()).then_some(streaming))
 }
 
-/// Writes the status and the headers of a response, of at most `max_bytes`. `length` is that of the body of a response to HEAD.
+/// Writes a response that is a WebSocket. Nobody else can have that from then on.
+fn upgraded<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    event: &Rc<Event>,
+    response: &Response,
+    socket: v8::Local<'s, v8::Object>,
+    asked: Option<Asked>,
+    mut builder: http_response::Builder<'_>,
+) -> std::result::Result<Option<StreamingBody>, Refused> {
+    let Some(Asked { from, extensions }) = asked else {
+        let text = "Worker tried to return a WebSocket in a response to a request which did not contain the header \
+                    \"Upgrade: websocket\".";
+        return Err(Error::type_error(text).into());
+    };
+    let given = web_socket::give(scope, socket)?;
+    let mut map = response.base.headers().map.borrow().clone();
+    let streaming = StreamingBody::default();
+    let client = match given {
+        web_socket::Given::End(end) => {
+            let terms = map.get(EXTENSIONS).map(|terms| String::from_utf8_lossy(&terms).into_owned());
+            map.remove(EXTENSIONS);
+            let agreed = flags::is_on(scope, COMPRESSION).then(|| accept(&extensions, terms.as_deref())).flatten();
+            if let Some((_, answer)) = &agreed {
+                map.append(EXTENSIONS, answer.as_bytes())?;
+            }
+            let deflate = agreed.map(|(deflate, _)| deflate);
+            let receiver = Receiver::new(Role::Server, web_socket::max_message(scope), deflate.as_ref());
+            let ends = (receiver, Sender::server(deflate.as_ref()));
+            let frames = couple(event.context(), end, from, ends, Some(streaming.open()));
+            let reading = Rc::new(Reading::new(frames));
+            offer(Rc::new(Answer::new(event, reading, streaming.open(), u64::MAX)))
+        }
+        web_socket::Given::Connection(connection) => {
+            // The two connections become one, of which nothing comes here.
+            let theirs = connection.pass_to(from);
+            follow(event, Whole::Wire(theirs.clone()).passing(), &streaming);
+            theirs.client()
+        }
+    };
+    let max_head = bound(event.isolate().limits().response_head_bytes);
+    write_head(response, &map, max_head, None, builder.reborrow())?;
+    builder.init_body().set_stream(client);
+    Ok(Some(streaming))
+}
+
+/// Writes the status of a response and headers, of at most `max_bytes`. `length` is that of the body of a response to HEAD.
 fn write_head(
     response: &Response,
+    map: &HeaderMap,
     max_bytes: Option<u32>,
     length: Option<u64>,
     builder: http_response::Builder<'_>,
 ) -> std::result::Result<(), Refused> {
-    let map = response.base.headers().map.borrow();
     let wire = HeadLimits::default();
     let head_bytes: usize = map.iter().map(|(name, value)| name.len() + value.len()).sum();
     // One header and its length are this function's own.

@@ -1,0 +1,250 @@
+//! Messages of a WebSocket as the bytes of a connection, and back.
+
+use std::{
+    cell::{Cell, RefCell},
+    pin::pin,
+    rc::Rc,
+};
+
+use bulkhead_websocket::{Close, Event, Receiver, Sender, Violation, close};
+use bytes::Bytes;
+use futures::future::{Either, LocalBoxFuture, select};
+
+use super::{
+    MAX_PULL_BYTES, OpenBody,
+    socket::{End, Item, Loss},
+    source::{Broken, Pulled, Source},
+};
+use crate::io::{Bell, IoContext, IoContextHandle};
+
+/// What of a connection both directions know.
+struct Coupled {
+    /// The messages: those that it takes are sent, and what was received it sends.
+    end: End,
+    sender: RefCell<Sender>,
+    /// Bytes that are to be pulled.
+    out: RefCell<Bytes>,
+    /// What the last ping had that was not answered yet. Those before it need no answer (RFC 6455, section 5.5.3).
+    pong: RefCell<Option<Vec<u8>>>,
+    /// What the peer has done, of which it was not told yet.
+    violation: Cell<Option<Violation>>,
+    /// Nothing more is sent.
+    sent_close: Cell<bool>,
+    /// Nothing more is received.
+    received_all: Cell<bool>,
+    /// Nobody pulls any more.
+    dropped: Cell<bool>,
+    stop: Bell,
+}
+
+/// Couples an end to a connection from which `from` comes. Gives what goes to it; when that is dropped, the connection is gone. The event
+/// goes on until the other end has been told how the connection ended (`open`).
+pub(crate) fn couple(
+    context: &Rc<IoContext>,
+    end: End,
+    from: Rc<dyn Source>,
+    (receiver, sender): (Receiver, Sender),
+    open: Option<OpenBody>,
+) -> Rc<dyn Source> {
+    if let Some(open) = open {
+        end.hold_until_taken(open);
+    }
+    let coupled = Rc::new(Coupled {
+        end,
+        sender: RefCell::new(sender),
+        out: RefCell::default(),
+        pong: RefCell::default(),
+        violation: Cell::default(),
+        sent_close: Cell::new(false),
+        received_all: Cell::new(false),
+        dropped: Cell::new(false),
+        stop: Bell::new(context),
+    });
+    context.spawn(receive(context.handle(), coupled.clone(), from, receiver));
+    Rc::new(Frames(coupled))
+}
+
+/// Reads from the connection, until nobody writes to it any more. What comes after a close is read and dropped: a source that is let go of
+/// before its end takes the connection with it.
+async fn receive(context: IoContextHandle, coupled: Rc<Coupled>, from: Rc<dyn Source>, mut receiver: Receiver) {
+    let waits = || context.get().map(|context| context.waits());
+    loop {
+        let waiting = waits();
+        let stopped = pin!(coupled.stop.wait(|| coupled.dropped.get().then_some(())));
+        let Either::Right(_) = select(stopped, pin!(coupled.end.room())).await else { return };
+        drop(waiting);
+        // Whoever is outside will answer, unless nothing is expected any more.
+        let waiting = if from.is_outside() && !coupled.received_all.get() { None } else { waits() };
+        let stopped = pin!(coupled.stop.wait(|| coupled.dropped.get().then_some(())));
+        let Either::Right((pulled, _)) = select(stopped, from.pull(MAX_PULL_BYTES)).await else { return };
+        drop(waiting);
+        let is_last = match &pulled {
+            Ok(pulled) => {
+                coupled.receive(&mut receiver, &pulled.bytes);
+                pulled.done
+            }
+            Err(_) => true,
+        };
+        if is_last {
+            // After a close this is no news.
+            coupled.end.send(Item::Lost(Loss::Gone));
+            coupled.received_all.set(true);
+            coupled.end.look_again();
+            return;
+        }
+    }
+}
+
+impl Coupled {
+    fn receive(&self, receiver: &mut Receiver, mut bytes: &[u8]) {
+        loop {
+            match receiver.receive(&mut bytes) {
+                Ok(Some(Event::Message(kind, payload))) => {
+                    jsg::allocated(payload.len());
+                    self.end.send(Item::Message(kind, payload));
+                }
+                Ok(Some(Event::Ping(payload))) => {
+                    *self.pong.borrow_mut() = Some(payload);
+                    self.end.look_again();
+                }
+                Ok(Some(Event::Pong(_))) => {}
+                Ok(Some(Event::Close(close))) => {
+                    self.received_all.set(true);
+                    self.end.send(Item::Close(close));
+                    self.end.look_again();
+                }
+                Ok(None) => return,
+                Err(violation) => {
+                    self.received_all.set(true);
+                    self.violation.set(Some(violation));
+                    self.end.send(Item::Lost(Loss::Protocol(violation)));
+                    self.end.look_again();
+                }
+            }
+        }
+    }
+
+    /// Makes bytes of what is to be sent, of as many messages as `wanted` bytes need.
+    fn send(&self, mut item: Option<Item>, wanted: usize) -> Result<(), Broken> {
+        let mut out = Vec::new();
+        let mut sender = self.sender.borrow_mut();
+        loop {
+            if self.sent_close.get() {
+                // Nothing follows a close.
+            } else if let Some(violation) = self.violation.take() {
+                let reason = violation.to_string();
+                sender.close(&mut out, Some(&Close { code: violation.code(), reason }));
+                self.sent_close.set(true);
+            } else if let Some(payload) = self.pong.take() {
+                sender.pong(&mut out, &payload);
+            }
+            match item.take().or_else(|| self.end.try_take()) {
+                None => break,
+                Some(_) if self.sent_close.get() => {}
+                Some(Item::Message(kind, payload)) => sender.message(&mut out, kind, &payload),
+                Some(Item::Close(close)) => {
+                    // The code that stands for none is none.
+                    let close = close.filter(|close| close.code != close::NO_STATUS);
+                    sender.close(&mut out, close.as_ref());
+                    self.sent_close.set(true);
+                }
+                Some(Item::Lost(_)) => return Err(Broken::failed("the WebSocket was aborted")),
+            }
+            if out.len() >= wanted {
+                break;
+            }
+        }
+        *self.out.borrow_mut() = out.into();
+        Ok(())
+    }
+
+    /// The next bytes to go out, if there are some, or the end is there.
+    fn next(&self, item: Option<Item>, max_bytes: usize) -> Option<Result<Pulled, Broken>> {
+        // The peer went without a word, and there is nothing to tell it.
+        let is_gone = self.received_all.get() && self.end.is_lost() && self.violation.get().is_none();
+        let is_empty = self.out.borrow().is_empty();
+        if is_empty && is_gone {
+            return Some(Ok(Pulled::new(Bytes::new(), true)));
+        }
+        if is_empty && let Err(broken) = self.send(item, max_bytes) {
+            return Some(Err(broken));
+        }
+        let mut out = self.out.borrow_mut();
+        let length = max_bytes.min(out.len());
+        let bytes = out.split_to(length);
+        // Both have said that it is over.
+        let done = out.is_empty() && self.received_all.get() && self.sent_close.get();
+        (done || !bytes.is_empty()).then(|| Ok(Pulled::new(bytes, done)))
+    }
+}
+
+/// What goes to a connection.
+struct Frames(Rc<Coupled>);
+
+impl Source for Frames {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
+        let coupled = &*self.0;
+        Box::pin(async move {
+            if !coupled.out.borrow().is_empty()
+                && let Some(pulled) = coupled.next(None, max_bytes)
+            {
+                return pulled;
+            }
+            coupled.end.take_or(|item| coupled.next(item, max_bytes)).await
+        })
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        let coupled = &*self.0;
+        coupled.dropped.set(true);
+        coupled.stop.ring();
+        coupled.end.abandon();
+    }
+}
+
+/// Where the bytes that go to a connection come from, once that is known.
+#[derive(Clone)]
+pub(crate) enum Next {
+    /// From here.
+    Ours(Rc<dyn Source>),
+    /// From the supervisor, without coming here.
+    Theirs(Rc<super::wire::WireSource>),
+    /// From nowhere.
+    Nothing,
+}
+
+/// The bytes that go to a connection of which it is not known yet who writes to it.
+pub(crate) struct Slot {
+    next: RefCell<Option<Next>>,
+    set: Bell,
+}
+
+impl Slot {
+    pub(crate) fn new(context: &IoContext) -> Rc<Self> {
+        Rc::new(Slot { next: RefCell::default(), set: Bell::new(context) })
+    }
+
+    /// Says where they come from; the first word counts.
+    pub(crate) fn set(&self, next: Next) {
+        self.next.borrow_mut().get_or_insert(next);
+        self.set.ring();
+    }
+}
+
+impl Source for Slot {
+    fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
+        Box::pin(async move {
+            let next = self.set.wait(|| self.next.borrow().clone()).await;
+            match next {
+                Next::Ours(source) => source.pull(max_bytes).await,
+                Next::Theirs(source) => Ok(Pulled { rest: Some(source), ..Pulled::new(Bytes::new(), true) }),
+                Next::Nothing => Err(Broken::failed("the WebSocket was not accepted")),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
