@@ -30,8 +30,10 @@ use tokio::{
 /// its body to be read: the client's bounds and the kernel's buffers together.
 const MOST_AHEAD: usize = 1 << 20;
 
-/// Bytes that an origin sends that does not come to an end.
+/// Bytes that an origin sends that does not come to an end, and how often it says the same: what is short, such as chunks of one
+/// byte, takes long to read.
 const ENDLESS: usize = 2 << 20;
+const REPEATS: usize = 10_000;
 
 /// Bytes of a head that may be handed on.
 const MOST_HEAD: usize = 128 << 10;
@@ -191,8 +193,9 @@ impl Origin {
             yield_now().await;
         }
         let Some(last) = script.pieces.last().filter(|last| script.repeats && !last.is_empty()) else { return Ok(()) };
-        let again = last.repeat((4096 / last.len()).max(1));
-        for _ in 0..ENDLESS / again.len() {
+        let times = (4096 / last.len()).max(1);
+        let again = last.repeat(times);
+        for _ in 0..(ENDLESS / again.len()).min(REPEATS / times) {
             self.write(stream, &again).await?;
         }
         Ok(())
