@@ -146,7 +146,7 @@ const RATIO: f64 = 1.5;
 /// The median of the times that a neighbour's answers take, one after the other.
 fn latency(server: &Server) -> Duration {
     let mut connection = Connection::open(server.port_of("neighbour"));
-    let mut times: Vec<Duration> = (0..210)
+    let mut times: Vec<Duration> = (0..110)
         .map(|_| {
             let begin = Instant::now();
             let response = connection.request("GET", "/", &[], b"").expect("the neighbour answers");
@@ -246,9 +246,9 @@ fn circles_and_pipes_between_its_own_bindings_are_their_workers_own() {
     let said = |what: &str| server.stdout().matches(what).count();
     for (what, target, times, word, enough) in [
         // Each goes 32 deep, so that 128 fill all places.
-        ("circles", "/deep", 1280, "deep: ", 100),
+        ("circles", "/deep", 1280, "deep: ", 64),
         // Each is two requests and two events.
-        ("pipes", "/pipes?n=500", 40, "piped", 1500),
+        ("pipes", "/pipes?n=500", 40, "piped", 500),
     ] {
         // What costs others while it is being opened is work, of which each may make as much as its clients ask for.
         let (first, last, calm) = (Cell::new(0), Cell::new(0), Cell::new(0));
