@@ -3,4 +3,5 @@
 mod websocket {
     mod peer;
     mod raw;
+    mod workers;
 }

@@ -161,3 +161,28 @@ fn accepting(peer: &Peer) -> String {
          Sec-WebSocket-Accept: {accept}\r\n\r\n"
     )
 }
+
+/// A frame as a client sends it, whose payload is short (RFC 6455, section 5.2).
+pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let key = [1, 2, 3, 4];
+    let length = u8::try_from(payload.len()).ok().filter(|length| *length < 126).expect("a short payload");
+    let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
+    [0x80 | opcode, 0x80 | length].into_iter().chain(key).chain(masked).collect()
+}
+
+/// The same as a server sends it.
+pub(super) fn plain(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).ok().filter(|length| *length < 126).expect("a short payload");
+    [&[0x80 | opcode, length], payload].concat()
+}
+
+impl Peer {
+    /// The next frame, of a short payload: its opcode and the payload.
+    pub(super) fn frame(&mut self) -> (u8, Vec<u8>) {
+        let head = self.receive(2);
+        assert!(head[0] & 0xf0 == 0x80 && head[1] & 0x7f < 126, "{head:?}");
+        let key = if head[1] & 0x80 == 0 { vec![0; 4] } else { self.receive(4) };
+        let payload = self.receive(usize::from(head[1] & 0x7f));
+        (head[0] & 0xf, payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect())
+    }
+}
