@@ -116,6 +116,15 @@ struct Thrown {
   message @1 :Text;
   remote @2 :Bool;
   # Whether another worker's script has thrown it.
+  dom @3 :Bool;
+  # It is a `DOMException` of this name.
+  retryable @4 :Bool;
+  overloaded @5 :Bool;
+  # Whether its properties of these names are true.
+  properties @6 :Text;
+  # JSON of an object with its own properties; empty for none. For the caller's isolate, which reads it; at most 8 KiB.
+  cause @7 :Thrown;
+  # The error that is its `cause`, if one is; at most four deep.
 }
 
 interface EventDispatcher {

@@ -46,7 +46,7 @@ for (const name of ["null", "empty", "text", "204", "205", "304", "299", "404", 
   cases[`answer ${name} copied`] = async (env) => { const r = await env.CALLEE.fetch(url); const copy = r.clone(); return [await seen(copy), await seen(r)]; };
   cases[`answer ${name} by a reader`] = async (env) => { const r = await env.CALLEE.fetch(url); let n = 0; if (r.body) for await (const chunk of r.body) n += chunk.byteLength; return n; };
 }
-for (const name of ["error", "type", "range", "syntax", "later", "text", "empty", "colon", "mine", "hang", "wrong", "network"]) {
+for (const name of ["error", "type", "range", "syntax", "later", "text", "empty", "colon", "mine", "hang", "wrong", "network", "eval", "uri", "aggregate", "dom", "plaindom", "clone", "own", "hidden", "getter", "badgetter", "function", "symbol", "named", "cause", "causeofown", "causeofnone", "itself", "retryable", "notretryable", "remote", "frozen", "stack"]) {
   cases[`throws ${name}`] = (env) => env.CALLEE.fetch(`http://a.test/throw/${name}`);
 }
 const more = {
@@ -130,7 +130,9 @@ export default {
       const value = await cases[name](env, ctx);
       return value instanceof Response ? value : Response.json(value ?? null);
     } catch (error) {
-      const fields = typeof error === "object" && error !== null ? [error.name, error.message, error.remote ?? null, error.constructor.name] : [];
+      // What a `DOMException` has of its own is another matter.
+      const own = (error, depth = 0) => (error instanceof DOMException ? [] : Reflect.ownKeys(error).filter((key) => !["stack", "remote", "retryable", "overloaded"].includes(key)).sort().map((key) => [String(key), error[key] instanceof Error && depth < 5 ? [error[key].constructor.name, own(error[key], depth + 1)] : error[key]]));
+      const fields = typeof error === "object" && error !== null ? [error.name, error.message, error.remote ?? null, error.constructor.name, error.code ?? null, error.retryable ?? null, error.overloaded ?? null, own(error)] : [];
       return Response.json(["thrown", String(error), ...fields]);
     }
   },

@@ -122,6 +122,13 @@ fn class_of<'s>(
     None
 }
 
+/// Whether an object is a `DOMException`.
+pub(super) fn is_dom_exception<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>) -> bool {
+    let Some(plain) = scope.get_slot::<Brands>().map(|brands| brands.plain.clone()) else { return false };
+    let plain = v8::Local::new(scope, plain);
+    !object.is_proxy() && matches!(class_of(scope, object, plain), Some(Cloned::Exception))
+}
+
 /// A copy of an object of a class in Rust; `None` if its class has none.
 fn copy_native<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -268,7 +275,8 @@ impl v8::ValueSerializerImpl for Writer<'_> {
             Sort::Error => {
                 let key = jsg::string(scope, "name");
                 let name = object.get(scope, key.into())?.to_string(scope)?.to_rust_string_lossy(scope);
-                let error = new_error(scope, &name)?;
+                let empty = v8::String::empty(scope);
+                let error = new_error(scope, &name, empty)?;
                 if !BUILT_IN_ERRORS.contains(&name.as_str()) {
                     // An inherited name would be lost with its class; one of the error's own follows below.
                     let name = jsg::string(scope, &name);
@@ -405,7 +413,7 @@ fn define<'s>(
     object.define_own_property(scope, key.into(), value, v8::PropertyAttribute::DONT_ENUM);
 }
 
-const BUILT_IN_ERRORS: &[&str] = &[
+pub(super) const BUILT_IN_ERRORS: &[&str] = &[
     "Error",
     "TypeError",
     "RangeError",
@@ -418,8 +426,11 @@ const BUILT_IN_ERRORS: &[&str] = &[
 ];
 
 /// A new error of the built-in class with this name; `Error` where none has it.
-fn new_error<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local<'s, v8::Object>> {
-    let message = v8::String::empty(scope);
+pub(super) fn new_error<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    name: &str,
+    message: v8::Local<'s, v8::String>,
+) -> Option<v8::Local<'s, v8::Object>> {
     let error = match name {
         "TypeError" => v8::Exception::type_error(scope, message),
         "RangeError" => v8::Exception::range_error(scope, message),

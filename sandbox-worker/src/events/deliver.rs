@@ -12,7 +12,10 @@ use tokio::sync::oneshot;
 
 use super::{Delivery, Failure, Kind, Progress, drive, settled};
 use crate::{
-    api::execution_context::{Props, execution_context, thenable},
+    api::{
+        execution_context::{Props, execution_context, thenable},
+        thrown::thrown,
+    },
     io::{Event, JsFuture, Outlet, js_future},
     isolate::{describe, script, watch},
     limits::Limit,
@@ -55,21 +58,10 @@ pub(super) fn threw<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'
         return Failure::Exceeded(limit);
     }
     let described = describe(scope, exception);
-    let thrown = thrown(exception, &described.message);
+    let thrown = Thrown { remote: true, ..thrown(scope, exception, &described.message) };
     let mut text = described.text();
     text.truncate(text.floor_char_boundary(MAX_FAILURE_TEXT));
     Failure::Threw(text, thrown)
-}
-
-/// What another worker is told of an exception, whose text says what it is.
-fn thrown(exception: v8::Local<'_, v8::Value>, text: &str) -> Thrown {
-    let is_error = exception.is_native_error() || exception.is_object();
-    let (name, message) = match text.split_once(": ") {
-        Some((name, message)) if is_error && !name.contains(char::is_whitespace) => (name, message),
-        _ if exception.is_native_error() && !text.contains(char::is_whitespace) => (text, ""),
-        _ => ("", text),
-    };
-    Thrown { name: name.to_owned(), message: message.to_owned(), remote: true }
 }
 
 impl wire::event_dispatcher::Server for Dispatcher {

@@ -423,7 +423,7 @@ mod tests {
         }
         assert_eq!(thrown(ServiceError::Unreachable(secret())), Thrown::plain("internal error"));
         // What another worker's script threw is for who called it, and the log's text of it is not.
-        let theirs = Thrown { name: "TypeError".into(), message: "no".into(), remote: true };
+        let theirs = Thrown { name: "TypeError".into(), remote: true, ..Thrown::plain("no") };
         assert_eq!(thrown(ServiceError::Threw { text: secret(), thrown: theirs.clone() }), theirs);
         let exceeded = thrown(ServiceError::Exceeded(Limit::CpuTime));
         assert_eq!(exceeded, Thrown::plain("Worker exceeded CPU time limit."));

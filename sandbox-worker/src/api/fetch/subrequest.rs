@@ -29,7 +29,10 @@ use super::{
     wire::{EXTENSIONS, coding},
 };
 use crate::{
-    api::web_socket::{self, Connection},
+    api::{
+        thrown::exception,
+        web_socket::{self, Connection},
+    },
     io::{Event, EventHandle, IoOwn, OwnedBy, UnderWay, js_future},
     isolate::{flags, script},
     streams::{
@@ -44,7 +47,6 @@ use crate::{
     },
 };
 
-const OWN_NAMES: Flag = Flag::named("enhanced_error_serialization");
 const STRIP_AUTHORIZATION: Flag = Flag::named("strip_authorization_on_cross_origin_redirect");
 
 /// Where the global function sends what says nothing else.
@@ -485,33 +487,4 @@ impl Outbound {
         let (protocol, extensions) = (text(PROTOCOL), text(EXTENSIONS));
         Ok(Opened { connection: arrived.into_connection(&event, &map)?, protocol, extensions })
     }
-}
-
-/// An exception that another worker, or the supervisor, tells of.
-fn exception<'s>(scope: &mut v8::PinScope<'s, '_>, thrown: &Thrown) -> Result<v8::Local<'s, v8::Value>> {
-    let with_name = flags::is_on(scope, OWN_NAMES);
-    let message = match thrown.name.as_str() {
-        "" | "Error" | "TypeError" | "RangeError" | "SyntaxError" | "ReferenceError" => {
-            jsg::string(scope, &thrown.message)
-        }
-        name if !with_name => jsg::string(scope, &format!("{name}: {}", thrown.message)),
-        _ => jsg::string(scope, &thrown.message),
-    };
-    let (exception, is_known) = match thrown.name.as_str() {
-        "TypeError" => (v8::Exception::type_error(scope, message), true),
-        "RangeError" => (v8::Exception::range_error(scope, message), true),
-        "SyntaxError" => (v8::Exception::syntax_error(scope, message), true),
-        "ReferenceError" => (v8::Exception::reference_error(scope, message), true),
-        name => (v8::Exception::error(scope, message), matches!(name, "" | "Error")),
-    };
-    let Ok(object) = v8::Local::<v8::Object>::try_from(exception) else { return Ok(exception) };
-    if !is_known && with_name {
-        let (key, name) = (jsg::string(scope, "name"), jsg::string(scope, &thrown.name));
-        object.create_data_property(scope, key.into(), name.into()).ok_or(Error::Pending)?;
-    }
-    if thrown.remote {
-        let (key, remote) = (jsg::string(scope, "remote"), v8::Boolean::new(scope, true));
-        object.create_data_property(scope, key.into(), remote.into()).ok_or(Error::Pending)?;
-    }
-    Ok(exception)
 }
