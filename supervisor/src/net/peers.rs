@@ -1,8 +1,8 @@
 //! Which peers a service may connect to: pure functions over addresses.
 //!
 //! A rule is a range of addresses or a name for several. Of all ranges that hold an address the most specific one decides, and
-//! between equals a denial. What is asked about is always the address that is connected to, never a name: a name may mean
-//! another address a moment later.
+//! between equals a denial. `public` and `network` open what no range is about: they deny nothing that another rule opens. What is
+//! asked about is always the address that is connected to, never a name: a name may mean another address a moment later.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -88,9 +88,6 @@ impl FromStr for Range {
     }
 }
 
-/// All addresses.
-const EVERYTHING: [Range; 2] = [Range::v4(0, 0, 0, 0, 0), Range::v6([0; 3], 0, 0)];
-
 /// `local`: what leads to this machine. To connect to the unspecified address is to connect to the loopback one.
 const LOCAL: [Range; 4] =
     [Range::v4(127, 0, 0, 0, 8), Range::v4(0, 0, 0, 0, 32), Range::v6([0; 3], 1, 128), Range::v6([0; 3], 0, 128)];
@@ -108,7 +105,7 @@ const PRIVATE: [Range; 8] = [
     Range::v6([0x64, 0xff9b, 1], 0, 48),
 ];
 
-/// What no rule with a name opens: protocols' own addresses, multicast and broadcast (RFC 6890, RFC 1112, RFC 919, RFC 2928,
+/// What no rule opens that is not as specific: protocols' own addresses, multicast and broadcast (RFC 6890, RFC 1112, RFC 919, RFC 2928,
 /// RFC 4291, section 2.7).
 const RESERVED: [Range; 6] = [
     Range::v4(192, 0, 0, 0, 24),
@@ -123,6 +120,10 @@ const RESERVED: [Range; 6] = [
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeerFilter {
     allow: Vec<Range>,
+    /// All but `private` is open.
+    public: bool,
+    /// All but `local` is open.
+    network: bool,
     deny: Vec<Range>,
     unix: bool,
     unix_abstract: bool,
@@ -138,17 +139,11 @@ impl PeerFilter {
         allow: impl IntoIterator<Item = &'a str>,
         deny: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, RuleError> {
-        let mut filter = Self { deny: RESERVED.to_vec(), ..Self::default() };
+        let mut filter = Self::default();
         for rule in allow {
             match rule {
-                "network" => {
-                    filter.allow.extend(EVERYTHING);
-                    filter.deny.extend(LOCAL);
-                }
-                "public" => {
-                    filter.allow.extend(EVERYTHING);
-                    filter.deny.extend(PRIVATE.iter().chain(&LOCAL));
-                }
+                "network" => filter.network = true,
+                "public" => filter.public = true,
                 "unix" => filter.unix = true,
                 "unix-abstract" => filter.unix_abstract = true,
                 ranges => filter.allow.extend(read(ranges)?),
@@ -169,19 +164,29 @@ impl PeerFilter {
     /// Whether this address may be connected to.
     pub fn allows(&self, address: IpAddr) -> bool {
         let Faces { itself, embedded } = Faces::of(address);
-        let most_specific = |ranges: &[Range], address| ranges.iter().filter_map(|range| range.matches(address)).max();
-        let verdict = |allowed: Option<u8>, denied: Option<u8>| match (allowed, denied) {
-            (Some(allowed), Some(denied)) => allowed > denied,
-            (allowed, _) => allowed.is_some(),
-        };
-        let (allowed, denied) = (most_specific(&self.allow, itself), most_specific(&self.deny, itself));
-        let Some(embedded) = embedded else { return verdict(allowed, denied) };
+        let Some(embedded) = embedded else { return self.decide(&[itself]) };
         // What is denied as itself is not opened by what it embeds.
-        (denied.is_none() || verdict(allowed, denied))
-            && verdict(
-                allowed.max(most_specific(&self.allow, embedded)),
-                denied.max(most_specific(&self.deny, embedded)),
-            )
+        (!self.is_shut(itself) || self.decide(&[itself])) && self.decide(&[itself, embedded])
+    }
+
+    /// Whether an address is open that is all of these.
+    fn decide(&self, faces: &[IpAddr]) -> bool {
+        let most_specific = |ranges: &[Range]| faces.iter().filter_map(|face| specificity(ranges, *face)).max();
+        let named = || faces.iter().all(|face| self.is_open_by_name(*face)).then_some(0);
+        let Some(allowed) = most_specific(&self.allow).or_else(named) else { return false };
+        most_specific(&self.deny).is_none_or(|denied| denied < allowed)
+            && most_specific(&RESERVED).is_none_or(|reserved| reserved <= allowed)
+    }
+
+    fn is_open_by_name(&self, address: IpAddr) -> bool {
+        let is_private = || specificity(&PRIVATE, address).is_some();
+        specificity(&LOCAL, address).is_none() && (self.network || self.public && !is_private())
+    }
+
+    /// Whether there is something that keeps an address from being open.
+    fn is_shut(&self, address: IpAddr) -> bool {
+        [&self.deny[..], &RESERVED].iter().any(|ranges| specificity(ranges, address).is_some())
+            || (self.network || self.public) && !self.is_open_by_name(address)
     }
 
     /// Whether Unix sockets with a path may be connected to.
@@ -193,6 +198,11 @@ impl PeerFilter {
     pub fn allows_unix_abstract(&self) -> bool {
         self.unix_abstract
     }
+}
+
+/// How specific the most specific of the ranges is that hold an address.
+fn specificity(ranges: &[Range], address: IpAddr) -> Option<u8> {
+    ranges.iter().filter_map(|range| range.matches(address)).max()
 }
 
 /// The ranges that a rule means, whether it allows or denies them.
