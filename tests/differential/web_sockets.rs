@@ -180,27 +180,29 @@ fn setup(flags: &str) -> Setup {
     Setup::worker(&worker).file("worker.js", WORKER).argument("--experimental")
 }
 
-fn compare(kind: &str, flags: &str, cases: &[Case]) -> Vec<Observation> {
+fn compare(list: &str, flags: &str, cases: &[Case]) -> Vec<Observation> {
     let servers = [Runtime::workerd().serve(setup(flags)), bulkhead_test_support::supervisor!().serve(setup(flags))];
     let observe = |case: &Case| {
         let [reference, ours] = [&servers[0], &servers[1]].map(|server| converse(server, case));
-        Observation { key: format!("web_sockets_on_the_wire/{kind}{}", case.name), reference, ours }
+        Observation { key: format!("{list}/{}", case.name), reference, ours }
     };
     cases.iter().map(observe).collect()
 }
 
 #[test]
 fn frames_of_a_client() {
-    check("web_sockets_on_the_wire", &compare("", "", &cases()));
+    let list = "web_sockets_on_the_wire";
+    check(list, &compare(list, "", &cases()));
 }
 
 /// `web_socket_compression` switched off.
 #[test]
 fn compression_that_is_switched_off() {
     let cases: Vec<_> = cases().into_iter().filter(|case| case.headers.contains("Extensions")).collect();
-    let observations = compare("off, ", "\"no_web_socket_compression\"", &cases);
+    let list = "web_sockets_without_compression";
+    let observations = compare(list, "\"no_web_socket_compression\"", &cases);
     assert!(observations.iter().all(|observation| observation.reference.contains(", None, None]")));
-    check("web_sockets_on_the_wire", &observations);
+    check(list, &observations);
 }
 
 /// `increase_websocket_message_size`.
@@ -209,7 +211,8 @@ fn longer_messages() {
     let announced =
         |name: &str, length: u64| case(name, [[&[0x82, 0xff][..], &length.to_be_bytes(), &[0; 4]].concat()]);
     let cases = [announced("above", (128 << 20) + 1), announced("far-above", 1 << 40)];
-    let observations = compare("increased, ", "\"increase_websocket_message_size\"", &cases);
+    let list = "web_sockets_with_longer_messages";
+    let observations = compare(list, "\"increase_websocket_message_size\"", &cases);
     assert!(observations.iter().all(|observation| observation.reference.contains("> 134217728")));
-    check("web_sockets_on_the_wire", &observations);
+    check(list, &observations);
 }
