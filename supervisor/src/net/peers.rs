@@ -165,6 +165,9 @@ impl PeerFilter {
     pub fn allows(&self, address: IpAddr) -> bool {
         let Faces { itself, embedded } = Faces::of(address);
         let Some(embedded) = embedded else { return self.decide(&[itself]) };
+        if self.is_hidden(itself, embedded) {
+            return false;
+        }
         // What is denied as itself is not opened by what it embeds.
         (!self.is_shut(itself) || self.decide(&[itself])) && self.decide(&[itself, embedded])
     }
@@ -181,6 +184,16 @@ impl PeerFilter {
     fn is_open_by_name(&self, address: IpAddr) -> bool {
         let is_private = || specificity(&PRIVATE, address).is_some();
         specificity(&LOCAL, address).is_none() && (self.network || self.public && !is_private())
+    }
+
+    /// Whether an address embeds one that names keep shut, and is opened by a range that does not mean that one: that is of other
+    /// addresses, and no more specific than what is kept shut.
+    fn is_hidden(&self, itself: IpAddr, embedded: IpAddr) -> bool {
+        let private = if self.network { None } else { specificity(&PRIVATE, embedded) };
+        let shut = specificity(&LOCAL, embedded).max(private);
+        (self.network || self.public)
+            && specificity(&self.allow, embedded).is_none()
+            && specificity(&self.allow, itself).is_some_and(|opened| Some(opened) <= shut)
     }
 
     /// Whether there is something that keeps an address from being open.
