@@ -53,7 +53,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
         ("service/worker", &["body", "config", "fleet", "link", "service", "text", "upgrade"]),
         ("socket", &["body", "config", "duplex", "log", "net/address", "net/tls", "service", "upgrade"]),
         ("shard", &["config", "log", "net/tls", "schedule", "service", "socket"]),
-        ("service/disk", &["body", "config", "service"]),
+        ("service/disk", &["body", "config", "service", "upgrade"]),
         ("service/network", &["body", "config", "net", "net/address", "service"]),
         ("service/external", &["body", "config", "net", "net/address", "service", "service/network"]),
         (

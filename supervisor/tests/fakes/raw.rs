@@ -16,6 +16,7 @@ use bulkhead_supervisor::{
     log::Log,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     socket::{self, HttpSocket, Limits, Listener},
+    upgrade::Upgrade,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,13 +24,14 @@ use tokio::{
     sync::watch,
 };
 
-/// Reads every body and answers `ok`.
+/// Reads every body and answers `ok`. What would come in place of HTTP is none.
 struct Ok200;
 
 impl Service for Ok200 {
     fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
         Box::pin(async move {
-            let mut body = request.http.into_body();
+            let is_upgrade = request.http.extensions().get::<Upgrade>().is_some();
+            let mut body = if is_upgrade { Body::Empty } else { request.http.into_body() };
             while let Some(chunk) = next_chunk(&mut body).await {
                 chunk.map_err(|_| ServiceError::BrokenRequest)?;
             }

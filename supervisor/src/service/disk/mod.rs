@@ -32,6 +32,7 @@ use super::{LocalFuture, Service, ServiceError, ServiceRequest};
 use crate::{
     body::{Body, next_chunk},
     config::ServiceId,
+    upgrade::Upgrade,
 };
 
 /// Entries that a directory may have to be listed.
@@ -132,7 +133,11 @@ impl DiskService {
         match names {
             Some(names) if names.is_empty() || hidden(&names) => Ok(unauthorized()),
             None => Ok(unauthorized()),
-            Some(names) if head.method == Method::PUT => self.put(names, body).await,
+            Some(names) if head.method == Method::PUT => {
+                // What would come in place of HTTP is no file, and comes after the answer.
+                let body = if head.extensions.get::<Upgrade>().is_some() { Body::Empty } else { body };
+                self.put(names, body).await
+            }
             Some(names) => self.delete(names).await,
         }
     }
