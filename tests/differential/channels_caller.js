@@ -119,6 +119,12 @@ const more = {
   "raw": async (env) => [...await (await env.CALLEE.fetch("http://a.test/answer/gzip", { encodeResponseBody: "manual" })).bytes()].slice(0, 2),
 };
 Object.assign(cases, more);
+const data = ["data:text/plain,hi", "data:,", "data:,a%20b%zz%2", "data:;base64,aGk=", "data:;base64,aGk", "data:;base64,aGk==", "data:;base64,a Gk=", "data:;base64,aG!k", "data:;base64,a", "data:;base64,aGk=aGk=", "data:;base64,%61Gk%3D", "data:;base64,aGk=%20", "data:;BASE64,aGk=", "data:; base64,aGk=", "data:text/plain; base64,aGk=", "data:text/plain;base64 ,aGk=", "data:text/plain;base64;x=y,aGk=", "data:text/plain;x=y;base64,aGk=", "data:base64,aGk=", "data:TEXT/Plain;Charset=X,a", "data:text/plain;charset=utf-8;,a", "data:nonsense,a", "data: text/html ,a", "data:text/html;a=\"b c\",x", "data:;charset=x,a", "data:text/plain,%FF%00", "data:text/plain,é", "data:text/plain,a?b#c", "data:text/plain,a,b", "data:///x/y,z", "data://host/x,z", "data:nocomma", "data:#,x", "data:text/plain;base64,_-8", "data:%74ext/plain,a", "data:text/plain%3Bbase64,aGk="];
+for (const url of data) cases[`of itself ${url}`] = async (env) => { const r = await env.CALLEE.fetch(url); return [r.status, r.statusText, r.url, r.redirected, r.body === null, [...r.headers], [...new Uint8Array(await r.arrayBuffer())]]; };
+for (const method of ["GET", "HEAD", "POST"]) cases[`of itself by ${method}`] = async () => { const r = await fetch(new Request("data:,hi", { method })); r.headers.set("x", "y"); return [r.body === null, [...r.headers], await r.text()]; };
+// What HTTP cannot carry ends the call, and not the worker.
+cases["long url"] = async (env) => (await (await env.CALLEE.fetch(`http://a.test/${"a".repeat(70000)}`)).json()).url.length;
+for (const host of ["a`b.test", "a{b}.test", 'a"b.test', "a_b.test", "xn--a.test"]) cases[`host ${host}`] = async (env) => seen(await env.CALLEE.fetch(`http://${host}/`));
 
 export default {
   async fetch(request, env, ctx) {

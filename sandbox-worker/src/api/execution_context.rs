@@ -127,7 +127,7 @@ impl ExecutionContext {
 pub enum Props<'a> {
     /// JSON of the configuration; empty for an empty object.
     Json(&'a str),
-    /// What [`serialize`](super::structured_clone::serialize) has given.
+    /// What `structured_clone::serialize` has given.
     Serialized(&'a [u8]),
 }
 

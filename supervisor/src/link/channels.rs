@@ -105,8 +105,10 @@ impl Channel {
     }
 
     /// Has the service answer.
-    async fn ask(&self, request: ServiceRequest) -> Result<http::Response<Body>, ServiceError> {
+    async fn ask(&self, request: ServiceRequest, has_url: bool) -> Result<http::Response<Body>, ServiceError> {
+        const NO_URL: &str = "a URL that is longer than 64 KiB, or has a host that cannot be one";
         match self.service.upgrade() {
+            _ if !has_url => Err(ServiceError::Unreachable(NO_URL.to_owned())),
             Some(service) => service.fetch(request).await,
             None => Err(ServiceError::Unavailable("the server is about to end".into())),
         }
@@ -143,7 +145,7 @@ impl channel::Server for Channel {
             permit = self.shared.room.clone().acquire_owned() => Rc::new(permit.map_err(|_| gone())?),
             _ = &mut cancelled => return Err(given_up()),
         };
-        let (mut request, inline) = reader
+        let Asked { mut request, inline, has_url } = reader
             .get_request()
             .map_err(|error| error.to_string())
             .and_then(|request| read_request(&link, request, &permit))
@@ -166,7 +168,7 @@ impl channel::Server for Channel {
             }
             request.http.extensions_mut().insert(Depth(depth + 1));
             let is_head = request.http.method() == Method::HEAD;
-            match self.ask(request).await {
+            match self.ask(request, has_url).await {
                 Ok(mut response) => {
                     if let Some(PassedThrough(why)) = response.extensions_mut().remove() {
                         link.owner.unanswered(&why);
@@ -216,19 +218,27 @@ fn given_up() -> capnp::Error {
     capnp::Error::failed("the request was given up".into())
 }
 
-/// Reads a request, and says how many bytes of its body were in the message.
-fn read_request(
-    link: &Rc<Link>,
-    from: http_request::Reader<'_>,
-    permit: &Subrequest,
-) -> Result<(ServiceRequest, usize), String> {
+/// A request of a worker.
+struct Asked {
+    request: ServiceRequest,
+    /// How many bytes of its body were in the message.
+    inline: usize,
+    /// Whether it has a URL. Scripts may write some that HTTP cannot carry.
+    has_url: bool,
+}
+
+fn read_request(link: &Rc<Link>, from: http_request::Reader<'_>, permit: &Subrequest) -> Result<Asked, String> {
     let head = head::read_request(from).map_err(|error| error.to_string())?;
     let method = head::known_method(head.method).ok_or("a request with an unknown method")?;
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| "a request with an invalid method")?;
-    let uri: http::Uri = head.url.parse().map_err(|_| "a request with an invalid URL")?;
-    if uri.scheme().is_none() || uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
+    let uri = head.url.parse::<http::Uri>().ok();
+    let is_absolute = |uri: &http::Uri| {
+        uri.scheme().is_some() && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+    };
+    if !uri.as_ref().is_none_or(is_absolute) {
         return Err("a request with a URL that is not absolute".into());
     }
+    let (has_url, uri) = (uri.is_some(), uri.unwrap_or_default());
     if head.cf_json.len() > MAX_CF
         || !head.cf_json.is_empty() && serde_json::from_str::<&serde_json::value::RawValue>(head.cf_json).is_err()
     {
@@ -259,7 +269,7 @@ fn read_request(
         request.extensions_mut().insert(upgrade);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
-        return Ok((ServiceRequest { http: request, cf_json }, 0));
+        return Ok(Asked { request: ServiceRequest { http: request, cf_json }, inline: 0, has_url });
     }
     let length = body_length(from.get_body_length());
     let mut inline = 0;
@@ -283,7 +293,7 @@ fn read_request(
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.body_mut() = body;
-    Ok((ServiceRequest { http: request, cf_json }, inline))
+    Ok(Asked { request: ServiceRequest { http: request, cf_json }, inline, has_url })
 }
 
 /// A response on its way to the worker that asked.

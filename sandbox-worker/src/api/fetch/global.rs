@@ -3,20 +3,24 @@
 use std::rc::Rc;
 
 use bulkhead_ipc::compatibility::Flag;
+use bytes::Bytes;
 use jsg::{Error, Result};
 
 use super::{
-    body::Body,
+    body::{Body, State},
     cf::Cf,
+    data_url,
     fetcher::{Addressee, Fetcher},
     header_map::HeaderMap,
+    headers::HeaderList,
     request::{CacheMode, Input, REUSED, Redirect, Request, RequestInit, construct},
+    response::Response,
     subrequest::{GLOBAL_OUTBOUND, Outbound, Upload, aborted, asks_for_upgrade, strips_authorization},
     wire::{COMPRESSION, EXTENSIONS},
 };
 use crate::{
     api::url::legacy,
-    io::Event,
+    io::{Event, OwnedBy},
     isolate::{flags, script},
 };
 
@@ -53,19 +57,31 @@ pub(super) fn fetch<'s>(
     init: Option<RequestInit<'s>>,
 ) -> Result<v8::Local<'s, v8::Promise>> {
     let event = Event::require(scope)?;
-    let outbound = outbound(scope, &event, to, input, init)?;
-    event.promise(scope, outbound.run(event.handle()))
+    match prepare(scope, &event, to, input, init)? {
+        Prepared::Request(outbound) => event.promise(scope, outbound.run(event.handle())),
+        Prepared::Response(response) => {
+            let response = jsg::instantiate(scope, *response)?;
+            jsg::resolved(scope, response)
+        }
+    }
+}
+
+/// What comes of a call.
+enum Prepared {
+    Request(Box<Outbound>),
+    /// The URL says what it is.
+    Response(Box<Response>),
 }
 
 /// Takes what `fetch` was called with. The body of a request that is given is used from then on whatever becomes of the call, as if
 /// another request had been made of it; that of an initializer once it is sent.
-fn outbound<'s>(
+fn prepare<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     event: &Rc<Event>,
     to: Option<Addressee>,
     input: Input<'s>,
     init: Option<RequestInit<'s>>,
-) -> Result<Outbound> {
+) -> Result<Prepared> {
     const LOCKED: &str = "The ReadableStream has been locked to a reader.";
     let made;
     let mut body = None;
@@ -79,6 +95,13 @@ fn outbound<'s>(
             &made
         }
     };
+    let url = &request.url;
+    let scheme = url.split(':').next().unwrap_or_default();
+    let unloadable = || Error::type_error(format!("Fetch API cannot load: {url}"));
+    if scheme.eq_ignore_ascii_case("data") {
+        let response = response_of_data(event, url, request.method == "GET")?;
+        return Ok(Prepared::Response(Box::new(response.ok_or_else(unloadable)?)));
+    }
     let mut aborts = None;
     // The signal of the event's own request ends no other request, unless a flag says so.
     if request.follows.is_some() && flags::is_on(scope, PASSES_SIGNAL) {
@@ -96,16 +119,17 @@ fn outbound<'s>(
         }
         aborts = Some(aborted(scope, signal)?);
     }
-    let url = &request.url;
-    let scheme = url.split(':').next().unwrap_or_default();
-    let is_known = ["http", "https", "data"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    let unloadable = || Error::type_error(format!("Fetch API cannot load: {url}"));
+    let is_known = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
     // A URL that was not parsed when the request was made is looked at here.
     let is_url = flags::is_on(scope, STANDARD_URL) || legacy::normalize(url).is_some();
     if !is_url || !is_known && flags::is_on(scope, KNOWN_SCHEMES) {
         return Err(unloadable());
     }
     let parsed = ada_url::Url::parse(&**url, None).map_err(|_| unloadable())?;
+    // The URL Standard permits these in a host, and HTTP does not.
+    if parsed.host().contains(['"', '`', '{', '}']) {
+        return Err(unloadable());
+    }
     let body = match body {
         Some(body) => body,
         None => request.base.transfer(scope, REUSED, LOCKED)?,
@@ -126,7 +150,7 @@ fn outbound<'s>(
             fetcher.map_or(Ok(GLOBAL_OUTBOUND), |fetcher| fetcher.addressee(scope))?
         }
     };
-    Ok(Outbound {
+    Ok(Prepared::Request(Box::new(Outbound {
         to,
         method: request.method,
         url: parsed,
@@ -138,7 +162,24 @@ fn outbound<'s>(
         raw: request.raw,
         strips: strips_authorization(scope),
         upgrade,
-    })
+    })))
+}
+
+/// The response to a request of a `data:` URL: of that alone, whoever is asked, and without a body unless the method is `GET`.
+fn response_of_data(event: &Rc<Event>, url: &str, has_body: bool) -> Result<Option<Response>> {
+    let Ok(mut url) = ada_url::Url::parse(url, None) else { return Ok(None) };
+    url.set_hash(None);
+    let Some((kind, bytes)) = data_url::content(url.href()) else { return Ok(None) };
+    let mut map = HeaderMap::default();
+    map.append(b"Content-Type", kind.as_bytes())?;
+    let state = if has_body {
+        jsg::allocated(bytes.len());
+        State::Bytes(Bytes::from(bytes).into(), OwnedBy::context(event.context()))
+    } else {
+        State::None
+    };
+    let base = Body::with_state(state, HeaderList::new(map));
+    Ok(Some(Response::fetched(base, 200, "OK".to_owned(), String::new(), false, false)))
 }
 
 /// The `cf` object as JSON, with what the cache mode says there and in headers, or what follows from a `cacheTtl`.

@@ -6,6 +6,7 @@ pub(super) mod body;
 pub(crate) mod cache;
 mod cf;
 pub(super) mod consume;
+mod data_url;
 mod extract;
 pub(crate) mod fetcher;
 pub(super) mod global;
