@@ -181,11 +181,12 @@ const main :Workerd.Worker = (
         let number = |at: usize, length: usize| {
             program[at..at + length].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
         };
-        // The program headers of ELF, 64 bits: where they are, how long each is and how many.
-        let (start, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+        // The section headers of ELF, 64 bits: where they are, how long each is and how many. Segments end with what fills a page.
+        let (start, size, count) = (number(40, 8), number(58, 2), number(60, 2));
         let headers = (0..count).map(|index| usize::try_from(start + index * size).expect("it is in the file"));
-        let (load, write) = (1, 2);
-        headers.filter(|at| number(*at, 4) == load && number(at + 4, 4) & write != 0).map(|at| number(at + 40, 8)).sum()
+        let (no_bits, write) = (8, 1);
+        let is_padding = |at: usize| number(at + 4, 4) == no_bits && number(at + 48, 8) == 1;
+        headers.filter(|at| number(at + 8, 8) & write != 0 && !is_padding(*at)).map(|at| number(at + 32, 8)).sum()
     }
 
     /// The other build has a hundred more modules, which are empty (`BULKHEAD_EMPTY_MODULES`); nobody imports one.
