@@ -560,6 +560,16 @@ fn clone<'s>(
         jsg::count_resizable(scope, moved.into())?;
         deserializer.transfer_array_buffer(index as u32, moved);
     }
+    read(scope, &deserializer, &bytes)
+}
+
+/// Reads what a deserializer was given: `bytes`.
+fn read<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    deserializer: &v8::ValueDeserializer<'_>,
+    bytes: &[u8],
+) -> Result<v8::Local<'s, v8::Value>> {
+    let context = scope.get_current_context();
     v8::tc_scope!(let scope, scope);
     let result = match deserializer.read_header(context) {
         Some(true) => deserializer.read_value(context),
@@ -658,26 +668,8 @@ pub(super) fn serialize<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'
 /// # Errors
 /// It has not.
 pub(super) fn deserialize<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> Result<v8::Local<'s, v8::Value>> {
-    let context = scope.get_current_context();
     let deserializer = v8::ValueDeserializer::new(scope, Box::new(PlainReader), bytes);
-    v8::tc_scope!(let scope, scope);
-    let value = match deserializer.read_header(context) {
-        Some(true) => deserializer.read_value(context),
-        _ => None,
-    };
-    match value {
-        Some(value) => {
-            if jsg::has_resizable() && bytes.contains(&RESIZABLE_TAG) {
-                count_copies(scope, value)?;
-            }
-            Ok(value)
-        }
-        None if scope.has_caught() => {
-            scope.rethrow();
-            Err(Error::Pending)
-        }
-        None => Err(Error::error("Unable to deserialize cloned data.")),
-    }
+    read(scope, &deserializer, bytes)
 }
 
 /// Functions of the global object.
