@@ -456,6 +456,15 @@ fn version(number: usize) -> Vec<u8> {
 /// A server that is killed while files are written and replaced leaves each of them as somebody wrote it, none older than what was
 /// answered.
 #[test]
+fn a_file_does_not_wait_for_what_comes_in_place_of_http() {
+    let directory = directory();
+    let server = supervisor!().serve(setup(directory.path(), "writable = true"));
+    let answer = ask(&server, "PUT", "/new", &["Connection: Upgrade", "Upgrade: websocket"], None);
+    assert!(answer.contains("204"), "{answer}");
+    assert_eq!(fs::read(directory.path().join("new")).expect("the file"), b"");
+}
+
+#[test]
 fn a_server_that_is_killed_leaves_whole_files() {
     const WRITERS: usize = 4;
     const ROUNDS: usize = 12;
