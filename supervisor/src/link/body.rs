@@ -589,9 +589,7 @@ impl CancelOnDrop {
         // The source lives on in the hands of the worker.
         self.0.kept.set(true);
     }
-}
 
-impl CancelOnDrop {
     /// The worker may read the body for as long as it comes.
     fn outlive(self) {
         self.0.kept.set(true);
