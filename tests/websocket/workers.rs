@@ -22,6 +22,7 @@ const config :Workerd.Config = (
     (name = "front", worker = .front),
     (name = "neighbour", worker = .neighbour),
     (name = "limited", worker = .echo),
+    (name = "thrifty", worker = .thrifty),
     (name = "backend", external = (address = "ADDRESS", http = ())),
   ],
   sockets = [
@@ -29,10 +30,12 @@ const config :Workerd.Config = (
     (name = "front", address = "127.0.0.1:0", http = (), service = "front"),
     (name = "neighbour", address = "127.0.0.1:0", http = (), service = "neighbour"),
     (name = "limited", address = "127.0.0.1:0", http = (), service = "limited"),
+    (name = "thrifty", address = "127.0.0.1:0", http = (), service = "thrifty"),
   ],
 );
 const policy :Bulkhead.Policy = (workers = [
   (name = "limited", limits = (wallTimeMs = 300, requestBodyBytes = 100, responseBodyBytes = 100)),
+  (name = "thrifty", limits = (cpuTimeMs = 300, subrequests = 2)),
 ]);
 const echo :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "echo.js")],
@@ -43,6 +46,12 @@ const front :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "front.js")],
   compatibilityDate = "2026-08-01",
   bindings = [(name = "ECHO", service = "echo")],
+);
+const thrifty :Workerd.Worker = (
+  modules = [(name = "worker", esModule = embed "thrifty.js")],
+  compatibilityDate = "2026-08-01",
+  compatibilityFlags = ["precise_timers"],
+  bindings = [(name = "NEIGHBOUR", service = "neighbour")],
 );
 const neighbour :Workerd.Worker = (
   modules = [(name = "worker", esModule = "export default { fetch: () => new Response('here') }")],
@@ -79,9 +88,39 @@ export default {
 
 const FRONT: &str = r#"export default { fetch: (request, env) => env.ECHO.fetch(request) };"#;
 
+/// Works for each message as long as that says.
+const THRIFTY: &str = r#"
+const spin = (ms) => { for (const start = performance.now(); performance.now() - start < ms; ); };
+export default {
+  async fetch(request, env) {
+    const [client, server] = Object.values(new WebSocketPair());
+    server.accept();
+    server.addEventListener("message", async ({ data }) => {
+      if (data === "fetch") return server.send(await (await env.NEIGHBOUR.fetch("http://n/")).text());
+      if (data !== "for ever") {
+        spin(Number(data));
+        return server.send("done");
+      }
+      // What goes round in the worker is no message of a client's.
+      const [one, other] = Object.values(new WebSocketPair());
+      for (const [end, peer] of [[one, other], [other, one]]) {
+        end.accept();
+        end.addEventListener("message", () => { spin(20); end.send("again"); });
+      }
+      one.send("begin");
+    });
+    return new Response(null, { status: 101, webSocket: client });
+  },
+};"#;
+
 fn serve(backend: &Backend) -> Server {
     let setup = Setup::config(&CONFIG.replace("ADDRESS", &backend.address.to_string()));
-    let setup = setup.file("echo.js", ECHO).file("front.js", FRONT).sockets(4);
+    let setup = setup
+        .file("echo.js", ECHO)
+        .file("front.js", FRONT)
+        .file("thrifty.js", THRIFTY)
+        .sockets(5)
+        .argument("--experimental");
     supervisor!().serve(setup)
 }
 
@@ -187,6 +226,23 @@ fn no_limit_on_a_response_holds_for_a_connection() {
     for _ in 0..5 {
         says(&mut client, &"x".repeat(60));
     }
+}
+
+#[test]
+fn what_an_event_may_use_begins_anew_with_each_message() {
+    let backend = Backend::start();
+    let server = serve(&backend);
+    let mut client = upgraded(server.port_of("thrifty"), "/");
+    // More than an event may have, together.
+    for (message, answer, times) in [("60", "done", 12), ("fetch", "here", 5)] {
+        for _ in 0..times {
+            client.send(masked(TEXT, message.as_bytes()));
+            assert_eq!(client.frame(), (TEXT, answer.as_bytes().to_vec()));
+        }
+    }
+    client.send(masked(TEXT, b"for ever"));
+    assert_eq!(client.rest().0, b"");
+    server.wait_for_stderr(|text| text.contains("Worker exceeded CPU time limit."));
 }
 
 #[test]

@@ -17,7 +17,11 @@ pub const MAX_EVENTS: u32 = 4096;
 /// Connections that were upgraded, each of which one event has been answered with, that one shard of the supervisor has open at one worker
 /// at the same time. They are not in flight as other events are: most of them are silent most of the time, and what goes back and forth
 /// for one is one pull in each direction, in short pieces. More than a shard has connections of clients, for other workers' are upgraded too.
+/// As many again may be open that requests of the worker's own were answered with, so that each can be passed on.
 pub const MAX_EXCHANGES: u32 = 16_384;
+
+/// All that are upgraded: those that events were answered with, and those that requests of the worker's own were.
+const ALL_EXCHANGES: u32 = 2 * MAX_EXCHANGES;
 
 /// Events that may live in one worker process, over all shards, those included whose response is over and whose
 /// `waitUntil` goes on, but not those that were answered with a connection. The process itself refuses more: what they hold is its own
@@ -86,10 +90,10 @@ const WRITABLE_BELOW_BYTES: usize = 1 << 20;
 /// The short messages of all events in flight at once, and of all upgraded connections: two pulls, their finishes and a cancellation take a
 /// kilobyte together.
 const SHORT_MESSAGES_BYTES: usize = MAX_EVENTS as usize * MESSAGES_FOR_A_CALL as usize * SHORT_MESSAGE_BYTES
-    + MAX_EXCHANGES as usize * SHORT_MESSAGE_BYTES;
+    + ALL_EXCHANGES as usize * SHORT_MESSAGE_BYTES;
 
 /// One answer for each of both.
-const HELD_BYTES: usize = MAX_EVENTS as usize * MAX_ANSWER_BYTES + MAX_EXCHANGES as usize * MAX_EXCHANGE_ANSWER_BYTES;
+const HELD_BYTES: usize = MAX_EVENTS as usize * MAX_ANSWER_BYTES + ALL_EXCHANGES as usize * MAX_EXCHANGE_ANSWER_BYTES;
 
 /// Bounds of one connection. What exceeds one ends the connection with
 /// [`TransportError::Violation`](super::TransportError::Violation), but for the rates, which slow the peer down.
@@ -156,15 +160,15 @@ impl Limits {
             max_open_calls: NUMBERS_ON_THEIR_WAY
                 * (CALLS_FOR_AN_EVENT * MAX_EVENTS
                     + CALLS_FOR_A_SUBREQUEST * MAX_SUBREQUESTS
-                    + CALLS_FOR_AN_EXCHANGE * MAX_EXCHANGES),
+                    + CALLS_FOR_AN_EXCHANGE * ALL_EXCHANGES),
             max_imports: NUMBERS_ON_THEIR_WAY
                 * (EXPORTS_FOR_AN_EVENT * MAX_EVENTS
                     + EXPORTS_FOR_A_SUBREQUEST * MAX_SUBREQUESTS
-                    + EXPORTS_FOR_AN_EXCHANGE * MAX_EXCHANGES)
+                    + EXPORTS_FOR_AN_EXCHANGE * ALL_EXCHANGES)
                 + STANDING_EXPORTS,
             max_capabilities: 8,
             max_transform: 0,
-            messages_burst: MAX_EVENTS as u64 * MESSAGES_FOR_A_CALL + MAX_EXCHANGES as u64 * MESSAGES_FOR_AN_EXCHANGE,
+            messages_burst: MAX_EVENTS as u64 * MESSAGES_FOR_A_CALL + ALL_EXCHANGES as u64 * MESSAGES_FOR_AN_EXCHANGE,
             messages_per_second: 20_000,
             bytes_burst: SHORT_MESSAGES_BYTES as u64,
             bytes_per_second: 16 << 20,
@@ -206,8 +210,8 @@ mod tests {
         let (worker, supervisor) = (Limits::for_worker(), Limits::for_supervisor());
         let events = MAX_EVENTS as usize;
         // Each pulls its request's body and then has no use for the rest; each answers with a body.
-        assert!(worker.max_open_calls >= 2 * (MAX_EVENTS + MAX_SUBREQUESTS + MAX_EXCHANGES));
-        assert!(worker.max_imports > MAX_EVENTS + MAX_SUBREQUESTS + MAX_EXCHANGES);
+        assert!(worker.max_open_calls >= 2 * (MAX_EVENTS + MAX_SUBREQUESTS + ALL_EXCHANGES));
+        assert!(worker.max_imports > MAX_EVENTS + MAX_SUBREQUESTS + ALL_EXCHANGES);
         // Each is called, pulled from and cancelled, and each of these calls allows what belongs to it.
         assert!(worker.messages_burst >= MAX_EVENTS as u64 * MESSAGES_FOR_A_CALL);
         // The texts of a head, and two pointers and a length for each header.
@@ -215,10 +219,10 @@ mod tests {
         let head = head.max_bytes + head.max_headers as usize * 40 + MAX_STATUS_TEXT + (1 << 10);
         assert!(worker.max_message_words * 8 >= (head + INLINE).max(MAX_CHUNK as usize + 1024));
         assert!(MAX_ANSWER_BYTES >= MAX_CHUNK as usize + 1024 && MAX_ANSWER_BYTES >= head + INLINE);
-        assert!(worker.max_held_bytes >= events * MAX_ANSWER_BYTES + MAX_EXCHANGES as usize * (16 << 10));
+        assert!(worker.max_held_bytes >= events * MAX_ANSWER_BYTES + ALL_EXCHANGES as usize * (16 << 10));
         for limits in [worker, supervisor] {
             // A pull, its finish, a cancellation with its finish, an answer without bytes, two releases: twice over.
-            let short = (events * 16 + MAX_EXCHANGES as usize) * SHORT_MESSAGE_BYTES;
+            let short = (events * 16 + ALL_EXCHANGES as usize) * SHORT_MESSAGE_BYTES;
             let long = limits.max_message_words.min(MAX_MESSAGE_BYTES / 8) * 8;
             assert!(limits.max_queued_bytes >= short + limits.writable_below_bytes + 2 * long);
         }

@@ -70,6 +70,13 @@ pub(super) struct Started {
     uploads: RefCell<Vec<Weak<dyn Revoke>>>,
 }
 
+impl Started {
+    /// It may start as much as one that has started nothing.
+    pub(super) fn renew(&self) {
+        self.count.set(0);
+    }
+}
+
 /// A body that can be taken back from who pulls it.
 pub(crate) trait Revoke {
     /// There will be no more of it.

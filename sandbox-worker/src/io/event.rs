@@ -245,6 +245,13 @@ impl Event {
         self.context.count();
     }
 
+    /// A message has come from outside by a connection that goes on: what the event may use and start begins anew, as with an event of
+    /// its own.
+    pub(crate) fn renew(&self) {
+        self.used.set(Duration::ZERO);
+        self.started_outside.renew();
+    }
+
     /// Writes the runtime's word about the event to the log, with the name of the entrypoint that the event came to.
     pub(crate) fn log(&self, level: Level, text: &str) {
         let logger = self.isolate().logger();

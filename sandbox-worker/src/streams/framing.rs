@@ -46,6 +46,7 @@ pub(crate) fn couple(
     (receiver, sender): (Receiver, Sender),
     open: Option<OpenBody>,
 ) -> Rc<dyn Source> {
+    end.set_outside();
     if let Some(open) = open {
         end.hold_until_taken(open);
     }

@@ -66,6 +66,8 @@ pub(crate) struct Lane {
     turns: Turns,
     /// Nobody will take anything.
     abandoned: Cell<bool>,
+    /// What comes is from outside of the isolate.
+    outside: Cell<bool>,
     /// Rings for who takes.
     put: Bell,
     /// Rings for who waits for room, or for the end of who takes.
@@ -86,6 +88,7 @@ impl Lane {
             side,
             turns: turns.clone(),
             abandoned: Cell::new(false),
+            outside: Cell::new(false),
             put: Bell::new(context),
             taken: Bell::new(context),
             open: RefCell::default(),
@@ -218,6 +221,16 @@ impl End {
     /// Waits until the other end has taken most of what was sent to it.
     pub(super) async fn room(&self) {
         self.goes.taken.wait(|| (self.goes.has_room() || self.goes.abandoned.get()).then_some(())).await;
+    }
+
+    /// What is sent at this end comes from outside of the isolate.
+    pub(super) fn set_outside(&self) {
+        self.goes.outside.set(true);
+    }
+
+    /// Whether what the other end sends comes from outside of the isolate.
+    pub(crate) fn is_outside(&self) -> bool {
+        self.comes.outside.get()
     }
 
     /// Has the event go on until the other end has taken what ends it.

@@ -49,9 +49,10 @@ pub(crate) struct WireSource {
 /// What goes with the body of a response to a request of the worker's own.
 #[derive(Clone)]
 pub(crate) struct Kept {
-    /// The request is under way for as long as there may be more of it.
+    /// The request is under way for as long as there may be more of it. `None`: it was answered with a connection, and leaves room for
+    /// another.
     #[expect(dead_code, reason = "held")]
-    pub(crate) under_way: UnderWay,
+    pub(crate) under_way: Option<UnderWay>,
     /// Resolves when nobody is to get more of it, with the reason.
     pub(crate) broken: Option<Shared<LocalBoxFuture<'static, jsg::Error>>>,
 }

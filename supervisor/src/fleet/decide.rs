@@ -113,7 +113,7 @@ pub struct Usage {
 pub struct Account {
     /// Processor time.
     pub used: Duration,
-    /// Events.
+    /// Events, and pieces that came by upgraded connections.
     pub events: u64,
     /// Bytes of bodies.
     pub bytes: u64,

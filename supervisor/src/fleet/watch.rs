@@ -85,7 +85,8 @@ impl Manager {
     /// Puts what a process used, and what it was given since `done`, on its worker's account.
     fn charge(&self, id: &ServiceId, used: Duration, done: &mut Tally, work: Tally) -> Account {
         let service = &mut *self.services[id].borrow_mut();
-        service.account.add(used, work.events - done.events, work.bytes - done.bytes);
+        let events = work.events - done.events + (work.renewed - done.renewed);
+        service.account.add(used, events, work.bytes - done.bytes);
         service.account.age = service.first_bound.map_or(Duration::ZERO, |first| first.elapsed());
         *done = work;
         service.account

@@ -105,6 +105,18 @@ impl Allowances {
         }
     }
 
+    /// Something has come for an event by a connection that is upgraded, with which it may begin anew as often as that.
+    pub(super) fn renew(&self, event: u64, times: u64) {
+        let more = self.subrequests.saturating_mul(times);
+        let rows = &mut *self.rows.borrow_mut();
+        let over = &mut *self.over.borrow_mut();
+        let left = match row(rows, event) {
+            Some(row) => &mut row.left,
+            None => &mut over.recent[depth(event)],
+        };
+        *left = left.saturating_add(more);
+    }
+
     /// A request is to be made for an event, whose depth that gives. It waits until [`Self::answered`].
     pub(super) fn take(&self, event: u64, now: Instant) -> Result<Depth, Refusal> {
         let count = event >> (PLACE_BITS + DEPTH_BITS);
@@ -221,6 +233,28 @@ mod tests {
         let late = now + 1000 * SECOND;
         assert_eq!(allowances.take(event, late), Ok(Depth(1)));
         assert_eq!(allowances.take(event, late + 34 * SECOND), Ok(Depth(1)));
+    }
+
+    #[test]
+    fn what_comes_by_a_connection_has_an_event_begin_anew() {
+        let now = Instant::now();
+        let allowances = allowances(2, 0, now);
+        let event = allowances.begin(0, Depth(1), now);
+        let other = allowances.begin(1, Depth(1), now);
+        allowances.renew(event, 3);
+        for _ in 0..8 {
+            assert_eq!(allowances.take(event, now), Ok(Depth(1)));
+        }
+        assert!(matches!(allowances.take(event, now), Err(Refusal::Violation(_))));
+        // What is over had nothing left.
+        allowances.end(event);
+        assert_eq!(allowances.take(event, now), Err(Refusal::Over));
+        allowances.renew(event, 1);
+        for _ in 0..2 {
+            assert_eq!(allowances.take(event, now), Ok(Depth(1)));
+        }
+        assert_eq!(allowances.take(event, now), Err(Refusal::Over));
+        assert_eq!(allowances.take(other, now), Ok(Depth(1)), "what another has left");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     future::Future,
     num::NonZeroU64,
     pin::Pin,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -117,6 +117,25 @@ pub async fn collect_ready(body: &mut Body, limit: usize) -> Ready {
     }
 }
 
+/// What the shortest frame of a message has, in bytes (RFC 6455, section 5.2).
+const MIN_FRAME: usize = 2;
+
+/// Whose limits begin anew with each message that a worker pulls.
+struct Renewed {
+    link: Weak<Link>,
+    event: u64,
+}
+
+impl Renewed {
+    /// A piece of so many bytes is pulled. Nobody here knows how many messages end in it.
+    fn pulled(&self, bytes: usize) {
+        if let Some(link) = self.link.upgrade().filter(|_| bytes > 0) {
+            link.work.renew();
+            link.allowances.renew(self.event, (bytes / MIN_FRAME) as u64 + 1);
+        }
+    }
+}
+
 /// What is taken for as long as something of it is left on the wire.
 #[derive(Debug, Clone)]
 pub(crate) enum Kept {
@@ -147,6 +166,8 @@ pub struct BodySource {
     kept: Cell<bool>,
     /// Gone when this is gone.
     alive: RefCell<Option<oneshot::Sender<()>>>,
+    /// Of one of the two of a connection that is upgraded.
+    renewed: Option<Renewed>,
 }
 
 struct SourceState {
@@ -167,6 +188,12 @@ struct SourceState {
 }
 
 impl SourceState {
+    /// `ready` and then `body`, or no more than that where it broke off.
+    fn new(ready: Bytes, body: Option<Body>) -> Self {
+        let broken = body.is_none().then(|| TORN.to_owned());
+        Self { ready, body, left: u64::MAX, broken, by_client: false, cancelled: false, waiting: None }
+    }
+
     /// Waits until there are bytes, or there will be no more.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_ready_as(cx, false).map(drop)
@@ -276,24 +303,36 @@ impl BodySource {
             cancelled: false,
             waiting: None,
         };
-        Self::with(state, ticket.link(), Kept::Place(ticket.place().clone()))
+        Rc::new(Self::with(state, ticket.link(), Kept::Place(ticket.place().clone())))
     }
 
-    fn with(state: SourceState, link: &Link, kept: Kept) -> Rc<Self> {
+    /// What comes in place of HTTP for an event.
+    pub(crate) fn exchange(body: Body, ticket: &Ticket) -> Rc<Self> {
+        let state = SourceState::new(Bytes::new(), Some(body));
+        let renewed = Some(Renewed { link: Rc::downgrade(ticket.link()), event: ticket.number() });
+        Rc::new(Self { renewed, ..Self::with(state, ticket.link(), Kept::Place(ticket.place().clone())) })
+    }
+
+    fn with(state: SourceState, link: &Link, kept: Kept) -> Self {
         let (state, too_long, over) = (RefCell::new(state), Notify::new(), Notify::new());
         let (busy, asked) = (Busy::default(), Busy::default());
         let (connection, work, _kept) = (link.connection.clone(), link.work().clone(), kept);
         let (begun, handed) = (Cell::new(false), Cell::new(0));
         let (kept, alive) = (Cell::new(false), RefCell::new(None));
-        Rc::new(Self { state, busy, asked, over, too_long, connection, work, _kept, begun, handed, kept, alive })
+        let renewed = None;
+        Self { state, busy, asked, over, too_long, connection, work, _kept, begun, handed, kept, alive, renewed }
     }
 
     /// The body of a response to a request of the worker's own: `ready` and then `body`, or no more than that where it broke off.
     pub(crate) fn response(ready: Bytes, body: Option<Body>, link: &Link, permit: Subrequest) -> Rc<Self> {
-        let broken = body.is_none().then(|| TORN.to_owned());
-        let (left, by_client, cancelled) = (u64::MAX, false, false);
-        let state = SourceState { ready, body, left, broken, by_client, cancelled, waiting: None };
-        Self::with(state, link, Kept::Subrequest(permit))
+        Rc::new(Self::with(SourceState::new(ready, body), link, Kept::Subrequest(permit)))
+    }
+
+    /// The same, where it is what comes in place of HTTP. The request was made for `event`.
+    pub(crate) fn exchange_response(body: Body, link: &Rc<Link>, permit: Subrequest, event: u64) -> Rc<Self> {
+        let renewed = Some(Renewed { link: Rc::downgrade(link), event });
+        let state = SourceState::new(Bytes::new(), Some(body));
+        Rc::new(Self { renewed, ..Self::with(state, link, Kept::Subrequest(permit)) })
     }
 
     /// Offers `ready`, after which the body broke off.
@@ -301,7 +340,7 @@ impl BodySource {
         let broken = Some(TORN.to_owned());
         let (by_client, cancelled) = (true, false);
         let state = SourceState { ready, body: None, left: 0, broken, by_client, cancelled, waiting: None };
-        Self::with(state, ticket.link(), Kept::Place(ticket.place().clone()))
+        Rc::new(Self::with(state, ticket.link(), Kept::Place(ticket.place().clone())))
     }
 
     /// Waits until the body has turned out to be too long.
@@ -492,6 +531,9 @@ impl byte_source::Server for BodySource {
         }
         self.work.moved(length);
         self.handed.set(self.handed.get() + length as u64);
+        if let Some(renewed) = &self.renewed {
+            renewed.pulled(length);
+        }
         // A worker may ask again as soon as there is more, and for as much as a message should bring; asking for each of
         // the bytes that are there counts as its own doing.
         let is_all = u64::from(length < limit) * 2;

@@ -15,7 +15,7 @@ use bulkhead_ipc::{
     head::{self, MAX_OWN_PROPS, body_length, is_hop_by_hop, to_body_length},
     limit,
     policy::INLINE_BODY_BYTES,
-    transport::{MAX_DEPTH, MAX_SUBREQUESTS},
+    transport::{MAX_DEPTH, MAX_EXCHANGES, MAX_SUBREQUESTS},
     worker_capnp::{channel, http_request, http_response},
 };
 use bytes::Bytes;
@@ -43,13 +43,16 @@ const MESSAGES_FOR_A_SUBREQUEST: u64 = 4;
 /// Longest JSON for `request.cf`, in bytes.
 const MAX_CF: usize = 64 << 10;
 
-/// One of the requests that a worker may have under way, until the last byte of its response.
-pub(crate) type Subrequest = Rc<OwnedSemaphorePermit>;
+/// One of the requests that a worker may have under way, until the last byte of its response. One that was answered with a connection that
+/// is upgraded is one of those instead, and leaves room for another.
+pub(crate) type Subrequest = Rc<RefCell<OwnedSemaphorePermit>>;
 
 /// What the channels of one connection have in common.
 pub(super) struct Shared {
     link: Weak<Link>,
     room: Arc<Semaphore>,
+    /// For requests that were answered with a connection that is upgraded.
+    exchanges: Arc<Semaphore>,
     /// Calls that wait for their answer, by their numbers.
     open: RefCell<HashMap<u64, Waiting>>,
 }
@@ -65,7 +68,23 @@ struct Waiting {
 impl Shared {
     pub(super) fn new(link: &Rc<Link>) -> Rc<Self> {
         let room = Arc::new(Semaphore::new(MAX_SUBREQUESTS as usize));
-        Rc::new(Self { link: Rc::downgrade(link), room, open: RefCell::default() })
+        let exchanges = Arc::new(Semaphore::new(MAX_EXCHANGES as usize));
+        Rc::new(Self { link: Rc::downgrade(link), room, exchanges, open: RefCell::default() })
+    }
+
+    /// Makes a request that is under way one that was answered with a connection, if `status` says so.
+    ///
+    /// # Errors
+    /// There are as many as there may be.
+    fn answered(&self, link: &Link, status: StatusCode, request: &Subrequest) -> Result<(), Thrown> {
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            let Ok(permit) = self.exchanges.clone().try_acquire_owned() else {
+                link.owner.unanswered(&format!("{MAX_EXCHANGES} connections that it asked for are upgraded"));
+                return Err(Thrown::plain(LOST));
+            };
+            drop(request.replace(permit));
+        }
+        Ok(())
     }
 
     /// Nobody waits for the answer to a call any more.
@@ -142,7 +161,7 @@ impl channel::Server for Channel {
         let _open = Open(&self.shared, number);
         // The message is kept while it waits, and is counted with what the connection holds.
         let permit = tokio::select! {
-            permit = self.shared.room.clone().acquire_owned() => Rc::new(permit.map_err(|_| gone())?),
+            permit = self.shared.room.clone().acquire_owned() => Rc::new(RefCell::new(permit.map_err(|_| gone())?)),
             _ = &mut cancelled => return Err(given_up()),
         };
         let Asked { mut request, inline, has_url } = reader
@@ -173,6 +192,7 @@ impl channel::Server for Channel {
                     if let Some(PassedThrough(why)) = response.extensions_mut().remove() {
                         link.owner.unanswered(&why);
                     }
+                    self.shared.answered(&link, response.status(), &permit)?;
                     Ok(Answer::prepare(response, is_head).await)
                 }
                 Err(error) => {
@@ -193,7 +213,7 @@ impl channel::Server for Channel {
         let room = link.connection.reserve(bytes).await;
         let to = results.get().init_outcome();
         match answer {
-            Ok(answer) => answer.write(&link, permit, to.init_response()),
+            Ok(answer) => answer.write(&link, (permit, event), to.init_response()),
             Err(thrown) => thrown.write(to.init_failure()),
         }
         // A worker may have as many answers as there are; what it asks with does not count, for it waits for them.
@@ -345,7 +365,8 @@ impl Answer {
     }
 
     /// `permit` is kept for as long as the worker may ask for more.
-    fn write(self, link: &Rc<Link>, permit: Subrequest, mut to: http_response::Builder<'_>) {
+    /// The request was made for `event`.
+    fn write(self, link: &Rc<Link>, (permit, event): (Subrequest, u64), mut to: http_response::Builder<'_>) {
         let Self { parts, length, content } = self;
         // What is said about an upgrade a script may read, as in the reference.
         let is_exchange = parts.status == StatusCode::SWITCHING_PROTOCOLS;
@@ -360,6 +381,7 @@ impl Answer {
         let source = match content {
             Content::None => return to.set_none(()),
             Content::Whole(bytes) => return to.set_bytes(&bytes),
+            Content::Begun(_, body) if is_exchange => BodySource::exchange_response(body, link, permit, event),
             Content::Begun(bytes, body) => BodySource::response(bytes, Some(body), link, permit),
             Content::Broken(bytes) => BodySource::response(bytes, None, link, permit),
         };

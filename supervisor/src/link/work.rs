@@ -11,6 +11,7 @@ pub(crate) struct Work {
     begun: AtomicU64,
     ended: AtomicU64,
     bytes: AtomicU64,
+    renewed: AtomicU64,
 }
 
 impl Work {
@@ -37,11 +38,17 @@ impl Work {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Something came by an upgraded connection, with which the limits of an event begin anew.
+    pub(crate) fn renew(&self) {
+        self.renewed.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         // In this order, so that no event seems to have ended before it began.
         let ended = self.ended.load(Ordering::SeqCst);
         let events = self.begun.load(Ordering::SeqCst);
-        Tally { events, open: events - ended, bytes: self.bytes.load(Ordering::Relaxed) }
+        let [bytes, renewed] = [&self.bytes, &self.renewed].map(|count| count.load(Ordering::Relaxed));
+        Tally { events, open: events - ended, bytes, renewed }
     }
 }
 
@@ -54,4 +61,6 @@ pub(crate) struct Tally {
     pub open: u64,
     /// Bytes of bodies.
     pub bytes: u64,
+    /// How often the limits of an event began anew.
+    pub renewed: u64,
 }

@@ -397,7 +397,7 @@ impl Arrived {
             }
             http_response::body::Stream(_) if self.no_body => State::None,
             http_response::body::Stream(source) => {
-                let kept = Kept { under_way: self.under_way, broken: self.aborted };
+                let kept = Kept { under_way: Some(self.under_way), broken: self.aborted };
                 let source = Rc::new(WireSource::kept(source.map_err(lost)?, length, event.outlet(), kept));
                 let coding = if self.raw { None } else { coding(scope, &map) };
                 // Nobody says how long it is when it is decoded.
@@ -423,7 +423,7 @@ impl Arrived {
         let http_response::body::Stream(source) = reader.get_body().which().map_err(|_| Error::error(LOST))? else {
             return Err(Error::error(LOST));
         };
-        let kept = Kept { under_way: self.under_way, broken: self.aborted };
+        let kept = Kept { under_way: None, broken: self.aborted };
         let source = Rc::new(WireSource::kept(source.map_err(lost)?, None, event.outlet(), kept));
         let answer = headers.get(EXTENSIONS).unwrap_or_default();
         Connection::new(source, slot, (&offers.unwrap_or_default(), &answer))

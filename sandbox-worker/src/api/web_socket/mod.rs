@@ -428,6 +428,11 @@ async fn deliver(
         let item = end.take().await;
         drop(waits);
         let is_last = !matches!(item, Item::Message(..));
+        if end.is_outside()
+            && let Some(event) = event.get()
+        {
+            event.renew();
+        }
         let goes_on = event.run(|scope| socket.dispatch(scope, &object, item)).await;
         if is_last || goes_on != Some(true) {
             end.release();

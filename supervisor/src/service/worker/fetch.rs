@@ -137,7 +137,7 @@ pub(super) enum Outgoing {
 impl Outgoing {
     /// What goes to a worker in place of HTTP, if it comes to that. No limit says how much that may be.
     pub(super) fn exchange(body: Body, ticket: &Ticket) -> Self {
-        Outgoing::Stream(BodySource::new(Bytes::new(), body, u64::MAX, ticket), None)
+        Outgoing::Stream(BodySource::exchange(body, ticket), None)
     }
 
     /// Reads what there is of `body`, up to `inline` bytes. `announced`: the request's head says that there is one.
