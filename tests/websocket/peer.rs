@@ -151,7 +151,7 @@ impl Backend {
 }
 
 /// The answer that begins a connection, or one without.
-fn accepting(peer: &Peer) -> String {
+pub(super) fn accepting(peer: &Peer) -> String {
     if peer.header("upgrade").is_none() {
         return "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned();
     }

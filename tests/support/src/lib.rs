@@ -1,6 +1,6 @@
 //! What the integration tests and the benchmark share: a runtime under test ([`Runtime`], [`Server`]), HTTP clients
 //! that see every byte ([`http`]), a load generator ([`load`]), a worker that misbehaves beside one that
-//! must not notice ([`neighbour`]), and a view of the processes from outside ([`process`]), and
+//! must not notice ([`neighbour`]), and a view of the processes from outside ([`process`], [`held`]), and
 //! the list of differences that are known ([`expectations`]), and [`certificates`].
 //!
 //! Everything here works on any program that speaks the reference's command line, so that the same test drives our
@@ -8,6 +8,7 @@
 
 pub mod certificates;
 pub mod expectations;
+pub mod held;
 pub mod http;
 pub mod load;
 pub mod neighbour;

@@ -415,6 +415,14 @@ impl Drop for Server {
     }
 }
 
+/// How many of something a test makes: what the environment variable `name` says, else `few`.
+///
+/// # Panics
+/// The variable is no number.
+pub fn many(name: &str, few: usize) -> usize {
+    std::env::var(name).map_or(few, |text| text.parse().expect("a number"))
+}
+
 /// A pid as the operating system's calls take it.
 pub fn pid(id: u32) -> Pid {
     Pid::from_raw(i32::try_from(id).expect("a process id"))
