@@ -144,6 +144,10 @@ interface EventDispatcher {
   # Answered when the handler and what it gave to `waitUntil` have come to their end. `scheduledTime`, milliseconds since
   # the Unix epoch, is a time that a `Date` can hold; `cron`, at most 1024 bytes, is what the handler is told of why it runs
   # and is not looked at. Both bounds are in `scheduled.rs`.
+
+  test @3 (event :UInt64) -> (outcome :ScheduledOutcome);
+  # Runs the handler for tests. Answered when it and what it gave to `waitUntil` have come to their end, and what they logged has been
+  # taken by `Host.log`. Nobody tries again: `noRetry` says nothing.
 }
 
 struct FetchOutcome {
@@ -317,6 +321,13 @@ struct WorkerBundle {
   # Whether something stands behind the Cache API.
   actorClasses @11 :List(Text);
   # The exports that are to be classes of Durable Objects.
+  testing :group {
+    # How the worker is run by its tests; nothing of it when it serves.
+    runningClock @12 :Bool;
+    # Whether the clock runs while script does, as in the reference.
+    gcStress @13 :Bool;
+    # Whether all garbage is collected each time that an event goes on.
+  }
 }
 
 struct ExtensionModule {

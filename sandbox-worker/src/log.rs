@@ -8,6 +8,7 @@ use std::{
 
 use bulkhead_ipc::worker_capnp::{host, log_entry};
 pub use log_entry::{Level, Source};
+use tokio::sync::Notify;
 
 /// Most text of one entry, in bytes; the rest is cut off and said so.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -34,6 +35,10 @@ pub struct Logger {
     limit: Cell<usize>,
     dropped: Cell<u64>,
     waker: RefCell<Option<Waker>>,
+    /// Entries that were written so far, those that were dropped left out, and those that were taken by the supervisor.
+    written: Cell<u64>,
+    taken: Cell<u64>,
+    was_taken: Notify,
 }
 
 impl std::fmt::Debug for Logger {
@@ -50,6 +55,9 @@ impl Default for Logger {
             limit: Cell::new(DEFAULT_BUFFER),
             dropped: Cell::new(0),
             waker: RefCell::default(),
+            written: Cell::new(0),
+            taken: Cell::new(0),
+            was_taken: Notify::new(),
         }
     }
 }
@@ -76,6 +84,7 @@ impl Logger {
         }
         self.buffered.set(self.buffered.get() + message.len());
         self.entries.borrow_mut().push(Entry { level, source, message });
+        self.written.set(self.written.get() + 1);
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
@@ -85,6 +94,14 @@ impl Logger {
     pub fn take_lines(&self) -> Vec<String> {
         self.buffered.set(0);
         self.entries.take().into_iter().map(|entry| format!("{:?} {}", entry.level, entry.message)).collect()
+    }
+
+    /// Waits until the supervisor has taken all that was written before this. What is dropped is not waited for.
+    pub async fn taken(&self) {
+        let written = self.written.get();
+        while self.taken.get() < written {
+            self.was_taken.notified().await;
+        }
     }
 
     fn poll_entries(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -104,6 +121,7 @@ impl Logger {
                 let count = entries.len().min(MAX_BATCH);
                 entries.drain(..count).collect()
             };
+            let count = batch.len() as u64;
             let sent: usize = batch.iter().map(|entry| entry.message.len()).sum();
             self.buffered.set(self.buffered.get().saturating_sub(sent));
             let dropped = self.dropped.take();
@@ -125,6 +143,8 @@ impl Logger {
                 // The supervisor is gone, and this process goes with it.
                 return;
             }
+            self.taken.set(self.taken.get() + count);
+            self.was_taken.notify_waiters();
         }
     }
 }

@@ -1491,6 +1491,20 @@ fn what_is_said_of_a_run_is_believed_of_that_run_only() {
 }
 
 #[test]
+fn an_outcome_of_a_test_that_is_none_ends_the_process() {
+    local(async {
+        let rig = fakes::start(settings(), 65_536, play);
+        let shard = rig.shard();
+        let one = WorkerService::new(&shard, &worker(0), None, None);
+        let outcome = tokio::time::timeout(Duration::from_secs(30), one.event(Event::Test)).await;
+        let outcome = outcome.expect("an answer");
+        assert!(matches!(outcome, Err(ServiceError::Unavailable(_))), "{outcome:?}");
+        drop((one, shard));
+        rig.ended().await;
+    });
+}
+
+#[test]
 fn runs_that_are_not_answered_are_ended_in_time_and_leave_their_place() {
     local(async {
         let short = Duration::from_millis(50);

@@ -21,6 +21,7 @@ pub mod scheduled;
 mod streams;
 mod structured_clone;
 mod surface;
+pub mod test;
 pub(crate) mod thrown;
 mod timers;
 pub mod url;

@@ -21,7 +21,7 @@ use crate::{
     limits::Limit,
     log::Level,
     process::Process,
-    worker::{Callee, Entrypoint, Target, Worker},
+    worker::{Callee, Entrypoint, Handler, Target, Worker},
 };
 
 /// Takes events for one entrypoint.
@@ -79,6 +79,14 @@ impl wire::event_dispatcher::Server for Dispatcher {
         results: wire::event_dispatcher::ScheduledResults,
     ) -> Result<(), capnp::Error> {
         self.take_scheduled(params, results).await
+    }
+
+    async fn test(
+        self: Rc<Self>,
+        params: wire::event_dispatcher::TestParams,
+        results: wire::event_dispatcher::TestResults,
+    ) -> Result<(), capnp::Error> {
+        self.take_test(params, results).await
     }
 
     async fn cancel(
@@ -260,6 +268,13 @@ impl Dispatcher {
             };
             return Failure::Told(event_failure::Kind::NoHandler, text);
         };
+        if K::HANDLER == Handler::Test {
+            let told = match entrypoint.target {
+                Target::Listeners => K::MISSING,
+                _ => "Entrypoint does not export a test() function.",
+            };
+            return Failure::Told(event_failure::Kind::NoHandler, format!("Error: {told}"));
+        }
         let (complaint, told) = match entrypoint.target {
             Target::Actor => (
                 format!("worker is not an actor but class name was requested; n = {}", entrypoint.name),

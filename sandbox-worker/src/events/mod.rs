@@ -14,6 +14,7 @@
 mod deliver;
 mod fetch;
 mod scheduled;
+mod test;
 
 use std::{pin::pin, rc::Rc, task::Poll, time::Duration};
 

@@ -13,7 +13,7 @@ use bulkhead_ipc::{
 
 use super::{
     Failure, Kind, Progress,
-    deliver::{Dispatcher, threw},
+    deliver::{Delivered, Dispatcher, threw},
 };
 use crate::{
     api::scheduled::controller,
@@ -79,7 +79,30 @@ impl Dispatcher {
         drop(params);
         let no_retry = Rc::new(Cell::new(false));
         let mut scheduled = Scheduled { run, no_retry: no_retry.clone() };
-        let (delivery, mut failure) = match self.deliver(number, &mut scheduled).await? {
+        let delivered = self.deliver(number, &mut scheduled).await?;
+        let failure = self.complete(number, delivered).await?;
+        // As in the reference, a worker without a handler is not to be asked again.
+        let lacks = matches!(failure, Some(Failure::Told(event_failure::Kind::NoHandler, _)));
+        let mut outcome = results.get().init_outcome();
+        outcome.set_no_retry(no_retry.get() || lacks);
+        match failure {
+            None => outcome.set_done(()),
+            Some(failure) => failure.write(outcome.init_failure()),
+        }
+        Ok(())
+    }
+
+    /// Waits for what the handler of an event without a reply gave to `waitUntil`. Gives what the event failed with first.
+    ///
+    /// # Errors
+    ///
+    /// The event was cancelled.
+    pub(super) async fn complete(
+        &self,
+        number: u64,
+        delivered: Delivered<()>,
+    ) -> Result<Option<Failure>, capnp::Error> {
+        let (delivery, mut failure) = match delivered {
             Ok((delivery, ())) => (Some(delivery), None),
             Err((delivery, failure)) => (delivery, Some(failure)),
         };
@@ -112,14 +135,6 @@ impl Dispatcher {
                 Ok(()) => beside.or_else(|| (!event.is_settled()).then(unsettled)),
             });
         }
-        // As in the reference, a worker without a handler is not to be asked again.
-        let lacks = matches!(failure, Some(Failure::Told(event_failure::Kind::NoHandler, _)));
-        let mut outcome = results.get().init_outcome();
-        outcome.set_no_retry(no_retry.get() || lacks);
-        match failure {
-            None => outcome.set_done(()),
-            Some(failure) => failure.write(outcome.init_failure()),
-        }
-        Ok(())
+        Ok(failure)
     }
 }

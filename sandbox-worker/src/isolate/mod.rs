@@ -83,6 +83,7 @@ pub struct Isolate {
     pub(crate) rejections: RefCell<exceptions::Rejections>,
     flags: OnceCell<CompatibilityFlags>,
     limits: Cell<WorkerPolicy>,
+    testing: Cell<Testing>,
     logger: Rc<Logger>,
     reporter: Rc<Reporter>,
     /// Bytes that wrapped objects have come to own since the collector was last told.
@@ -109,6 +110,15 @@ impl std::fmt::Debug for Isolate {
 pub struct HeapLimits {
     /// V8 heap in bytes; 0 leaves V8's own default.
     pub heap_bytes: usize,
+}
+
+/// How a worker is run by its tests; nothing of it when it serves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Testing {
+    /// The clock that script sees runs while script does.
+    pub running_clock: bool,
+    /// All garbage is collected each time that an event goes on.
+    pub gc_stress: bool,
 }
 
 /// Sets the limit of what Rust code allocates, contents of buffers aside: three eighths of the memory that the process may have,
@@ -182,6 +192,7 @@ impl Isolate {
                 rejections: RefCell::default(),
                 flags: OnceCell::new(),
                 limits: Cell::new(WorkerPolicy::unlimited()),
+                testing: Cell::default(),
                 logger,
                 reporter: Rc::default(),
                 allocated: Cell::new(0),
@@ -225,14 +236,18 @@ impl Isolate {
     }
 
     /// Enters the isolate on behalf of an event that has used `used` processor time before; gives what it has used since
-    /// then, and the limit that it exceeded. The clock stands at the present, or runs if the worker's flags ask for that.
+    /// then, and the limit that it exceeded. The clock stands at the present, or runs if the worker's flags or its tests ask for that.
     pub(crate) fn enter_event<R>(
         &self,
         used: Duration,
         body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R,
     ) -> (R, Duration, Option<Limit>) {
         let precise = self.flags.get().is_some_and(|flags| flags.is_on(PRECISE_TIMERS));
-        let clock = if precise { Clock::Running } else { Clock::Frozen(clock::real_milliseconds()) };
+        let Testing { running_clock, gc_stress } = self.testing.get();
+        if gc_stress {
+            self.v8.try_borrow_mut().expect("no script runs").low_memory_notification();
+        }
+        let clock = if precise || running_clock { Clock::Running } else { Clock::Frozen(clock::real_milliseconds()) };
         let (result, ended) = self.slice(clock, self.allowance(used), body);
         (result, ended.time, ended.breach)
     }
@@ -313,6 +328,11 @@ impl Isolate {
     /// Sets the limits of the worker, before its code runs.
     pub fn set_limits(&self, limits: WorkerPolicy) {
         self.limits.set(limits);
+    }
+
+    /// Says how the worker is tested, before its code runs.
+    pub fn set_testing(&self, testing: Testing) {
+        self.testing.set(testing);
     }
 
     /// What the worker may use.

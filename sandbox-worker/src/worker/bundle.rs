@@ -12,7 +12,7 @@ use super::{Entrypoint, Target, Worker, entrypoints};
 use crate::{
     bindings::{self, Binding, Value},
     isolate::{
-        Isolate,
+        Isolate, Testing,
         eval::set_eval_allowed,
         modules::{self, Content, ExtensionModule, ModuleSource, StartupError},
     },
@@ -111,6 +111,8 @@ impl Worker {
         isolate.set_flags(flags);
         let limits = bundle.get_limits().and_then(WorkerPolicy::read).map_err(malformed)?;
         isolate.set_limits(limits);
+        let testing = bundle.get_testing();
+        isolate.set_testing(Testing { running_clock: testing.get_running_clock(), gc_stress: testing.get_gc_stress() });
         if let Some(bytes) = bound(limits.buffer_bytes) {
             jsg::set_buffer_limit(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
@@ -150,14 +152,9 @@ impl Worker {
                     isolate.logger().write(Level::Warn, log::Source::Runtime, &text);
                 }
                 let own = entrypoints.iter().zip(first_own..);
-                let mut own: Vec<_> =
-                    own.filter(|(entrypoint, _)| !matches!(entrypoint.target, Target::Actor)).collect();
-                // The reference's order: classes come last.
-                own.sort_by_key(|(entrypoint, _)| {
-                    (!entrypoint.name.is_empty(), matches!(entrypoint.target, Target::Class(_)))
-                });
+                let own = own.filter(|(entrypoint, _)| !matches!(entrypoint.target, Target::Actor));
                 let name = |name: &str| if name.is_empty() { "default".to_owned() } else { name.to_owned() };
-                let own = own.into_iter().map(|(entrypoint, position)| (name(&entrypoint.name), position));
+                let own = own.map(|(entrypoint, position)| (name(&entrypoint.name), position));
                 bindings::export(scope, own.collect());
             }
             Ok::<_, Result<StartupError, capnp::Error>>((started?, v8::Global::new(scope, env)))

@@ -59,6 +59,9 @@ pub(super) fn exported(
         let name = if export == "default" { String::new() } else { export };
         entrypoints.push(Entrypoint::new(name, target, handlers));
     }
+    // The reference's order: the default one comes first, and classes last.
+    entrypoints
+        .sort_by_key(|entrypoint| (!entrypoint.name.is_empty(), !matches!(entrypoint.target, Target::Object { .. })));
     Ok(entrypoints)
 }
 
@@ -132,7 +135,12 @@ fn object_target<'s>(
     if !ends_in_object(scope, object)? {
         return Err(no_object());
     }
-    let handlers = methods.iter().map(|(handler, _)| *handler).collect();
+    let mut handlers: Handlers = methods.iter().map(|(handler, _)| *handler).collect();
+    // As in the reference, an object that has anything of this name is a test, which fails if that is no function.
+    let key = Handler::Test.key(scope);
+    if object.has(scope, key.into()).ok_or(jsg::Error::Pending)? {
+        handlers.insert(Handler::Test);
+    }
     Ok((Target::Object { object: v8::Global::new(scope, object), methods }, handlers))
 }
 
@@ -167,15 +175,19 @@ pub(super) fn listening(scope: &mut v8::PinScope<'_, '_>) -> Result<Rc<Entrypoin
     }
     let mut handlers = Handlers::default();
     for handler in Handler::ALL {
-        if listens(scope, handler).is_ok_and(|listens| listens) {
+        // As in the reference each script counts as one that has a test, which fails.
+        if handler == Handler::Test || listens(scope, handler).is_ok_and(|listens| listens) {
             handlers.insert(handler);
         }
     }
     Ok(Entrypoint::new(String::new(), Target::Listeners, handlers))
 }
 
-/// Whether the global object has listeners for events of this kind.
+/// Whether the global object has listeners for events of this kind: tests are not delivered to listeners.
 pub(super) fn listens(scope: &mut v8::PinScope<'_, '_>, handler: Handler) -> jsg::Result<bool> {
+    if handler == Handler::Test {
+        return Ok(false);
+    }
     let name = jsg::string(scope, handler.name());
     script::call(scope, |script| &script.listens, &[name.into()]).map(|listens| listens.is_true())
 }

@@ -9,11 +9,13 @@ pub enum Handler {
     Connect,
     /// A run of a schedule.
     Scheduled,
+    /// A test.
+    Test,
 }
 
 impl Handler {
     /// All of them.
-    pub const ALL: [Handler; 3] = [Handler::Fetch, Handler::Connect, Handler::Scheduled];
+    pub const ALL: [Handler; 4] = [Handler::Fetch, Handler::Connect, Handler::Scheduled, Handler::Test];
 
     /// The name of the method that an exported object has for it, and of the event that a script listens for.
     pub fn name(self) -> &'static str {
@@ -21,6 +23,7 @@ impl Handler {
             Handler::Fetch => "fetch",
             Handler::Connect => "connect",
             Handler::Scheduled => "scheduled",
+            Handler::Test => "test",
         }
     }
 

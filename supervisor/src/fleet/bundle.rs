@@ -8,6 +8,7 @@ use bulkhead_ipc::{
 };
 use bytes::Bytes;
 
+use super::Testing;
 use crate::config::{
     model::{BindingValue, ExtensionModule, ModuleKind, Worker, WorkerSource},
     policy::INLINE_BODY_BYTES,
@@ -67,6 +68,7 @@ pub(super) fn write(
     worker: &Arc<Worker>,
     extensions: &Arc<[ExtensionModule]>,
     experimental: bool,
+    testing: Testing,
 ) -> capnp::Result<()> {
     bundle.set_service(name);
     bundle.set_compatibility_date(&worker.compatibility_date);
@@ -145,6 +147,9 @@ pub(super) fn write(
         let text = ExtensionText(extensions.clone(), index);
         values.write(to.init_es_module(), module.source.as_bytes(), || Bytes::from_owner(text));
     }
+    let mut to = bundle.reborrow().init_testing();
+    to.set_running_clock(testing.running_clock);
+    to.set_gc_stress(testing.gc_stress);
     bundle.set_inline_body_bytes(INLINE_BODY_BYTES);
     worker.policy.write(bundle.init_limits())
 }

@@ -12,7 +12,7 @@ use bulkhead_ipc::worker_capnp::{self, Limit, bind_outcome, host, worker_control
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    Entrypoint, Member, StartError, bundle,
+    End, Entrypoint, FleetConfig, Member, StartError, bundle,
     counters::Counter,
     decide::{Account, EndedBy, Failures},
     diagnostics::LineBudget,
@@ -216,7 +216,7 @@ impl Manager {
         let name = id.as_str();
         let lines = self.services[id].borrow().lines.clone();
         *live.label.borrow_mut() = Label { name: format!("worker {name:?}"), lines };
-        let prefix = self.fleet.verbose.then(|| format!("[{}] ", quote(name)));
+        let prefix = self.fleet.names_lines.then(|| format!("[{}] ", quote(name)));
         let for_host = Rc::new(OnceCell::new());
         let _ = for_host.set(live.connection.clone());
         // The connection holds the host, and must not hold itself through it.
@@ -234,7 +234,8 @@ impl Manager {
         let outcome = {
             let mut request = live.control.bind_request();
             let to = request.get().init_bundle();
-            bundle::write(to, name, worker, &self.reporter.config.extensions, self.fleet.experimental)
+            let FleetConfig { experimental, testing, .. } = *self.fleet;
+            bundle::write(to, name, worker, &self.reporter.config.extensions, experimental, testing)
                 .map_err(|error| StartError::Process(format!("writing what it is failed: {error}")))?;
             request.get().set_host(host);
             let answer = request.send().promise;
@@ -320,6 +321,7 @@ impl Manager {
     pub(super) fn ended(&self, id: &ServiceId, live: &Live, words: &str) {
         self.count_end(id, live);
         self.event(format!("worker {id:?} (pid {}) {words}", live.pid));
+        self.member(id).ends.send_modify(|end| *end = End { number: end.number + 1, words: words.to_owned() });
     }
 
     /// The process of a worker said that its tenant exceeded a limit.
@@ -339,6 +341,14 @@ impl Manager {
         };
         if let Some(counter) = counter {
             self.member(id).counters.count(counter);
+        }
+    }
+
+    /// Nobody needs the process of a worker any more.
+    pub(super) fn release(&self, id: &ServiceId) {
+        if let Phase::Running(live) = &self.services[id].borrow().phase {
+            live.work.retire();
+            live.retire.notify_one();
         }
     }
 
@@ -391,13 +401,15 @@ fn read_outcome(
             let entrypoints = entrypoints.map_err(|error| malformed(&error))?;
             let read = |entrypoint: worker_capnp::entrypoint::Reader<'_>| {
                 let name = entrypoint.get_name()?.to_string()?;
-                let mut handlers = entrypoint.get_handlers()?.iter();
-                // `Ok(true)` and `Err` end it.
-                let connects = handlers.find_map(|handler| match handler.map(|name| name.as_bytes() == b"connect") {
-                    Ok(false) => None,
-                    end => Some(end),
-                });
-                Ok(Entrypoint { name, connects: connects.unwrap_or(Ok(false))? })
+                let (mut connects, mut tests) = (false, false);
+                for handler in entrypoint.get_handlers()? {
+                    match handler?.as_bytes() {
+                        b"connect" => connects = true,
+                        b"test" => tests = true,
+                        _ => {}
+                    }
+                }
+                Ok(Entrypoint { name, connects, tests })
             };
             entrypoints.iter().map(read).collect::<capnp::Result<_>>().map_err(|error| malformed(&error))
         }

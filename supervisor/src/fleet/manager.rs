@@ -58,6 +58,8 @@ pub(super) enum Command {
     Ask { service: ServiceId, generation: u64, reply: oneshot::Sender<()> },
     /// Somebody wants to know what a worker exports.
     Entrypoints { service: ServiceId, reply: oneshot::Sender<Vec<Entrypoint>> },
+    /// Nobody needs the process of a worker any more, until it is asked for again.
+    Release { service: ServiceId },
     /// The fleet shall end.
     Drain { deadline: Duration, reply: oneshot::Sender<()> },
     /// Somebody counts.
@@ -169,6 +171,7 @@ impl Manager {
                     });
                 }
             }
+            Command::Release { service } => self.release(&service),
             Command::Drain { deadline, reply } => {
                 tokio::task::spawn_local(async move {
                     self.drain(deadline).await;

@@ -37,7 +37,10 @@ use std::{
 
 use bulkhead_ipc::transport::{Limits, MAX_EVENTS};
 use bulkhead_policy::cgroup::Delegation;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc, oneshot,
+    watch::{Receiver, Sender},
+};
 
 use crate::{
     config::model::{Config, ServiceId, Worker},
@@ -65,8 +68,12 @@ pub struct FleetConfig {
     pub cgroups: Option<Arc<Delegation>>,
     /// Whether workers may use experimental features (`--experimental`).
     pub experimental: bool,
-    /// Whether each line of tenant output begins with the worker's name (`--verbose`), and starts are logged.
+    /// Whether starts are logged (`--verbose`).
     pub verbose: bool,
+    /// Whether each line of tenant output begins with the worker's name.
+    pub names_lines: bool,
+    /// How workers are run by their tests.
+    pub testing: Testing,
     /// What a worker may do on its connections.
     pub connection: Limits,
     /// Blank processes in reserve.
@@ -98,6 +105,8 @@ impl FleetConfig {
             cgroups: None,
             experimental: false,
             verbose: false,
+            names_lines: false,
+            testing: Testing::default(),
             connection: Limits::for_worker(),
             pool: PoolPolicy::default(),
             restart: RestartPolicy::default(),
@@ -117,6 +126,24 @@ impl FleetConfig {
     pub fn default_executable() -> std::io::Result<PathBuf> {
         Ok(std::env::current_exe()?.with_file_name(bulkhead_ipc::process::WORKER_EXECUTABLE))
     }
+}
+
+/// How workers are run by their tests; nothing of it when they serve.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Testing {
+    /// The clock that script sees runs while script does, as in the reference.
+    pub running_clock: bool,
+    /// All garbage is collected each time that an event goes on.
+    pub gc_stress: bool,
+}
+
+/// The end of a worker's process that nobody had asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct End {
+    /// How many processes of the worker have ended so.
+    pub number: u64,
+    /// The end of the sentence that begins with the worker's name: how the last one ended.
+    pub words: String,
 }
 
 /// Why a fleet could not be started.
@@ -146,6 +173,8 @@ pub struct Entrypoint {
     pub name: String,
     /// Whether it has a handler for `connect`.
     pub connects: bool,
+    /// Whether it has one for `test`.
+    pub tests: bool,
 }
 
 /// Counts, for metrics and tests.
@@ -185,7 +214,12 @@ impl Fleet {
         spawner: Box<dyn Spawner>,
     ) -> Result<FleetHandle, FleetError> {
         let workers = config.workers().map(|(id, worker)| {
-            let member = Member { id: id.clone(), worker: worker.clone(), counters: Counters::default() };
+            let member = Member {
+                id: id.clone(),
+                worker: worker.clone(),
+                counters: Counters::default(),
+                ends: Sender::default(),
+            };
             (id.clone(), Arc::new(member))
         });
         let workers = Arc::new(workers.collect());
@@ -229,6 +263,8 @@ pub(crate) struct Member {
     pub(crate) worker: Arc<Worker>,
     /// What went wrong with it so far.
     pub(crate) counters: Counters,
+    /// How its processes ended.
+    ends: Sender<End>,
 }
 
 impl Reporter {
@@ -282,6 +318,19 @@ impl FleetHandle {
         let (reply, answer) = oneshot::channel();
         let _ = self.commands.send(Command::Entrypoints { service: service.clone(), reply });
         answer.await.unwrap_or_default()
+    }
+
+    /// Ends the process of a worker once that has finished what it does; there is another one when somebody asks for the worker.
+    pub fn release(&self, service: &ServiceId) {
+        let _ = self.commands.send(Command::Release { service: service.clone() });
+    }
+
+    /// How processes of a worker end, from now on.
+    ///
+    /// # Panics
+    /// It is none of the configuration.
+    pub fn ends(&self, service: &ServiceId) -> Receiver<End> {
+        self.reporter.member(service).ends.subscribe()
     }
 
     /// Lets the workers finish what they are doing, at most for `deadline`, and then ends every process. Nothing is

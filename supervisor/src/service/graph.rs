@@ -1,9 +1,16 @@
 //! From a checked configuration to the services of one shard.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    LocalFuture, Service,
+    Event, LocalFuture, Outcome, Service, ServiceError,
     disk::{Directory, DiskService},
     external::{ExternalService, destination},
     network::NetworkService,
@@ -102,6 +109,49 @@ impl ServiceGraph {
     }
 }
 
+/// An event for a service, of which somebody waits for what comes of it.
+#[derive(Debug)]
+pub struct Call {
+    /// The service.
+    pub to: Designator,
+    /// What it is told.
+    pub event: Event,
+    /// Is told what came of it. The event is cancelled when nobody waits any more.
+    pub reply: oneshot::Sender<Result<Outcome, ServiceError>>,
+}
+
+/// Where the calls for a shard are put, from any thread.
+pub type Calls = mpsc::UnboundedSender<Call>;
+
+/// The other end of [`Calls`], until the first shard has it.
+#[derive(Debug)]
+pub struct Called(Mutex<Option<mpsc::UnboundedReceiver<Call>>>);
+
+/// Calls for the first shard.
+pub fn calls() -> (Calls, Called) {
+    let (calls, called) = mpsc::unbounded_channel();
+    (calls, Called(Mutex::new(Some(called))))
+}
+
+impl Called {
+    fn take(&self) -> Option<mpsc::UnboundedReceiver<Call>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Delivers calls for as long as there are any. Has to run within a `LocalSet`.
+async fn answer(mut called: mpsc::UnboundedReceiver<Call>, service: impl Fn(&Designator) -> Rc<dyn Service> + 'static) {
+    while let Some(Call { to, event, mut reply }) = called.recv().await {
+        let service = service(&to);
+        tokio::task::spawn_local(async move {
+            tokio::select! {
+                outcome = service.event(event) => drop(reply.send(outcome)),
+                () = reply.closed() => {}
+            }
+        });
+    }
+}
+
 /// The services behind the configuration's sockets and schedules.
 pub struct WorkerServices {
     /// Has the processes.
@@ -116,6 +166,8 @@ pub struct WorkerServices {
     pub resolver: ResolverSettings,
     /// Connections to others that each shard may have.
     pub connections: usize,
+    /// Events for services, which the first shard takes, where there are such.
+    pub called: Option<Called>,
 }
 
 impl ShardServices for WorkerServices {
@@ -128,6 +180,11 @@ impl ShardServices for WorkerServices {
             let graph = Rc::new(ServiceGraph::new(&self.config, &self.directories, outlet)?);
             let (config, reached) = (self.config.clone(), graph.clone());
             fleet.set_reach(Box::new(move |fleet, of, entrypoints| reached.reach(&config, fleet, of, entrypoints)));
+            if let Some(called) = self.called.as_ref().and_then(Called::take) {
+                let (graph, fleet) = (graph.clone(), fleet.clone());
+                let outlet = graph.outlet.another();
+                tokio::task::spawn_local(answer(called, move |to| graph.designated(&fleet, to, &outlet)));
+            }
             let sockets = self
                 .config
                 .sockets

@@ -95,6 +95,8 @@ pub enum ServiceError {
 pub enum Event {
     /// The time of a schedule has come.
     Scheduled(Scheduled),
+    /// A test of its own is to be run.
+    Test,
 }
 
 impl Event {
@@ -102,6 +104,7 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Event::Scheduled(_) => "scheduled",
+            Event::Test => "test",
         }
     }
 
@@ -109,6 +112,7 @@ impl Event {
     pub fn cause(&self) -> String {
         match self {
             Event::Scheduled(run) => format!("schedule \"{}\"", run.cron),
+            Event::Test => "test".to_owned(),
         }
     }
 }

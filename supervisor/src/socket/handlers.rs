@@ -127,7 +127,10 @@ mod tests {
     use super::*;
 
     fn asked(query: &str) -> Result<(f64, String), String> {
-        scheduled(query, 5000.0).map(|Event::Scheduled(run)| (run.time, run.cron))
+        scheduled(query, 5000.0).map(|event| match event {
+            Event::Scheduled(run) => (run.time, run.cron),
+            other @ Event::Test => panic!("{other:?}"),
+        })
     }
 
     #[test]

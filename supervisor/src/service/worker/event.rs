@@ -30,6 +30,7 @@ impl WorkerService {
         let run = async {
             match event {
                 Event::Scheduled(run) => scheduled(&ticket, &dispatcher, &run).await,
+                Event::Test => test(&ticket, &dispatcher).await,
             }
         };
         tokio::select! {
@@ -56,7 +57,22 @@ async fn scheduled(
     let promise = call.send().promise;
     drop(room);
     let reply = answer(promise, dispatcher, ticket).await?;
-    let outcome = reply.get().and_then(|results| results.get_outcome());
+    read(reply.get().and_then(|results| results.get_outcome()), ticket)
+}
+
+async fn test(ticket: &Ticket, dispatcher: &event_dispatcher::Client) -> Result<Outcome, ServiceError> {
+    let room = ticket.link().connection.reserve(0).await;
+    let mut call = dispatcher.test_request();
+    call.get().set_event(ticket.number());
+    let promise = call.send().promise;
+    drop(room);
+    let reply = answer(promise, dispatcher, ticket).await?;
+    read(reply.get().and_then(|results| results.get_outcome()), ticket)
+}
+
+/// What the worker says that came of an event.
+fn read(outcome: capnp::Result<scheduled_outcome::Reader<'_>>, ticket: &Ticket) -> Result<Outcome, ServiceError> {
+    let link = ticket.link();
     let read = || {
         let outcome = outcome?;
         let failure = match outcome.which()? {

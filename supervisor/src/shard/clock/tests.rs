@@ -43,7 +43,10 @@ fn timetable(now: u64) -> (Timetable, [Inbox; 2], Entries) {
 
 /// Service, expression and scheduled minute after noon of what lies in a mailbox.
 fn letters(inbox: &mut Inbox) -> Vec<(ServiceId, String, u64)> {
-    let one = |Letter { to, event: Event::Scheduled(run) }| (to, run.cron, (run.time as u64 - at(0)) / 60_000);
+    let one = |Letter { to, event }| {
+        let Event::Scheduled(run) = event else { panic!("{event:?}") };
+        (to, run.cron, (run.time as u64 - at(0)) / 60_000)
+    };
     inbox.take().into_iter().map(one).collect()
 }
 

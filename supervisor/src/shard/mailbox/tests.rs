@@ -31,7 +31,7 @@ impl Service for Fake {
     }
 
     fn event(&self, event: Event) -> LocalFuture<'_, Result<Outcome, ServiceError>> {
-        let Event::Scheduled(run) = event;
+        let Event::Scheduled(run) = event else { panic!("{event:?}") };
         self.begun.borrow_mut().push(run.cron);
         Box::pin(async move {
             let _dropped = CountDrop(&self.dropped);

@@ -1,0 +1,70 @@
+//! `test`: a test of the worker's own. It is over when its handler and what that gave to `waitUntil` are, and what they logged was
+//! taken.
+
+use std::rc::Rc;
+
+use bulkhead_ipc::worker_capnp::event_dispatcher::{TestParams, TestResults};
+
+use super::{Kind, Progress, deliver::Dispatcher};
+use crate::{
+    api::test::controller,
+    io::Event,
+    isolate::script::{Export, Script},
+    worker::{Handler, Worker},
+};
+
+/// One test.
+struct Test;
+
+impl Kind for Test {
+    type Reply = ();
+
+    const HANDLER: Handler = Handler::Test;
+    // No test is delivered to listeners: a script has none that are found.
+    const LISTENERS: Export = |script: &Script| &script.dispatch_scheduled;
+    const MISSING: &'static str = "Tests are not currently supported with Service Workers syntax.";
+    const IS_ANSWERED: bool = false;
+
+    fn argument<'s>(
+        &mut self,
+        scope: &mut v8::PinScope<'s, '_>,
+        event: &Rc<Event>,
+    ) -> Result<jsg::Result<v8::Local<'s, v8::Object>>, capnp::Error> {
+        event.keep_failure();
+        Ok(controller(scope))
+    }
+
+    fn is_reply<'s>(_: &mut v8::PinScope<'s, '_>, _: v8::Local<'s, v8::Value>) -> bool {
+        false
+    }
+
+    fn reply_bytes(&self, _: &Worker) -> usize {
+        0
+    }
+
+    /// It does not matter what the handler gives.
+    fn reply<'s>(
+        &mut self,
+        _: &mut v8::PinScope<'s, '_>,
+        _: &Rc<Event>,
+        _: v8::Local<'s, v8::Value>,
+    ) -> Progress<Self::Reply> {
+        Progress::Done(())
+    }
+}
+
+impl Dispatcher {
+    pub(super) async fn take_test(&self, params: TestParams, mut results: TestResults) -> Result<(), capnp::Error> {
+        let number = params.get()?.get_event();
+        drop(params);
+        let delivered = self.deliver(number, &mut Test).await?;
+        let failure = self.complete(number, delivered).await?;
+        self.cancellable(number, self.worker.isolate.logger().taken()).await?;
+        let mut outcome = results.get().init_outcome();
+        match failure {
+            None => outcome.set_done(()),
+            Some(failure) => failure.write(outcome.init_failure()),
+        }
+        Ok(())
+    }
+}
