@@ -11,6 +11,7 @@ mod containment {
     mod probes;
     #[cfg(feature = "probes")]
     mod table;
+    mod testing;
 
     use std::{
         io::Read,

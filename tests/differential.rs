@@ -17,6 +17,7 @@ mod differential {
     mod request_signal;
     mod scheduled;
     mod start_up;
+    mod testing;
     mod web_sockets;
     mod wire;
 }

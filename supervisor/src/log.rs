@@ -45,6 +45,9 @@ pub const OWN_BEGINNINGS: &[&str] = &[
     "error: ",
     "warning: ",
     "{\"worker\"",
+    // The lines of `supervisor test`, which are the reference's.
+    "workerd/server/server/run.rs:",
+    "Tests failed!",
 ];
 
 /// The streams that show colours: there, sequences of tenants that set colours and fonts pass.
@@ -80,6 +83,8 @@ pub struct Entry {
     pub text: String,
     /// As what a structured log has it.
     pub level: Level,
+    /// The worker whose it is, if it is one's.
+    pub worker: Option<Arc<str>>,
     /// Whether the text is a line of a structured log already.
     is_record: bool,
 }
@@ -116,14 +121,24 @@ impl Entry {
         } else {
             own_text(&format!("supervisor: {text}"))
         };
-        Self { stream: Stream::Err, text, level: Level::Info, is_record: false }
+        Self { stream: Stream::Err, text, level: Level::Info, worker: None, is_record: false }
+    }
+
+    /// A line of the supervisor's that is part of what a command gives, and begins as it is. It may quote tenants, as [`Self::own`].
+    pub fn result(text: &str) -> Self {
+        Self { stream: Stream::Err, text: own_text(text), level: Level::Debug, worker: None, is_record: false }
+    }
+
+    /// A line of what a command gives to other programs: a JSON object, to standard output.
+    pub fn record(json: &serde_json::Value) -> Self {
+        Self { stream: Stream::Out, text: json.to_string(), level: Level::Info, worker: None, is_record: true }
     }
 
     /// What a worker's console says, as a line of a structured log: a JSON object.
     pub fn console_record(level: Level, text: &str, now: SystemTime) -> Self {
         let (timestamp, level_name, message) = (milliseconds(now), level.name(), serde_json::Value::from(text));
         let text = format!("{{\"timestamp\":{timestamp},\"level\":\"{level_name}\",\"message\":{message}}}");
-        Self { stream: Stream::Out, text, level, is_record: true }
+        Self { stream: Stream::Out, text, level, worker: None, is_record: true }
     }
 
     /// As a line of a structured log. As in the reference, what is no tenant's has a source, and its time is a text.
@@ -136,7 +151,7 @@ impl Entry {
             "{{\"timestamp\":\"{timestamp}\",\"level\":\"{level}\",\"source\":\"supervisor\",\"message\":{message},\
              \"context_depth\":0}}"
         );
-        Self { stream: Stream::Out, text, level: self.level, is_record: true }
+        Self { stream: Stream::Out, text, level: self.level, worker: self.worker, is_record: true }
     }
 
     /// What a worker's console says: each line with `prefix` before it, or as it is. In the latter case lines on standard
@@ -158,7 +173,7 @@ impl Entry {
             // What comes next is not the tenant's.
             clean.push_str("\u{1b}[0m");
         }
-        Self { stream, text: clean, level: Level::Log, is_record: false }
+        Self { stream, text: clean, level: Level::Log, worker: None, is_record: false }
     }
 
     /// What the runtime within the process of the worker `name` says about it, on standard error.
@@ -188,6 +203,17 @@ enum Order {
     Flush(oneshot::Sender<()>),
 }
 
+/// Sees the entries of a log, on its thread.
+pub trait Watch: Send + 'static {
+    /// An entry is about to be written.
+    fn before(&mut self, _: &mut Entry) {}
+
+    /// It has been written.
+    fn after(&mut self) {}
+}
+
+impl Watch for () {}
+
 /// Takes entries. Clones write to the same place.
 #[derive(Debug, Clone)]
 pub struct Log {
@@ -204,6 +230,14 @@ impl Log {
     /// # Errors
     /// The thread cannot be started.
     pub fn to_standard_streams(colors: Colors, structured: bool) -> std::io::Result<Self> {
+        Self::to_watched_streams(colors, structured, ())
+    }
+
+    /// As [`Self::to_standard_streams`], with somebody on the log's thread who sees each entry.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn to_watched_streams(colors: Colors, structured: bool, mut watch: impl Watch) -> std::io::Result<Self> {
         let (mut log, mut orders) = Self::with_room(QUEUE);
         log.colors = colors;
         log.structured = structured;
@@ -216,6 +250,7 @@ impl Log {
                         continue;
                     }
                 };
+                watch.before(&mut entry);
                 if structured {
                     entry = entry.into_record(SystemTime::now());
                 }
@@ -228,6 +263,7 @@ impl Log {
                     }
                     Stream::Err => std::io::stderr().lock().write_all(entry.text.as_bytes()),
                 };
+                watch.after();
             }
         })?;
         Ok(log)

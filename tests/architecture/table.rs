@@ -81,6 +81,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
                 "net",
                 "net/address",
                 "net/tls",
+                "service",
                 "service/disk",
                 "service/external",
                 "service/graph",

@@ -5,6 +5,8 @@ use std::{net::SocketAddr, os::fd::RawFd, path::PathBuf};
 use bulkhead_ipc::process::MAX_SHARDS;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::test::Filter;
+
 /// Runs Workers-style JavaScript and WebAssembly, every isolate in a sandboxed process of its own
 #[derive(Debug, Parser)]
 #[command(name = "supervisor", version, disable_help_subcommand = true)]
@@ -22,8 +24,8 @@ pub(super) enum Command {
     Serve(Box<ServeArgs>),
     /// Not supported yet: make a program that contains a configuration
     Compile(RestArgs),
-    /// Not supported yet: run the tests of a configuration
-    Test(RestArgs),
+    /// Run the tests of the workers of a configuration
+    Test(Box<TestArgs>),
     /// Say which layers of the sandbox this machine gives
     CheckSandbox(CheckSandboxArgs),
 }
@@ -150,6 +152,121 @@ pub(super) struct ServeArgs {
     /// Have the disk service <name> serve the directory <path>, whatever the configuration says
     #[arg(short, long, value_name = "name>=<path", value_parser = parse_override)]
     pub(super) directory_path: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub(super) missing: MissingArgs,
+}
+
+/// How the results of tests are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TestFormat {
+    /// The reference's lines, to standard error
+    Text,
+    /// Beside them a JSON object for each test to standard output, where nothing else is written then
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A test is an export with a method `test(controller, env, ctx)`. It fails if that throws, or what it gives to `waitUntil` does, if it
+cannot come to an end, exceeds a limit, or its process ends. Exit codes: 0 if at least one test has run and all have passed, else 1.
+
+Examples:
+  supervisor test tests.wd-test
+  supervisor test tests.wd-test 'api:*Cache*' --jobs 2 --junit report.xml")]
+pub(super) struct TestArgs {
+    /// A configuration in Cap'n Proto text, or with --binary an encoded one (`-`: standard input)
+    #[arg(value_name = "config-file")]
+    pub(super) config: PathBuf,
+
+    /// Which tests: `service`, `service:entrypoint` or `const:service:entrypoint`, with `*`, `?` and `[a-z]` in the names
+    #[arg(value_name = "filter", value_parser = Filter::parse)]
+    pub(super) filter: Option<Filter>,
+
+    /// Look in <dir> for imports that start with `/`; can be given several times
+    #[arg(short = 'I', long, value_name = "dir")]
+    pub(super) import_path: Vec<PathBuf>,
+
+    /// Take what workers may use from the constant of type `Policy` in <file>, whatever the configuration says
+    #[arg(long, value_name = "file")]
+    pub(super) policy: Option<PathBuf>,
+
+    /// The constant that holds the policy, if the file given with --policy, or else the configuration, has several
+    #[arg(long, value_name = "name")]
+    pub(super) policy_const: Option<String>,
+
+    /// The configuration is an encoded Cap'n Proto message, not text
+    #[arg(short, long)]
+    pub(super) binary: bool,
+
+    /// Let the socket <name> listen on <addr>, whatever the configuration says
+    #[arg(short, long, value_name = "name>=<addr", value_parser = parse_override)]
+    pub(super) socket_addr: Vec<(String, String)>,
+
+    /// Let the external service <name> be at <addr>, whatever the configuration says
+    #[arg(short, long, value_name = "name>=<addr", value_parser = parse_override)]
+    pub(super) external_addr: Vec<(String, String)>,
+
+    /// Have the disk service <name> serve the directory <path>; TEST_TMPDIR need not exist
+    #[arg(short, long, value_name = "name>=<path", value_parser = parse_override)]
+    pub(super) directory_path: Vec<(String, String)>,
+
+    /// Permit features that may change in a later release
+    #[arg(long)]
+    pub(super) experimental: bool,
+
+    /// Do not say why tests failed
+    #[arg(long)]
+    pub(super) no_verbose: bool,
+
+    /// Have Math.random() give the same in each run, and scripts have gc(); the clock and crypto are as always
+    #[arg(long)]
+    pub(super) predictable: bool,
+
+    /// Collect all garbage each time that a test goes on after it waited: slow, and finds what is not held
+    #[arg(long)]
+    pub(super) gc_stress: bool,
+
+    /// Enable every autogate. There are none here, so that this changes nothing
+    #[arg(long)]
+    pub(super) all_autogates: bool,
+
+    /// The compatibility date of all workers, none of which has its own then: 2000-01-01 to 2999-12-31, or 0000-00-00 for
+    /// the oldest and 9999-12-31 for the newest
+    #[arg(long, value_name = "date")]
+    pub(super) compat_date: Option<String>,
+
+    /// Test <n> services at a time; lines of their workers begin with their names then
+    #[arg(long, value_name = "n", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) jobs: u32,
+
+    /// Write a report in JUnit's format to <file>
+    #[arg(long, value_name = "file")]
+    pub(super) junit: Option<PathBuf>,
+
+    /// How results are written
+    #[arg(long, value_enum, value_name = "format", default_value = "text")]
+    pub(super) format: TestFormat,
+
+    /// Run services, and the tests of each, in an order that follows from <seed>
+    #[arg(long, value_name = "seed")]
+    pub(super) shuffle: Option<u64>,
+
+    /// What to do on a machine that lacks seccomp or landlock
+    #[arg(long, value_enum, value_name = "mode", default_value = "required")]
+    pub(super) sandbox: SandboxMode,
+
+    /// What becomes of a worker's system call that the policy does not permit
+    #[arg(long, value_enum, value_name = "mode", default_value = "kill")]
+    pub(super) seccomp: SeccompMode,
+
+    /// When the colours that workers set in their output pass; other control characters never do
+    #[arg(long, value_enum, value_name = "when", default_value = "auto")]
+    pub(super) color: ColorMode,
+
+    /// Ask <addr>, with its port, for names instead of the servers of /etc/resolv.conf; can be given several times
+    #[arg(long, value_name = "addr")]
+    pub(super) dns_server: Vec<SocketAddr>,
 
     #[command(flatten)]
     pub(super) missing: MissingArgs,

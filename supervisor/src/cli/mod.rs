@@ -11,6 +11,7 @@ mod control;
 mod serve;
 mod setup;
 mod signals;
+mod test;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -34,7 +35,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Serve(arguments) => serve::run(*arguments, cli.verbose),
         Command::Compile(_) => not_supported("the subcommand `compile`"),
-        Command::Test(_) => not_supported("the subcommand `test`"),
+        Command::Test(arguments) => test::run(*arguments, cli.verbose),
         Command::CheckSandbox(arguments) => check_sandbox::run(arguments.json),
     }
 }

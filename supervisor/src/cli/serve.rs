@@ -11,13 +11,17 @@ use super::{
     not_supported, setup,
     setup::{Permission, report, say},
     signals::Signals,
+    test::Tests,
 };
 use crate::{
     config::{Config, ServiceId},
     fleet::{Fleet, FleetConfig, FleetHandle},
     log::{Entry, Log},
     net::{budget::connections, pipe, resolve::ResolverSettings, tls::server::Acceptor},
-    service::{disk::Directory, graph::WorkerServices},
+    service::{
+        disk::Directory,
+        graph::{Called, Calls, WorkerServices, calls},
+    },
     shard::{ShardSocket, Shards, SystemClock, Time, Timetable},
     socket::{BoundSocket, Limits},
     text::own_text,
@@ -31,7 +35,12 @@ pub(super) fn run(arguments: ServeArgs, verbose: bool) -> ExitCode {
     if let Some(option) = arguments.missing.given().first() {
         return not_supported(&format!("the option {option}"));
     }
-    match serve(&arguments, verbose) {
+    end(serve(&arguments, verbose, None))
+}
+
+/// The exit code of a command that has come to an end.
+pub(super) fn end(result: Result<ExitCode, String>) -> ExitCode {
+    match result {
         Ok(code) => code,
         Err(message) => {
             eprintln!("{message}");
@@ -40,7 +49,8 @@ pub(super) fn run(arguments: ServeArgs, verbose: bool) -> ExitCode {
     }
 }
 
-fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
+/// Serves until a signal asks for the end, or until all tests have run, if there are such.
+pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) -> Result<ExitCode, String> {
     // A kernel that does not know huge pages needs no setting.
     let _ = bulkhead_policy::memory::disable_huge_pages();
     // As little is lost: timers of a millisecond are a twentieth longer then.
@@ -48,11 +58,11 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     // First of all.
     let (mut inherited_sockets, control) = setup::claim(arguments)?;
 
-    let config = setup::load(arguments, verbose)?;
+    let config = setup::load(arguments, verbose, tests.as_ref())?;
     if verbose {
         setup::report_missing_flags(&config);
     }
-    let directories = setup::directories(&config, &arguments.directory_path)?;
+    let directories = setup::directories(&config, &arguments.directory_path, tests.is_some())?;
     let acceptors = setup::acceptors(&config)?;
     let shards = arguments.shards.unwrap_or_else(setup::default_shards) as usize;
     let executable = FleetConfig::default_executable()
@@ -63,9 +73,16 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
     setup::raise_descriptor_limit();
     let check = setup::SandboxCheck::start(executable.clone(), &cgroups)?;
 
-    let log = Log::to_standard_streams(setup::colors(arguments.color), config.structured_logging)
-        .map_err(|error| format!("error: cannot start the log: {error}"))?;
-    let fleet_config = setup::fleet_config(arguments, verbose, executable, shards, cgroups.ok());
+    let colors = setup::colors(arguments.color);
+    let log = match &tests {
+        Some(tests) => Log::to_watched_streams(colors, config.structured_logging, tests.watch()),
+        None => Log::to_standard_streams(colors, config.structured_logging),
+    };
+    let log = log.map_err(|error| format!("error: cannot start the log: {error}"))?;
+    let mut fleet_config = setup::fleet_config(arguments, verbose, executable, shards, cgroups.ok());
+    if let Some(tests) = &tests {
+        tests.adjust(&mut fleet_config);
+    }
     // Its first processes start while the machine is tested.
     let fleet = Fleet::start(fleet_config, config.clone(), log.clone()).map_err(|error| format!("error: {error}"))?;
     let permission = check.finish(arguments.sandbox, verbose)?;
@@ -88,6 +105,7 @@ fn serve(arguments: &ServeArgs, verbose: bool) -> Result<ExitCode, String> {
         acceptors,
         directories,
         bound: &mut bound,
+        tests,
         _permission: permission,
     };
     let result = runtime.block_on(async {
@@ -116,6 +134,7 @@ struct Server<'a> {
     acceptors: Vec<Option<Acceptor>>,
     directories: HashMap<ServiceId, Arc<Directory>>,
     bound: &'a mut [BoundSocket],
+    tests: Option<Tests>,
     /// Without it nobody is served, and no worker is told its code.
     _permission: Permission,
 }
@@ -124,7 +143,10 @@ impl Server<'_> {
     /// Serves until a signal asks for the end, and ends.
     async fn serve(mut self) -> Result<ExitCode, String> {
         tokio::spawn(report_counters(self.fleet.clone(), self.log.clone(), self.signals.asked.clone()));
+        let tests = self.tests.take();
         tokio::select! {
+            // Tests start what they are of, and say what does not start.
+            () = std::future::ready(()), if tests.is_some() => {}
             started = start_check(&self.fleet, &self.config, self.strict_start, &self.log) => started?,
             signal = self.signals.next() => {
                 report(self.verbose, &format!("{signal} while starting; ending"));
@@ -139,7 +161,11 @@ impl Server<'_> {
             self.config.workers().count(),
             self.config.sockets.len(),
         );
-        let running = self.listen(&limits, outgoing)?;
+        let (calls, called) = tests.as_ref().map(|_| calls()).unzip();
+        let running = self.listen(&limits, outgoing, called)?;
+        if let Some((tests, calls)) = tests.zip(calls) {
+            return self.test(tests, calls, running).await;
+        }
         let timetable = Timetable::new(&self.config, running.mailboxes(), self.log.clone(), SystemClock.now());
         let clock = timetable.map(|timetable| tokio::spawn(timetable.run(SystemClock)));
         let signal = self.signals.next().await;
@@ -151,7 +177,7 @@ impl Server<'_> {
     }
 
     /// Starts the shards, and says that the sockets listen.
-    fn listen(&mut self, limits: &Limits, outgoing: usize) -> Result<Shards, String> {
+    fn listen(&mut self, limits: &Limits, outgoing: usize, called: Option<Called>) -> Result<Shards, String> {
         let services = Arc::new(WorkerServices {
             fleet: self.fleet.clone(),
             config: self.config.clone(),
@@ -159,6 +185,7 @@ impl Server<'_> {
             log: self.log.clone(),
             resolver: self.resolver.clone(),
             connections: outgoing,
+            called,
         });
         let mut running = Shards::start(self.shards, limits, services).map_err(|error| format!("error: {error}"))?;
         hand_over(&self.config, &self.acceptors, self.bound, &mut running, self.shards, &self.log)?;
@@ -171,6 +198,21 @@ impl Server<'_> {
             report(self.verbose, &format!("socket \"{}\" listens, port {}", socket.name, bound.port()));
         }
         Ok(running)
+    }
+
+    /// Runs the tests, and ends all that they needed.
+    async fn test(&mut self, tests: Tests, calls: Calls, running: Shards) -> Result<ExitCode, String> {
+        let code = tokio::select! {
+            passed = tests.run(&self.config, &self.fleet, &calls, &self.log) => passed?,
+            signal = self.signals.next() => {
+                say(&format!("{signal}: ending before all tests have run"));
+                ExitCode::from(signal.exit_code())
+            }
+        };
+        running.shut_down();
+        // What was given to `waitUntil` was waited for, and nobody else is to be served.
+        self.fleet.drain(Duration::ZERO).await;
+        Ok(code)
     }
 
     /// Lets the shards and then the workers finish what they do, or ends at once at a second signal.

@@ -21,6 +21,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::{
     args::{ColorMode, SandboxMode, SeccompMode, ServeArgs},
     control::Control,
+    test::{TEST_DIRECTORY, Tests},
 };
 use crate::{
     config::{self, Config, Loaded, ServiceId, ServiceKind},
@@ -77,6 +78,7 @@ pub(super) fn fleet_config(
     config.best_effort_sandbox = arguments.sandbox == SandboxMode::BestEffort;
     config.experimental = arguments.experimental;
     config.verbose = verbose;
+    config.names_lines = verbose;
     config
 }
 
@@ -124,7 +126,7 @@ pub(super) fn report_missing_flags(config: &Config) {
     }
 }
 
-pub(super) fn load(arguments: &ServeArgs, verbose: bool) -> Result<Arc<Config>, String> {
+pub(super) fn load(arguments: &ServeArgs, verbose: bool, tests: Option<&Tests>) -> Result<Arc<Config>, String> {
     let path = &arguments.config;
     let source = match (path == Path::new("-"), arguments.binary) {
         (true, false) => return Err("error: -: Reading config from stdin is only allowed with --binary.".to_owned()),
@@ -146,12 +148,17 @@ pub(super) fn load(arguments: &ServeArgs, verbose: bool) -> Result<Arc<Config>, 
         import_paths: arguments.import_path.clone(),
         experimental: arguments.experimental,
         today: Date::from_unix_seconds(seconds),
+        compat_date: tests.and_then(|tests| tests.compat_date.clone()),
+        lenient: tests.is_some(),
     };
     let Loaded { mut config, warnings, .. } =
         config::load(&source, &options).map_err(|diagnostics| diagnostics.to_string())?;
     // Tools write binary ones, with much that nothing may ever use.
     if !arguments.binary || verbose {
         warnings.iter().for_each(|warning| eprintln!("{warning}"));
+    }
+    if let Some(tests) = tests {
+        tests.prepare(&mut config);
     }
     place_externals(&mut config, &arguments.external_addr)?;
     Ok(Arc::new(config))
@@ -271,6 +278,7 @@ pub(super) fn bind(
 pub(super) fn directories(
     config: &Config,
     paths: &[(String, String)],
+    tests: bool,
 ) -> Result<HashMap<ServiceId, Arc<Directory>>, String> {
     let is_disk = |name: &str| {
         let named = |service: &&config::Service| service.id.as_str() == name;
@@ -278,7 +286,8 @@ pub(super) fn directories(
     };
     let mut errors: Vec<String> = paths
         .iter()
-        .filter(|(name, _)| !is_disk(name))
+        // Whoever runs tests has a directory for them, whether they use it or not.
+        .filter(|(name, _)| !(is_disk(name) || tests && name == TEST_DIRECTORY))
         .map(|(name, _)| {
             format!(
                 "Config did not define any disk service named \"{name}\" to match the override provided on the command line."
@@ -367,7 +376,7 @@ mod tests {
     fn threads(arguments: &[&str]) -> Result<u32, String> {
         let cli = Cli::try_parse_from(["supervisor", "serve"].iter().chain(arguments)).expect("a command line");
         let Command::Serve(arguments) = cli.command else { panic!("{:?}", cli.command) };
-        let config = load(&arguments, false)?;
+        let config = load(&arguments, false, None)?;
         let worker = config.services[0].kind.worker().expect("a worker");
         Ok(worker.policy.threads)
     }

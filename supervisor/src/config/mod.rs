@@ -28,7 +28,10 @@ use std::{
     rc::Rc,
 };
 
-use bulkhead_ipc::{compatibility::Date, policy_capnp, workerd_capnp};
+use bulkhead_ipc::{
+    compatibility::{Date, MAX_DATE},
+    policy_capnp, workerd_capnp,
+};
 use capnp::{
     introspect::Type,
     message::{Builder, HeapAllocator, ReaderOptions},
@@ -83,6 +86,10 @@ pub struct Options {
     pub experimental: bool,
     /// The date in UTC; [`Date::from_unix_seconds`] makes it. Workers cannot be written for a later one.
     pub today: Date,
+    /// The compatibility date of all workers, none of which has one of its own then: see [`test_date`].
+    pub compat_date: Option<String>,
+    /// Whether what is not there yet is a warning where the rest can go without it, and fails where it is used.
+    pub lenient: bool,
 }
 
 impl Options {
@@ -95,8 +102,21 @@ impl Options {
             import_paths: Vec::new(),
             experimental: false,
             today,
+            compat_date: None,
+            lenient: false,
         }
     }
+}
+
+/// The compatibility date that a test asks for, with which workers can be resolved: from 2000-01-01 to 2999-12-31, or `0000-00-00` for
+/// the oldest and `9999-12-31` for the newest. What is later than the newest date that there is counts as that.
+pub fn test_date(text: &str) -> Option<Date> {
+    let date = match text {
+        "0000-00-00" => Date::new(2000, 1, 1),
+        "9999-12-31" => MAX_DATE,
+        text => Date::parse(text).filter(|date| (2000..=2999).contains(&date.year()))?,
+    };
+    Some(date.min(MAX_DATE))
 }
 
 /// Loads and checks a configuration.
@@ -358,7 +378,12 @@ fn validate_with(
     options: &Options,
     reporter: &mut Reporter,
 ) -> Option<Config> {
-    let rules = Rules { experimental: options.experimental, today: options.today };
+    let rules = Rules {
+        experimental: options.experimental,
+        today: options.today,
+        compat_date: options.compat_date.clone(),
+        lenient: options.lenient,
+    };
     let policy = match policy {
         Some((message, positions)) => match message.get_root_as_reader() {
             Ok(reader) => Some((reader, positions.root())),

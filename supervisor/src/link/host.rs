@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     rc::Rc,
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 
@@ -37,6 +38,7 @@ pub struct Host {
     log: Log,
     /// Of the worker, fit for a log line.
     name: String,
+    worker: Arc<str>,
     /// Printed before each line, to tell workers apart; `None` prints like the reference.
     prefix: Option<String>,
     busy: Busy,
@@ -60,7 +62,7 @@ impl Host {
         let per_second = u64::from(bytes_per_second);
         let rate = (per_second != 0).then(|| RefCell::new(Bucket::new(per_second * LOG_BURST_SECONDS, per_second)));
         let (busy, exceeding) = (Busy::default(), Busy::default());
-        Self { log, name: quote(name), prefix, busy, rate, exceeding, on_exceeded, connection }
+        Self { log, name: quote(name), worker: name.into(), prefix, busy, rate, exceeding, on_exceeded, connection }
     }
 
     fn violation(&self, what: &str) -> capnp::Error {
@@ -92,7 +94,7 @@ impl Host {
                 _ => Stream::Err,
             };
             let prefix = self.prefix.as_deref();
-            entries.push(if is_console && self.log.is_structured() {
+            let mut entry = if is_console && self.log.is_structured() {
                 let level = match level {
                     log_entry::Level::Debug => Level::Debug,
                     log_entry::Level::Info => Level::Info,
@@ -106,7 +108,9 @@ impl Host {
             } else {
                 // The runtime speaks about this worker, or the worker in its place.
                 Entry::runtime(&self.name, text, prefix)
-            });
+            };
+            entry.worker = Some(self.worker.clone());
+            entries.push(entry);
         }
         Ok(entries)
     }

@@ -92,13 +92,22 @@ impl Runtime {
 
     /// Starts `serve` without waiting for anything.
     pub fn spawn(&self, setup: Setup) -> Server {
+        self.start(setup, "serve")
+    }
+
+    /// Starts `test` on a set-up, whose constant is the filter, without waiting for anything.
+    pub fn test(&self, setup: Setup) -> Server {
+        self.start(setup, "test")
+    }
+
+    fn start(&self, setup: Setup, subcommand: &str) -> Server {
         let (control, control_child) = std::io::pipe().expect("make a pipe");
         let mut command = Command::new(&self.program);
         command
             .current_dir(setup.directory.path())
-            .arg("serve")
+            .arg(subcommand)
             // The child's standard input is the one descriptor that std hands over without unsafe code.
-            .arg("--control-fd=0")
+            .args((subcommand == "serve").then_some("--control-fd=0"))
             .args(&setup.arguments)
             .arg(&setup.config)
             .args(&setup.constant)

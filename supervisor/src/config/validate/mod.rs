@@ -38,6 +38,10 @@ pub(crate) struct Rules {
     pub(crate) experimental: bool,
     /// The date in UTC.
     pub(crate) today: Date,
+    /// What stands for the compatibility date that no worker has.
+    pub(crate) compat_date: Option<String>,
+    /// Whether what is not there yet is a warning.
+    pub(crate) lenient: bool,
 }
 
 /// A message that is a policy, and its root.
@@ -107,6 +111,9 @@ impl Validator<'_> {
     }
 
     fn unsupported(&mut self, at: &Cursor<'_>) {
+        if self.rules.lenient {
+            return self.reporter.warning(at.name_place(), format!("`{at}` is not supported yet, and left out"));
+        }
         self.reporter.error(at.name_place(), format!("`{at}` is not supported yet"));
     }
 

@@ -13,6 +13,7 @@ use crate::config::{
     model::{Binding, BindingValue, Designator, ModuleKind, ServiceId, Worker, WorkerSource},
     policy::WorkerPolicy,
     position::Cursor,
+    test_date,
 };
 
 impl Validator<'_> {
@@ -75,8 +76,14 @@ impl Validator<'_> {
         let bindings_at = at.field("bindings");
         let bindings = self.intact(worker.get_bindings(), &bindings_at)?;
         let mut names = HashSet::new();
-        let bindings: Vec<Option<Binding>> = (0..bindings.len())
-            .map(|index| self.binding(bindings.get(index), name, &bindings_at.index(index), &mut names, service_worker))
+        let bindings: Vec<Option<Option<Binding>>> = (0..bindings.len())
+            .map(|index| {
+                let (binding, binding_at) = (bindings.get(index), bindings_at.index(index));
+                if self.is_left_out(binding, &binding_at) {
+                    return None;
+                }
+                Some(self.binding(binding, name, &binding_at, &mut names, service_worker))
+            })
             .collect();
         let (compatibility_date, compatibility_flags, compatibility) = compatibility?;
         let worker = Worker {
@@ -84,7 +91,7 @@ impl Validator<'_> {
             compatibility_date,
             compatibility_flags,
             compatibility,
-            bindings: bindings.into_iter().collect::<Option<_>>()?,
+            bindings: bindings.into_iter().flatten().collect::<Option<_>>()?,
             global_outbound: global_outbound?,
             cache_api_outbound: cache_api_outbound?,
             actor_classes: actor_classes?,
@@ -150,6 +157,49 @@ impl Validator<'_> {
         }
     }
 
+    /// The date of a worker: what it says itself, or what all of them are given. Inside, `None` where nobody says one, which is an
+    /// error too.
+    fn compatibility_date(
+        &mut self,
+        worker: worker::Reader<'_>,
+        at: &Cursor<'_>,
+        date_at: &Cursor<'_>,
+    ) -> Option<Option<String>> {
+        let has_date = worker.has_compatibility_date();
+        match self.rules.compat_date.clone() {
+            Some(_) if has_date => {
+                self.error(
+                    date_at,
+                    "Worker specifies compatibilityDate but --compat-date was provided. When using --compat-date, workers \
+                     must not specify compatibilityDate in the config. Use compatibilityFlags to enable/disable specific \
+                     flags if needed.",
+                );
+                None
+            }
+            Some(given) => {
+                let date = test_date(&given);
+                if date.is_none() {
+                    self.error(at, format!("Invalid compatibility date: {given}"));
+                }
+                Some(Some(date?.to_string()))
+            }
+            None if has_date => self.string(worker.get_compatibility_date(), date_at).map(Some),
+            None => {
+                if !date_at.is_incomplete() && !at.is_incomplete() {
+                    self.error_with_help(
+                        at,
+                        "Worker must specify compatibilityDate.",
+                        format!(
+                            "for one that is written today: compatibilityDate = \"{}\"",
+                            self.rules.today.min(compatibility::MAX_DATE)
+                        ),
+                    );
+                }
+                Some(None)
+            }
+        }
+    }
+
     fn compatibility(
         &mut self,
         worker: worker::Reader<'_>,
@@ -162,18 +212,9 @@ impl Validator<'_> {
             self.error(&flags_at, format!("there are more than {} flags", compatibility::MAX_FLAGS));
             return None;
         }
-        let has_date = worker.has_compatibility_date();
-        if !has_date && !date_at.is_incomplete() && !at.is_incomplete() {
-            self.error_with_help(
-                at,
-                "Worker must specify compatibilityDate.",
-                format!(
-                    "for one that is written today: compatibilityDate = \"{}\"",
-                    self.rules.today.min(compatibility::MAX_DATE)
-                ),
-            );
-        }
-        let date = self.string(worker.get_compatibility_date(), &date_at)?;
+        let date = self.compatibility_date(worker, at, &date_at)?;
+        let has_date = date.is_some();
+        let date = date.unwrap_or_default();
         // Without a date the flags are still worth checking.
         let assumed = compatibility::MAX_DATE.to_string();
         let checked = if has_date { date.as_str() } else { assumed.as_str() };
@@ -206,14 +247,20 @@ impl Validator<'_> {
         self.warn_of_flags(&flags, &faulty, &flags_at);
         let mut missing = false;
         for (index, what) in compatibility::missing(&flags).filter(|(index, _)| !faulty.contains(index)) {
+            let text = format!("The compatibility flag {} is not implemented: what is missing: {what}.", flags[index]);
+            if self.rules.lenient {
+                self.warning(&flags_at.index(index as u32), text);
+                continue;
+            }
             missing = true;
             self.error_with_help(
                 &flags_at.index(index as u32),
-                format!("The compatibility flag {} is not implemented: what is missing: {what}.", flags[index]),
+                text,
                 "docs/compatibility.md says for every flag what it does here",
             );
         }
         if has_date
+            && self.rules.compat_date.is_none()
             && let Some(day) = Date::parse(&date)
             && day > self.rules.today
         {

@@ -51,6 +51,20 @@ impl Validator<'_> {
         TABLE.iter().find(|row| row.field == field_name(field))
     }
 
+    /// Whether the worker is to go without a binding, of a kind that is not there yet.
+    pub(super) fn is_left_out(&mut self, binding: binding::Reader<'_>, at: &Cursor<'_>) -> bool {
+        let is_missing = self.rules.lenient
+            && !matches!(binding.which(), Ok(binding::Unspecified(())) | Err(_))
+            && self.row(binding, at).is_none();
+        if is_missing {
+            let dynamic_value::Reader::Struct(reader) = binding.into() else { return true };
+            if let Ok(Some(field)) = reader.which() {
+                self.unsupported(&at.field(field_name(field)));
+            }
+        }
+        is_missing
+    }
+
     pub(super) fn binding(
         &mut self,
         binding: binding::Reader<'_>,

@@ -1,0 +1,481 @@
+//! `supervisor test`: runs the tests that the workers of a configuration export, each worker in its process.
+//!
+//! What a server needs is there meanwhile: sockets, external servers, the other workers. A test that takes its process down fails
+//! alone; the next test of its worker has another process.
+
+mod filter;
+mod report;
+
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet, VecDeque},
+    io::{IsTerminal, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures::stream::{self, StreamExt as _};
+use rustix::rand::{GetRandomFlags, getrandom};
+use tokio::sync::oneshot;
+
+pub(super) use self::filter::Filter;
+use self::report::{Failure, TestResult, label};
+use super::{
+    args::{ServeArgs, TestArgs, TestFormat},
+    not_supported,
+    serve::{end, serve},
+};
+use crate::{
+    config::{BindingValue, Config, Designator, ServiceId, ServiceKind, policy::WorkerPolicy},
+    fleet::{FleetConfig, FleetHandle, StartError, Testing, decide::RestartPolicy},
+    log::{Entry, Log, Stream, Watch},
+    service::{
+        Event, Outcome, ServiceError,
+        graph::{Call, Calls},
+    },
+    text::quote,
+};
+
+/// The name of the directory that whoever runs tests has for them.
+pub(super) const TEST_DIRECTORY: &str = "TEST_TMPDIR";
+
+/// How long a test may take where the policy leaves the default, which is meant for requests: one that waits for what never comes
+/// should not keep the others waiting.
+const WALL_TIME: Duration = Duration::from_secs(120);
+
+/// How long the end of a process is waited for when its connection has broken.
+const END: Duration = Duration::from_secs(5);
+
+/// Lines that are kept of what a worker writes, and characters of each.
+const KEPT_LINES: usize = 20;
+const KEPT_CHARACTERS: usize = 500;
+
+/// A configuration with at most so many workers keeps the processes of all of them until the end.
+const KEPT_PROCESSES: usize = 8;
+
+/// Runs the tests, and says what came of them.
+pub(super) fn run(arguments: TestArgs, verbose: bool) -> ExitCode {
+    if let Some(option) = arguments.missing.given().first() {
+        return not_supported(&format!("the option {option}"));
+    }
+    let tests = Tests::new(&arguments);
+    let arguments = tests.serve_arguments(arguments);
+    end(serve(&arguments, verbose, Some(tests)))
+}
+
+/// Which tests are run, and how.
+pub(super) struct Tests {
+    filter: Filter,
+    jobs: usize,
+    shuffle: Option<u64>,
+    explains: bool,
+    json: bool,
+    junit: Option<PathBuf>,
+    predictable: bool,
+    gc_stress: bool,
+    /// The compatibility date of all workers.
+    pub(super) compat_date: Option<String>,
+    /// What addresses within this run begin with.
+    loopback: String,
+    watched: Arc<Mutex<Watched>>,
+}
+
+/// What the log has shown, and what it shows beside its lines.
+#[derive(Debug, Default)]
+struct Watched {
+    /// The last lines of each worker.
+    lines: HashMap<Arc<str>, VecDeque<String>>,
+    /// How far the tests have come; empty where nobody is shown that.
+    status: String,
+}
+
+impl Tests {
+    fn new(arguments: &TestArgs) -> Self {
+        let mut nonce = [0; 16];
+        getrandom(&mut nonce, GetRandomFlags::empty()).expect("the kernel has random bytes");
+        Self {
+            filter: arguments.filter.clone().unwrap_or_default(),
+            jobs: arguments.jobs as usize,
+            shuffle: arguments.shuffle,
+            explains: !arguments.no_verbose,
+            json: arguments.format == TestFormat::Json,
+            junit: arguments.junit.clone(),
+            predictable: arguments.predictable,
+            gc_stress: arguments.gc_stress,
+            compat_date: arguments.compat_date.clone(),
+            loopback: format!("unix-abstract:bulkhead-test-{:032x}", u128::from_ne_bytes(nonce)),
+            watched: Arc::default(),
+        }
+    }
+
+    /// What a server is started with for these tests.
+    fn serve_arguments(&self, arguments: TestArgs) -> ServeArgs {
+        let addresses = |addresses: Vec<(String, String)>| -> Vec<(String, String)> {
+            addresses.into_iter().map(|(name, address)| (name, self.address(&address).unwrap_or(address))).collect()
+        };
+        ServeArgs {
+            config: arguments.config,
+            const_name: self.filter.const_name.clone(),
+            import_path: arguments.import_path,
+            policy: arguments.policy,
+            policy_const: arguments.policy_const,
+            binary: arguments.binary,
+            socket_addr: addresses(arguments.socket_addr),
+            external_addr: addresses(arguments.external_addr),
+            socket_fd: Vec::new(),
+            control_fd: None,
+            experimental: arguments.experimental,
+            sandbox: arguments.sandbox,
+            seccomp: arguments.seccomp,
+            color: arguments.color,
+            shards: Some(1),
+            dns_server: arguments.dns_server,
+            strict_start: false,
+            directory_path: arguments.directory_path,
+            missing: arguments.missing,
+        }
+    }
+
+    /// Where `loopback:<name>` is: a Unix socket that nobody else knows of, and which ends with this process.
+    fn address(&self, address: &str) -> Option<String> {
+        let name = address.strip_prefix("loopback:")?;
+        Some(format!("{}-{:016x}", self.loopback, hash(name)))
+    }
+
+    /// Makes a configuration that serves one that is tested.
+    pub(super) fn prepare(&self, config: &mut Config) {
+        for socket in &mut config.sockets {
+            if let Some(address) = socket.address.as_deref().and_then(|address| self.address(address)) {
+                socket.address = Some(address);
+            }
+        }
+        let default = WorkerPolicy::default();
+        for service in &mut config.services {
+            match &mut service.kind {
+                ServiceKind::External(external) => {
+                    if let Some(address) = external.address.as_deref().and_then(|address| self.address(address)) {
+                        Arc::make_mut(external).address = Some(address);
+                    }
+                }
+                ServiceKind::Worker(worker) => {
+                    let policy = &mut Arc::make_mut(worker).policy;
+                    if policy.wall_time == default.wall_time {
+                        policy.wall_time = WALL_TIME;
+                    }
+                    // What a test writes is what somebody wants to read.
+                    if policy.log_bytes_per_second == default.log_bytes_per_second {
+                        policy.log_bytes_per_second = 0;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if self.predictable {
+            config.v8_flags.extend(["--expose-gc".to_owned(), "--random-seed=20000101".to_owned()]);
+        }
+    }
+
+    /// How the processes are run.
+    pub(super) fn adjust(&self, fleet: &mut FleetConfig) {
+        fleet.testing = Testing { running_clock: true, gc_stress: self.gc_stress };
+        fleet.names_lines |= self.jobs > 1;
+        // The next test is to come, whatever the last one did to its process.
+        let (base, max) = (Duration::from_millis(1), Duration::from_millis(20));
+        fleet.restart = RestartPolicy { base, max, ..fleet.restart };
+    }
+
+    /// Who sees what is logged.
+    pub(super) fn watch(&self) -> impl Watch + use<> {
+        Watcher {
+            watched: self.watched.clone(),
+            has_terminal: std::io::stderr().is_terminal(),
+            moves_output: self.json,
+        }
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs all of them; gives the exit code.
+    pub(super) async fn run(
+        &self,
+        config: &Arc<Config>,
+        fleet: &FleetHandle,
+        calls: &Calls,
+        log: &Log,
+    ) -> Result<ExitCode, String> {
+        let cannot_write = |path: &Path, error| format!("error: --junit={}: {error}", path.display());
+        if let Some(path) = &self.junit {
+            // Better now than when all is done.
+            std::fs::File::create(path).map_err(|error| cannot_write(path, error))?;
+        }
+        let services = config.workers().map(|(id, _)| id).filter(|id| self.filter.has_service(id.as_str()));
+        let mut services: Vec<&ServiceId> = services.collect();
+        if let Some(seed) = self.shuffle {
+            shuffle(&mut services, seed);
+        }
+        let run = Run { tests: self, fleet, calls, log, kept: kept(config), progress: Progress::new(services.len()) };
+        let jobs = stream::iter(services).map(|service| run.service(service));
+        let results: Vec<Vec<TestResult>> = jobs.buffered(self.jobs).collect().await;
+        self.watched().status.clear();
+        let results: Vec<TestResult> = results.into_iter().flatten().collect();
+        if self.json {
+            log.write(Entry::record(&report::summary(&results))).await;
+        }
+        if let Some(path) = &self.junit {
+            std::fs::write(path, report::junit(&results)).map_err(|error| cannot_write(path, error))?;
+        }
+        if results.is_empty() {
+            log.write(Entry::result(report::NONE_FOUND)).await;
+        }
+        if results.is_empty() || results.iter().any(|result| result.failure.is_some()) {
+            log.write(Entry::result(report::FAILED)).await;
+            return Ok(ExitCode::FAILURE);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The workers whose processes are kept once their own tests are over: those that others may call, and see the state of.
+fn kept(config: &Config) -> HashSet<ServiceId> {
+    if config.workers().count() <= KEPT_PROCESSES {
+        return config.workers().map(|(id, _)| id.clone()).collect();
+    }
+    let sockets = config.sockets.iter().map(|socket| &socket.service);
+    let reached = config.workers().flat_map(|(_, worker)| {
+        let bindings = worker.bindings.iter().filter_map(|binding| match &binding.value {
+            BindingValue::Service(to) => Some(to),
+            _ => None,
+        });
+        bindings.chain([&worker.global_outbound]).chain(&worker.cache_api_outbound)
+    });
+    sockets.chain(reached).map(|to| to.service.clone()).collect()
+}
+
+/// How far the tests have come.
+struct Progress {
+    services: usize,
+    ended: Cell<usize>,
+    passed: Cell<usize>,
+    failed: Cell<usize>,
+}
+
+impl Progress {
+    fn new(services: usize) -> Self {
+        Self { services, ended: Cell::default(), passed: Cell::default(), failed: Cell::default() }
+    }
+
+    fn line(&self, running: &str) -> String {
+        let Self { services, ended, passed, failed } = self;
+        let (ended, passed, failed) = (ended.get(), passed.get(), failed.get());
+        format!("[{ended}/{services}] {passed} passed, {failed} failed: {}", quote(running))
+    }
+}
+
+/// A run of tests.
+struct Run<'a> {
+    tests: &'a Tests,
+    fleet: &'a FleetHandle,
+    calls: &'a Calls,
+    log: &'a Log,
+    kept: HashSet<ServiceId>,
+    progress: Progress,
+}
+
+impl Run<'_> {
+    /// Runs the tests of one worker, one after the other.
+    async fn service(&self, service: &ServiceId) -> Vec<TestResult> {
+        let begun = Instant::now();
+        let mut results = Vec::new();
+        match self.tests_of(service).await {
+            Ok(mut tests) => {
+                if let Some(seed) = self.tests.shuffle {
+                    shuffle(&mut tests, seed ^ hash(service.as_str()));
+                }
+                for test in tests {
+                    results.push(self.test(service, test).await);
+                }
+            }
+            Err(reason) => {
+                let name = service.as_str();
+                self.begin(service, name).await;
+                results.push(self.end(service, "", begun.elapsed(), Some(reason)).await);
+            }
+        }
+        if !self.kept.contains(service) {
+            self.fleet.release(service);
+        }
+        self.progress.ended.update(|ended| ended + 1);
+        results
+    }
+
+    /// The exports of a worker that are tests and asked for; or why it does not start, for the user.
+    async fn tests_of(&self, service: &ServiceId) -> Result<Vec<String>, String> {
+        // What a process exports that has ended meanwhile is not known.
+        const TRIES: usize = 3;
+        let mut exports = Vec::new();
+        for _ in 0..TRIES {
+            let started = self.fleet.start_check(std::slice::from_ref(service)).await.pop();
+            match started {
+                Some(Err(StartError::Code(text))) => return Err(format!("service {service}: {text}")),
+                Some(Err(StartError::Process(text))) => {
+                    return Err(format!("worker {service:?} could not be started: {text}"));
+                }
+                _ => {}
+            }
+            exports = self.fleet.entrypoints(service).await;
+            if !exports.is_empty() {
+                break;
+            }
+        }
+        let tests = exports.into_iter().filter(|export| export.tests).map(|export| export.name);
+        Ok(tests.filter(|name| self.tests.filter.has_entrypoint(name)).collect())
+    }
+
+    async fn test(&self, service: &ServiceId, entrypoint: String) -> TestResult {
+        self.begin(service, &label(service.as_str(), &entrypoint)).await;
+        let mut ends = self.fleet.ends(service);
+        let begun = Instant::now();
+        let (reply, outcome) = oneshot::channel();
+        let name = (!entrypoint.is_empty()).then(|| entrypoint.clone());
+        let to = Designator { service: service.clone(), entrypoint: name, props_json: None };
+        let _ = self.calls.send(Call { to, event: Event::Test, reply });
+        let outcome = outcome.await;
+        let took = begun.elapsed();
+        let failure = match outcome {
+            Ok(Ok(Outcome { failure: None, .. })) => None,
+            Ok(Ok(Outcome { failure: Some(error), .. })) | Ok(Err(error)) => Some(error),
+            Err(_) => Some(ServiceError::Unavailable("the supervisor is about to end".to_owned())),
+        };
+        let reason = match failure {
+            None => None,
+            // Why, is known when the process has ended.
+            Some(error @ ServiceError::Unavailable(_)) => {
+                let ended = tokio::time::timeout(END, ends.changed()).await;
+                let words = ended.is_ok_and(|changed| changed.is_ok()).then(|| ends.borrow_and_update().words.clone());
+                Some(match words {
+                    Some(words) => format!("worker {service:?}: its process {words}"),
+                    None => format!("worker {service:?}: {error}"),
+                })
+            }
+            Some(error @ (ServiceError::Exception(_) | ServiceError::Threw { .. })) => Some(error.to_string()),
+            Some(error) => Some(format!("worker {service:?}: {error}")),
+        };
+        self.end(service, &entrypoint, took, reason).await
+    }
+
+    async fn begin(&self, service: &ServiceId, label: &str) {
+        // What was written before is none of this test's.
+        self.log.flush().await;
+        {
+            let mut watched = self.tests.watched();
+            watched.lines.remove(service.as_str());
+            watched.status = self.progress.line(label);
+        }
+        self.log.write(Entry::result(&report::begun(label))).await;
+    }
+
+    async fn end(&self, service: &ServiceId, entrypoint: &str, took: Duration, reason: Option<String>) -> TestResult {
+        let failure = match reason {
+            None => None,
+            Some(reason) => {
+                if self.tests.explains {
+                    self.log.write(Entry::own(&reason)).await;
+                }
+                self.log.flush().await;
+                let lines = self.tests.watched().lines.remove(service.as_str());
+                Some(Failure { reason, log: lines.unwrap_or_default().into() })
+            }
+        };
+        let count = if failure.is_none() { &self.progress.passed } else { &self.progress.failed };
+        count.update(|count| count + 1);
+        let result =
+            TestResult { service: service.as_str().to_owned(), entrypoint: entrypoint.to_owned(), took, failure };
+        self.tests.watched().status = self.progress.line("");
+        self.log.write(Entry::result(&report::ended(&result))).await;
+        if self.tests.json {
+            self.log.write(Entry::record(&report::record(&result))).await;
+        }
+        result
+    }
+}
+
+/// Sees the log for a run of tests.
+struct Watcher {
+    watched: Arc<Mutex<Watched>>,
+    /// Whether somebody is shown how far the tests have come.
+    has_terminal: bool,
+    /// Whether standard output is for results alone.
+    moves_output: bool,
+}
+
+impl Watch for Watcher {
+    fn before(&mut self, entry: &mut Entry) {
+        if let Some(worker) = &entry.worker {
+            let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            let lines = watched.lines.entry(worker.clone()).or_default();
+            for line in entry.text.lines() {
+                if lines.len() == KEPT_LINES {
+                    lines.pop_front();
+                }
+                lines.push_back(line.chars().take(KEPT_CHARACTERS).collect());
+            }
+            if self.moves_output {
+                entry.stream = Stream::Err;
+            }
+        }
+        if self.has_terminal {
+            let _ = std::io::stderr().lock().write_all(b"\r\x1b[K");
+        }
+    }
+
+    fn after(&mut self) {
+        if self.has_terminal {
+            let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = std::io::stderr().lock().write_all(watched.status.as_bytes());
+        }
+    }
+}
+
+/// FNV-1a: tells names apart, and is the same everywhere.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// Brings a list into an order that follows from `seed` (Fisher and Yates, with the numbers of SplitMix64).
+fn shuffle<T>(list: &mut [T], seed: u64) {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    for index in (1..list.len()).rev() {
+        list.swap(index, (next() % (index as u64 + 1)) as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_follows_from_its_seed() {
+        let order = |seed| {
+            let mut list: Vec<u32> = (0..50).collect();
+            shuffle(&mut list, seed);
+            list
+        };
+        assert_eq!(order(7), order(7));
+        assert_ne!(order(7), order(8));
+        let mut sorted = order(7);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+        shuffle(&mut [0u8; 0], 1);
+    }
+}

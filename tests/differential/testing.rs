@@ -1,0 +1,207 @@
+//! `supervisor test`: the cases in `tests/cases/`, which pass with the reference too, and what is said of tests of every kind.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use bulkhead_test_support::{Exit, Runtime, Setup, tools};
+
+/// What fails with the reference, and passes with ours, by `service:entrypoint`: why.
+const OURS_ALONE: &str = include_str!("../cases/ours-alone.json");
+
+fn cases() -> PathBuf {
+    tools::repository().join("tests/cases")
+}
+
+/// The lines about tests, without durations, and all that comes last.
+fn results(exit: &Exit) -> Vec<String> {
+    let is_result =
+        |line: &&str| line.starts_with("workerd/server/server/run.rs:") || line.starts_with("Tests failed!");
+    exit.stderr.lines().filter(is_result).map(without_duration).collect()
+}
+
+/// ` (1.5ms)` is taken off the end; anything else stays.
+fn without_duration(line: &str) -> String {
+    let number = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == '.') && !text.is_empty();
+    let is_duration =
+        |text: &str| ["ns", "µs", "ms", "s"].iter().any(|unit| text.strip_suffix(unit).is_some_and(number));
+    match line.rsplit_once(" (") {
+        Some((before, duration)) if duration.strip_suffix(')').is_some_and(is_duration) => format!("{before} (…)"),
+        _ => line.to_owned(),
+    }
+}
+
+/// Runs one file of cases.
+fn run(runtime: &Runtime, file: &str) -> Exit {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let setup = Setup::config("")
+        .directory(&cases())
+        .config_file(file)
+        .argument("--experimental")
+        .argument(format!("-dTEST_TMPDIR={}", scratch.path().display()));
+    runtime.test(setup).wait()
+}
+
+#[test]
+fn every_case_passes_and_passes_with_the_reference() {
+    let ours_alone: BTreeMap<String, String> = serde_json::from_str(OURS_ALONE).expect("an object of texts");
+    let mut files: Vec<String> = std::fs::read_dir(cases())
+        .expect("the cases")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "wd-test"))
+        .collect();
+    files.sort();
+    let (ours, reference) = (bulkhead_test_support::supervisor!(), Runtime::workerd());
+    let (mut faults, mut passed, mut failing) = (Vec::new(), 0, Vec::new());
+    for file in &files {
+        let (exit, theirs) = thread::scope(|scope| {
+            let theirs = scope.spawn(|| run(&reference, file));
+            (run(&ours, file), theirs.join().expect("the reference"))
+        });
+        let (lines, their_lines) = (results(&exit), results(&theirs));
+        passed += lines.iter().filter(|line| line.contains("[ PASS ]")).count();
+        if exit.code != Some(0) {
+            faults.push(format!("{file}: ours gave {:?}\n{}", exit.status, exit.stderr));
+        }
+        let failed = |lines: &[String]| -> Vec<String> {
+            let failed = lines.iter().filter_map(|line| line.split_once("[ FAIL ] "));
+            failed.map(|(_, test)| test.trim_end_matches(" (…)").to_owned()).collect()
+        };
+        failing.extend(failed(&their_lines));
+        if failed(&their_lines).is_empty() && (lines != their_lines || theirs.code != Some(0)) {
+            faults.push(format!("{file}: the reference said {their_lines:#?}, ours {lines:#?}\n{}", theirs.stderr));
+        }
+    }
+    for test in &failing {
+        if !ours_alone.contains_key(test) {
+            faults.push(format!("{test} fails with the reference, and tests/cases/ours-alone.json does not say why"));
+        }
+    }
+    for test in ours_alone.keys().filter(|test| !failing.contains(test)) {
+        faults.push(format!("{test} passes with the reference, and is in tests/cases/ours-alone.json"));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(passed >= 100, "there are {passed} cases");
+}
+
+/// Tests of every kind, in several services.
+const KINDS: &str = r#"
+import { WorkerEntrypoint, DurableObject } from 'cloudflare:workers';
+export const passes = { async test() { await scheduler.wait(1); } };
+export const throws = { test() { throw new Error('boom'); } };
+export const throwsText = { test() { throw 'text'; } };
+export const rejects = { async test() { await scheduler.wait(1); throw new TypeError('later'); } };
+export const hangs = { async test() { await new Promise(() => {}); } };
+export const waits = { test(controller, env, ctx) { ctx.waitUntil(scheduler.wait(5)); } };
+export const waitFails = { test(controller, env, ctx) { ctx.waitUntil(Promise.reject(new Error('behind'))); } };
+export const waitHangs = { test(controller, env, ctx) { ctx.waitUntil(new Promise(() => {})); } };
+export const givesThenable = { test() { return { then(resolve) { resolve(); } }; } };
+export const givesBadThenable = { test() { return { then(resolve, reject) { reject(new Error('no')); } }; } };
+export const getter = { get test() { return () => {}; } };
+export const number = { test: 5 };
+export const undef = { test: undefined };
+export const inherits = Object.create({ test() {} });
+export const nothing = { fetch() {} };
+export const writes = { test() { console.log('written'); console.error('to the other'); } };
+export class Class extends WorkerEntrypoint { test() { if (!this.ctx) throw new Error('no ctx'); } }
+export class ClassThrows extends WorkerEntrypoint { test() { throw new Error('class'); } }
+export class ClassWithout extends WorkerEntrypoint { fetch() {} }
+export class Actor extends DurableObject { test() {} }
+export default { test() {} };
+"#;
+
+const CLASS: &str = "import { WorkerEntrypoint } from 'cloudflare:workers';
+export default class extends WorkerEntrypoint { test() {} }";
+
+fn kinds() -> Setup {
+    Setup::config(
+        r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (services = [
+  (name = "kinds", worker = (modules = [(name = "worker", esModule = embed "kinds.js")],
+    compatibilityDate = "2026-01-01")),
+  (name = "none", worker = (modules = [(name = "worker", esModule = "export default { fetch() {} };")],
+    compatibilityDate = "2026-01-01")),
+  (name = "script", worker = (serviceWorkerScript = "addEventListener('fetch', () => {}); addEventListener('test', () => {});",
+    compatibilityDate = "2026-01-01")),
+  (name = "class", worker = (modules = [(name = "worker", esModule = embed "class.js")], compatibilityDate = "2026-01-01")),
+]);"#,
+    )
+    .file("kinds.js", KINDS)
+    .file("class.js", CLASS)
+}
+
+#[test]
+fn what_is_said_of_tests_is_what_the_reference_says() {
+    let (ours, reference) = (bulkhead_test_support::supervisor!(), Runtime::workerd());
+    let mut seen = Vec::new();
+    for filter in ["", "kinds:[a-p]*", "kinds:default", "class", "none", "no-such", "config:kin*:?ass??"] {
+        let run = |runtime: &Runtime| {
+            let setup = kinds();
+            runtime.test(if filter.is_empty() { setup } else { setup.constant(filter) }).wait()
+        };
+        let (exit, theirs) = thread::scope(|scope| {
+            let theirs = scope.spawn(|| run(&reference));
+            (run(&ours), theirs.join().expect("the reference"))
+        });
+        let (lines, expected) = (results(&exit), results(&theirs));
+        assert_eq!(lines, expected, "{filter}: {}", exit.stderr);
+        assert_eq!((exit.code, &exit.stdout), (theirs.code, &theirs.stdout), "{filter}");
+        seen.extend(lines);
+    }
+    for kind in ["[ PASS ]", "[ FAIL ]", "No tests found!", "Tests failed!"] {
+        assert!(seen.iter().any(|line| line.contains(kind)), "{kind} was not seen");
+    }
+}
+
+#[test]
+fn what_workers_write_stands_between_the_lines_of_their_tests() {
+    let exit = bulkhead_test_support::supervisor!().test(kinds().constant("kinds:writes")).wait();
+    assert_eq!(exit.stdout, "written\n");
+    let lines: Vec<String> = exit.stderr.lines().map(without_duration).collect();
+    let run = "workerd/server/server/run.rs";
+    assert_eq!(
+        lines,
+        [
+            format!("{run}:642: debug: [ TEST ] kinds:writes"),
+            "to the other".to_owned(),
+            format!("{run}:649: debug: [ PASS ] kinds:writes (…)")
+        ]
+    );
+}
+
+#[test]
+fn a_failure_says_why_unless_nobody_wants_to_know() {
+    let run = |setup: Setup| bulkhead_test_support::supervisor!().test(setup.constant("kinds:throws")).wait().stderr;
+    let said = run(kinds());
+    assert!(said.contains("worker \"kinds\": Uncaught Error: boom\n    at Object.test (worker:4:"), "{said}");
+    let said = run(kinds().argument("--no-verbose"));
+    assert!(!said.contains("boom") && said.contains("[ FAIL ] kinds:throws"), "{said}");
+}
+
+#[test]
+fn dates_are_given_to_all_workers() {
+    let source =
+        "export default { test() { console.log(typeof navigator, Response.prototype.hasOwnProperty('ok')); } };";
+    let setup = |worker: &str, date: &str| {
+        let text = format!(
+            "using Workerd = import \"/workerd/workerd.capnp\";
+const config :Workerd.Config = (services = [(name = \"w\", worker = (modules = [(name = \"w\", esModule = embed \"w.js\")]{worker}))]);"
+        );
+        Setup::config(&text).file("w.js", source).argument(format!("--compat-date={date}"))
+    };
+    let (ours, reference) = (bulkhead_test_support::supervisor!(), Runtime::workerd());
+    for date in ["2000-01-01", "2022-02-02", "2999-12-31", "1999-12-31", "3000-01-01", "tomorrow"] {
+        let (exit, theirs) = (ours.test(setup("", date)).wait(), reference.test(setup("", date)).wait());
+        assert_eq!((exit.code, &exit.stdout), (theirs.code, &theirs.stdout), "{date}: {}", exit.stderr);
+        assert_eq!(results(&exit), results(&theirs), "{date}");
+        let refused = "Invalid compatibility date: ";
+        assert_eq!(exit.stderr.contains(refused), theirs.stderr.contains(refused), "{date}: {}", exit.stderr);
+    }
+    // The reference's help has these two, and it refuses them.
+    let oldest = ours.test(setup("", "0000-00-00")).wait();
+    assert_eq!((oldest.code, oldest.stdout.as_str()), (Some(0), "undefined false\n"), "{}", oldest.stderr);
+    let newest = ours.test(setup("", "9999-12-31")).wait();
+    assert_eq!((newest.code, newest.stdout.as_str()), (Some(0), "object true\n"), "{}", newest.stderr);
+    let both = ours.test(setup(", compatibilityDate = \"2024-01-01\"", "2024-01-01")).wait();
+    assert!(both.code == Some(1) && both.stderr.contains("Worker specifies compatibilityDate but"), "{}", both.stderr);
+}
