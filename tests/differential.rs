@@ -4,6 +4,7 @@
 mod differential {
     mod applications;
     mod async_context;
+    mod bindings;
     mod channels;
     mod compatibility;
     mod console;

@@ -365,6 +365,15 @@ struct Binding {
       # Of Durable Objects, which cannot be reached yet.
       ephemeral @6 :Bool;
     }
+    null @7 :Void;
+    wrapped :group {
+      # What an export of an internal module makes of other bindings.
+      moduleName @8 :Text;
+      entrypoint @9 :Text;
+      innerBindings @10 :List(Binding);
+      # What they go to is handed over in the place of this one.
+    }
+    unsafeEval @11 :Void;
   }
 }
 

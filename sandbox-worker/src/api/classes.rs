@@ -26,6 +26,7 @@ use super::{
     structured_clone::CloneFunctions,
     test::TestController,
     timers::{self, Timers},
+    unsafe_eval::UnsafeEval,
     url::{Url, UrlSearchParams},
     web_socket::SocketEnd,
 };
@@ -70,6 +71,7 @@ jsg::classes! {
         CloneFunctions,
         Timers,
         timers::Internal,
+        UnsafeEval,
         Url,
         UrlSearchParams,
         Reaction,

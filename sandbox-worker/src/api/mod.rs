@@ -24,6 +24,7 @@ mod surface;
 pub mod test;
 pub(crate) mod thrown;
 mod timers;
+pub(crate) mod unsafe_eval;
 pub mod url;
 mod web_socket;
 

@@ -2,6 +2,8 @@
 //!
 //! A binding is made before the worker's code runs and lives longer than any event: none may hold what belongs to one.
 
+mod wrapped;
+
 use jsg::{Error, ToJs};
 
 use crate::{
@@ -9,8 +11,9 @@ use crate::{
         actors::{ColoLocalActorNamespace, DurableObjectNamespace},
         execution_context,
         fetch::{cache, fetcher::Fetcher},
+        unsafe_eval::UnsafeEval,
     },
-    isolate::modules::StartupError,
+    isolate::modules::{StartupError, startup_error},
 };
 
 /// A binding as the bundle has it.
@@ -31,6 +34,14 @@ pub(crate) enum Value {
     ActorNamespace {
         ephemeral: bool,
     },
+    Null,
+    /// What an export of an internal module makes of other bindings.
+    Wrapped {
+        module: String,
+        entrypoint: String,
+        inner: Vec<Binding>,
+    },
+    UnsafeEval,
 }
 
 /// Defines the bindings as properties of `target`.
@@ -39,28 +50,33 @@ pub(crate) fn bind_all<'s>(
     target: v8::Local<'s, v8::Object>,
     bindings: Vec<Binding>,
 ) -> Result<(), StartupError> {
-    for Binding { name, value } in bindings {
+    for binding in bindings {
         v8::tc_scope!(let scope, scope);
-        match value.into_js(scope) {
-            Ok(value) => {
-                let key = jsg::string(scope, &name);
-                target.create_data_property(scope, key.into(), value);
-            }
-            Err(error) => {
-                let exception = error.caught(scope);
-                let described = crate::isolate::describe(scope, exception);
-                let message = format!("Uncaught {}\n  in binding \"{name}\"", described.message);
-                return Err(StartupError { message, stack: described.stack });
-            }
+        let name = binding.name.clone();
+        if let Err(error) = bind(scope, target, binding) {
+            let mut error = startup_error(scope, &error);
+            error.message.push_str(&format!("\n  in binding \"{name}\""));
+            return Err(error);
         }
     }
     Ok(())
 }
 
+/// Defines one binding.
+fn bind<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    target: v8::Local<'s, v8::Object>,
+    Binding { name, value }: Binding,
+) -> jsg::Result<()> {
+    let value = value.into_js(scope)?;
+    let key = jsg::string(scope, &name);
+    target.create_data_property(scope, key.into(), value).map(drop).ok_or(Error::Pending)
+}
+
 /// The position of a worker's first own entrypoint among what each connection hands over: behind the global `fetch()` and the
 /// bindings.
 pub(crate) fn first_own(bindings: &[Binding]) -> u32 {
-    1 + bindings.iter().filter(|binding| matches!(binding.value, Value::Service(_))).count() as u32
+    1 + bindings.iter().map(|binding| binding.value.channels()).sum::<u32>()
 }
 
 /// Says whether something stands behind the Cache API.
@@ -74,6 +90,15 @@ pub(crate) fn export(scope: &mut v8::PinScope<'_, '_>, entrypoints: Vec<(String,
 }
 
 impl Value {
+    /// How many of what each connection hands over are its own.
+    fn channels(&self) -> u32 {
+        match self {
+            Value::Service(_) => 1,
+            Value::Wrapped { inner, .. } => inner.iter().map(|binding| binding.value.channels()).sum(),
+            _ => 0,
+        }
+    }
+
     fn into_js<'s>(self, scope: &mut v8::PinScope<'s, '_>) -> jsg::Result<v8::Local<'s, v8::Value>> {
         match self {
             Value::Text(text) => text.to_js(scope),
@@ -89,6 +114,9 @@ impl Value {
             Value::ActorNamespace { ephemeral: true } => {
                 jsg::instantiate(scope, ColoLocalActorNamespace).map(Into::into)
             }
+            Value::Null => Ok(v8::null(scope).into()),
+            Value::Wrapped { module, entrypoint, inner } => wrapped::make(scope, &module, &entrypoint, inner),
+            Value::UnsafeEval => jsg::instantiate(scope, UnsafeEval).map(Into::into),
             Value::Wasm(bytes) => v8::WasmModuleObject::compile(scope, &bytes).map(Into::into).ok_or(Error::Pending),
         }
     }

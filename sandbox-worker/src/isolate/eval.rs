@@ -42,6 +42,25 @@ unsafe extern "C" fn allow_wasm(context: v8::Local<'_, v8::Context>, _: v8::Loca
 /// `false` before the first event.
 pub fn set_eval_allowed(context: v8::Local<'_, v8::Context>, allowed: bool) {
     context.set_allow_generation_from_strings(allowed);
+    set_wasm_allowed(context, allowed);
+}
+
+/// Runs `body`, in which the current context may make code from strings and bytes.
+pub fn with_eval_allowed<'s, 'i, R>(
+    scope: &mut v8::PinScope<'s, 'i>,
+    body: impl FnOnce(&mut v8::PinScope<'s, 'i>) -> R,
+) -> R {
+    let context = scope.get_current_context();
+    let strings = context.is_code_generation_from_strings_allowed();
+    let wasm = context.get_slot::<WasmAllowed>().is_some_and(|allowed| allowed.0.get());
+    set_eval_allowed(context, true);
+    let result = body(scope);
+    context.set_allow_generation_from_strings(strings);
+    set_wasm_allowed(context, wasm);
+    result
+}
+
+fn set_wasm_allowed(context: v8::Local<'_, v8::Context>, allowed: bool) {
     match context.get_slot::<WasmAllowed>() {
         Some(slot) => slot.0.set(allowed),
         None => {

@@ -1,6 +1,6 @@
 //! From a bundle to a worker that can be called: flags, limits, modules.
 
-use std::rc::Rc;
+use std::{ops::RangeFrom, rc::Rc};
 
 use bulkhead_ipc::{
     blob,
@@ -80,16 +80,7 @@ impl Parts {
         // The first position is what the global `fetch()` goes to.
         let mut positions = 1..;
         for binding in bundle.get_bindings()? {
-            use wire::binding::Which;
-            let value = match binding.which()? {
-                Which::Text(text) => Value::Text(budget.text(text).await?),
-                Which::Data(bytes) => Value::Data(budget.bytes(bytes).await?),
-                Which::Json(text) => Value::Json(budget.text(text).await?),
-                Which::WasmModule(bytes) => Value::Wasm(budget.bytes(bytes).await?),
-                Which::Service(()) => Value::Service(positions.next().unwrap_or_default()),
-                Which::ActorNamespace(namespace) => Value::ActorNamespace { ephemeral: namespace.get_ephemeral() },
-            };
-            bindings.push(Binding { name: binding.get_name()?.to_string()?, value });
+            bindings.push(read_binding(binding, &mut budget, &mut positions).await?);
         }
         Ok(Self { source, extensions, bindings })
     }
@@ -121,14 +112,17 @@ impl Worker {
         let service = bundle.get_service().map_err(malformed)?.to_string().map_err(|error| malformed(error.into()))?;
         let (started, breach) = isolate.clone().start_up(|scope| {
             let context = scope.get_current_context();
-            set_eval_allowed(context, isolate.flags().is_on(EVAL_AT_START));
+            let may_eval = isolate.flags().is_on(EVAL_AT_START);
             let env = v8::Object::new(scope);
             bindings::set_cache(scope, bundle.get_has_cache());
             let first_own = bindings::first_own(&parts.bindings);
             let started = match parts.source {
                 Source::Modules(sources) => {
-                    bindings::bind_all(scope, env, parts.bindings).map_err(Ok)?;
                     modules::extend(scope, parts.extensions).map_err(Ok)?;
+                    // In the reference too, what makes bindings cannot yet make code.
+                    set_eval_allowed(context, false);
+                    bindings::bind_all(scope, env, parts.bindings).map_err(Ok)?;
+                    set_eval_allowed(context, may_eval);
                     modules::evaluate_modules(scope, sources, env)
                         .and_then(|namespace| entrypoints::exported(scope, namespace))
                         .map_err(Ok)
@@ -136,6 +130,7 @@ impl Worker {
                 Source::Script(text) => {
                     // In this syntax bindings are properties of the global object.
                     let global = scope.get_current_context().global(scope);
+                    set_eval_allowed(context, may_eval);
                     bindings::bind_all(scope, global, parts.bindings).map_err(Ok)?;
                     modules::evaluate_script(scope, &service, &text)
                         .and_then(|()| entrypoints::listening(scope).map(|entrypoint| vec![entrypoint]))
@@ -199,6 +194,34 @@ fn compatibility_flags(
     compatibility::resolve(&date, &flags, bundle.get_experimental()).map_err(|errors| {
         Err(capnp::Error::failed(format!("the bundle's compatibility settings were refused: {errors:?}")))
     })
+}
+
+/// Reads a binding, and those inside of it.
+async fn read_binding(
+    binding: wire::binding::Reader<'_>,
+    budget: &mut Budget,
+    positions: &mut RangeFrom<u32>,
+) -> Result<Binding, capnp::Error> {
+    use wire::binding::Which;
+    let value = match binding.which()? {
+        Which::Text(text) => Value::Text(budget.text(text).await?),
+        Which::Data(bytes) => Value::Data(budget.bytes(bytes).await?),
+        Which::Json(text) => Value::Json(budget.text(text).await?),
+        Which::WasmModule(bytes) => Value::Wasm(budget.bytes(bytes).await?),
+        Which::Service(()) => Value::Service(positions.next().unwrap_or_default()),
+        Which::ActorNamespace(namespace) => Value::ActorNamespace { ephemeral: namespace.get_ephemeral() },
+        Which::Null(()) => Value::Null,
+        Which::Wrapped(wrapped) => {
+            let mut inner = Vec::new();
+            for binding in wrapped.get_inner_bindings()? {
+                inner.push(Box::pin(read_binding(binding, budget, positions)).await?);
+            }
+            let module = wrapped.get_module_name()?.to_string()?;
+            Value::Wrapped { module, entrypoint: wrapped.get_entrypoint()?.to_string()?, inner }
+        }
+        Which::UnsafeEval(()) => Value::UnsafeEval,
+    };
+    Ok(Binding { name: binding.get_name()?.to_string()?, value })
 }
 
 async fn module_source(module: wire::module::Reader<'_>, budget: &mut Budget) -> Result<ModuleSource, capnp::Error> {

@@ -248,6 +248,36 @@ pub enum BindingValue {
         /// Whether its objects have no storage, and names for ids.
         ephemeral: bool,
     },
+    /// `null`.
+    Null,
+    /// What a module of an extension makes of other bindings, when the worker starts.
+    Wrapped {
+        /// The module's name, as extensions' modules import it.
+        module: String,
+        /// Which of its exports is called.
+        entrypoint: String,
+        /// What is it given. Their names are unique.
+        inner: Vec<Binding>,
+    },
+    /// What makes code of strings.
+    UnsafeEval,
+}
+
+impl BindingValue {
+    /// What a binding, and those inside of it, send requests to, in the order in which a worker knows them.
+    pub fn designators(&self) -> Vec<&Designator> {
+        match self {
+            BindingValue::Service(to) => vec![to],
+            BindingValue::Wrapped { inner, .. } => inner.iter().flat_map(|binding| binding.value.designators()).collect(),
+            BindingValue::Text(_)
+            | BindingValue::Data(_)
+            | BindingValue::Json(_)
+            | BindingValue::WasmModule(_)
+            | BindingValue::ActorNamespace { .. }
+            | BindingValue::Null
+            | BindingValue::UnsafeEval => Vec::new(),
+        }
+    }
 }
 
 /// A listener.

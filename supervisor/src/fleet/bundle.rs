@@ -7,10 +7,11 @@ use bulkhead_ipc::{
     worker_capnp::{self, binding, worker_bundle},
 };
 use bytes::Bytes;
+use capnp::struct_list;
 
 use super::Testing;
 use crate::config::{
-    model::{BindingValue, ExtensionModule, ModuleKind, Worker, WorkerSource},
+    model::{Binding, BindingValue, ExtensionModule, ModuleKind, Worker, WorkerSource},
     policy::INLINE_BODY_BYTES,
 };
 
@@ -23,29 +24,39 @@ struct Part {
     which: Which,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Which {
     Module(usize),
     Script,
-    Binding(usize),
+    /// By its index, and those of the bindings that it is inside of.
+    Binding(Vec<usize>),
 }
 
 impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
-        match (self.which, &self.worker.source) {
-            (Which::Module(index), WorkerSource::Modules(modules)) => match &modules[index].kind {
+        match (&self.which, &self.worker.source) {
+            (Which::Module(index), WorkerSource::Modules(modules)) => match &modules[*index].kind {
                 ModuleKind::EsModule(text) | ModuleKind::Text(text) | ModuleKind::Json(text) => text.as_bytes(),
                 ModuleKind::CommonJs { source, .. } => source.as_bytes(),
                 ModuleKind::Data(bytes) | ModuleKind::Wasm(bytes) => bytes,
             },
             (Which::Script, WorkerSource::ServiceWorker(script)) => script.as_bytes(),
-            (Which::Binding(index), _) => match &self.worker.bindings[index].value {
-                BindingValue::Text(text) | BindingValue::Json(text) => text.as_bytes(),
-                BindingValue::Data(bytes) | BindingValue::WasmModule(bytes) => bytes,
-                BindingValue::Service(_) | BindingValue::ActorNamespace { .. } => &[],
+            (Which::Binding(path), _) => match found(&self.worker.bindings, path) {
+                Some(BindingValue::Text(text) | BindingValue::Json(text)) => text.as_bytes(),
+                Some(BindingValue::Data(bytes) | BindingValue::WasmModule(bytes)) => bytes,
+                _ => &[],
             },
             _ => &[],
         }
+    }
+}
+
+/// The binding at a path.
+fn found<'a>(bindings: &'a [Binding], path: &[usize]) -> Option<&'a BindingValue> {
+    let (first, rest) = path.split_first()?;
+    match &bindings.get(*first)?.value {
+        BindingValue::Wrapped { inner, .. } => found(inner, rest),
+        value => rest.is_empty().then_some(value),
     }
 }
 
@@ -78,8 +89,8 @@ pub(super) fn write(
         flags.set(index as u32, flag.as_str());
     }
     let mut values = blob::Writer::new(INLINE_BYTES);
-    let mut write = |to: worker_capnp::blob::Builder<'_>, which| {
-        let part = Part { worker: worker.clone(), which };
+    let mut write = |to: worker_capnp::blob::Builder<'_>, which: Which| {
+        let part = Part { worker: worker.clone(), which: which.clone() };
         let again = Part { worker: worker.clone(), which };
         values.write(to, part.as_ref(), || Bytes::from_owner(again));
     };
@@ -110,27 +121,8 @@ pub(super) fn write(
             }
         }
     }
-    let mut bindings = bundle.reborrow().init_bindings(worker.bindings.len() as u32);
-    for (index, source) in worker.bindings.iter().enumerate() {
-        let mut to: binding::Builder<'_> = bindings.reborrow().get(index as u32);
-        to.set_name(&source.name);
-        let value = match &source.value {
-            BindingValue::Text(_) => to.init_text(),
-            BindingValue::Data(_) => to.init_data(),
-            BindingValue::Json(_) => to.init_json(),
-            BindingValue::WasmModule(_) => to.init_wasm_module(),
-            // The shards hand over what it goes to.
-            BindingValue::Service(_) => {
-                to.set_service(());
-                continue;
-            }
-            BindingValue::ActorNamespace { ephemeral } => {
-                to.init_actor_namespace().set_ephemeral(*ephemeral);
-                continue;
-            }
-        };
-        write(value, Which::Binding(index));
-    }
+    let list = bundle.reborrow().init_bindings(worker.bindings.len() as u32);
+    write_bindings(list, &worker.bindings, &[], &mut write);
     bundle.set_has_cache(worker.cache_api_outbound.is_some());
     let mut classes = bundle.reborrow().init_actor_classes(worker.actor_classes.len() as u32);
     for (index, class) in worker.actor_classes.iter().enumerate() {
@@ -152,4 +144,49 @@ pub(super) fn write(
     to.set_gc_stress(testing.gc_stress);
     bundle.set_inline_body_bytes(INLINE_BODY_BYTES);
     worker.policy.write(bundle.init_limits())
+}
+
+/// Writes bindings, which are inside of those at the path `inside`; `write` writes what may be long.
+fn write_bindings(
+    mut list: struct_list::Builder<'_, binding::Owned>,
+    bindings: &[Binding],
+    inside: &[usize],
+    write: &mut impl FnMut(worker_capnp::blob::Builder<'_>, Which),
+) {
+    for (index, source) in bindings.iter().enumerate() {
+        let mut to = list.reborrow().get(index as u32);
+        to.set_name(&source.name);
+        let path = [inside, &[index]].concat();
+        let value = match &source.value {
+            BindingValue::Text(_) => to.init_text(),
+            BindingValue::Data(_) => to.init_data(),
+            BindingValue::Json(_) => to.init_json(),
+            BindingValue::WasmModule(_) => to.init_wasm_module(),
+            // The shards hand over what it goes to.
+            BindingValue::Service(_) => {
+                to.set_service(());
+                continue;
+            }
+            BindingValue::ActorNamespace { ephemeral } => {
+                to.init_actor_namespace().set_ephemeral(*ephemeral);
+                continue;
+            }
+            BindingValue::Null => {
+                to.set_null(());
+                continue;
+            }
+            BindingValue::Wrapped { module, entrypoint, inner } => {
+                let mut wrapped = to.init_wrapped();
+                wrapped.set_module_name(module);
+                wrapped.set_entrypoint(entrypoint);
+                write_bindings(wrapped.init_inner_bindings(inner.len() as u32), inner, &path, write);
+                continue;
+            }
+            BindingValue::UnsafeEval => {
+                to.set_unsafe_eval(());
+                continue;
+            }
+        };
+        write(value, Which::Binding(path));
+    }
 }

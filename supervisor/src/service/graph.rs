@@ -17,7 +17,7 @@ use super::{
     worker::WorkerService,
 };
 use crate::{
-    config::{BindingValue, Config, Designator, External, ExternalTls, Network, ServiceId, ServiceKind},
+    config::{Config, Designator, External, ExternalTls, Network, ServiceId, ServiceKind},
     fleet::{Entrypoint, FleetHandle, ShardFleet},
     log::Log,
     net::{Outlet, address::Destination, resolve::ResolverSettings, secure::Secure},
@@ -97,10 +97,8 @@ impl ServiceGraph {
         let Some(worker) = found.and_then(|service| service.kind.worker()) else { return Vec::new() };
         let outlet = self.outlets.borrow_mut().entry(of.clone()).or_insert_with(|| self.outlet.another()).clone();
         let outbound = self.designated(fleet, &worker.global_outbound, &outlet);
-        let bindings = worker.bindings.iter().filter_map(|binding| match &binding.value {
-            BindingValue::Service(to) => Some(self.designated(fleet, to, &outlet)),
-            _ => None,
-        });
+        let designators = worker.bindings.iter().flat_map(|binding| binding.value.designators());
+        let bindings = designators.map(|to| self.designated(fleet, to, &outlet));
         let own = entrypoints.iter().map(|entrypoint| {
             let entrypoint = (!entrypoint.name.is_empty()).then(|| entrypoint.name.clone());
             self.designated(fleet, &Designator { service: of.clone(), entrypoint, props_json: None }, &outlet)

@@ -141,8 +141,8 @@ fn require<'s>(
     }
 }
 
-/// Evaluates a module that is required. One that awaits, if it may, has until the end of the microtasks that are due.
-fn evaluate_for_require(
+/// Evaluates a module that is required, which is linked. One that awaits, if it may, has until the end of the microtasks that are due.
+pub(super) fn evaluate_for_require(
     scope: &mut v8::PinScope<'_, '_>,
     isolate: &Isolate,
     module: v8::Local<'_, v8::Module>,

@@ -15,14 +15,14 @@ mod resolve;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use commonjs::evaluate_synthetic;
+use commonjs::{evaluate_for_require, evaluate_synthetic};
 pub use extensions::{ExtensionModule, extend};
 use import::link;
 pub(super) use import::{import_dynamically, import_phase_dynamically};
 use jsg::{Error, Result};
 #[cfg(test)]
 pub(crate) use registry::texts as builtin_texts;
-use resolve::{join, shown};
+use resolve::{Missing, Referrer, find, join, shown};
 
 use super::{Isolate, exceptions};
 
@@ -226,6 +226,27 @@ pub fn builtin_export<'s>(
     let namespace = v8::Local::<v8::Object>::try_from(module.get_module_namespace()).ok()?;
     let key = jsg::string(scope, name);
     namespace.get(scope, key.into())
+}
+
+/// What an internal module, of the extensions or of the program, exports under a name. The module runs if nobody has imported it.
+///
+/// # Errors
+///
+/// There is no such module; it does not parse, throws, or waits for what cannot come.
+pub fn internal_export<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    specifier: &str,
+    name: &str,
+) -> Result<v8::Local<'s, v8::Value>> {
+    let isolate = Isolate::of(scope);
+    let entry = find(scope, &isolate, Referrer::Extension, specifier).map_err(Missing::dynamic)?;
+    let module = v8::Local::new(scope, &entry.module);
+    link(scope, module)?;
+    evaluate_for_require(scope, &isolate, module, true)?;
+    let namespace = v8::Local::<v8::Object>::try_from(module.get_module_namespace());
+    let namespace = namespace.map_err(|_| Error::error("the module has no namespace"))?;
+    let key = jsg::string(scope, name);
+    namespace.get(scope, key.into()).ok_or(Error::Pending)
 }
 
 fn origin<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, is_module: bool) -> v8::ScriptOrigin<'s> {

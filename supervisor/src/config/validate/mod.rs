@@ -110,6 +110,19 @@ impl Validator<'_> {
         self.reporter.warning(at.name_place(), message);
     }
 
+    /// Refuses what only the option `--experimental` allows, in the reference's words: `what` such as "Memory cache bindings are".
+    fn experimental(&mut self, at: &Cursor<'_>, what: &str) -> Option<()> {
+        if self.rules.experimental {
+            return Some(());
+        }
+        self.reporter.error_with_help(
+            at.name_place(),
+            format!("{what} an experimental feature which may change or go away in the future."),
+            "give the option --experimental to use it",
+        );
+        None
+    }
+
     fn unsupported(&mut self, at: &Cursor<'_>) {
         if self.rules.lenient {
             return self.reporter.warning(at.name_place(), format!("`{at}` is not supported yet, and left out"));

@@ -82,7 +82,7 @@ impl Validator<'_> {
                 if self.is_left_out(binding, &binding_at) {
                     return None;
                 }
-                Some(self.binding(binding, name, &binding_at, &mut names, service_worker))
+                Some(self.binding(binding, name, &binding_at, &mut names, service_worker, 0))
             })
             .collect();
         let (compatibility_date, compatibility_flags, compatibility) = compatibility?;

@@ -2,8 +2,11 @@
 
 mod constant;
 mod durable_object_namespace;
+mod from_environment;
 mod service;
+mod unsafe_eval;
 mod wasm_module;
+mod wrapped;
 
 use std::collections::HashSet;
 
@@ -32,15 +35,20 @@ struct Of<'a> {
     name: &'a str,
     /// Whether the worker is written in service-worker syntax.
     service_worker: bool,
+    /// How many others it is inside of.
+    depth: usize,
 }
 
-const TABLE: [Row; 6] = [
+const TABLE: [Row; 9] = [
     Row { field: "text", read: constant::read },
     Row { field: "data", read: constant::read },
     Row { field: "json", read: constant::read },
     Row { field: "wasmModule", read: wasm_module::read },
     Row { field: "service", read: service::read },
     Row { field: "durableObjectNamespace", read: durable_object_namespace::read },
+    Row { field: "wrapped", read: wrapped::read },
+    Row { field: "fromEnvironment", read: from_environment::read },
+    Row { field: "unsafeEval", read: unsafe_eval::read },
 ];
 
 impl Validator<'_> {
@@ -72,6 +80,7 @@ impl Validator<'_> {
         at: &Cursor<'_>,
         names: &mut HashSet<String>,
         service_worker: bool,
+        depth: usize,
     ) -> Option<Binding> {
         let known: Vec<&str> = ["name", "unspecified"].into_iter().chain(TABLE.iter().map(|row| row.field)).collect();
         self.refuse_others(binding, at, &known);
@@ -98,7 +107,7 @@ impl Validator<'_> {
             Ok(_) => {
                 // A kind without a row has been refused.
                 let row = self.row(binding, at)?;
-                (row.read)(self, binding, &at.field(row.field), &Of { worker, name: &name, service_worker })?
+                (row.read)(self, binding, &at.field(row.field), &Of { worker, name: &name, service_worker, depth })?
             }
             Err(_) => return self.newer(at),
         };

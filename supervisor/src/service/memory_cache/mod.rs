@@ -1,0 +1,144 @@
+//! A memory cache, as a worker that was given it uses it: by requests that its process makes, of which no script knows.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET ?key` | 200 with the value, or 404 |
+//! | the same with a header `fallback` | 200 with the value; waits while another one is finding it. 202, with a `ticket`, to the one that is to find it: its turn lasts for as long as it holds the body of that answer, in which nothing comes |
+//! | `PUT ?key` with that `ticket` and maybe `expires` | 204: those that wait have the value, and the cache if it fits; 409 if the turn was over, 413 if the value is too long to be handed on |
+//!
+//! `?key` is the whole query, as it stands. A value is bytes, which are not looked into. What a process does that does not follow
+//! these rules harms nobody but those that it shares the cache with, who take from it whatever it says is a value.
+
+mod store;
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+
+pub use self::store::MemoryCache;
+use self::store::{Answer, Found, Ticket};
+use super::{LocalFuture, Service, ServiceError, ServiceRequest};
+use crate::body::{Body, BodyError, PullSource, next_chunk};
+
+/// Longest key, in bytes of a query: 2 KiB of text, each byte of it maybe escaped.
+const MAX_KEY: usize = 3 * 2048;
+
+/// Longest value that is handed on to those that wait where the cache itself would not keep it, in bytes.
+const MAX_HANDED_ON: usize = 1 << 20;
+
+/// A cache as one connection of a process has it.
+pub struct MemoryCacheService {
+    cache: Arc<MemoryCache>,
+    /// One value is received at a time.
+    receiving: tokio::sync::Mutex<()>,
+}
+
+impl MemoryCacheService {
+    /// Leads to this cache.
+    pub fn new(cache: Arc<MemoryCache>) -> Self {
+        Self { cache, receiving: tokio::sync::Mutex::default() }
+    }
+
+    async fn answer(&self, request: ServiceRequest) -> Response<Body> {
+        let (head, body) = request.http.into_parts();
+        let Some(key) = head.uri.query().filter(|key| key.len() <= MAX_KEY) else {
+            return status(StatusCode::BAD_REQUEST);
+        };
+        match head.method {
+            Method::GET if head.headers.contains_key("fallback") => match self.cache.find(key, now()) {
+                Found::Value(value) => found(value),
+                Found::Yours(ticket) => turn(ticket),
+                Found::Wait(answer) => match answer.await {
+                    Ok(Answer::Value(value)) => found(value),
+                    Ok(Answer::Yours(ticket)) => turn(ticket),
+                    Err(_) => status(StatusCode::NOT_FOUND),
+                },
+            },
+            Method::GET => self.cache.get(key, now()).map_or_else(|| status(StatusCode::NOT_FOUND), found),
+            Method::PUT => status(self.put(key, &head.headers, body).await),
+            _ => status(StatusCode::METHOD_NOT_ALLOWED),
+        }
+    }
+
+    async fn put(&self, key: &str, headers: &HeaderMap, body: Body) -> StatusCode {
+        let Some(ticket) = number(headers, "ticket") else { return StatusCode::BAD_REQUEST };
+        let expires = number(headers, "expires");
+        let _receiving = self.receiving.lock().await;
+        let limits = self.cache.limits();
+        let kept = u64::from(limits.max_value_size).min(limits.max_total_value_size);
+        let most = usize::try_from(kept).unwrap_or(usize::MAX).max(MAX_HANDED_ON);
+        match collect(body, most).await {
+            Ok(Some(value)) if self.cache.put(key, ticket, value, expires, now()) => StatusCode::NO_CONTENT,
+            Ok(Some(_)) => StatusCode::CONFLICT,
+            Ok(None) => StatusCode::PAYLOAD_TOO_LARGE,
+            Err(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl Service for MemoryCacheService {
+    fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<Response<Body>, ServiceError>> {
+        Box::pin(async move { Ok(self.answer(request).await) })
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0
+}
+
+fn number<T: std::str::FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
+}
+
+/// All of a body, if it is at most so long.
+async fn collect(mut body: Body, most: usize) -> Result<Option<Bytes>, BodyError> {
+    if let Body::Bytes(bytes) = body {
+        return Ok((bytes.len() <= most).then_some(bytes));
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = next_chunk(&mut body).await {
+        let chunk = chunk?;
+        if bytes.len() + chunk.len() > most {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Some(bytes.freeze()))
+}
+
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    response
+}
+
+fn found(value: Bytes) -> Response<Body> {
+    Response::new(Body::Bytes(value))
+}
+
+/// Tells one that it is its turn to find a value.
+fn turn(ticket: Ticket) -> Response<Body> {
+    let mut response = status(StatusCode::ACCEPTED);
+    response.headers_mut().insert("ticket", HeaderValue::from(ticket.number()));
+    *response.body_mut() = Body::Pull(Box::pin(Turn { _ticket: ticket }));
+    response
+}
+
+/// Nothing comes, and the turn ends when nobody holds it any more: when the value was found, or when the event or the process that
+/// should have found it is gone.
+struct Turn {
+    _ticket: Ticket,
+}
+
+impl PullSource for Turn {
+    fn poll_pull(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        Poll::Pending
+    }
+}
