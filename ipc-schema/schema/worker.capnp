@@ -374,6 +374,16 @@ struct Binding {
       # What they go to is handed over in the place of this one.
     }
     unsafeEval @11 :Void;
+    memoryCache @12 :Void;
+    analyticsEngine @13 :Text;
+    # The name of the dataset.
+    hyperdrive :group {
+      # As the configuration has them.
+      database @14 :Text;
+      user @15 :Text;
+      password @16 :Text;
+      scheme @17 :Text;
+    }
   }
 }
 

@@ -54,6 +54,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
         ("socket", &["body", "config", "duplex", "log", "net/address", "net/tls", "service", "upgrade"]),
         ("shard", &["config", "log", "net/tls", "schedule", "service", "socket"]),
         ("service/disk", &["body", "config", "service", "upgrade"]),
+        ("service/memory_cache", &["body", "config", "service"]),
         ("service/network", &["body", "config", "net", "net/address", "service"]),
         ("service/external", &["body", "config", "net", "net/address", "service", "service/network"]),
         (
@@ -67,6 +68,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
                 "service",
                 "service/disk",
                 "service/external",
+                "service/memory_cache",
                 "service/network",
                 "service/worker",
                 "shard",
@@ -85,6 +87,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
                 "service/disk",
                 "service/external",
                 "service/graph",
+                "service/memory_cache",
                 "shard",
                 "socket",
                 "text",

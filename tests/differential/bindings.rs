@@ -1,9 +1,19 @@
 //! Bindings beside the reference: their values, and what they end a start with.
 
+use std::{io::Write as _, os::fd::AsFd as _};
+
 use bulkhead_test_support::{
     Runtime, Server, Setup,
     expectations::{Observation, check},
     http, process,
+    runtime::{self, wait_until},
+};
+use nix::{
+    libc,
+    sys::{
+        signal::{Signal, kill},
+        socket::{setsockopt, sockopt},
+    },
 };
 
 const EXTENSIONS: &str = "
@@ -150,8 +160,18 @@ fn bindings_that_cannot_be_made() {
             "Class constructor Made cannot be invoked without 'new'",
             "Class constructor Made cannot be invoked without 'new'",
         ),
-        ("throws", inner("throws"), "Uncaught TypeError: boom\n  at ext:inner:15:38 in throws", "Uncaught TypeError: boom\n  at ext:inner:15:38 in throws"),
-        ("evaluates", inner("evaluates"), "Code generation from strings disallowed", "Code generation from strings disallowed"),
+        (
+            "throws",
+            inner("throws"),
+            "Uncaught TypeError: boom\n  at ext:inner:15:38 in throws",
+            "Uncaught TypeError: boom\n  at ext:inner:15:38 in throws",
+        ),
+        (
+            "evaluates",
+            inner("evaluates"),
+            "Code generation from strings disallowed",
+            "Code generation from strings disallowed",
+        ),
         (
             "does not parse",
             module("moduleName = \"ext:faulty\""),
@@ -196,4 +216,202 @@ fn the_environment_is_the_supervisors() {
         let environment = String::from_utf8_lossy(&environment).into_owned();
         assert!(!environment.contains("BULKHEAD_TEST_"), "{environment:?}");
     }
+}
+
+const CACHE: &str = "(name = \"CACHE\", memoryCache = (id = \"a\", limits = (maxKeys = 3, maxValueSize = 100, maxTotalValueSize = 150)))";
+
+#[test]
+fn a_memory_cache() {
+    pairs("bindings memoryCache", 50, |runtime| {
+        runtime.serve(setup(CACHE, include_str!("bindings_memory_cache.js")).argument("--experimental"))
+    });
+}
+
+/// Three workers, with a socket each, of which two share a cache; `more` are further fields of the configuration's file.
+fn sharing(scripts: [&str; 3], more: &str) -> Setup {
+    let limits = "limits = (maxKeys = 100, maxValueSize = 1000, maxTotalValueSize = 10000)";
+    let worker = |name: &str, bindings: &str| {
+        format!(
+            "const {name} :Workerd.Worker = (modules = [(name = \"{name}.js\", esModule = embed \"{name}.js\")],
+               compatibilityDate = \"2026-07-01\", bindings = [{bindings}]);"
+        )
+    };
+    let socket =
+        |name: &str| format!("(name = \"{name}\", address = \"127.0.0.1:0\", http = (), service = \"{name}\")");
+    let service = |name: &str| format!("(name = \"{name}\", worker = .{name})");
+    let names = ["holder", "other", "stranger"];
+    let shared = format!("(name = \"CACHE\", memoryCache = (id = \"shared\", {limits}))");
+    let [holder, other] = ["holder", "other"].map(|name| worker(name, &shared));
+    let stranger = worker(
+        "stranger",
+        &format!(
+            "(name = \"CACHE\", memoryCache = (id = \"another\", {limits})), (name = \"OWN\", memoryCache = ({limits})), (name = \"OWN2\", memoryCache = ({limits}))"
+        ),
+    );
+    let config = format!(
+        "using Workerd = import \"/workerd/workerd.capnp\";
+         {more}
+         const config :Workerd.Config = (services = [{}], sockets = [{}]);
+         {holder} {other} {stranger}",
+        names.map(service).join(", "),
+        names.map(socket).join(", ")
+    );
+    let setup = Setup::config(&config).sockets(3).argument("--experimental");
+    names.iter().zip(scripts).fold(setup, |setup, (name, script)| setup.file(&format!("{name}.js"), script))
+}
+
+#[test]
+fn who_was_given_a_cache_shares_it_and_nobody_else() {
+    let script = "export default { async fetch(request, env) {
+        const { pathname } = new URL(request.url);
+        const seen = {};
+        for (const name of Object.keys(env)) seen[name] = await env[name].read('k', pathname === '/find' ? () => ({ value: `of ${name}` }) : undefined) ?? null;
+        return Response.json(seen);
+    } };";
+    let [reference, ours] = both(|runtime| {
+        let server = runtime.serve(sharing([script; 3], ""));
+        let asked = [
+            ("other", "/"),
+            ("holder", "/find"),
+            ("other", "/"),
+            ("other", "/find"),
+            ("stranger", "/"),
+            ("stranger", "/find"),
+            ("holder", "/"),
+        ];
+        asked.map(|(name, path)| http::get(server.port_of(name), path).expect("a response").text())
+    });
+    assert_eq!(ours, reference);
+    assert!(ours[2].contains("of CACHE") && !ours[4].contains("of "), "{ours:?}");
+}
+
+/// Whoever was to find a value and throws, leaves, hangs or dies: the next that waits has its turn.
+#[test]
+fn who_does_not_find_a_value_gives_its_turn_away() {
+    let holder = "
+        globalThis.weight = new Uint8Array(32 << 20).fill(1);
+        let holding = 0;
+        let go = false;
+        const ways = {
+          throws: async () => { while (!go) await new Promise((done) => setTimeout(done, 2)); throw new Error('not found'); },
+          hangs: () => new Promise(() => {}),
+          leaves: () => new Promise((done) => setTimeout(done, 600_000)),
+          computes: () => { for (;;); },
+          dies: () => new Promise((done) => setTimeout(done, 600_000)),
+        };
+        export default { async fetch(request, env) {
+          const { pathname } = new URL(request.url);
+          if (pathname === '/holding') return new Response(`${holding}`);
+          if (pathname === '/go') return new Response(`${go = true}`);
+          const key = pathname.slice(1);
+          holding = 0;
+          await env.CACHE.read(key, () => { holding = 1; return ways[key](); });
+          return new Response('found');
+        } };";
+    let other = "
+        let waiting = 0;
+        export default { async fetch(request, env) {
+          const { pathname } = new URL(request.url);
+          if (pathname === '/waiting') return new Response(`${waiting}`);
+          waiting++;
+          return new Response(await env.CACHE.read(pathname.slice(1), (key) => ({ value: `found by another: ${key}` })));
+        } };";
+    let idle = "export default { fetch: () => new Response('idle') };";
+    let policy = "using Bulkhead = import \"/bulkhead/policy.capnp\";
+        const policy :Bulkhead.Policy = (workers = [(name = \"holder\", limits = (cpuTimeMs = 200))]);";
+    let server = bulkhead_test_support::supervisor!().serve(sharing([holder, other, idle], policy));
+    let (from, to) = (server.port_of("holder"), server.port_of("other"));
+    let count =
+        |port: u16, path: &str| http::get(port, path).ok().and_then(|response| response.text().parse::<i64>().ok());
+    for (round, way) in ["throws", "hangs", "leaves", "computes", "dies"].into_iter().enumerate() {
+        let mut held = Some(http::Connection::open(from));
+        std::thread::scope(|threads| {
+            let path = format!("/{way}");
+            let stream = held.as_ref().expect("it is open").stream();
+            (&*stream).write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).expect("a request");
+            if !matches!(way, "hangs" | "computes") {
+                wait_until("the first to look for it", || count(from, "/holding").is_some_and(|holding| holding > 0));
+            }
+            let waits = threads.spawn(move || http::get(to, &path).expect("a response").text());
+            wait_until("the second to wait", || count(to, "/waiting") == Some(round as i64 + 1));
+            match way {
+                "throws" => drop(http::get(from, "/go").expect("a response")),
+                "leaves" => {
+                    let held = held.take().expect("it is open");
+                    let now = libc::linger { l_onoff: 1, l_linger: 0 };
+                    setsockopt(&held.stream().as_fd(), sockopt::Linger, &now).expect("have the connection reset");
+                }
+                "dies" => {
+                    let mut workers = process::workers(server.pid());
+                    workers.sort_by_key(|&pid| std::cmp::Reverse(process::resident(pid)));
+                    kill(runtime::pid(workers[0]), Signal::SIGKILL).expect("it lives");
+                }
+                _ => {}
+            }
+            assert_eq!(waits.join().expect("an answer"), format!("found by another: {way}"));
+        });
+    }
+}
+
+/// What a data point becomes that is sent, and which are not.
+#[test]
+fn data_points() {
+    let script = "
+        const points = {
+          nothing: [], null: [null], empty: [{}], function: [() => 1],
+          all: [{ indexes: ['i'], doubles: [1, 2.5, NaN, Infinity, -Infinity, -0, '5', null, true], blobs: ['b', new Uint8Array([1, 255]), null, new ArrayBuffer(2), new DataView(new ArrayBuffer(3), 1), 5, {}] }],
+          'blobs that are left out': [{ blobs: [null, 'b', undefined, 'c'] }],
+          'an index that is left out': [{ indexes: [null] }], 'an index of bytes': [{ indexes: [new Uint8Array([7])] }],
+          'two indexes': [{ indexes: ['i', 'j'] }], 'a long index': [{ indexes: ['i'.repeat(96)] }], 'too long an index': [{ indexes: ['i'.repeat(97)] }],
+          'twenty numbers': [{ doubles: Array(20).fill(1) }], 'more numbers': [{ doubles: Array(21).fill(1) }],
+          'twenty blobs': [{ blobs: Array(20).fill('x') }], 'more blobs': [{ blobs: Array(21).fill('x') }],
+          'long blobs': [{ blobs: ['x'.repeat(11000), 'y'.repeat(5000)] }], 'too long blobs': [{ blobs: ['x'.repeat(11000), 'y'.repeat(5001)] }],
+          'a text that is no number': [{ doubles: ['x'] }], 'no list': [{ doubles: 5 }], 'null for a list': [{ blobs: null }], 'undefined for a list': [{ blobs: undefined }],
+          'a number': [5], 'a symbol': [{ blobs: [Symbol('s')] }], 'a text of UTF-8': [{ blobs: ['\u{e9}\u{1f600}\"'] }],
+        };
+        let received = [];
+        export const sink = { async fetch(request) {
+          received.push([request.method, new URL(request.url).href, [...request.headers], (await request.text()).replace(/\"timestamp\":\"\\d{19}\"/, 'at')]);
+          return new Response('thanks', { status: received.length % 2 ? 500 : 200 });
+        } };
+        export default { async fetch(request, env) {
+          const { A, SINK } = env;
+          const seen = [['its class', JSON.stringify([A.constructor.name, String(A), Object.getOwnPropertyNames(Object.getPrototypeOf(A)).sort()])]];
+          for (const [name, args] of Object.entries(points)) {
+            received = [];
+            let given;
+            try { given = String(A.writeDataPoint(...args)); } catch (error) { given = String(error); }
+            // One that is sent behind it comes behind it.
+            await SINK.fetch('http://sink/behind');
+            for (let i = 0; i < 100 && received.length < 2; i++) await new Promise((done) => setTimeout(done, 1));
+            const points = received.filter(([, url]) => url !== 'http://sink/behind');
+            seen.push([name, JSON.stringify([given, points])]);
+          }
+          return Response.json(seen);
+        } };";
+    let bindings = "(name = \"A\", analyticsEngine = (name = \"main\", entrypoint = \"sink\")), (name = \"SINK\", service = (name = \"main\", entrypoint = \"sink\"))";
+    pairs("bindings analyticsEngine", 24, |runtime| runtime.serve(setup(bindings, script).argument("--experimental")));
+}
+
+/// How a database is reached.
+#[test]
+fn databases() {
+    let script = "
+        const told = (text) => String(text).replaceAll(/[0-9a-f]{32}\\.hyperdrive/g, 'some.hyperdrive').replace(/^240\\.0\\.\\d+\\.\\d+$/, '240.0.x.y');
+        export default { fetch(request, env) {
+          const seen = [];
+          for (const [name, of] of Object.entries(env)) {
+            seen.push([`${name}: its class`, JSON.stringify([of.constructor.name, String(of), Object.keys(of), Object.getOwnPropertyNames(Object.getPrototypeOf(of)).sort()])]);
+            for (const key of Object.keys(of)) seen.push([`${name}: ${key}`, `${typeof of[key]} ${told(of[key])}`]);
+            seen.push([`${name}: its host is in the whole`, String(of.connectionString.includes(`@${of.host}:${of.port}/`))]);
+            let set;
+            try { of.host = 'x'; set = 'set'; } catch (error) { set = String(error); }
+            seen.push([`${name}: its host is set`, set]);
+          }
+          seen.push(['two differ', String(env.MY.host === env.POSTGRES.host)]);
+          return Response.json(seen);
+        } };";
+    let bindings = "(name = \"POSTGRES\", hyperdrive = (designator = \"main\", database = \"db\", user = \"us er\", password = \"p@ss/w\", scheme = \"postgresql\")),
+        (name = \"MY\", hyperdrive = (designator = \"main\", scheme = \"mysql\")), (name = \"BARE\", hyperdrive = (designator = \"main\"))";
+    pairs("bindings hyperdrive", 30, |runtime| runtime.serve(setup(bindings, script)));
 }

@@ -2,6 +2,7 @@
 
 use super::{
     actors::{ColoLocalActorNamespace, DurableObjectNamespace},
+    analytics_engine::AnalyticsEngine,
     base64::Base64Functions,
     buffers,
     compression::NativeCodec,
@@ -19,7 +20,9 @@ use super::{
         response::Response,
     },
     hooks::{Hooks, Native},
-    native_modules::EntrypointsModule,
+    hyperdrive::Hyperdrive,
+    memory_cache::MemoryCache,
+    native_modules::{ChannelsModule, EntrypointsModule},
     performance::Performance,
     scheduled::ScheduledController,
     streams::{self, ReadableEnd, WritableEnd},
@@ -34,6 +37,7 @@ use crate::{io::Reaction, streams::reader::Batch};
 
 jsg::classes! {
     pub(super) static CLASSES = [
+        AnalyticsEngine,
         Base64Functions,
         buffers::Internal,
         NativeCodec,
@@ -59,6 +63,8 @@ jsg::classes! {
         DurableObjectNamespace,
         Global,
         Hooks,
+        Hyperdrive,
+        MemoryCache,
         Native,
         Performance,
         ScheduledController,
@@ -76,6 +82,7 @@ jsg::classes! {
         UrlSearchParams,
         Reaction,
         // Of native modules.
+        ChannelsModule,
         EntrypointsModule,
     ];
 }

@@ -10,7 +10,7 @@ use sha2::Digest as _;
 use crate::{io::IoContext, isolate::script};
 
 /// Fills a buffer from the kernel's generator: getrandom(2) and nothing else, for there is no `/dev` in a sandbox.
-pub(super) fn random(bytes: &mut [u8]) -> Result<()> {
+pub(crate) fn random(bytes: &mut [u8]) -> Result<()> {
     let mut filled = 0;
     while filled < bytes.len() {
         match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {

@@ -4,16 +4,19 @@
 //! nobody is called. `fetch::wire` and `fetch::subrequest` alone name types of the wire.
 
 pub(crate) mod actors;
+pub(crate) mod analytics_engine;
 mod base64;
 mod buffers;
 mod classes;
 mod compression;
-mod crypto;
+pub(crate) mod crypto;
 mod encoding;
 pub mod execution_context;
 pub mod fetch;
 mod hooks;
+pub(crate) mod hyperdrive;
 mod idl;
+pub(crate) mod memory_cache;
 mod native_modules;
 mod ordering;
 mod performance;

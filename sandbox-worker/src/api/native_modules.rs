@@ -5,6 +5,11 @@ use jsg::{Class as _, Describe, Result};
 
 use super::{
     execution_context::{Awaitable, exports as exports_of_worker},
+    fetch::{
+        fetcher::Fetcher,
+        request::{Input, RequestInit},
+    },
+    structured_clone::{deserialize, serialize},
     surface,
 };
 use crate::io::Event;
@@ -29,8 +34,44 @@ impl EntrypointsModule {
     }
 }
 
+/// What bindings that are written in JavaScript are made of.
+#[derive(jsg::Trace)]
+pub(super) struct ChannelsModule;
+
+#[jsg::class]
+impl ChannelsModule {
+    /// Sends a request to what is at a position among what each connection hands over.
+    #[static_method(promise)]
+    fn fetch<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        position: u32,
+        url: Input<'s>,
+        init: Option<RequestInit<'s>>,
+    ) -> Result<v8::Local<'s, v8::Promise>> {
+        Fetcher::new(position).fetch(scope, url, init)
+    }
+
+    /// A value as bytes.
+    #[static_method]
+    fn serialize<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        value: v8::Local<'s, v8::Value>,
+    ) -> Result<jsg::ArrayBufferBytes> {
+        serialize(scope, value).map(jsg::ArrayBufferBytes)
+    }
+
+    /// The value that [`Self::serialize`] has written.
+    #[static_method]
+    fn deserialize<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        bytes: jsg::BufferSource<'s>,
+    ) -> Result<v8::Local<'s, v8::Value>> {
+        deserialize(scope, &bytes.to_vec())
+    }
+}
+
 /// The native modules.
-const MODULES: &[(&str, Describe)] = &[("entrypoints", EntrypointsModule::info)];
+const MODULES: &[(&str, Describe)] = &[("channels", ChannelsModule::info), ("entrypoints", EntrypointsModule::info)];
 
 /// The exports of a native module: the static methods of its class.
 pub(super) fn exports<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local<'s, v8::Object>> {

@@ -50,7 +50,9 @@ impl UnsafeEval {
         parameters: Rest<String>,
     ) -> Result<v8::Local<'s, v8::Value>> {
         let name = name.as_deref().unwrap_or("anonymous");
-        let Some(function) = compile(scope, &body, name, &parameters.0)? else { return Ok(v8::undefined(scope).into()) };
+        let Some(function) = compile(scope, &body, name, &parameters.0)? else {
+            return Ok(v8::undefined(scope).into());
+        };
         function.set_name(jsg::string(scope, name));
         Ok(function.into())
     }

@@ -2,15 +2,20 @@
 //!
 //! A binding is made before the worker's code runs and lives longer than any event: none may hold what belongs to one.
 
+mod hyperdrive;
 mod wrapped;
+
+pub(crate) use hyperdrive::Database;
 
 use jsg::{Error, ToJs};
 
 use crate::{
     api::{
         actors::{ColoLocalActorNamespace, DurableObjectNamespace},
+        analytics_engine::AnalyticsEngine,
         execution_context,
         fetch::{cache, fetcher::Fetcher},
+        memory_cache::MemoryCache,
         unsafe_eval::UnsafeEval,
     },
     isolate::modules::{StartupError, startup_error},
@@ -42,6 +47,12 @@ pub(crate) enum Value {
         inner: Vec<Binding>,
     },
     UnsafeEval,
+    /// A position, as of a service.
+    MemoryCache(u32),
+    /// A position, as of a service, and the dataset's name.
+    AnalyticsEngine(u32, String),
+    /// It has a position too.
+    Hyperdrive(Database),
 }
 
 /// Defines the bindings as properties of `target`.
@@ -93,7 +104,7 @@ impl Value {
     /// How many of what each connection hands over are its own.
     fn channels(&self) -> u32 {
         match self {
-            Value::Service(_) => 1,
+            Value::Service(_) | Value::MemoryCache(_) | Value::AnalyticsEngine(..) | Value::Hyperdrive(_) => 1,
             Value::Wrapped { inner, .. } => inner.iter().map(|binding| binding.value.channels()).sum(),
             _ => 0,
         }
@@ -117,6 +128,9 @@ impl Value {
             Value::Null => Ok(v8::null(scope).into()),
             Value::Wrapped { module, entrypoint, inner } => wrapped::make(scope, &module, &entrypoint, inner),
             Value::UnsafeEval => jsg::instantiate(scope, UnsafeEval).map(Into::into),
+            Value::MemoryCache(position) => MemoryCache::make(scope, position),
+            Value::AnalyticsEngine(position, dataset) => AnalyticsEngine::make(scope, position, dataset),
+            Value::Hyperdrive(database) => database.into_js(scope),
             Value::Wasm(bytes) => v8::WasmModuleObject::compile(scope, &bytes).map(Into::into).ok_or(Error::Pending),
         }
     }

@@ -10,7 +10,7 @@ use bulkhead_ipc::{
 
 use super::{Entrypoint, Target, Worker, entrypoints};
 use crate::{
-    bindings::{self, Binding, Value},
+    bindings::{self, Binding, Database, Value},
     isolate::{
         Isolate, Testing,
         eval::set_eval_allowed,
@@ -220,6 +220,20 @@ async fn read_binding(
             Value::Wrapped { module, entrypoint: wrapped.get_entrypoint()?.to_string()?, inner }
         }
         Which::UnsafeEval(()) => Value::UnsafeEval,
+        Which::MemoryCache(()) => Value::MemoryCache(positions.next().unwrap_or_default()),
+        Which::AnalyticsEngine(dataset) => {
+            Value::AnalyticsEngine(positions.next().unwrap_or_default(), dataset?.to_string()?)
+        }
+        Which::Hyperdrive(from) => {
+            // What it goes to is there for connections alone.
+            positions.next();
+            Value::Hyperdrive(Database {
+                name: from.get_database()?.to_string()?,
+                user: from.get_user()?.to_string()?,
+                password: from.get_password()?.to_string()?,
+                scheme: from.get_scheme()?.to_string()?,
+            })
+        }
     };
     Ok(Binding { name: binding.get_name()?.to_string()?, value })
 }

@@ -21,6 +21,7 @@ use crate::{
     service::{
         disk::Directory,
         graph::{Called, Calls, WorkerServices, calls},
+        memory_cache::MemoryCaches,
     },
     shard::{ShardSocket, Shards, SystemClock, Time, Timetable},
     socket::{BoundSocket, Limits},
@@ -182,6 +183,7 @@ impl Server<'_> {
             fleet: self.fleet.clone(),
             config: self.config.clone(),
             directories: self.directories.clone(),
+            caches: Arc::new(MemoryCaches::new(&self.config)),
             log: self.log.clone(),
             resolver: self.resolver.clone(),
             connections: outgoing,

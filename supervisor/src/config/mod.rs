@@ -41,8 +41,8 @@ pub use self::{
     diagnostics::{Diagnostic, Diagnostics, Severity},
     model::{
         Binding, BindingValue, Config, Designator, ExtensionModule, External, ExternalTls, HeaderInjection,
-        HttpOptions, HttpStyle, Loaded, Module, ModuleKind, Network, Service, ServiceId, ServiceKind, Socket,
-        TlsOptions, Worker, WorkerSource,
+        HttpOptions, HttpStyle, Hyperdrive, Loaded, MemoryCacheLimits, Module, ModuleKind, Network, Reached, Service,
+        ServiceId, ServiceKind, Socket, TlsOptions, Worker, WorkerSource,
     },
 };
 use self::{

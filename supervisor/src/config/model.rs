@@ -261,14 +261,62 @@ pub enum BindingValue {
     },
     /// What makes code of strings.
     UnsafeEval,
+    /// A cache that lives in the supervisor.
+    MemoryCache {
+        /// Whoever gives the same one shares the cache. `None`: it is this binding's own.
+        id: Option<String>,
+        /// What it may hold. Of a cache that is shared the largest of each count.
+        limits: MemoryCacheLimits,
+    },
+    /// A dataset, which has the name of the service that data points go to.
+    AnalyticsEngine(Designator),
+    /// A database behind a service that takes connections.
+    Hyperdrive(Box<Hyperdrive>),
+}
+
+/// What a memory cache may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryCacheLimits {
+    /// Values.
+    pub max_keys: u32,
+    /// Bytes of one value. What is longer is not kept.
+    pub max_value_size: u32,
+    /// Bytes of all values together.
+    pub max_total_value_size: u64,
+}
+
+/// How a database is reached, and as whom.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hyperdrive {
+    /// Takes the connections.
+    pub service: Designator,
+    /// Its name.
+    pub database: String,
+    /// The user's name.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+    /// Of the connection string, such as `postgresql`.
+    pub scheme: String,
+}
+
+/// What a binding sends requests to.
+#[derive(Debug, Clone, Copy)]
+pub enum Reached<'a> {
+    /// A service of the configuration.
+    Service(&'a Designator),
+    /// A memory cache: that of this id, or the binding's own.
+    MemoryCache(Option<&'a str>, MemoryCacheLimits),
 }
 
 impl BindingValue {
     /// What a binding, and those inside of it, send requests to, in the order in which a worker knows them.
-    pub fn designators(&self) -> Vec<&Designator> {
+    pub fn reached(&self) -> Vec<Reached<'_>> {
         match self {
-            BindingValue::Service(to) => vec![to],
-            BindingValue::Wrapped { inner, .. } => inner.iter().flat_map(|binding| binding.value.designators()).collect(),
+            BindingValue::Service(to) | BindingValue::AnalyticsEngine(to) => vec![Reached::Service(to)],
+            BindingValue::Hyperdrive(hyperdrive) => vec![Reached::Service(&hyperdrive.service)],
+            BindingValue::MemoryCache { id, limits } => vec![Reached::MemoryCache(id.as_deref(), *limits)],
+            BindingValue::Wrapped { inner, .. } => inner.iter().flat_map(|binding| binding.value.reached()).collect(),
             BindingValue::Text(_)
             | BindingValue::Data(_)
             | BindingValue::Json(_)

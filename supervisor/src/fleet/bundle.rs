@@ -186,6 +186,22 @@ fn write_bindings(
                 to.set_unsafe_eval(());
                 continue;
             }
+            BindingValue::MemoryCache { .. } => {
+                to.set_memory_cache(());
+                continue;
+            }
+            BindingValue::AnalyticsEngine(service) => {
+                to.set_analytics_engine(service.service.as_str());
+                continue;
+            }
+            BindingValue::Hyperdrive(source) => {
+                let mut to = to.init_hyperdrive();
+                to.set_database(&source.database);
+                to.set_user(&source.user);
+                to.set_password(&source.password);
+                to.set_scheme(&source.scheme);
+                continue;
+            }
         };
         write(value, Which::Binding(path));
     }

@@ -13,11 +13,12 @@ use super::{
     Event, LocalFuture, Outcome, Service, ServiceError,
     disk::{Directory, DiskService},
     external::{ExternalService, destination},
+    memory_cache::{MemoryCacheService, MemoryCaches},
     network::NetworkService,
     worker::WorkerService,
 };
 use crate::{
-    config::{Config, Designator, External, ExternalTls, Network, ServiceId, ServiceKind},
+    config::{Config, Designator, External, ExternalTls, Network, Reached, ServiceId, ServiceKind},
     fleet::{Entrypoint, FleetHandle, ShardFleet},
     log::Log,
     net::{Outlet, address::Destination, resolve::ResolverSettings, secure::Secure},
@@ -32,6 +33,7 @@ pub struct ServiceGraph {
     /// The network as each worker uses it, whatever its binding and its process.
     outlets: RefCell<HashMap<ServiceId, Outlet>>,
     services: HashMap<ServiceId, Node>,
+    caches: Arc<MemoryCaches>,
 }
 
 /// A service before it is known who uses it. Each use has a value of its own: a worker with its entrypoint and parameters, and
@@ -45,7 +47,12 @@ enum Node {
 
 impl ServiceGraph {
     /// Fails where a service cannot be used as it is configured; the text is for the user.
-    fn new(config: &Config, directories: &HashMap<ServiceId, Arc<Directory>>, outlet: Outlet) -> Result<Self, String> {
+    fn new(
+        config: &Config,
+        directories: &HashMap<ServiceId, Arc<Directory>>,
+        caches: &Arc<MemoryCaches>,
+        outlet: Outlet,
+    ) -> Result<Self, String> {
         let services = config.services.iter().map(|service| {
             let node = match &service.kind {
                 ServiceKind::Worker(_) => Node::Worker,
@@ -61,7 +68,8 @@ impl ServiceGraph {
             };
             Ok((service.id.clone(), node))
         });
-        Ok(Self { services: services.collect::<Result<_, String>>()?, outlet, outlets: RefCell::default() })
+        let services = services.collect::<Result<_, String>>()?;
+        Ok(Self { services, outlet, outlets: RefCell::default(), caches: caches.clone() })
     }
 
     /// The service that is designated, for the user of `outlet`. Neither is a worker started by this nor a connection made, so that services may refer to
@@ -97,8 +105,11 @@ impl ServiceGraph {
         let Some(worker) = found.and_then(|service| service.kind.worker()) else { return Vec::new() };
         let outlet = self.outlets.borrow_mut().entry(of.clone()).or_insert_with(|| self.outlet.another()).clone();
         let outbound = self.designated(fleet, &worker.global_outbound, &outlet);
-        let designators = worker.bindings.iter().flat_map(|binding| binding.value.designators());
-        let bindings = designators.map(|to| self.designated(fleet, to, &outlet));
+        let reached = worker.bindings.iter().flat_map(|binding| binding.value.reached()).enumerate();
+        let bindings = reached.map(|(index, reached)| match reached {
+            Reached::Service(to) => self.designated(fleet, to, &outlet),
+            Reached::MemoryCache(id, _) => Rc::new(MemoryCacheService::new(self.caches.of(of, index, id))),
+        });
         let own = entrypoints.iter().map(|entrypoint| {
             let entrypoint = (!entrypoint.name.is_empty()).then(|| entrypoint.name.clone());
             self.designated(fleet, &Designator { service: of.clone(), entrypoint, props_json: None }, &outlet)
@@ -158,6 +169,8 @@ pub struct WorkerServices {
     pub config: Arc<Config>,
     /// Those of all disk services.
     pub directories: HashMap<ServiceId, Arc<Directory>>,
+    /// Those that workers were given.
+    pub caches: Arc<MemoryCaches>,
     /// Is told what scheduled runs fail with.
     pub log: Log,
     /// Whom each shard asks for names.
@@ -175,7 +188,7 @@ impl ShardServices for WorkerServices {
             let users = self.config.sockets.len() + self.config.workers().count();
             let outlet = Outlet::new(&self.resolver, self.connections, users).map_err(|error| error.to_string())?;
             let fleet = self.fleet.shard(index);
-            let graph = Rc::new(ServiceGraph::new(&self.config, &self.directories, outlet)?);
+            let graph = Rc::new(ServiceGraph::new(&self.config, &self.directories, &self.caches, outlet)?);
             let (config, reached) = (self.config.clone(), graph.clone());
             fleet.set_reach(Box::new(move |fleet, of, entrypoints| reached.reach(&config, fleet, of, entrypoints)));
             if let Some(called) = self.called.as_ref().and_then(Called::take) {

@@ -10,6 +10,7 @@
 pub mod disk;
 pub mod external;
 pub mod graph;
+pub mod memory_cache;
 pub mod network;
 pub mod worker;
 

@@ -41,7 +41,7 @@ impl std::fmt::Debug for Fetcher {
 #[jsg::class]
 impl Fetcher {
     #[method(promise)]
-    fn fetch<'s>(
+    pub(in crate::api) fn fetch<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
         input: Input<'s>,

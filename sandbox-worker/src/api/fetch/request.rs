@@ -320,7 +320,7 @@ pub(super) fn headers_object<'s>(
 /// A request as `fetch` and `new Request` take it.
 #[derive(jsg::Union)]
 #[jsg(name = "Request or string")]
-pub(super) enum Input<'s> {
+pub(in crate::api) enum Input<'s> {
     Request(&'s Request),
     Url(String),
 }
@@ -332,13 +332,13 @@ pub(super) enum Input<'s> {
     clippy::large_enum_variant,
     reason = "it lives on the stack for one call, and is nearly always the dictionary"
 )]
-pub(super) enum RequestInit<'s> {
+pub(in crate::api) enum RequestInit<'s> {
     Request(&'s Request),
     Dict(RequestInitializerDict<'s>),
 }
 
 #[derive(jsg::Dict)]
-pub(super) struct RequestInitializerDict<'s> {
+pub(in crate::api) struct RequestInitializerDict<'s> {
     method: Option<String>,
     headers: Option<HeadersInit>,
     body: Option<BodyInit<'s>>,

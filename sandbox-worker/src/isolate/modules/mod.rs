@@ -238,15 +238,33 @@ pub fn internal_export<'s>(
     specifier: &str,
     name: &str,
 ) -> Result<v8::Local<'s, v8::Value>> {
+    let namespace = import_now(scope, Referrer::Extension, specifier)?;
+    let key = jsg::string(scope, name);
+    namespace.get(scope, key.into()).ok_or(Error::Pending)
+}
+
+/// Runs a module of the program, whoever can import it, for [`builtin_export`].
+///
+/// # Errors
+///
+/// There is no such module, or script is interrupted.
+pub fn import_builtin(scope: &mut v8::PinScope<'_, '_>, specifier: &str) -> Result<()> {
+    import_now(scope, Referrer::Builtin, specifier).map(drop)
+}
+
+/// The namespace of a module that native code imports.
+fn import_now<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    by: Referrer<'_>,
+    specifier: &str,
+) -> Result<v8::Local<'s, v8::Object>> {
     let isolate = Isolate::of(scope);
-    let entry = find(scope, &isolate, Referrer::Extension, specifier).map_err(Missing::dynamic)?;
+    let entry = find(scope, &isolate, by, specifier).map_err(Missing::dynamic)?;
     let module = v8::Local::new(scope, &entry.module);
     link(scope, module)?;
     evaluate_for_require(scope, &isolate, module, true)?;
     let namespace = v8::Local::<v8::Object>::try_from(module.get_module_namespace());
-    let namespace = namespace.map_err(|_| Error::error("the module has no namespace"))?;
-    let key = jsg::string(scope, name);
-    namespace.get(scope, key.into()).ok_or(Error::Pending)
+    namespace.map_err(|_| Error::error("the module has no namespace"))
 }
 
 fn origin<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, is_module: bool) -> v8::ScriptOrigin<'s> {

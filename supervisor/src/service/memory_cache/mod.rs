@@ -12,6 +12,7 @@
 mod store;
 
 use std::{
+    collections::HashMap,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -24,13 +25,64 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 pub use self::store::MemoryCache;
 use self::store::{Answer, Found, Ticket};
 use super::{LocalFuture, Service, ServiceError, ServiceRequest};
-use crate::body::{Body, BodyError, PullSource, next_chunk};
+use crate::{
+    body::{Body, BodyError, PullSource, next_chunk},
+    config::{Config, MemoryCacheLimits, Reached, ServiceId, Worker},
+};
 
 /// Longest key, in bytes of a query: 2 KiB of text, each byte of it maybe escaped.
 const MAX_KEY: usize = 3 * 2048;
 
 /// Longest value that is handed on to those that wait where the cache itself would not keep it, in bytes.
 const MAX_HANDED_ON: usize = 1 << 20;
+
+/// The caches that workers were given, for all shards.
+#[derive(Debug, Default)]
+pub struct MemoryCaches {
+    shared: HashMap<String, Arc<MemoryCache>>,
+    /// By the worker, and the place among what its bindings reach.
+    own: HashMap<(ServiceId, usize), Arc<MemoryCache>>,
+}
+
+impl MemoryCaches {
+    /// Empty ones.
+    pub fn new(config: &Config) -> Self {
+        let mut shared = HashMap::<String, MemoryCacheLimits>::new();
+        let mut own = HashMap::new();
+        for (worker, Worker { bindings, .. }) in config.workers().map(|(id, worker)| (id, &**worker)) {
+            for (index, reached) in bindings.iter().flat_map(|binding| binding.value.reached()).enumerate() {
+                match reached {
+                    Reached::Service(_) => {}
+                    Reached::MemoryCache(None, limits) => {
+                        own.insert((worker.clone(), index), MemoryCache::new(limits));
+                    }
+                    Reached::MemoryCache(Some(id), limits) => {
+                        let known = shared.entry(id.to_owned()).or_insert(limits);
+                        *known = MemoryCacheLimits {
+                            max_keys: known.max_keys.max(limits.max_keys),
+                            max_value_size: known.max_value_size.max(limits.max_value_size),
+                            max_total_value_size: known.max_total_value_size.max(limits.max_total_value_size),
+                        };
+                    }
+                }
+            }
+        }
+        let shared = shared.into_iter().map(|(id, limits)| (id, MemoryCache::new(limits))).collect();
+        Self { shared, own }
+    }
+
+    /// The one that a worker reaches at a place among what its bindings reach.
+    ///
+    /// # Panics
+    ///
+    /// It is not of the configuration that these were made of.
+    pub fn of(&self, worker: &ServiceId, index: usize, id: Option<&str>) -> Arc<MemoryCache> {
+        match id {
+            Some(id) => self.shared[id].clone(),
+            None => self.own[&(worker.clone(), index)].clone(),
+        }
+    }
+}
 
 /// A cache as one connection of a process has it.
 pub struct MemoryCacheService {
@@ -74,8 +126,10 @@ impl MemoryCacheService {
         let kept = u64::from(limits.max_value_size).min(limits.max_total_value_size);
         let most = usize::try_from(kept).unwrap_or(usize::MAX).max(MAX_HANDED_ON);
         match collect(body, most).await {
-            Ok(Some(value)) if self.cache.put(key, ticket, value, expires, now()) => StatusCode::NO_CONTENT,
-            Ok(Some(_)) => StatusCode::CONFLICT,
+            Ok(Some(value)) => match self.cache.put(key, ticket, value, expires, now()) {
+                true => StatusCode::NO_CONTENT,
+                false => StatusCode::CONFLICT,
+            },
             Ok(None) => StatusCode::PAYLOAD_TOO_LARGE,
             Err(_) => StatusCode::BAD_REQUEST,
         }

@@ -214,7 +214,9 @@ impl Store {
         if !fits || limits.max_keys == 0 || expires.is_some_and(|expires| expires <= now) {
             return;
         }
-        while self.entries.len() as u64 >= u64::from(limits.max_keys) || self.bytes + bytes > limits.max_total_value_size {
+        while self.entries.len() as u64 >= u64::from(limits.max_keys)
+            || self.bytes + bytes > limits.max_total_value_size
+        {
             let Some((_, oldest)) = self.by_use.pop_first() else { break };
             self.remove(&oldest);
         }

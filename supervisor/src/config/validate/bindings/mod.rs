@@ -1,8 +1,11 @@
 //! Bindings: one row for each kind, and one file for kinds that are read alike. What has no row is refused.
 
+mod analytics_engine;
 mod constant;
 mod durable_object_namespace;
 mod from_environment;
+mod hyperdrive;
+mod memory_cache;
 mod service;
 mod unsafe_eval;
 mod wasm_module;
@@ -39,7 +42,7 @@ struct Of<'a> {
     depth: usize,
 }
 
-const TABLE: [Row; 9] = [
+const TABLE: [Row; 12] = [
     Row { field: "text", read: constant::read },
     Row { field: "data", read: constant::read },
     Row { field: "json", read: constant::read },
@@ -49,6 +52,9 @@ const TABLE: [Row; 9] = [
     Row { field: "wrapped", read: wrapped::read },
     Row { field: "fromEnvironment", read: from_environment::read },
     Row { field: "unsafeEval", read: unsafe_eval::read },
+    Row { field: "memoryCache", read: memory_cache::read },
+    Row { field: "analyticsEngine", read: analytics_engine::read },
+    Row { field: "hyperdrive", read: hyperdrive::read },
 ];
 
 impl Validator<'_> {

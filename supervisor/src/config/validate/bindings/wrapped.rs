@@ -40,9 +40,13 @@ pub(super) fn read(
     let mut names = HashSet::new();
     let inner: Vec<_> = (0..bindings.len())
         .map(|index| {
-            let one_at = bindings_at.index(index);
-            validator.binding(bindings.get(index), of.worker, &one_at, &mut names, of.service_worker, of.depth + 1)
+            let (one, one_at) = (bindings.get(index), bindings_at.index(index));
+            if validator.is_left_out(one, &one_at) {
+                return None;
+            }
+            Some(validator.binding(one, of.worker, &one_at, &mut names, of.service_worker, of.depth + 1))
         })
         .collect();
-    Some(BindingValue::Wrapped { module, entrypoint, inner: inner.into_iter().collect::<Option<_>>()? })
+    let inner = inner.into_iter().flatten().collect::<Option<_>>()?;
+    Some(BindingValue::Wrapped { module, entrypoint, inner })
 }
