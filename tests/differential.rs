@@ -19,6 +19,7 @@ mod differential {
     mod scheduled;
     mod start_up;
     mod testing;
+    mod web_socket_clients;
     mod web_sockets;
     mod wire;
 }

@@ -40,10 +40,11 @@
     }
     accept(options = undefined) {
       WebSocket.#check(this);
-      let halfOpen = false;
+      let halfOpen;
       if (options !== undefined && options !== null) {
         if (!isObject(options)) throw notOfType("accept", "WebSocket", 1, "AcceptOptions");
-        halfOpen = !!options.allowHalfOpen;
+        const { allowHalfOpen } = options;
+        if (allowHalfOpen !== undefined) halfOpen = !!allowHalfOpen;
       }
       this.#end.accept(this, halfOpen);
     }

@@ -10,6 +10,7 @@ const scripted = (...chunks) =>
     },
   });
 const trace = [];
+const socket = () => { const [one, other] = Object.values(new WebSocketPair()); one.accept(); other.accept(); return one; };
 
 /** Name to [what the first request keeps, what the second does with it]. */
 const cases = {
@@ -74,6 +75,26 @@ const cases = {
   "ctx-pass-through": [(r, env, ctx) => ctx, (k) => `${k.passThroughOnException()}`],
   "ctx-wait-until-own": [(r, env, ctx) => sleep(1).then(() => "slept"), async (k, r, env, ctx) => { ctx.waitUntil(k); return "given"; }],
   "ctx-props": [(r, env, ctx) => ctx, (k) => JSON.stringify(k.props)],
+  // WebSockets.
+  "socket-send": [socket, (k) => `${k.send("x")}`],
+  "socket-send-bytes": [socket, (k) => `${k.send(bytes("x"))}`],
+  "socket-send-wrong": [socket, (k) => `${k.send()}`],
+  "socket-close": [socket, (k) => `${k.close(1000, "x")}`],
+  "socket-close-wrong": [socket, (k) => `${k.close(5)}`],
+  "socket-accept": [() => new WebSocketPair()[0], (k) => `${k.accept()}`],
+  "socket-accept-again": [socket, (k) => `${k.accept()}`],
+  "socket-ready-state": [socket, (k) => `${k.readyState}`],
+  "socket-buffered-amount": [socket, (k) => `${k.bufferedAmount}`],
+  "socket-attributes": [socket, (k) => `${k.url} ${k.protocol} ${k.extensions}`],
+  "socket-binary-type": [socket, (k) => { k.binaryType = "arraybuffer"; return k.binaryType; }],
+  "socket-attachment": [() => { const k = socket(); k.serializeAttachment({ a: 1 }); return k; }, (k) => JSON.stringify(k.deserializeAttachment())],
+  "socket-attachment-of-second": [socket, (k) => { k.serializeAttachment(1); return `${k.deserializeAttachment()}`; }],
+  "socket-listen": [socket, (k) => `${k.addEventListener("message", () => {})}`],
+  "socket-handler": [socket, (k) => { k.onmessage = () => {}; return typeof k.onmessage; }],
+  "socket-dispatch": [socket, (k) => { const seen = []; k.addEventListener("x", () => seen.push("heard")); k.dispatchEvent(new Event("x")); return String(seen); }],
+  "socket-in-response": [() => new WebSocketPair()[0], (k) => `${new Response(null, { status: 101, webSocket: k }).status}`],
+  "socket-of-response": [() => new Response(null, { status: 101, webSocket: new WebSocketPair()[0] }), (k) => `${k.webSocket.readyState}`],
+  "socket-sends-by-promise": [() => { const k = socket(); const d = Promise.withResolvers(); d.promise.then(() => { k.send("x"); trace.push("sent"); }); return d; }, async (k) => { k.resolve(); await sleep(20); return String(trace.splice(0)); }],
   // Promises.
   "promise-settled": [() => Promise.resolve("value"), (k) => k],
   "promise-rejected": [() => { const p = Promise.reject(new Error("no")); p.catch(() => {}); return p; }, (k) => k],

@@ -92,18 +92,24 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Why an answer of status 101 begins no connection (section 4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why an answer of status 101 begins no connection (section 4.1), in the reference's words where it has some.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAccepted {
-    /// 2: no header `Upgrade` that says `websocket`.
-    #[error("the server switched to something other than a WebSocket")]
-    Upgrade,
+    /// 2: no header `Upgrade`.
+    #[error("missing Upgrade header")]
+    NoUpgrade,
+    /// 2: it says this, and not `websocket`.
+    #[error("incorrect Upgrade header: expected 'websocket', got '{0}'")]
+    Upgrade(String),
     /// 3: no header `Connection` that names `upgrade`.
-    #[error("the server's answer is of its last hop only")]
+    #[error("no Connection header that names Upgrade")]
     Connection,
-    /// 4: the header `Sec-WebSocket-Accept` does not answer the key.
-    #[error("the server did not answer the key of the request")]
-    Accept,
+    /// 4: no header `Sec-WebSocket-Accept`.
+    #[error("missing Sec-WebSocket-Accept header")]
+    NoAccept,
+    /// 4: it does not answer the key, as the first text would, but says the second.
+    #[error("incorrect Sec-WebSocket-Accept header: expected '{0}', got '{1}'")]
+    Accept(String, String),
 }
 
 /// Checks the headers of an answer of status 101 to a request with this `Sec-WebSocket-Key`.
@@ -116,14 +122,17 @@ pub fn check_answer(
     connection: Option<&[u8]>,
     accept: Option<&[u8]>,
 ) -> Result<(), NotAccepted> {
-    if !upgrade.is_some_and(|upgrade| upgrade.trim_ascii().eq_ignore_ascii_case(b"websocket")) {
-        return Err(NotAccepted::Upgrade);
+    let shown = |value| String::from_utf8_lossy(value).into_owned();
+    let upgrade = upgrade.ok_or(NotAccepted::NoUpgrade)?;
+    if !upgrade.trim_ascii().eq_ignore_ascii_case(b"websocket") {
+        return Err(NotAccepted::Upgrade(shown(upgrade)));
     }
     if !connection.is_some_and(|connection| has_token(connection, "upgrade")) {
         return Err(NotAccepted::Connection);
     }
-    if accept.map(<[u8]>::trim_ascii) != Some(accept_value(key).as_bytes()) {
-        return Err(NotAccepted::Accept);
+    let (accept, expected) = (accept.ok_or(NotAccepted::NoAccept)?, accept_value(key));
+    if accept.trim_ascii() != expected.as_bytes() {
+        return Err(NotAccepted::Accept(expected, shown(accept)));
     }
     Ok(())
 }
@@ -180,11 +189,13 @@ mod tests {
         };
         assert_eq!(check("websocket", "Upgrade", ACCEPT), Ok(()));
         assert_eq!(check("WebSocket", "keep-alive, upgrade", ACCEPT), Ok(()));
-        assert_eq!(check("", "Upgrade", ACCEPT), Err(NotAccepted::Upgrade));
-        assert_eq!(check("h2c", "Upgrade", ACCEPT), Err(NotAccepted::Upgrade));
+        assert_eq!(check("", "Upgrade", ACCEPT), Err(NotAccepted::NoUpgrade));
+        assert_eq!(check("h2c", "Upgrade", ACCEPT), Err(NotAccepted::Upgrade("h2c".to_owned())));
         assert_eq!(check("websocket", "", ACCEPT), Err(NotAccepted::Connection));
         assert_eq!(check("websocket", "close", ACCEPT), Err(NotAccepted::Connection));
-        assert_eq!(check("websocket", "Upgrade", ""), Err(NotAccepted::Accept));
-        assert_eq!(check("websocket", "Upgrade", "x3pPLMBiTxaQ9kYGzzhZRbK+xOo="), Err(NotAccepted::Accept));
+        assert_eq!(check("websocket", "Upgrade", ""), Err(NotAccepted::NoAccept));
+        let other = "x3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+        let wrong = NotAccepted::Accept(ACCEPT.to_owned(), other.to_owned());
+        assert_eq!(check("websocket", "Upgrade", other), Err(wrong));
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, OnceCell, RefCell},
     future::Future,
+    ops::ControlFlow,
     pin::pin,
     rc::{Rc, Weak},
     task::{Context, Poll, Waker},
@@ -73,15 +74,45 @@ impl EventHandle {
     }
 
     /// As [`Self::run`], in a frame other than the one that the event began in.
-    pub(super) async fn run_in<R>(
+    pub(crate) async fn run_in<R>(
         &self,
-        frame: Option<v8::Global<v8::Array>>,
+        frame: Option<Frame>,
         body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R,
     ) -> Option<R> {
         let admission = self.get()?.context.admission();
         admission.await;
-        Some(self.get()?.enter(frame.as_ref(), body))
+        Some(self.get()?.enter(frame.as_ref().map(|frame| &frame.0), once(body)))
     }
+
+    /// As [`Self::run`], for one call of script after the other until there is a result: the microtasks that each caused run before the next.
+    pub async fn run_each<R>(&self, body: impl FnMut(&mut v8::PinScope<'_, '_>) -> ControlFlow<R>) -> Option<R> {
+        let admission = self.get()?.context.admission();
+        admission.await;
+        Some(self.get()?.enter(None, body))
+    }
+}
+
+/// Where script was that something is to be told to.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame(v8::Global<v8::Array>);
+
+impl Frame {
+    /// That of what is running.
+    pub(crate) fn current(scope: &v8::PinScope<'_, '_>) -> Option<Frame> {
+        frame::current(scope).map(|frame| Frame::new(scope, frame))
+    }
+
+    pub(super) fn new(scope: &v8::PinScope<'_, '_>, frame: v8::Local<'_, v8::Array>) -> Self {
+        Frame(v8::Global::new(scope, frame))
+    }
+}
+
+/// What runs once, for [`Event::enter`].
+fn once<R>(
+    body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R,
+) -> impl FnMut(&mut v8::PinScope<'_, '_>) -> ControlFlow<R> {
+    let mut body = Some(body);
+    move |scope| ControlFlow::Break(body.take().expect("it is called once")(scope))
 }
 
 impl std::fmt::Debug for Event {
@@ -193,14 +224,15 @@ impl Event {
             let _hold = self.context.hold();
             admission.await;
         }
-        self.enter(None, body)
+        self.enter(None, once(body))
     }
 
-    /// Must not be called while script is running.
+    /// Runs `body`, and then the microtasks that it caused, again and again until it gives a result. Must not be called while script is
+    /// running.
     fn enter<R>(
         self: &Rc<Self>,
         frame: Option<&v8::Global<v8::Array>>,
-        body: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R,
+        mut body: impl FnMut(&mut v8::PinScope<'_, '_>) -> ControlFlow<R>,
     ) -> R {
         self.context.set_hung(false);
         let isolate = self.context.isolate();
@@ -213,10 +245,15 @@ impl Event {
                 v8::Global::new(scope, frame)
             });
             let frame = v8::Local::new(scope, frame.unwrap_or(first));
-            scope.set_continuation_preserved_embedder_data(frame.into());
-            let result = body(scope);
-            isolate.run_microtasks(scope);
-            isolate.after_microtasks(scope);
+            let result = loop {
+                scope.set_continuation_preserved_embedder_data(frame.into());
+                let flow = body(scope);
+                isolate.run_microtasks(scope);
+                isolate.after_microtasks(scope);
+                if let ControlFlow::Break(result) = flow {
+                    break result;
+                }
+            };
             let undefined = v8::undefined(scope);
             scope.set_continuation_preserved_embedder_data(undefined.into());
             isolate.continuations.enter(0);

@@ -31,6 +31,7 @@ mod timers;
 pub(crate) use bell::Bell;
 pub(crate) use channels::{Channels, Revoke, UnderWay};
 pub use context::{Hold, IoContext, IoContextHandle};
+pub(crate) use event::Frame;
 pub use event::{Event, EventHandle};
 pub use live::{find_hung, live_events};
 pub use outlet::Outlet;

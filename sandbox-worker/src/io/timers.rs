@@ -14,7 +14,7 @@ use std::{
 use jsg::Error;
 use tokio::time::{Instant, Sleep};
 
-use super::{Event, EventHandle, IoContext, IoContextHandle, frame};
+use super::{Event, EventHandle, Frame, IoContext, IoContextHandle, frame};
 use crate::isolate::clock::{self, Begun};
 
 /// The longest delay, in milliseconds: what fits into the 31 bits of the web platform.
@@ -31,7 +31,7 @@ struct Timer {
     arguments: Vec<v8::Global<v8::Value>>,
     /// The event that set it, and the frame that it did so in, if that is not the one that the event began in.
     event: EventHandle,
-    frame: Option<v8::Global<v8::Array>>,
+    frame: Option<Frame>,
     /// For an interval, its period.
     every: Option<Duration>,
     /// Where it is among those that are due; `None` until it is there.
@@ -140,7 +140,7 @@ impl Timers {
     }
 
     /// On behalf of which event a timer is to run, and in which frame.
-    fn setter(&self, id: u32) -> Option<(EventHandle, Option<v8::Global<v8::Array>>)> {
+    fn setter(&self, id: u32) -> Option<(EventHandle, Option<Frame>)> {
         self.active.borrow().get(&id).map(|timer| (timer.event.clone(), timer.frame.clone()))
     }
 
@@ -268,7 +268,7 @@ impl Event {
             callback: v8::Global::new(scope, callback),
             arguments: arguments.iter().map(|value| v8::Global::new(scope, *value)).collect(),
             event: self.handle(),
-            frame: frame.map(|frame| v8::Global::new(scope, frame)),
+            frame: frame.map(|frame| Frame::new(scope, frame)),
             every: interval.then_some(delay),
             key: None,
         };

@@ -184,16 +184,28 @@ impl End {
     /// Waits for what the other end sends. Never ready after [`Item::Close`] and [`Item::Lost`].
     pub(crate) async fn take(&self) -> Item {
         self.comes.queue();
-        let take = || {
-            if !self.comes.is_next() {
-                return None;
-            }
-            self.comes.turns.borrow_mut().pop_front();
-            self.comes.queued.set(false);
-            self.pass_on();
-            self.comes.take()
-        };
-        self.comes.put.wait(take).await
+        self.comes.put.wait(|| self.take_in_turn()).await
+    }
+
+    /// As [`Self::take`], if it is its turn at once.
+    pub(crate) fn take_next(&self) -> Option<Item> {
+        self.comes.queue();
+        self.take_in_turn()
+    }
+
+    /// Whether something is there to be taken.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.comes.items.borrow().is_empty()
+    }
+
+    fn take_in_turn(&self) -> Option<Item> {
+        if !self.comes.is_next() {
+            return None;
+        }
+        self.comes.turns.borrow_mut().pop_front();
+        self.comes.queued.set(false);
+        self.pass_on();
+        self.comes.take()
     }
 
     /// Wakes who takes at the other end, if it is its turn.

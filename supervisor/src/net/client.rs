@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use bulkhead_websocket::handshake::NotAccepted;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
@@ -87,6 +88,14 @@ pub enum FetchError {
     /// The peer wants to speak another protocol than it was asked for.
     #[error("{0} answered with 101 Switching Protocols: {1}")]
     Upgrade(Destination, String),
+}
+
+/// What stands for the answer of a server that did not answer what it was asked, as in the reference.
+fn not_accepted(error: &NotAccepted) -> Response<Body> {
+    let text = format!("Server failed WebSocket handshake: {error}.");
+    let mut response = Response::new(Body::Bytes(text.into()));
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response
 }
 
 /// Speaks HTTP/1.1 for one service.
@@ -240,8 +249,9 @@ impl Client {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(self.respond(to, connection, response, is_sent));
         }
-        let refused = |error: &dyn std::fmt::Display| FetchError::Upgrade(to.0.clone(), error.to_string());
-        asking.check(response.headers()).map_err(|error| refused(&error))?;
+        if let Err(error) = asking.check(response.headers()) {
+            return Ok(not_accepted(&error));
+        }
         let (stream, first) = handed_over.await.map_err(|_| lost("the connection has ended".to_owned()))?;
         let (receiver, sender) = duplex::split(stream, first);
         tokio::task::spawn_local(async move {

@@ -433,8 +433,8 @@ impl Arrived {
 /// A connection to a server, and what that has chosen.
 pub(in crate::api) struct Opened {
     pub(in crate::api) connection: Connection,
-    pub(in crate::api) protocol: String,
-    pub(in crate::api) extensions: String,
+    pub(in crate::api) protocol: Option<String>,
+    pub(in crate::api) extensions: Option<String>,
 }
 
 impl Outbound {
@@ -483,7 +483,7 @@ impl Outbound {
         let full = |_| "the header list is full".to_owned();
         let read = head.headers.read(|name, value| map.append(name, value).map_err(full));
         read.map_err(|_| Error::error(LOST))?;
-        let text = |name| map.get(name).map(|value| String::from_utf8_lossy(&value).into_owned()).unwrap_or_default();
+        let text = |name| map.get(name).map(|value| String::from_utf8_lossy(&value).into_owned());
         let (protocol, extensions) = (text(PROTOCOL), text(EXTENSIONS));
         Ok(Opened { connection: arrived.into_connection(&event, &map)?, protocol, extensions })
     }

@@ -4,7 +4,9 @@
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
+    ops::ControlFlow,
     rc::Rc,
+    time::{Duration, Instant},
 };
 
 use bulkhead_ipc::{compatibility::Flag, failure::LOST};
@@ -19,7 +21,7 @@ use super::{
     structured_clone,
 };
 use crate::{
-    io::{Event, EventHandle, IoContext, IoContextHandle, IoOwn, OwnedBy},
+    io::{Event, EventHandle, Frame, IoContext, IoContextHandle, IoOwn, OwnedBy},
     isolate::{describe, flags, script},
     streams::{
         framing::{Next, Slot, couple},
@@ -41,6 +43,10 @@ const MAX_MESSAGE: usize = 32 << 20;
 /// The same while it is increased.
 const INCREASED_MAX_MESSAGE: usize = 128 << 20;
 
+/// For how long messages are delivered in a row before others of the isolate have their turn. It is little of what the shortest limit lets
+/// a message take.
+const AT_ONCE: Duration = Duration::from_micros(250);
+
 /// What the reference calls it where it is another owner's.
 const NATIVE: &str = "Native";
 
@@ -51,7 +57,7 @@ pub(crate) struct SocketEnd {
     socket: IoOwn<Socket>,
     #[trace(skip)]
     owner: OwnedBy,
-    /// Of one that a script has asked for.
+    /// Of one that a script has asked for, as the script says it, like the reference.
     #[trace(skip)]
     url: Option<String>,
     #[trace(skip)]
@@ -75,11 +81,10 @@ struct Socket {
     lost: Cell<bool>,
 }
 
-/// What the server has chosen.
-#[derive(Default)]
+/// What the server has chosen. As in the reference it is empty before that is known, and null where there is nothing.
 struct Chosen {
-    protocol: String,
-    extensions: String,
+    protocol: Option<String>,
+    extensions: Option<String>,
 }
 
 /// What is at the other end.
@@ -170,7 +175,7 @@ enum Use {
 
 impl SocketEnd {
     fn new(event: &Event, peer: Peer) -> Self {
-        let chosen = Rc::default();
+        let chosen = Chosen { protocol: Some(String::new()), extensions: Some(String::new()) };
         let socket = Socket {
             constructed: matches!(peer, Peer::Asked(_)),
             peer: RefCell::new(peer),
@@ -184,7 +189,7 @@ impl SocketEnd {
             socket: IoOwn::new(event.context(), socket),
             owner: OwnedBy::context(event.context()),
             url: None,
-            chosen,
+            chosen: Rc::new(RefCell::new(chosen)),
             attachment: RefCell::default(),
         }
     }
@@ -239,11 +244,11 @@ impl SocketEnd {
         url: String,
         protocols: Option<Protocols>,
     ) -> Result<v8::Local<'s, v8::Object>> {
-        let (shown, url) = socket_url(&url)?;
+        let target = socket_url(&url)?;
         let protocols = protocols.map_or(Ok(String::new()), Protocols::list)?;
         let event = Event::require(scope)?;
-        let outbound = Outbound::for_socket(url, &protocols, flags::is_on(scope, COMPRESSION))?;
-        let end = SocketEnd { url: Some(shown), ..SocketEnd::new(&event, Peer::Asked(Box::new(outbound))) };
+        let outbound = Outbound::for_socket(target, &protocols, flags::is_on(scope, COMPRESSION))?;
+        let end = SocketEnd { url: Some(url), ..SocketEnd::new(&event, Peer::Asked(Box::new(outbound))) };
         jsg::instantiate(scope, end)
     }
 
@@ -260,6 +265,8 @@ impl SocketEnd {
         let connecting = outbound.connect(event.handle());
         let chosen = self.chosen.clone();
         let (handle, owner) = (event.handle(), context.handle());
+        // As in the reference, what comes of it is told there, and all that follows where the event began.
+        let frame = Frame::current(scope);
         context.spawn(async move {
             let opened = connecting.await.and_then(|opened| {
                 if socket.sent_close.get() {
@@ -275,11 +282,11 @@ impl SocketEnd {
             });
             match opened {
                 Ok(end) => {
-                    if handle.run(|scope| socket.dispatch_open(scope, &object)).await == Some(true) {
+                    if handle.run_in(frame, |scope| socket.dispatch_open(scope, &object)).await == Some(true) {
                         deliver(handle, owner, (socket, end), object).await;
                     }
                 }
-                Err(error) => drop(handle.run(|scope| socket.dispatch_refused(scope, &object, error)).await),
+                Err(error) => drop(handle.run_in(frame, |scope| socket.dispatch_refused(scope, &object, error)).await),
             }
         });
         Ok(())
@@ -291,20 +298,25 @@ impl SocketEnd {
     }
 
     #[method]
-    fn protocol(&self) -> String {
+    fn protocol(&self) -> Option<String> {
         self.chosen.borrow().protocol.clone()
     }
 
     #[method]
-    fn extensions(&self) -> String {
+    fn extensions(&self) -> Option<String> {
         self.chosen.borrow().extensions.clone()
     }
 
-    /// Has what comes delivered to the listeners of `object`.
+    /// Has what comes delivered to the listeners of `object`. `half_open`: see [`Socket`]; a flag says it where the script does not.
     #[method]
-    fn accept<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: jsg::Object<'s>, half_open: bool) -> Result<()> {
+    fn accept<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        object: jsg::Object<'s>,
+        half_open: Option<bool>,
+    ) -> Result<()> {
         let socket = self.socket(scope)?;
-        if socket.constructed {
+        if socket.constructed && socket.use_.get() != Use::Accepted {
             let text = "Websockets obtained from the 'new WebSocket()' constructor cannot call accept";
             return Err(Error::type_error(text));
         }
@@ -319,7 +331,7 @@ impl SocketEnd {
         let end = socket.open(event.context(), max_message(scope))?;
         end.listen();
         socket.use_.set(Use::Accepted);
-        socket.half_open.set(half_open || !flags::is_on(scope, AUTO_REPLY));
+        socket.half_open.set(half_open.unwrap_or_else(|| !flags::is_on(scope, AUTO_REPLY)));
         let object = v8::Global::new(scope, object.0);
         let context = event.context();
         context.spawn(deliver(event.handle(), context.handle(), (socket, end), object));
@@ -338,6 +350,7 @@ impl SocketEnd {
 
     #[method]
     fn close(&self, scope: &mut v8::PinScope<'_, '_>, code: Option<i32>, reason: Option<String>) -> Result<()> {
+        let socket = self.socket(scope)?;
         let close = match (code, reason) {
             (None, None) => None,
             (None, Some(_)) => {
@@ -357,7 +370,6 @@ impl SocketEnd {
             let text = "WebSocket close reason must not be longer than 123 bytes when UTF-8 encoded.";
             return Err(Error::dom("SyntaxError", text));
         }
-        let socket = self.socket(scope)?;
         if socket.use_.get() != Use::Connecting {
             self.accepted(scope)?;
         }
@@ -427,14 +439,27 @@ async fn deliver(
         let waits = context.get().map(|context| context.waits());
         let item = end.take().await;
         drop(waits);
-        let is_last = !matches!(item, Item::Message(..));
-        if end.is_outside()
-            && let Some(event) = event.get()
-        {
-            event.renew();
-        }
-        let goes_on = event.run(|scope| socket.dispatch(scope, &object, item)).await;
-        if is_last || goes_on != Some(true) {
+        let (begun, mut next) = (Instant::now(), Some(item));
+        // What has come with it is delivered too: to enter the isolate costs more than most messages.
+        let goes_on = event.run_each(|scope| {
+            if next.is_none() && jsg::is_interrupted() {
+                // The event is over, or goes on in its next slice.
+                return ControlFlow::Break(true);
+            }
+            let Some(item) = next.take().or_else(|| end.take_next()) else { return ControlFlow::Break(true) };
+            if end.is_outside()
+                && let Some(event) = event.get()
+            {
+                event.renew();
+            }
+            v8::scope!(let scope, scope);
+            let is_last = !matches!(item, Item::Message(..));
+            match socket.dispatch(scope, &object, item) && !is_last {
+                true if end.has_more() && begun.elapsed() < AT_ONCE => ControlFlow::Continue(()),
+                goes_on => ControlFlow::Break(goes_on),
+            }
+        });
+        if goes_on.await != Some(true) {
             end.release();
             return;
         }
@@ -475,8 +500,7 @@ impl Socket {
         let object = v8::Local::new(scope, object).into();
         let Err(error) = script::call(scope, |script| &script.dispatch_open, &[object]) else { return true };
         let exception = error.caught(scope);
-        self.end();
-        let _ = dispatch_error(scope, object, exception);
+        self.fail(scope, object, exception);
         false
     }
 
@@ -484,9 +508,14 @@ impl Socket {
     fn dispatch_refused(&self, scope: &mut v8::PinScope<'_, '_>, object: &v8::Global<v8::Object>, error: Error) {
         v8::tc_scope!(let scope, scope);
         self.use_.set(Use::Accepted);
-        self.end();
         let object = v8::Local::new(scope, object).into();
         let error = error.to_value(scope);
+        self.fail(scope, object, error);
+    }
+
+    /// It ends before it was used.
+    fn fail<'s>(&self, scope: &mut v8::PinScope<'s, '_>, object: Value<'s>, error: Value<'s>) {
+        self.end();
         let reason = "Failed to establish websocket connection".to_owned();
         let told = dispatch_error(scope, object, error);
         // Nobody is told of what a listener of these throws.
@@ -670,19 +699,18 @@ impl Protocols {
     }
 }
 
-/// What a script asks for a connection: as it is shown, and as it is asked for.
-fn socket_url(url: &str) -> Result<(String, ada_url::Url)> {
+/// What a script asks for a connection.
+fn socket_url(url: &str) -> Result<ada_url::Url> {
     let invalid = |text| Error::dom("SyntaxError", format!("WebSocket Constructor: {text}"));
     let mut parsed = ada_url::Url::parse(url, None).map_err(|_| invalid("The url is invalid."))?;
-    let shown = parsed.href().to_owned();
     let scheme = match parsed.protocol() {
         "ws:" => "http:",
         "wss:" => "https:",
         _ => return Err(invalid("The url scheme must be ws or wss.")),
     };
-    if shown.contains('#') {
+    if url.contains('#') {
         return Err(invalid("The url fragment must be empty."));
     }
     parsed.set_protocol(scheme).map_err(|()| invalid("The url is invalid."))?;
-    Ok((shown, parsed))
+    Ok(parsed)
 }
