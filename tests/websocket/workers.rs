@@ -170,6 +170,37 @@ fn the_sample_counts_what_it_sends_back() {
 }
 
 #[test]
+fn the_sample_lets_the_members_of_a_room_hear_each_other() {
+    for runtime in [supervisor!(), Runtime::workerd()] {
+        let server = runtime.serve(Setup::sample("websocket-chat"));
+        let hears = |peer: &mut Peer, text: &str| assert_eq!(peer.frame(), (TEXT, text.as_bytes().to_vec()));
+        let mut ann = upgraded(server.port(), "/room?name=Ann");
+        hears(&mut ann, "Ann has come in. (1 here)");
+        let mut bob = upgraded(server.port(), "/room?name=Bob");
+        let mut eve = upgraded(server.port(), "/other?name=Eve");
+        hears(&mut eve, "Eve has come in. (1 here)");
+        for member in [&mut ann, &mut bob] {
+            hears(member, "Bob has come in. (2 here)");
+        }
+        ann.send([masked(TEXT, b"hello"), masked(TEXT, b"all")].concat());
+        bob.send(masked(TEXT, b"hi"));
+        for member in [&mut ann, &mut bob] {
+            let mut heard: Vec<_> = (0..3).map(|_| String::from_utf8(member.frame().1).expect("a text")).collect();
+            let of_ann: Vec<_> = heard.iter().filter(|text| text.starts_with("Ann")).collect();
+            assert_eq!(of_ann, ["Ann: hello", "Ann: all"]);
+            heard.sort();
+            assert_eq!(heard[2], "Bob: hi");
+        }
+        bob.reset();
+        hears(&mut ann, "Bob has left. (1 here)");
+        ann.send(masked(CLOSE, &[]));
+        assert_eq!(ann.frame().0, CLOSE);
+        eve.send(masked(TEXT, b"alone"));
+        hears(&mut eve, "Eve: alone");
+    }
+}
+
+#[test]
 fn a_worker_asks_over_a_connection_of_its_own() {
     let backend = Backend::start();
     let server = serve(&backend);
