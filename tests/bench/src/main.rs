@@ -10,6 +10,7 @@ mod measure;
 mod node;
 mod reach;
 mod run;
+mod sockets;
 mod table;
 mod workloads;
 
@@ -22,6 +23,7 @@ use clap::Parser;
 
 use crate::measure::{Measure, Plan};
 use crate::reach::{REACHES, Reach};
+use crate::sockets::{ECHOES, Echo};
 use crate::table::Round;
 use crate::workloads::{WORKLOADS, Workload};
 
@@ -117,6 +119,7 @@ enum Row {
     Many,
     Workload(&'static Workload),
     Reach(&'static Reach),
+    Echo(&'static Echo),
 }
 
 /// Which of the two runtimes is measured.
@@ -130,6 +133,7 @@ fn rows() -> Vec<Row> {
     let mut rows = vec![Row::StartUp, Row::Hello, Row::Node, Row::Many];
     rows.extend(WORKLOADS.iter().map(Row::Workload));
     rows.extend(REACHES.iter().map(Row::Reach));
+    rows.extend(ECHOES.iter().map(Row::Echo));
     rows
 }
 
@@ -142,6 +146,7 @@ impl Row {
             Row::Many => "many workers",
             Row::Workload(workload) => workload.name,
             Row::Reach(reach) => reach.name,
+            Row::Echo(echo) => echo.name,
         }
     }
 
@@ -155,6 +160,7 @@ impl Row {
             Row::Many => measure::many(runtime, plan),
             Row::Workload(workload) => run::workload(runtime, workload, plan.load),
             Row::Reach(reach) => reach::reach(runtime, reach, plan.load),
+            Row::Echo(echo) => sockets::echo(runtime, echo, plan.load),
         }
     }
 }

@@ -360,7 +360,7 @@ const fn calls(name: &'static str, top: &'static str, each: &'static str, value:
 }
 
 /// `length` bytes of text as logs have it: it shrinks to about a tenth, and no part of it is all the same.
-fn lines(length: usize) -> Vec<u8> {
+pub(crate) fn lines(length: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(length + 128);
     let mut number = 1_u32;
     while text.len() < length {
