@@ -2,6 +2,7 @@
 
 mod outgoing {
     mod bodies;
+    mod cache;
     mod connections;
     mod exchanges;
     mod hostile;

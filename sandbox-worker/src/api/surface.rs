@@ -139,7 +139,7 @@ static TABLE: &[Row] = &[
     row("fetch", Function(Global::info), Prototype),
     row("Cache", Class(Cache::info), Prototype),
     row("CacheStorage", Class(CacheStorage::info), Prototype),
-    row("caches", Instance(|scope| jsg::instantiate(scope, CacheStorage::default())), Own),
+    row("caches", Instance(CacheStorage::make), Own),
     row("DOMException", ScriptClass, Prototype).cloned(Cloned::Exception),
     row("EventTarget", ScriptClass, WorkerScope),
     row("Event", ScriptClass, Prototype),

@@ -84,15 +84,14 @@ fn bind<'s>(
     target.create_data_property(scope, key.into(), value).map(drop).ok_or(Error::Pending)
 }
 
-/// The position of a worker's first own entrypoint among what each connection hands over: behind the global `fetch()` and the
-/// bindings.
-pub(crate) fn first_own(bindings: &[Binding]) -> u32 {
+/// The first position behind the global `fetch()` and the bindings among what each connection hands over.
+pub(crate) fn after_bindings(bindings: &[Binding]) -> u32 {
     1 + bindings.iter().map(|binding| binding.value.channels()).sum::<u32>()
 }
 
-/// Says whether something stands behind the Cache API.
-pub(crate) fn set_cache(scope: &mut v8::PinScope<'_, '_>, is_configured: bool) {
-    cache::set_configured(scope, is_configured);
+/// Says what stands behind the Cache API: a position among what each connection hands over, if there is one.
+pub(crate) fn set_cache(scope: &mut v8::PinScope<'_, '_>, position: Option<u32>) {
+    cache::set_position(scope, position);
 }
 
 /// Makes `ctx.exports` of entrypoints and their positions.

@@ -9,6 +9,7 @@ use std::{
 use bulkhead_ipc::{failure::HUNG, transport::Reservation};
 use bytes::Bytes;
 use futures::future::{Either, LocalBoxFuture, select};
+use jsg::Error;
 
 use super::{
     OpenBody,
@@ -35,6 +36,8 @@ pub(crate) struct ReaderSource {
     rest: RefCell<Bytes>,
     /// How many bytes more the body may have.
     left: Cell<u64>,
+    /// Whether whoever pulls tells script what the body broke with, so that the log need not.
+    untold: bool,
 }
 
 /// What a reader has given and nobody has taken. Script reads on by itself for as long as chunks come and there are fewer bytes than
@@ -116,10 +119,9 @@ impl Source for ReaderSource {
     fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
         Box::pin(async move {
             let mut room = None;
-            let bytes = self.read(max_bytes, &mut room).await.map_err(|message| {
+            let bytes = self.read(max_bytes, &mut room).await.inspect_err(|_| {
                 self.chunks.end.borrow_mut().get_or_insert(Ok(()));
                 drop((self.open.take(), self.hold.take()));
-                Broken::failed(&message)
             })?;
             let done = self.is_done();
             if done {
@@ -156,7 +158,14 @@ impl ReaderSource {
             hold: RefCell::new(Some(event.context().hold())),
             rest: RefCell::default(),
             left: Cell::new(max_bytes),
+            untold: false,
         }
+    }
+
+    /// The same, of which the log says nothing when it breaks: whoever pulls gets what script broke it with.
+    pub(crate) fn untold(mut self) -> Self {
+        self.untold = true;
+        self
     }
 
     /// Whether script has come to the end, and all that came before was pulled.
@@ -168,7 +177,7 @@ impl ReaderSource {
 
     /// At least one byte and at most `max_bytes`, or nothing at the end. Chunks that are there already are merged. As soon as
     /// there is one, `room` is asked for, and nothing is waited for afterwards.
-    async fn read(&self, max_bytes: usize, room: &mut Option<Reservation>) -> Result<Bytes, String> {
+    async fn read(&self, max_bytes: usize, room: &mut Option<Reservation>) -> Result<Bytes, Broken> {
         let chunks = &*self.chunks;
         // What of the chunks was counted already.
         let mut counted = 0;
@@ -198,34 +207,44 @@ impl ReaderSource {
                 *chunks.bytes.borrow_mut() = self.rest.take().into();
                 has_asked = true;
                 chunks.wanted.set(max_bytes);
-                self.event.run(|scope| ask(scope, &self.reader, &self.chunks)).await?;
+                self.ask().await?;
                 continue;
             }
             if let Some(limit) = self.event.breach() {
-                return Err(limits::text(limit).into());
+                return Err(Broken::failed(limits::text(limit)));
             }
             let end = chunks.end.borrow().clone();
             match end {
                 Some(Ok(())) => return Ok(Bytes::new()),
+                Some(Err(reason)) if self.untold => return Err(Broken::Script(Error::Value(reason))),
                 Some(Err(reason)) => {
                     let tell = |scope: &mut v8::PinScope<'_, '_>| {
                         let reason = v8::Local::new(scope, reason);
                         tell_broken(scope, reason)
                     };
-                    return Err(self.event.run(tell).await);
+                    return Err(Broken::failed(&self.event.run(tell).await));
                 }
                 None => {}
             }
             chunks.wanted.set(max_bytes);
             if !chunks.reading.get() {
                 has_asked = true;
-                self.event.run(|scope| ask(scope, &self.reader, &self.chunks)).await?;
+                self.ask().await?;
                 continue;
             }
             if self.wait().await {
-                return Err(tell_hung(&self.event));
+                return Err(match self.untold {
+                    true => Broken::Script(Error::error(HUNG)),
+                    false => Broken::failed(&tell_hung(&self.event)),
+                });
             }
         }
+    }
+
+    /// Has script read on.
+    async fn ask(&self) -> Result<(), Broken> {
+        let asked = self.event.run(|scope| ask(scope, &self.reader, &self.chunks)).await;
+        asked.map_err(|message| Broken::failed(&message))
     }
 
     /// Waits until script has given something, or a limit has ended the event. True if it never will.

@@ -114,8 +114,11 @@ impl Worker {
             let context = scope.get_current_context();
             let may_eval = isolate.flags().is_on(EVAL_AT_START);
             let env = v8::Object::new(scope);
-            bindings::set_cache(scope, bundle.get_has_cache());
-            let first_own = bindings::first_own(&parts.bindings);
+            // What the Cache API asks stands between the bindings and the worker's own entrypoints.
+            let after = bindings::after_bindings(&parts.bindings);
+            let cache = bundle.get_has_cache().then_some(after);
+            bindings::set_cache(scope, cache);
+            let first_own = after + u32::from(cache.is_some());
             let started = match parts.source {
                 Source::Modules(sources) => {
                     modules::extend(scope, parts.extensions).map_err(Ok)?;

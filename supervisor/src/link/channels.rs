@@ -374,7 +374,7 @@ impl Answer {
         let texts = headers().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let reason = parts.extensions.get::<hyper::ext::ReasonPhrase>();
         let reason = reason.and_then(|reason| std::str::from_utf8(reason.as_bytes()).ok());
-        let reason = reason.or(parts.status.canonical_reason()).unwrap_or_else(|| kind_of(parts.status));
+        let reason = reason.unwrap_or_else(|| head::reason(parts.status.as_u16()));
         head::write_response(to.reborrow(), parts.status.as_u16(), reason, headers().count(), texts);
         to.set_body_length(to_body_length(length));
         let mut to = to.init_body();
@@ -386,16 +386,6 @@ impl Answer {
             Content::Broken(bytes) => BodySource::response(bytes, None, link, permit),
         };
         to.set_stream(link.offer_body(source));
-    }
-}
-
-/// The reference's words for a status that has none of its own.
-fn kind_of(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        200..300 => "Successful",
-        300..400 => "Redirection",
-        400..500 => "Client Error",
-        _ => "Server Error",
     }
 }
 
@@ -438,6 +428,14 @@ mod tests {
     use bulkhead_ipc::worker_capnp::Limit;
 
     use super::*;
+
+    #[test]
+    fn the_words_for_a_status_are_those_of_the_registry() {
+        for status in 100..600 {
+            let registered = StatusCode::from_u16(status).expect("a status").canonical_reason();
+            assert!(registered.is_none_or(|registered| registered == head::reason(status)), "{status}");
+        }
+    }
 
     #[test]
     fn what_a_channel_fails_with_tells_nothing() {

@@ -92,8 +92,8 @@ impl ServiceGraph {
         }
     }
 
-    /// What the worker `of` may start, by its positions: what the global `fetch()` goes to, what its bindings go to, its own
-    /// entrypoints. All of it is made anew for each connection to a process, and ends with it.
+    /// What the worker `of` may start, by its positions: what the global `fetch()` goes to, what its bindings go to,
+    /// what its `caches` ask, its own entrypoints. All of it is made anew for each connection to a process, and ends with it.
     fn reach(
         &self,
         config: &Config,
@@ -114,7 +114,8 @@ impl ServiceGraph {
             let entrypoint = (!entrypoint.name.is_empty()).then(|| entrypoint.name.clone());
             self.designated(fleet, &Designator { service: of.clone(), entrypoint, props_json: None }, &outlet)
         });
-        std::iter::once(outbound).chain(bindings).chain(own).collect()
+        let cache = worker.cache_api_outbound.as_ref().map(|to| self.designated(fleet, to, &outlet));
+        std::iter::once(outbound).chain(bindings).chain(cache).chain(own).collect()
     }
 }
 

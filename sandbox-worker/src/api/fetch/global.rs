@@ -183,7 +183,7 @@ fn response_of_data(event: &Rc<Event>, url: &str, has_body: bool) -> Result<Opti
 }
 
 /// The `cf` object as JSON, with what the cache mode says there and in headers, or what follows from a `cacheTtl`.
-fn cf_json(scope: &mut v8::PinScope<'_, '_>, request: &Request, headers: &mut HeaderMap) -> Result<String> {
+pub(super) fn cf_json(scope: &mut v8::PinScope<'_, '_>, request: &Request, headers: &mut HeaderMap) -> Result<String> {
     let cf = request.cf.duplicate(scope)?;
     let members: &[(&str, &str)] = match request.cache {
         None => {

@@ -353,6 +353,34 @@ pub(super) struct Arrived {
     offered: Option<(Rc<Slot>, Option<Vec<u8>>)>,
 }
 
+impl Arrived {
+    /// The status of the response; 0 if there is none.
+    pub(super) fn status(&self) -> u16 {
+        let head = response_of(&self.reply).ok().and_then(|response| read_response(response, false).ok());
+        head.map_or(0, |head| head.status)
+    }
+
+    /// Whether the response has a header once, with this value.
+    pub(super) fn has_header(&self, name: &[u8], value: &[u8]) -> bool {
+        let head = response_of(&self.reply).ok().and_then(|response| read_response(response, false).ok());
+        let (mut same, mut others) = (0, 0);
+        let read = head.map(|head| {
+            head.headers.read(|other, found| {
+                if other.eq_ignore_ascii_case(name) {
+                    *if found == value { &mut same } else { &mut others } += 1;
+                }
+                Ok(())
+            })
+        });
+        matches!(read, Some(Ok(()))) && (same, others) == (1, 0)
+    }
+
+    /// The same, of which nobody learns where it came from.
+    pub(super) fn without_url(self) -> Self {
+        Arrived { url: String::new(), ..self }
+    }
+}
+
 impl<'s> ToJs<'s> for Fetched {
     fn to_js(self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
         match self {

@@ -49,7 +49,6 @@ impl Validator<'_> {
         };
         let cache_at = at.field("cacheApiOutbound");
         let cache_api_outbound = if worker.has_cache_api_outbound() {
-            self.warning(&cache_at, "the Cache API is not there yet: every call of `caches` fails");
             let outbound = self.intact(worker.get_cache_api_outbound(), &cache_at)?;
             self.designator(outbound, &format!("Worker \"{name}\"'s cacheApiOutbound"), &cache_at).map(Some)
         } else {
