@@ -187,3 +187,58 @@ fn text_that_repeats_gets_shorter_by_what_came_before() {
     let [first, second] = lengths(Deflate { server_no_context_takeover: true, ..Deflate::default() });
     assert_eq!(first, second);
 }
+
+/// More connections than a thread keeps states of, which speak in turn: each refers to what it has said before, or could.
+#[test]
+fn contexts_outlive_the_states_that_are_kept() {
+    let deflate = Deflate::default();
+    let window = "0123456789abcdef".repeat(2100);
+    let mut connections: Vec<(Sender, Receiver)> = (0..150)
+        .map(|_| (Sender::server(Some(&deflate)), Receiver::new(Role::Client, 1 << 20, Some(&deflate))))
+        .collect();
+    // As any peer has it, which knows nothing of states that are kept.
+    let mut peer = flate2::Decompress::new_with_window_bits(false, 15);
+    let mut theirs = Receiver::new(Role::Client, 1 << 20, Some(&deflate));
+    let mut own = flate2::Compress::new_with_window_bits(flate2::Compression::new(6), false, 15);
+    for round in 0..6 {
+        for (at, (sender, receiver)) in connections.iter_mut().enumerate() {
+            // Some speak more often than others, and one after the other.
+            if at % 7 > 3 && round % 2 == 1 {
+                continue;
+            }
+            let noise: String = (0..at * 40).map(|n| char::from(b'a' + (n * n % 23) as u8)).collect();
+            let said = format!("{at} says {} {round} times, {noise} and {window}", round.min(3));
+            for times in 0..2 {
+                let mut out = Vec::new();
+                sender.message(&mut out, Kind::Text, said.as_bytes());
+                // What is said again is only referred to, while the state is there.
+                assert!(times == 0 || out.len() < 1000, "{} bytes of {}", out.len(), said.len());
+                let event = receiver.receive(&mut &out[..]).expect("no violation");
+                assert_eq!(event, Some(Event::Message(Kind::Text, said.clone().into_bytes())), "{at} in round {round}");
+                if at == 3 {
+                    let head = if out[1] < 126 { 2 } else { 4 };
+                    let mut inflated = Vec::with_capacity(1 << 20);
+                    let input = [&out[head..], &[0, 0, 0xff, 0xff]].concat();
+                    peer.decompress_vec(&input, &mut inflated, flate2::FlushDecompress::Sync)
+                        .expect("it is compressed");
+                    assert!(inflated == said.as_bytes(), "what another library makes of it in round {round}");
+                }
+                if at == 5 {
+                    // What another library has compressed, with all its context.
+                    let mut message = Vec::with_capacity(1 << 20);
+                    own.compress_vec(said.as_bytes(), &mut message, flate2::FlushCompress::Sync)
+                        .expect("it is in order");
+                    message.truncate(message.len() - 4);
+                    let length = u16::try_from(message.len()).expect("a short one").to_be_bytes();
+                    let frame = [&[0xc1, 126, length[0], length[1]][..], &message].concat();
+                    let event = theirs.receive(&mut &frame[..]).expect("no violation");
+                    assert_eq!(
+                        event,
+                        Some(Event::Message(Kind::Text, said.clone().into_bytes())),
+                        "of another library"
+                    );
+                }
+            }
+        }
+    }
+}
