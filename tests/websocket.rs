@@ -4,5 +4,6 @@ mod websocket {
     mod deaths;
     mod peer;
     mod raw;
+    mod stalls;
     mod workers;
 }

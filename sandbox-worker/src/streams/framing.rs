@@ -17,6 +17,9 @@ use super::{
 };
 use crate::io::{Bell, IoContext, IoContextHandle};
 
+/// The part of the memory that a process may have which what WebSockets have not sent yet may take.
+const UNSENT_SHARE: usize = 4;
+
 /// What of a connection both directions know.
 struct Coupled {
     /// The messages: those that it takes are sent, and what was received it sends.
@@ -46,7 +49,8 @@ pub(crate) fn couple(
     (receiver, sender): (Receiver, Sender),
     open: Option<OpenBody>,
 ) -> Rc<dyn Source> {
-    end.set_outside();
+    let process = usize::try_from(context.isolate().limits().memory_bytes).unwrap_or(usize::MAX);
+    end.set_outside(if process == 0 { usize::MAX } else { process / UNSENT_SHARE });
     if let Some(open) = open {
         end.hold_until_taken(open);
     }
@@ -161,6 +165,9 @@ impl Coupled {
 
     /// The next bytes to go out, if there are some, or the end is there.
     fn next(&self, item: Option<Item>, max_bytes: usize) -> Option<Result<Pulled, Broken>> {
+        if self.end.is_abandoned() {
+            return Some(Err(Broken::failed("more waits for the peer than may wait")));
+        }
         // The peer went without a word, and there is nothing to tell it.
         let is_gone = self.received_all.get() && self.end.is_lost() && self.violation.get().is_none();
         let is_empty = self.out.borrow().is_empty();

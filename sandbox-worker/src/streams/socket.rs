@@ -5,8 +5,8 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
-    rc::Rc,
+    collections::{BTreeMap, VecDeque},
+    rc::{Rc, Weak},
 };
 
 use bulkhead_websocket::{Close, Kind, Violation};
@@ -29,6 +29,41 @@ pub(crate) enum Item {
     Close(Option<Close>),
     /// Nothing follows.
     Lost(Loss),
+}
+
+impl Item {
+    /// Bytes of its payload.
+    fn payload(&self) -> usize {
+        if let Item::Message(_, payload) = self { payload.len() } else { 0 }
+    }
+}
+
+thread_local! {
+    static UNSENT: Unsent = const { Unsent { bytes: Cell::new(0), most: Cell::new(usize::MAX), lanes: RefCell::new(BTreeMap::new()), last: Cell::new(0) } };
+}
+
+/// What the worker's WebSockets have sent to connections, whose peers have not taken it.
+struct Unsent {
+    bytes: Cell<usize>,
+    /// Beyond so many bytes the WebSocket that has most of them is lost.
+    most: Cell<usize>,
+    /// The lanes that count, by their numbers.
+    lanes: RefCell<BTreeMap<u64, Weak<Lane>>>,
+    last: Cell<u64>,
+}
+
+impl Unsent {
+    /// Loses who has most, for as long as it is too much.
+    fn relieve(&self) {
+        while self.bytes.get() > self.most.get() {
+            let largest = self.lanes.borrow().values().filter_map(Weak::upgrade).max_by_key(|lane| lane.waits());
+            let Some(lane) = largest.filter(|lane| lane.waits() > 0) else { return };
+            let back = lane.back.borrow().upgrade();
+            // Without it nobody has the end that sends.
+            let Some(back) = back else { return };
+            abandon(&lane, &back);
+        }
+    }
 }
 
 /// Why nothing follows though nobody has said so.
@@ -68,6 +103,10 @@ pub(crate) struct Lane {
     abandoned: Cell<bool>,
     /// What comes is from outside of the isolate.
     outside: Cell<bool>,
+    /// Its number among those that count as unsent.
+    counted: Cell<Option<u64>>,
+    /// The other way.
+    back: RefCell<Weak<Lane>>,
     /// Rings for who takes.
     put: Bell,
     /// Rings for who waits for room, or for the end of who takes.
@@ -89,6 +128,8 @@ impl Lane {
             turns: turns.clone(),
             abandoned: Cell::new(false),
             outside: Cell::new(false),
+            counted: Cell::new(None),
+            back: RefCell::default(),
             put: Bell::new(context),
             taken: Bell::new(context),
             open: RefCell::default(),
@@ -101,14 +142,17 @@ impl Lane {
             return;
         }
         match &item {
-            Item::Message(_, payload) => self.payload.set(self.payload.get() + payload.len()),
+            Item::Message(..) => {}
             Item::Close(_) => self.closed.set(true),
             Item::Lost(_) => {
                 self.closed.set(true);
                 self.lost.set(true);
             }
         }
-        self.items.borrow_mut().push_back(item);
+        self.change(|items, payload| {
+            *payload += item.payload();
+            items.push_back(item);
+        });
         self.queue();
         self.put.ring();
     }
@@ -133,17 +177,80 @@ impl Lane {
     }
 
     fn take(&self) -> Option<Item> {
-        let item = self.items.borrow_mut().pop_front()?;
-        if let Item::Message(_, payload) = &item {
-            self.payload.set(self.payload.get() - payload.len());
-        }
+        let item = self.change(|items, payload| {
+            let item = items.pop_front()?;
+            *payload -= item.payload();
+            Some(item)
+        })?;
         self.taken.ring();
         Some(item)
     }
 
     fn has_room(&self) -> bool {
-        self.payload.get() + self.items.borrow().len() * MESSAGE_BYTES < HIGH_WATER
+        self.waits() < HIGH_WATER
     }
+
+    /// About how much memory waits here, in bytes.
+    fn waits(&self) -> usize {
+        self.payload.get() + self.items.borrow().len() * MESSAGE_BYTES
+    }
+
+    /// Changes what waits, and the number of its payload's bytes.
+    fn change<R>(&self, change: impl FnOnce(&mut VecDeque<Item>, &mut usize) -> R) -> R {
+        let before = self.waits();
+        let mut payload = self.payload.get();
+        let result = change(&mut self.items.borrow_mut(), &mut payload);
+        self.payload.set(payload);
+        if self.counted.get().is_some() {
+            // At the end of the thread there may be nobody who counts.
+            let _ = UNSENT.try_with(|unsent| unsent.bytes.set(unsent.bytes.get() + self.waits() - before));
+        }
+        result
+    }
+
+    /// From now on what waits here counts as unsent, of which there may be `most` bytes.
+    fn count(self: &Rc<Self>, most: usize) {
+        UNSENT.with(|unsent| {
+            unsent.most.set(most);
+            unsent.last.set(unsent.last.get() + 1);
+            self.counted.set(Some(unsent.last.get()));
+            unsent.lanes.borrow_mut().insert(unsent.last.get(), Rc::downgrade(self));
+            unsent.bytes.set(unsent.bytes.get() + self.waits());
+        });
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.change(|items, payload| {
+            items.clear();
+            *payload = 0;
+        });
+        if let Some(number) = self.counted.get() {
+            let _ = UNSENT.try_with(|unsent| unsent.lanes.borrow_mut().remove(&number));
+        }
+    }
+}
+
+/// Nobody takes what `comes`, and nothing follows of what `goes`.
+fn abandon(comes: &Lane, goes: &Lane) {
+    let unread = comes.payload.get() > 0;
+    goes.put(Item::Lost(if unread { Loss::Unread } else { Loss::Gone }));
+    if !goes.listening.get() {
+        // Nobody is there to be told.
+        goes.open.take();
+    }
+    comes.abandoned.set(true);
+    comes.change(|items, payload| {
+        *payload = 0;
+        std::mem::take(items)
+    });
+    comes.open.take();
+    comes.leave();
+    if goes.is_next() {
+        goes.put.ring();
+    }
+    comes.taken.ring();
 }
 
 /// One end. Dropped before it has sent a close, the other end is told that it is gone.
@@ -156,6 +263,8 @@ pub(crate) struct End {
 pub(crate) fn pair(context: &IoContext) -> [End; 2] {
     let turns = Turns::default();
     let (one, other) = (Lane::new(context, 0, &turns), Lane::new(context, 1, &turns));
+    *one.back.borrow_mut() = Rc::downgrade(&other);
+    *other.back.borrow_mut() = Rc::downgrade(&one);
     [End { comes: one.clone(), goes: other.clone() }, End { comes: other, goes: one }]
 }
 
@@ -163,6 +272,7 @@ impl End {
     /// Sends. After a close, or to nobody, it does nothing.
     pub(crate) fn send(&self, item: Item) {
         self.goes.put(item);
+        UNSENT.with(Unsent::relieve);
     }
 
     /// Payload that was sent and not taken, in bytes.
@@ -235,9 +345,16 @@ impl End {
         self.goes.taken.wait(|| (self.goes.has_room() || self.goes.abandoned.get()).then_some(())).await;
     }
 
-    /// What is sent at this end comes from outside of the isolate.
-    pub(super) fn set_outside(&self) {
+    /// This is where the isolate ends: what is sent here comes from outside, and what is taken goes there. Of that so many bytes may wait,
+    /// of all such ends together.
+    pub(super) fn set_outside(&self, most: usize) {
         self.goes.outside.set(true);
+        self.comes.count(most);
+    }
+
+    /// Whether nobody takes anything at this end.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.comes.abandoned.get()
     }
 
     /// Whether what the other end sends comes from outside of the isolate.
@@ -261,19 +378,7 @@ impl End {
 
     /// Nobody takes anything at this end, and nothing follows from it.
     pub(crate) fn abandon(&self) {
-        let unread = self.comes.payload.get() > 0;
-        self.goes.put(Item::Lost(if unread { Loss::Unread } else { Loss::Gone }));
-        if !self.goes.listening.get() {
-            // Nobody is there to be told.
-            self.goes.open.take();
-        }
-        self.comes.abandoned.set(true);
-        self.comes.items.take();
-        self.comes.payload.set(0);
-        self.comes.open.take();
-        self.comes.leave();
-        self.pass_on();
-        self.comes.taken.ring();
+        abandon(&self.comes, &self.goes);
     }
 }
 
