@@ -1,4 +1,4 @@
-//! The service that is a directory, with both programs as a user runs them.
+//! The service that is a directory, with both programs as a user runs them; and the cache, which may be in one.
 
 use std::{
     fs,
@@ -23,6 +23,10 @@ use nix::{
     sys::{signal::Signal, stat::Mode},
 };
 use tempfile::TempDir;
+
+mod disk {
+    mod cache;
+}
 
 const CONFIG: &str = r#"
 using Workerd = import "/workerd/workerd.capnp";

@@ -55,6 +55,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
         ("shard", &["config", "log", "net/tls", "schedule", "service", "socket"]),
         ("service/disk", &["body", "config", "service", "upgrade"]),
         ("service/memory_cache", &["body", "config", "service"]),
+        ("service/cache", &["body", "config", "service"]),
         ("service/network", &["body", "config", "net", "net/address", "service"]),
         ("service/external", &["body", "config", "net", "net/address", "service", "service/network"]),
         (
@@ -66,6 +67,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
                 "net",
                 "net/address",
                 "service",
+                "service/cache",
                 "service/disk",
                 "service/external",
                 "service/memory_cache",
@@ -84,6 +86,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
                 "net/address",
                 "net/tls",
                 "service",
+                "service/cache",
                 "service/disk",
                 "service/external",
                 "service/graph",

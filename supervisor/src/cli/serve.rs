@@ -19,6 +19,7 @@ use crate::{
     log::{Entry, Log},
     net::{budget::connections, pipe, resolve::ResolverSettings, tls::server::Acceptor},
     service::{
+        cache::Store,
         disk::Directory,
         graph::{Called, Calls, WorkerServices, calls},
         memory_cache::MemoryCaches,
@@ -64,6 +65,7 @@ pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) 
         setup::report_missing_flags(&config);
     }
     let directories = setup::directories(&config, &arguments.directory_path, tests.is_some())?;
+    let cache = setup::cache(&config);
     let acceptors = setup::acceptors(&config)?;
     let shards = arguments.shards.unwrap_or_else(setup::default_shards) as usize;
     let executable = FleetConfig::default_executable()
@@ -105,6 +107,7 @@ pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) 
         control,
         acceptors,
         directories,
+        cache,
         bound: &mut bound,
         tests,
         _permission: permission,
@@ -134,6 +137,7 @@ struct Server<'a> {
     control: Option<Control>,
     acceptors: Vec<Option<Acceptor>>,
     directories: HashMap<ServiceId, Arc<Directory>>,
+    cache: Option<Arc<Store>>,
     bound: &'a mut [BoundSocket],
     tests: Option<Tests>,
     /// Without it nobody is served, and no worker is told its code.
@@ -184,6 +188,7 @@ impl Server<'_> {
             config: self.config.clone(),
             directories: self.directories.clone(),
             caches: Arc::new(MemoryCaches::new(&self.config)),
+            cache: self.cache.clone(),
             log: self.log.clone(),
             resolver: self.resolver.clone(),
             connections: outgoing,

@@ -31,7 +31,7 @@ use crate::{
         address::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT},
         tls::server::Acceptor,
     },
-    service::{disk::Directory, external::destination},
+    service::{cache::Store, disk::Directory, external::destination},
     socket::BoundSocket,
     text::own_text,
 };
@@ -315,6 +315,15 @@ pub(super) fn directories(
         }
     }
     if errors.is_empty() { Ok(open) } else { Err(own_text(&errors.join("\n"))) }
+}
+
+/// What the caches of the workers are kept in, where there are any.
+pub(super) fn cache(config: &Config) -> Option<Arc<Store>> {
+    let cache = config.services.iter().find_map(|service| match &service.kind {
+        ServiceKind::Cache(cache) => Some(cache),
+        _ => None,
+    })?;
+    Some(Arc::new(Store::new(cache, config.workers().map(|(id, _)| id))))
 }
 
 /// What takes the handshakes of each socket, where it speaks TLS; or everything that is wrong with them.

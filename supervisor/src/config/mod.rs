@@ -40,7 +40,7 @@ use capnp::{
 pub use self::{
     diagnostics::{Diagnostic, Diagnostics, Severity},
     model::{
-        Binding, BindingValue, Config, Designator, ExtensionModule, External, ExternalTls, HeaderInjection,
+        Binding, BindingValue, Cache, Config, Designator, ExtensionModule, External, ExternalTls, HeaderInjection,
         HttpOptions, HttpStyle, Hyperdrive, Loaded, MemoryCacheLimits, Module, ModuleKind, Network, Reached, Service,
         ServiceId, ServiceKind, Socket, TlsOptions, Worker, WorkerSource,
     },

@@ -20,8 +20,8 @@ pub const MAX_SCHEDULES: u32 = 64;
 /// A whole configuration: what is served, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// In the order of the configuration; their names are unique, and each that is designated is one of them. Last comes the
-    /// network `internet`, where no other service has its name.
+    /// In the order of the configuration; their names are unique, and each that is designated is one of them. Last come
+    /// the network `internet`, where no other service has its name, and the cache, where the policy says that there is one.
     pub services: Vec<Service>,
     /// In the order of the configuration; their names are unique.
     pub sockets: Vec<Socket>,
@@ -102,6 +102,8 @@ pub enum ServiceKind {
     External(Arc<External>),
     /// A directory of this machine.
     Disk(Disk),
+    /// The caches of all workers, of which each reaches its own.
+    Cache(Cache),
 }
 
 impl ServiceKind {
@@ -109,7 +111,7 @@ impl ServiceKind {
     pub fn worker(&self) -> Option<&Arc<Worker>> {
         match self {
             ServiceKind::Worker(worker) => Some(worker),
-            ServiceKind::Network(_) | ServiceKind::External(_) | ServiceKind::Disk(_) => None,
+            ServiceKind::Network(_) | ServiceKind::External(_) | ServiceKind::Disk(_) | ServiceKind::Cache(_) => None,
         }
     }
 }
@@ -152,6 +154,15 @@ pub struct Disk {
     pub writable: bool,
     /// Whether files exist whose names, or a directory's on the way to them, begin with a dot.
     pub allow_dotfiles: bool,
+}
+
+/// What the caches of all workers may use together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// The longest body of a response that is stored, in bytes.
+    pub object_bytes: u64,
 }
 
 /// A worker: code, the compatibility behaviour it was written for, and what it may reach.

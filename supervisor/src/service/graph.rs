@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Event, LocalFuture, Outcome, Service, ServiceError,
+    cache::{CacheService, Store},
     disk::{Directory, DiskService},
     external::{ExternalService, destination},
     memory_cache::{MemoryCacheService, MemoryCaches},
@@ -43,6 +44,7 @@ enum Node {
     Network(Arc<Network>, Option<Rc<Secure>>),
     External(Arc<External>, Destination, Option<Rc<Secure>>),
     Disk(Arc<Directory>),
+    Cache(Arc<Store>),
 }
 
 impl ServiceGraph {
@@ -51,12 +53,14 @@ impl ServiceGraph {
         config: &Config,
         directories: &HashMap<ServiceId, Arc<Directory>>,
         caches: &Arc<MemoryCaches>,
+        cache: Option<&Arc<Store>>,
         outlet: Outlet,
     ) -> Result<Self, String> {
         let services = config.services.iter().map(|service| {
             let node = match &service.kind {
                 ServiceKind::Worker(_) => Node::Worker,
                 ServiceKind::Disk(_) => Node::Disk(directories[&service.id].clone()),
+                ServiceKind::Cache(_) => Node::Cache(cache.ok_or("the cache has no store")?.clone()),
                 ServiceKind::Network(network) => {
                     Node::Network(network.clone(), network.tls.as_ref().map(|tls| Secure::new(tls, None)))
                 }
@@ -72,13 +76,19 @@ impl ServiceGraph {
         Ok(Self { services, outlet, outlets: RefCell::default(), caches: caches.clone() })
     }
 
-    /// The service that is designated, for the user of `outlet`. Neither is a worker started by this nor a connection made, so that services may refer to
+    /// The service that is designated, for the user of `outlet`, which is the worker `user` if it is one. Neither is a worker started by this nor a connection made, so that services may refer to
     /// each other in circles.
     ///
     /// # Panics
     ///
-    /// There is no such service in the configuration that the graph was made of.
-    fn designated(&self, fleet: &ShardFleet, to: &Designator, outlet: &Outlet) -> Rc<dyn Service> {
+    /// There is no such service in the configuration that the graph was made of, or it is the cache and `user` no worker.
+    fn designated(
+        &self,
+        fleet: &ShardFleet,
+        to: &Designator,
+        outlet: &Outlet,
+        user: Option<&ServiceId>,
+    ) -> Rc<dyn Service> {
         match &self.services[&to.service] {
             Node::Disk(directory) => Rc::new(DiskService::new(&to.service, directory.clone())),
             Node::Worker => {
@@ -88,6 +98,10 @@ impl ServiceGraph {
             Node::Network(network, secure) => Rc::new(NetworkService::new(network, secure.clone(), outlet)),
             Node::External(external, to, secure) => {
                 Rc::new(ExternalService::new(external, to.clone(), secure.clone(), outlet))
+            }
+            Node::Cache(store) => {
+                let cache = user.and_then(|user| CacheService::new(store, user));
+                Rc::new(cache.expect("only workers lead to the cache, and it is made for all of them"))
             }
         }
     }
@@ -104,17 +118,17 @@ impl ServiceGraph {
         let found = config.services.iter().find(|service| service.id == *of);
         let Some(worker) = found.and_then(|service| service.kind.worker()) else { return Vec::new() };
         let outlet = self.outlets.borrow_mut().entry(of.clone()).or_insert_with(|| self.outlet.another()).clone();
-        let outbound = self.designated(fleet, &worker.global_outbound, &outlet);
+        let outbound = self.designated(fleet, &worker.global_outbound, &outlet, Some(of));
         let reached = worker.bindings.iter().flat_map(|binding| binding.value.reached()).enumerate();
         let bindings = reached.map(|(index, reached)| match reached {
-            Reached::Service(to) => self.designated(fleet, to, &outlet),
+            Reached::Service(to) => self.designated(fleet, to, &outlet, Some(of)),
             Reached::MemoryCache(id, _) => Rc::new(MemoryCacheService::new(self.caches.of(of, index, id))),
         });
         let own = entrypoints.iter().map(|entrypoint| {
             let entrypoint = (!entrypoint.name.is_empty()).then(|| entrypoint.name.clone());
-            self.designated(fleet, &Designator { service: of.clone(), entrypoint, props_json: None }, &outlet)
+            self.designated(fleet, &Designator { service: of.clone(), entrypoint, props_json: None }, &outlet, Some(of))
         });
-        let cache = worker.cache_api_outbound.as_ref().map(|to| self.designated(fleet, to, &outlet));
+        let cache = worker.cache_api_outbound.as_ref().map(|to| self.designated(fleet, to, &outlet, Some(of)));
         std::iter::once(outbound).chain(bindings).chain(cache).chain(own).collect()
     }
 }
@@ -172,6 +186,8 @@ pub struct WorkerServices {
     pub directories: HashMap<ServiceId, Arc<Directory>>,
     /// Those that workers were given.
     pub caches: Arc<MemoryCaches>,
+    /// What the caches hold, where there are any.
+    pub cache: Option<Arc<Store>>,
     /// Is told what scheduled runs fail with.
     pub log: Log,
     /// Whom each shard asks for names.
@@ -189,23 +205,24 @@ impl ShardServices for WorkerServices {
             let users = self.config.sockets.len() + self.config.workers().count();
             let outlet = Outlet::new(&self.resolver, self.connections, users).map_err(|error| error.to_string())?;
             let fleet = self.fleet.shard(index);
-            let graph = Rc::new(ServiceGraph::new(&self.config, &self.directories, &self.caches, outlet)?);
+            let graph =
+                Rc::new(ServiceGraph::new(&self.config, &self.directories, &self.caches, self.cache.as_ref(), outlet)?);
             let (config, reached) = (self.config.clone(), graph.clone());
             fleet.set_reach(Box::new(move |fleet, of, entrypoints| reached.reach(&config, fleet, of, entrypoints)));
             if let Some(called) = self.called.as_ref().and_then(Called::take) {
                 let (graph, fleet) = (graph.clone(), fleet.clone());
                 let outlet = graph.outlet.another();
-                tokio::task::spawn_local(answer(called, move |to| graph.designated(&fleet, to, &outlet)));
+                tokio::task::spawn_local(answer(called, move |to| graph.designated(&fleet, to, &outlet, None)));
             }
             let sockets = self
                 .config
                 .sockets
                 .iter()
-                .map(|socket| graph.designated(&fleet, &socket.service, &graph.outlet.another()));
+                .map(|socket| graph.designated(&fleet, &socket.service, &graph.outlet.another(), None));
             let scheduled = self.config.workers().filter(|(_, worker)| !worker.schedules.is_empty());
             let addressees = scheduled.map(|(id, _)| {
                 let to = Designator { service: id.clone(), entrypoint: None, props_json: None };
-                (id.clone(), graph.designated(&fleet, &to, &graph.outlet))
+                (id.clone(), graph.designated(&fleet, &to, &graph.outlet, None))
             });
             Ok(Served { sockets: sockets.collect(), addressees: addressees.collect(), log: self.log.clone() })
         })

@@ -23,6 +23,23 @@ struct Policy {
 
   sockets @3 :List(SocketPermissions);
   # What sockets may be asked beside requests for their services.
+
+  cache @4 :Cache;
+  # With it, even with `cache = ()`, every worker that has no `cacheApiOutbound` has a cache of its own. docs/cache.md has the whole of it.
+}
+
+struct Cache {
+  # A cache for each worker, which no other worker can read or purge, in space that they share.
+
+  name @0 :Text = "cache";
+  # The service that it is, for `service` bindings of workers and their `cacheApiOutbound`: each worker reaches its own cache there. No service of
+  # the configuration may have this name.
+
+  memoryBytes @1 :UInt64 = 67108864;
+  # Memory of all caches together. From 1 MiB to 1 TiB. By default 64 MiB.
+
+  objectBytes @2 :UInt64 = 0;
+  # The longest body of a response that is stored: at most a quarter of `memoryBytes`. 0 means that too, but not more than 512 MiB.
 }
 
 struct Schedules {

@@ -20,7 +20,7 @@ impl Validator<'_> {
         self.refuse_others(designator, at, &["name", "entrypoint", "props"]);
         let name_at = at.field("name");
         let name = self.string(designator.get_name(), &name_at)?;
-        let exists = self.services.contains_key(&name) || name == INTERNET;
+        let exists = self.services.contains_key(&name) || name == INTERNET || self.is_cache(&name);
         let service = exists.then(|| ServiceId::named(&name));
         if name.is_empty() {
             if !at.is_incomplete() {

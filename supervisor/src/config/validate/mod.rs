@@ -208,6 +208,7 @@ impl Validator<'_> {
         let extensions = self.extensions(extensions, &extensions_at);
         let mut services = services.into_iter().collect::<Option<Vec<_>>>()?;
         services.extend(self.implicit_internet());
+        self.implicit_cache(&mut services);
         Some(Config {
             services,
             sockets: sockets.into_iter().collect::<Option<_>>()?,

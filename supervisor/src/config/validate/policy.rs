@@ -1,5 +1,6 @@
 //! From a `Policy` message to what each worker may use, and when it runs.
 
+mod cache;
 mod schedules;
 
 use bulkhead_ipc::{
@@ -12,7 +13,10 @@ use super::{
     HashMap, HashSet, Validator, nearest,
     schema::{self, service, service::Which as Kind},
 };
-use crate::{config::position::Cursor, schedule::Expression};
+use crate::{
+    config::{model::Cache, position::Cursor},
+    schedule::Expression,
+};
 
 /// The policies of all workers of a configuration.
 #[derive(Debug, Default)]
@@ -21,6 +25,8 @@ pub(super) struct Policies {
     named: HashMap<String, WorkerPolicy>,
     schedules: HashMap<String, Vec<Expression>>,
     handler_paths: HashSet<String>,
+    /// With its name.
+    cache: Option<(String, Cache)>,
 }
 
 impl Policies {
@@ -56,7 +62,7 @@ impl Validator<'_> {
         config: schema::config::Reader<'_>,
         config_at: &Cursor<'_>,
     ) -> Option<Policies> {
-        self.refuse_others(policy, at, &["default", "workers", "schedules", "sockets"]);
+        self.refuse_others(policy, at, &["default", "workers", "schedules", "sockets", "cache"]);
         let services_at = config_at.field("services");
         let services = self.intact(config.get_services(), &services_at)?;
         // Otherwise one that is named may be missing because it was wrong.
@@ -90,6 +96,7 @@ impl Validator<'_> {
         }
         policies.schedules = self.schedules(policy, at, services, complete)?;
         policies.handler_paths = self.socket_permissions(policy, at, config, config_at)?;
+        policies.cache = self.cache(policy, at)?;
         Some(policies)
     }
 

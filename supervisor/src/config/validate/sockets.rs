@@ -58,6 +58,9 @@ impl Validator<'_> {
         }
         let designator = self.intact(socket.get_service(), &service_at)?;
         let service = self.designator(designator, &format!("Socket \"{name}\""), &service_at)?;
+        if self.is_cache(service.service.as_str()) {
+            self.error(&service_at, "a socket cannot lead to the cache: there is no worker whose cache it would be");
+        }
         let (http, tls) = http?;
         let http = HttpOptions { handler_paths: self.policies.has_handler_paths(&name), ..http };
         Some(Socket { name, address, http, tls, service })
