@@ -71,9 +71,11 @@ fn a_test_that_uses_up_what_there_is_fails_alone() {
     {
         assert!(exit.stderr.contains(reason), "{reason}: {}", exit.stderr);
     }
+    let stack = "worker \"bad\": script was interrupted\n    at test (bad.js:6:";
+    assert!(exit.stderr.contains(stack), "{}", exit.stderr);
     let xml = std::fs::read_to_string(report.path()).expect("a report");
     assert!(xml.contains("tests=\"9\" failures=\"5\""), "{xml}");
-    assert!(xml.contains("<system-out>about to compute</system-out>"), "{xml}");
+    assert!(xml.contains("<system-out>about to compute\n"), "{xml}");
 }
 
 #[test]

@@ -292,6 +292,9 @@ impl Isolate {
             result
         };
         let ended = slice.end(&mut v8);
+        if let Some(place) = watch::take_place() {
+            self.logger.write(Level::Error, Source::Runtime, &format!("script was interrupted\n{place}"));
+        }
         if ended.breach.is_some() {
             v8::scope!(let scope, &mut *v8);
             let context = v8::Local::new(scope, &self.context);
@@ -333,6 +336,9 @@ impl Isolate {
     /// Says how the worker is tested, before its code runs.
     pub fn set_testing(&self, testing: Testing) {
         self.testing.set(testing);
+        if testing != Testing::default() {
+            watch::explain_interruptions();
+        }
     }
 
     /// What the worker may use.

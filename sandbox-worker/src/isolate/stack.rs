@@ -17,6 +17,29 @@ pub(super) fn prepare<'s>(
     usual_text(scope, error, sites).unwrap_or_else(|| v8::undefined(scope).into())
 }
 
+/// Where script is, as the `stack` of an error has it: at most so many frames, without our own.
+pub(super) fn current(scope: &mut v8::PinScope<'_, '_>, frames: usize) -> String {
+    let Some(trace) = v8::StackTrace::current_stack_trace(scope, frames) else { return String::new() };
+    let mut lines = Vec::new();
+    for frame in (0..trace.get_frame_count()).filter_map(|index| trace.get_frame(scope, index)) {
+        let text = |text: Option<v8::Local<'_, v8::String>>, scope: &v8::PinScope<'_, '_>| {
+            text.map(|text| text.to_rust_string_lossy(scope)).unwrap_or_default()
+        };
+        let script = text(frame.get_script_name(scope), scope);
+        if script.starts_with(OWN_SCRIPTS) {
+            continue;
+        }
+        let place = format!("{script}:{}:{}", frame.get_line_number(), frame.get_column());
+        let function = text(frame.get_function_name(scope), scope);
+        lines.push(if function.is_empty() {
+            format!("    at {place}")
+        } else {
+            format!("    at {function} ({place})")
+        });
+    }
+    lines.join("\n")
+}
+
 fn usual_text<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     error: v8::Local<'s, v8::Value>,

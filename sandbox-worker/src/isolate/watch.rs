@@ -9,6 +9,7 @@
 use std::{
     cell::Cell,
     ffi::c_void,
+    rc::Weak,
     sync::{
         Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::SeqCst},
@@ -19,6 +20,7 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::{Isolate, stack};
 use crate::limits::Limit;
 
 /// How often the thread looks while script runs: five times within the limit, within these bounds.
@@ -48,6 +50,12 @@ struct Watch {
     tick: AtomicU64,
     /// The last slice that was, or is being, interrupted for its processor time.
     interrupted: AtomicU64,
+    /// Whether it is kept where script was when it was interrupted.
+    explains: AtomicBool,
+    /// The last slice whose script was asked where it is.
+    asked: AtomicU64,
+    /// Where it was.
+    place: Mutex<Option<String>>,
     /// The last slice that exhausted the heap.
     exhausted: AtomicU64,
     /// The limit of the heap if this was raised without being exceeded, in bytes; else 0.
@@ -87,6 +95,9 @@ static WATCH: Watch = Watch {
     deadline: AtomicU64::new(u64::MAX),
     tick: AtomicU64::new(0),
     interrupted: AtomicU64::new(0),
+    explains: AtomicBool::new(false),
+    asked: AtomicU64::new(0),
+    place: Mutex::new(None),
     exhausted: AtomicU64::new(0),
     raised: AtomicUsize::new(0),
     pointer: AtomicPtr::new(std::ptr::null_mut()),
@@ -146,10 +157,46 @@ impl Watch {
         if self.slice.load(SeqCst) == slice
             && let Some(isolate) = &*isolate
         {
-            isolate.terminate_execution();
+            // Script that does not say where it is before the next look is not asked again.
+            if self.explains.load(SeqCst) && self.asked.swap(slice, SeqCst) != slice {
+                isolate.request_interrupt(explain, std::ptr::without_provenance_mut(slice as usize));
+            } else {
+                isolate.terminate_execution();
+            }
             jsg::set_interrupted(true);
         }
     }
+}
+
+/// From now on it is kept where script was when it was interrupted for its processor time: [`take_place`].
+pub(super) fn explain_interruptions() {
+    WATCH.explains.store(true, SeqCst);
+}
+
+/// Where script was that was interrupted last, as the stack of an error has it; once.
+pub(super) fn take_place() -> Option<String> {
+    WATCH.place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Frames that are kept of where script was.
+const FRAMES: usize = 10;
+
+/// V8 calls this on the isolate's thread, in the midst of script: of the slice that it was asked for, or of one that came later.
+unsafe extern "C" fn explain(isolate: v8::UnsafeRawIsolatePtr, slice: *mut c_void) {
+    if WATCH.slice.load(SeqCst) != slice.addr() as u64 {
+        return;
+    }
+    let mut pointer = isolate;
+    // SAFETY: V8 gives the isolate that runs on this thread, which lives for longer than this call.
+    let v8 = unsafe { v8::Isolate::ref_from_raw_isolate_ptr_mut_unchecked(&mut pointer) };
+    if let Some(isolate) = v8.get_slot::<Weak<Isolate>>().and_then(Weak::upgrade) {
+        v8::scope!(let scope, v8);
+        let context = v8::Local::new(scope, &isolate.context);
+        let scope = &mut v8::ContextScope::new(scope, context);
+        let place = stack::current(scope, FRAMES);
+        *WATCH.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+    v8.terminate_execution();
 }
 
 /// Starts the thread. To be called once V8 is initialised, before the sandbox is shut.

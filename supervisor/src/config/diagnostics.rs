@@ -195,6 +195,12 @@ impl Reporter {
         warnings
     }
 
+    /// What was no more than a warning is what is wrong.
+    pub(crate) fn take_warnings_for_errors(&mut self) {
+        let errors = std::mem::take(&mut self.warnings).into_iter();
+        self.found.extend(errors.map(|warning| Diagnostic { severity: Severity::Error, ..warning }));
+    }
+
     fn report(&mut self, place: Place, message: String, help: Option<String>) {
         if self.found.iter().any(|other| other.place == place && other.message == message) {
             return;

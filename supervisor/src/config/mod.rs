@@ -488,6 +488,10 @@ fn load_binary(
 /// The diagnostics of a configuration that has been refused.
 fn finish(mut reporter: Reporter, file: u32) -> Diagnostics {
     if !reporter.has_errors() {
+        // Something cannot be left out: it is among what was said to be.
+        reporter.take_warnings_for_errors();
+    }
+    if !reporter.has_errors() {
         // Cannot happen as long as everything that refuses says why. Then at least nothing is served.
         reporter.error(Place::File(file), "the configuration was refused");
     }
