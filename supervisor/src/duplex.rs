@@ -18,7 +18,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::body::{Body, BodyError, PullSource};
 
 /// Bytes that are read at once.
-pub const READ_BYTES: usize = 16 << 10;
+pub const READ_BYTES: usize = 64 << 10;
+
+thread_local! {
+    /// What all connections of a thread read into: most of them have nothing to read most of the time.
+    static SCRATCH: RefCell<Box<[MaybeUninit<u8>]>> = RefCell::new(vec![MaybeUninit::uninit(); READ_BYTES].into());
+}
 
 /// Why a direction ends that neither side has ended.
 const BROKEN: &str = "the connection has ended";
@@ -136,28 +141,28 @@ impl<S: AsyncRead + Unpin> PullSource for Receiver<S> {
         if self.shared.is_received.get() {
             return Poll::Ready(None);
         }
-        // Not of the heap: most connections have nothing to read most of the time.
-        let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
-        let mut bytes = ReadBuf::uninit(&mut bytes);
-        let read = match &mut *self.shared.stream.borrow_mut() {
-            None => return Poll::Ready(Some(Err(BodyError(BROKEN.to_owned())))),
-            Some(stream) => Pin::new(stream).poll_read(cx, &mut bytes),
-        };
-        Poll::Ready(match read {
-            Poll::Pending => {
-                note(&self.shared.receiving, cx);
-                return Poll::Pending;
-            }
-            Poll::Ready(Ok(())) if bytes.filled().is_empty() => {
-                self.end();
-                None
-            }
-            Poll::Ready(Ok(())) => Some(Ok(Bytes::copy_from_slice(bytes.filled()))),
-            Poll::Ready(Err(error)) => {
-                self.shared.stream.borrow_mut().take();
-                wake(&self.shared.sending);
-                Some(Err(BodyError(error.to_string())))
-            }
+        SCRATCH.with_borrow_mut(|bytes| {
+            let mut bytes = ReadBuf::uninit(bytes);
+            let read = match &mut *self.shared.stream.borrow_mut() {
+                None => return Poll::Ready(Some(Err(BodyError(BROKEN.to_owned())))),
+                Some(stream) => Pin::new(stream).poll_read(cx, &mut bytes),
+            };
+            Poll::Ready(match read {
+                Poll::Pending => {
+                    note(&self.shared.receiving, cx);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(())) if bytes.filled().is_empty() => {
+                    self.end();
+                    None
+                }
+                Poll::Ready(Ok(())) => Some(Ok(Bytes::copy_from_slice(bytes.filled()))),
+                Poll::Ready(Err(error)) => {
+                    self.shared.stream.borrow_mut().take();
+                    wake(&self.shared.sending);
+                    Some(Err(BodyError(error.to_string())))
+                }
+            })
         })
     }
 

@@ -512,7 +512,9 @@ impl byte_source::Server for BodySource {
         let mut length = parts[0].len();
         // What else is there travels along, and what the connection reads of what the kernel has: a call, with the two
         // processes waking each other, costs more than its bytes. Nobody is waited for.
-        let mut patience = PATIENCE_FOR_MORE;
+        // Where both ends of a connection wait for what the other one says next, it is there or does not come.
+        let patience_for_more = if self.renewed.is_some() { 0 } else { PATIENCE_FOR_MORE };
+        let mut patience = patience_for_more;
         while !is_end && length < limit {
             let mut cx = Context::from_waker(std::task::Waker::noop());
             match self.poll_next(limit - length, &mut cx) {
@@ -520,7 +522,7 @@ impl byte_source::Server for BodySource {
                     is_end = end;
                     length += bytes.len();
                     parts.push(bytes);
-                    patience = PATIENCE_FOR_MORE;
+                    patience = patience_for_more;
                 }
                 Poll::Pending if patience > 0 => {
                     patience -= 1;
