@@ -52,15 +52,17 @@ export const read = async (position, key, fallback) => {
   const status = statusOf(response);
   if (status === FOUND) return deserialize(await bytesOf(response));
   if (status !== YOURS) return undefined;
-  // It is this event's turn for as long as it holds the response.
+  // It is this event's turn for as long as it holds the response; without a ticket it looks for itself alone.
+  const ticket = getHeader(headersOf(response), "ticket");
   try {
     const { value, expires } = await produced(fallback, key);
     const body = serialize(value);
-    const headers = { __proto__: null, ticket: getHeader(headersOf(response), "ticket") };
+    if (ticket === null) return value;
+    const headers = { __proto__: null, ticket };
     if (expires !== undefined) headers.expires = `${expires}`;
     await fetch(position, url, { __proto__: null, method: "PUT", headers, body });
     return value;
   } finally {
-    cancel(bodyOf(response)).catch(() => {});
+    if (ticket !== null) cancel(bodyOf(response)).catch(() => {});
   }
 };

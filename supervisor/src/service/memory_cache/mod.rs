@@ -3,7 +3,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET ?key` | 200 with the value, or 404 |
-//! | the same with a header `fallback` | 200 with the value; waits while another one is finding it. 202, with a `ticket`, to the one that is to find it: its turn lasts for as long as it holds the body of that answer, in which nothing comes |
+//! | the same with a header `fallback` | 200 with the value; waits while another one is finding it. 202, with a `ticket`, to the one that is to find it: its turn lasts for as long as it holds the body of that answer, in which nothing comes. After a minute of waiting 202 without a `ticket`: whoever waited finds the value for itself |
 //! | `PUT ?key` with that `ticket` and maybe `expires` | 204: those that wait have the value, and the cache if it fits; 409 if the turn was over, 413 if the value is too long to be handed on |
 //!
 //! `?key` is the whole query, as it stands. A value is bytes, which are not looked into. What a process does that does not follow
@@ -16,11 +16,12 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use tokio::time::timeout;
 
 pub use self::store::MemoryCache;
 use self::store::{Answer, Found, Ticket};
@@ -84,17 +85,21 @@ impl MemoryCaches {
     }
 }
 
+/// How long one waits for what another one is finding.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
 /// A cache as one connection of a process has it.
 pub struct MemoryCacheService {
     cache: Arc<MemoryCache>,
     /// One value is received at a time.
     receiving: tokio::sync::Mutex<()>,
+    max_wait: Duration,
 }
 
 impl MemoryCacheService {
     /// Leads to this cache.
     pub fn new(cache: Arc<MemoryCache>) -> Self {
-        Self { cache, receiving: tokio::sync::Mutex::default() }
+        Self { cache, receiving: tokio::sync::Mutex::default(), max_wait: MAX_WAIT }
     }
 
     async fn answer(&self, request: ServiceRequest) -> Response<Body> {
@@ -106,10 +111,11 @@ impl MemoryCacheService {
             Method::GET if head.headers.contains_key("fallback") => match self.cache.find(key, now()) {
                 Found::Value(value) => found(value),
                 Found::Yours(ticket) => turn(ticket),
-                Found::Wait(answer) => match answer.await {
-                    Ok(Answer::Value(value)) => found(value),
-                    Ok(Answer::Yours(ticket)) => turn(ticket),
-                    Err(_) => status(StatusCode::NOT_FOUND),
+                Found::Wait(answer) => match timeout(self.max_wait, answer).await {
+                    Ok(Ok(Answer::Value(value))) => found(value),
+                    Ok(Ok(Answer::Yours(ticket))) => turn(ticket),
+                    Ok(Err(_)) => status(StatusCode::NOT_FOUND),
+                    Err(_) => status(StatusCode::ACCEPTED),
                 },
             },
             Method::GET => self.cache.get(key, now()).map_or_else(|| status(StatusCode::NOT_FOUND), found),
@@ -194,5 +200,29 @@ struct Turn {
 impl PullSource for Turn {
     fn poll_pull(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(key: &str) -> ServiceRequest {
+        let http = http::Request::get(format!("http://cache/?{key}")).header("fallback", "1").body(Body::Empty);
+        ServiceRequest { http: http.expect("a request"), cf_json: "".into() }
+    }
+
+    /// A process can hold its turn for as long as it likes, and nobody waits for longer than a minute.
+    #[tokio::test]
+    async fn nobody_waits_for_ever() {
+        let limits = MemoryCacheLimits { max_keys: 1, max_value_size: 1, max_total_value_size: 1 };
+        let mut service = MemoryCacheService::new(MemoryCache::new(limits));
+        service.max_wait = Duration::from_millis(1);
+        let first = service.answer(asked("a")).await;
+        assert!(first.status() == StatusCode::ACCEPTED && first.headers().contains_key("ticket"));
+        let second = service.answer(asked("a")).await;
+        assert!(second.status() == StatusCode::ACCEPTED && !second.headers().contains_key("ticket"));
+        drop(first);
+        assert!(service.answer(asked("a")).await.headers().contains_key("ticket"));
     }
 }
