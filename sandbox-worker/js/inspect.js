@@ -220,11 +220,18 @@
       this.showHidden = options.showHidden;
       // Complete, in order, and a line for each part of what is long, for who compares texts line by line.
       this.isWhole = options.isWhole === true;
+      // What Node's `util.inspect` can be asked for; the console is not.
+      const { more } = options;
+      this.more = more;
+      this.maxItems = more === undefined ? MAX_ITEMS : more.maxArrayLength;
+      this.maxString = more === undefined ? MAX_STRING : more.maxStringLength;
+      this.breakLength = more === undefined ? BREAK_LENGTH : more.breakLength;
+      this.compact = more === undefined ? COMPACT : more.compact;
       this.indentation = 0;
       this.currentDepth = 0;
       this.seen = newVec();
       this.circular = undefined;
-      this.budget = MAX_TEXT;
+      this.budget = more === undefined ? MAX_TEXT : Infinity;
     }
   }
   const OBJECT = 0;
@@ -235,12 +242,13 @@
     if (typeof value === "string") {
       if (context.isWhole) return quote(value);
       let trailer = "";
-      if (value.length > MAX_STRING) {
-        const more = value.length - MAX_STRING;
-        value = stringSlice(value, 0, MAX_STRING);
+      if (value.length > context.maxString) {
+        const more = value.length - context.maxString;
+        value = stringSlice(value, 0, context.maxString);
         trailer = `... ${more} more character${more > 1 ? "s" : ""}`;
       }
-      if (value.length > 16 && value.length > BREAK_LENGTH - context.indentation - 4 && indexOf(value, "\n") !== -1) {
+      const isLong = value.length > 16 && value.length > context.breakLength - context.indentation - 4;
+      if (isLong && context.compact !== true && indexOf(value, "\n") !== -1) {
         const indent = ` +\n${repeat(" ", context.indentation + 2)}`;
         let text = "";
         let start = 0;
@@ -254,10 +262,27 @@
       }
       return quote(value) + trailer;
     }
-    if (typeof value === "number") return value === 0 && 1 / value < 0 ? "-0" : numberToString(value);
-    if (typeof value === "bigint") return `${value}n`;
+    const isGrouped = context?.more !== undefined && context.more.numericSeparator;
+    if (typeof value === "number") {
+      const text = value === 0 && 1 / value < 0 ? "-0" : numberToString(value);
+      return isGrouped ? groupNumber(text) : text;
+    }
+    if (typeof value === "bigint") return `${isGrouped ? groupNumber(`${value}`) : value}n`;
     if (typeof value === "symbol") return symbolToString(value);
     return `${value}`;
+  };
+  /** A number with its digits in groups of three, from the point in both directions. */
+  const groupNumber = (text) => {
+    const parts = regexpExec(/^(-?)(\d+)(\.(\d+))?$/, text);
+    if (parts === null) return text;
+    const whole = parts[2];
+    let result = "";
+    for (let i = 0; i < whole.length; i++) result += (i !== 0 && (whole.length - i) % 3 === 0 ? "_" : "") + whole[i];
+    if (parts[4] !== undefined) {
+      result += ".";
+      for (let i = 0; i < parts[4].length; i++) result += (i !== 0 && i % 3 === 0 ? "_" : "") + parts[4][i];
+    }
+    return parts[1] + result;
   };
 
   const formatValue = (context, value, level, isTyped) => {
@@ -270,12 +295,16 @@
     if (proxy !== undefined && proxy !== null) {
       if (proxy.target === null) return "<Revoked Proxy>";
       if (context.isWhole) return formatValue(context, proxy.target, level, isTyped);
+      if (context.more !== undefined && !context.more.showProxy) return formatValue(context, proxy.target, level, isTyped);
       if (level > context.depth) return "Proxy [Object]";
       return `Proxy(${formatValue(context, proxy.target, level, false)})`;
     }
-    const custom = context.isWhole ? undefined : customOf(value);
+    const isCustom = !context.isWhole && (context.more === undefined || context.more.customInspect);
+    const custom = isCustom ? customOf(value) : undefined;
     if (custom !== undefined) {
-      const result = FunctionPrototypeApply(custom, value, [context.depth - level, { depth: context.depth - level }, inspect]);
+      const depth = context.depth - level;
+      const given = context.more === undefined ? [depth, { depth }, inspect] : context.more.given(depth, context);
+      const result = FunctionPrototypeApply(custom, value, given);
       if (result !== value) {
         if (typeof result !== "string") return formatValue(context, result, level, false);
         return indentLines(result, context.indentation);
@@ -320,7 +349,7 @@
       first ??= object;
     }
     if (first === null || first === undefined) return null;
-    return `${native.getConstructorName(value)} <${format1(first, -1, false)}>`;
+    return `${native.getConstructorName(value)} <${formatBounded(first, -1, false)}>`;
   };
   const isInstance = (value, constructor) => {
     try {
@@ -383,7 +412,7 @@
       text = formatValue(context, descriptor.value, level, false);
       if (indentation === 3 && widthOf(text) > BREAK_LENGTH) text = `\n${repeat(" ", context.indentation)}${text}`;
       context.indentation -= indentation;
-    } else if (descriptor.get !== undefined && context.isWhole) {
+    } else if (descriptor.get !== undefined && (context.isWhole || callsGetter(context, descriptor))) {
       text = formatGetter(context, object, descriptor, level);
     } else if (descriptor.get !== undefined) {
       text = descriptor.set !== undefined ? "[Getter/Setter]" : "[Getter]";
@@ -403,6 +432,8 @@
     return startsWith(text, "\n") ? `${name}:${text}` : `${name}: ${text}`;
   };
 
+  const callsGetter = ({ more }, { set }) =>
+    more !== undefined && (more.getters === true || (more.getters === "get" && set === undefined) || (more.getters === "set" && set !== undefined));
   const formatGetter = (context, object, descriptor, level) => {
     const label = descriptor.set !== undefined ? "Getter/Setter" : "Getter";
     let value;
@@ -597,7 +628,7 @@
   const formatArray = (context, value, level) => {
     const output = newVec();
     const { length } = value;
-    const limit = context.isWhole ? length : MathMin(MAX_ITEMS, length);
+    const limit = context.isWhole ? length : MathMin(context.maxItems, length);
     let index = 0;
     while (index < length && output.length < limit && context.budget > 0) {
       const descriptor = getOwnPropertyDescriptor(value, `${index}`);
@@ -629,7 +660,7 @@
   const formatTyped = (context, value) => {
     const output = newVec();
     const length = typedArrayLength(value);
-    const limit = context.isWhole ? length : MathMin(MAX_ITEMS, length);
+    const limit = context.isWhole ? length : MathMin(context.maxItems, length);
     for (let i = 0; i < limit; i++) output[i] = formatPrimitive(context, value[i]);
     if (length > limit) output[output.length] = moreItems(length - limit);
     return output;
@@ -639,7 +670,7 @@
     const size = setSize(value);
     context.indentation += 2;
     setForEach(value, (item) => {
-      if ((output.length < MAX_ITEMS || context.isWhole) && context.budget > 0) output[output.length] = formatValue(context, item, level, false);
+      if ((output.length < context.maxItems || context.isWhole) && context.budget > 0) output[output.length] = formatValue(context, item, level, false);
     });
     context.indentation -= 2;
     if (output.length < size) output[output.length] = moreItems(size - output.length);
@@ -650,7 +681,7 @@
     const size = mapSize(value);
     context.indentation += 2;
     mapForEach(value, (item, key) => {
-      if ((output.length < MAX_ITEMS || context.isWhole) && context.budget > 0) {
+      if ((output.length < context.maxItems || context.isWhole) && context.budget > 0) {
         output[output.length] = `${formatValue(context, key, level, false)} => ${formatValue(context, item, level, false)}`;
       }
     });
@@ -658,7 +689,7 @@
     if (output.length < size) output[output.length] = moreItems(size - output.length);
     return output;
   };
-  const formatArrayBuffer = (value) => {
+  const formatArrayBuffer = (context, value) => {
     const output = newVec();
     if (!isSharedArrayBuffer(value) && isDetached(value)) {
       output[0] = "(detached)";
@@ -666,8 +697,9 @@
       const bytes = new Bytes(value);
       const length = viewByteLength(bytes);
       let text = "";
-      for (let i = 0; i < length && i < MAX_ITEMS; i++) text += (i === 0 ? "" : " ") + padStart(numberToString(bytes[i], 16), 2, "0");
-      if (length > MAX_ITEMS) text += ` ... ${length - MAX_ITEMS} more byte${length - MAX_ITEMS > 1 ? "s" : ""}`;
+      const limit = context.maxItems;
+      for (let i = 0; i < length && i < limit; i++) text += (i === 0 ? "" : " ") + padStart(numberToString(bytes[i], 16), 2, "0");
+      if (length > limit) text += ` ... ${length - limit} more byte${length - limit > 1 ? "s" : ""}`;
       output[0] = `[Uint8Contents]: <${text}>`;
     }
     output[1] = `byteLength: ${isSharedArrayBuffer(value) ? viewByteLength(new Bytes(value)) : arrayBufferByteLength(value)}`;
@@ -690,7 +722,7 @@
     const output = newVec();
     const { entries, isKeyValue } = preview;
     context.indentation += 2;
-    for (let i = 0; i < entries.length && output.length < MAX_ITEMS; i += isKeyValue ? 2 : 1) {
+    for (let i = 0; i < entries.length && output.length < context.maxItems; i += isKeyValue ? 2 : 1) {
       output[output.length] = isKeyValue
         ? `[ ${formatValue(context, entries[i], level, false)}, ${formatValue(context, entries[i + 1], level, false)} ]`
         : formatValue(context, entries[i], level, false);
@@ -749,7 +781,7 @@
   const formatPairs = (context, pairs, level) => {
     const output = newVec();
     context.indentation += 2;
-    for (let i = 0; i < pairs.length && output.length < MAX_ITEMS && context.budget > 0; i += 2) {
+    for (let i = 0; i < pairs.length && output.length < context.maxItems && context.budget > 0; i += 2) {
       output[output.length] = `${formatValue(context, pairs[i], level, false)} => ${formatValue(context, pairs[i + 1], level, false)}`;
     }
     context.indentation -= 2;
@@ -846,7 +878,7 @@
       (kind === "SharedArrayBuffer" && isSharedArrayBuffer(value))
     ) {
       open = `${prefix(name, tag, kind)}{`;
-      format = () => formatArrayBuffer(value);
+      format = () => formatArrayBuffer(context, value);
     } else if (isView(value)) {
       open = `${prefix(name, tag, "DataView")}{`;
       format = () => {
@@ -924,6 +956,7 @@
     }
     // The properties, or all of it where what is listed has no order of its own.
     if (context.isWhole) sortFrom(output, type === ARRAY_EXTRAS ? items : 0);
+    else if (context.more?.sorted) context.more.sort(output, type === ARRAY_EXTRAS ? items : 0);
     if (isImmutable !== null) output[output.length] = `[immutable]: ${isImmutable}`;
     context.seen.length--;
     if (context.circular !== undefined) {
@@ -992,13 +1025,13 @@
       if (widths[i] > longest) longest = widths[i];
     }
     const cell = longest + 2;
-    if (!(cell * 3 + context.indentation < BREAK_LENGTH && (total / cell > 5 || longest <= 6))) return output;
+    if (!(cell * 3 + context.indentation < context.breakLength && (total / cell > 5 || longest <= 6))) return output;
     const bias = sqrt(cell - total / output.length);
     const biased = MathMax(cell - 3 - bias, 1);
     const columns = MathMin(
       round(sqrt(2.5 * biased * count) / biased),
-      floor((BREAK_LENGTH - context.indentation) / cell),
-      COMPACT * 4,
+      floor((context.breakLength - context.indentation) / cell),
+      context.compact * 4,
       15,
     );
     if (columns <= 1) return output;
@@ -1032,9 +1065,10 @@
 
   const layOut = (context, output, base, open, close, type, level, value) => {
     const before = output.length;
-    if (type === ARRAY_EXTRAS && before > 6 && !context.isWhole) {
+    const { compact } = context;
+    if (type === ARRAY_EXTRAS && before > 6 && !context.isWhole && typeof compact === "number" && compact >= 1) {
       const length = ArrayIsArray(value) ? value.length : isView(value) ? typedArrayLength(value) : before;
-      output = columnize(context, output, value, length > MAX_ITEMS && before > MAX_ITEMS);
+      output = columnize(context, output, value, length > context.maxItems && before > context.maxItems);
     }
     if (context.isWhole) {
       let length = 2 * output.length;
@@ -1046,11 +1080,20 @@
       return `${open}${first}${join(output, `,${indent}  `)} ${close}`;
     }
     const head = base === "" ? "" : `${base} `;
-    if (context.currentDepth - level < COMPACT && before === output.length) {
+    if (compact === true) {
+      let length = output.length + output.length;
+      for (let i = 0; i < output.length && length <= context.breakLength; i++) length += output[i].length;
+      const isShort = length <= context.breakLength && (base === "" || indexOf(base, "\n") === -1);
+      if (isShort) return `${open}${base === "" ? "" : ` ${base}`} ${join(output, ", ")} ${close}`;
+      const indent = `\n${repeat(" ", context.indentation)}`;
+      const first = base === "" && open.length === 1 ? " " : `${base === "" ? "" : ` ${base}`}${indent}  `;
+      return `${open}${first}${join(output, `,${indent}  `)} ${close}`;
+    }
+    if (context.currentDepth - level < compact && before === output.length) {
       // On one line if it fits and nothing in it is broken.
       let length = output.length + (output.length + context.indentation + open.length + base.length + 10);
-      for (let i = 0; i < output.length && length <= BREAK_LENGTH; i++) length += output[i].length;
-      if (length <= BREAK_LENGTH && (base === "" || indexOf(base, "\n") === -1)) {
+      for (let i = 0; i < output.length && length <= context.breakLength; i++) length += output[i].length;
+      if (length <= context.breakLength && (base === "" || indexOf(base, "\n") === -1)) {
         const joined = join(output, ", ");
         if (indexOf(joined, "\n") === -1) return output.length === 0 ? `${head}${open}${close}` : `${head}${open} ${joined} ${close}`;
       }
@@ -1061,8 +1104,8 @@
 
   // ------------------------------------------------------------------------------------------------- entry points
 
-  const cut = (text) => (text.length > MAX_TEXT ? `${stringSlice(text, 0, MAX_TEXT)}... ${text.length - MAX_TEXT} more characters` : text);
-  const format1 = (value, depth, showHidden) => {
+  const cutLong = (text) => (text.length > MAX_TEXT ? `${stringSlice(text, 0, MAX_TEXT)}... ${text.length - MAX_TEXT} more characters` : text);
+  const formatBounded = (value, depth, showHidden) => {
     try {
       return formatValue(new Context({ depth, showHidden }), value, 0, false);
     } catch {
@@ -1073,13 +1116,17 @@
   const inspect = (value, options = undefined) => {
     const depth = isObject(options) && options.depth !== undefined ? (options.depth === null ? Infinity : +options.depth) : 2;
     const showHidden = isObject(options) ? !!options.showHidden : false;
-    return cut(format1(value, depth, showHidden));
+    return cutLong(formatBounded(value, depth, showHidden));
   };
+
+  /** The text of a value as `util.inspect` is asked for it; `more` has every option, and what the console does without. */
+  const inspectWith = (value, more) =>
+    formatValue(new Context({ depth: more.depth, showHidden: more.showHidden, more }), value, 0, false);
 
   /** The whole text of a value, in lines and an order that do not depend on how it was made. */
   const inspectWhole = (value) => formatValue(new Context({ depth: 1000, showHidden: false, isWhole: true }), value, 0, false);
 
-  const toText = (value) => {
+  const toText = (value, format = formatBounded) => {
     // %s: primitives as they are, objects without a toString of their own inspected flat.
     if (typeof value === "number") return formatPrimitive(undefined, value);
     if (typeof value === "bigint") return `${value}n`;
@@ -1089,10 +1136,10 @@
       try {
         return `${value}`;
       } catch {
-        return format1(value, 0, false);
+        return format(value, 0, false);
       }
     }
-    return format1(value, 0, false);
+    return format(value, 0, false);
   };
   const objectPrototype = Object.prototype;
   const hasScriptToString = (value) => {
@@ -1126,7 +1173,7 @@
   };
 
   /** The text of the arguments of a console method: format specifiers of a leading string, then the rest. */
-  const formatArguments = (args) => {
+  const formatArguments = (args, format1 = formatBounded, cut = cutLong, toLong = MAX_TEXT) => {
     let text = "";
     let next = 0;
     const count = args.length;
@@ -1148,7 +1195,7 @@
         let piece;
         switch (code) {
           case "s":
-            piece = toText(args[next]);
+            piece = toText(args[next], format1);
             break;
           case "j":
             piece = `${toJSONText(args[next])}`;
@@ -1182,7 +1229,7 @@
       text += stringSlice(format, last);
     }
     for (let i = next; i < count; i++) {
-      if (text.length > MAX_TEXT) break;
+      if (text.length > toLong) break;
       const value = args[i];
       text += (i === 0 ? "" : " ") + (typeof value === "string" ? value : format1(value, 2, false));
     }
@@ -1192,5 +1239,5 @@
     Context,
   ]);
 
-  return { formatArguments, noteInterfaces, inspect, inspectWhole, isError };
+  return { formatArguments, noteInterfaces, inspect, inspectWith, inspectWhole, isError };
 })

@@ -172,6 +172,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("request_signal_passthrough", "request_signal::what_is_fetched_while_the_client_leaves"),
     ("increase_websocket_message_size", "web_sockets::longer_messages"),
     ("web_socket_compression", "web_sockets::compression_that_is_switched_off"),
+    ("nodejs_compat_populate_process_env", "node::processes"),
 ];
 
 /// Each flag that is said to be implemented has a probe of its name in `flags.js`, which shows the difference.

@@ -10,10 +10,17 @@ use bulkhead_test_support::{
 
 /// What both say of each case of a script.
 fn beside_the_reference(area: &str, script: &str, at_least: usize) {
+    beside_the_reference_with(area, script, "compatibilityDate = \"2026-07-01\"", at_least);
+}
+
+/// Likewise, of a worker with further fields.
+fn beside_the_reference_with(area: &str, script: &str, fields: &str, at_least: usize) {
     let [reference, ours] = [Runtime::workerd(), bulkhead_test_support::supervisor!()].map(|runtime| {
-        let worker = "modules = [(name = \"main.js\", esModule = embed \"main.js\"), (name = \"show.js\", esModule = embed \"show.js\")], \
-                      compatibilityDate = \"2026-07-01\", compatibilityFlags = [\"nodejs_compat\"]";
-        let setup = Setup::worker(worker).file("main.js", script).file("show.js", include_str!("node_show.js"));
+        let worker = format!(
+            "modules = [(name = \"main.js\", esModule = embed \"main.js\"), (name = \"show.js\", esModule = embed \"show.js\")], \
+             compatibilityFlags = [\"nodejs_compat\"], {fields}"
+        );
+        let setup = Setup::worker(&worker).file("main.js", script).file("show.js", include_str!("node_show.js"));
         let server = runtime.serve(setup);
         let text = http::get(server.port(), "/").expect("a response").text();
         serde_json::from_str::<Vec<(String, String)>>(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -36,6 +43,24 @@ fn buffers() {
 #[test]
 fn assertions() {
     beside_the_reference("node:assert", include_str!("node_assert.js"), 350);
+}
+
+#[test]
+fn utilities() {
+    beside_the_reference("node:util", include_str!("node_util.js"), 150);
+}
+
+/// The global `process` and its module, with and without the bindings in its environment and what came to it later.
+#[test]
+fn processes() {
+    for date in ["2024-10-01", "2025-05-01", "2026-07-01"] {
+        let bindings = "(name = \"TEXT\", text = \"T\"), (name = \"JSON\", json = \"{\\\"a\\\": [1]}\"), (name = \"STRING\", json = \"\\\"s\\\"\"), \
+                        (name = \"NUMBER\", json = \"5\"), (name = \"LIST\", json = \"[1]\"), (name = \"DATA\", data = \"abc\"), (name = \"SELF\", service = \"main\"), \
+                        (name = \"UNSET\", fromEnvironment = \"BULKHEAD_TEST_UNSET\")";
+        let fields = format!("compatibilityDate = \"{date}\", bindings = [{bindings}]");
+        let area = format!("node:process since {date}");
+        beside_the_reference_with(&area, include_str!("node_process.js"), &fields, 45);
+    }
 }
 
 /// Which modules there are, and what is said of those that are not there yet.

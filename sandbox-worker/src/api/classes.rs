@@ -22,7 +22,7 @@ use super::{
     hooks::{Hooks, Native},
     hyperdrive::Hyperdrive,
     memory_cache::MemoryCache,
-    native_modules::{ChannelsModule, EntrypointsModule},
+    native_modules::{ChannelsModule, EntrypointsModule, ProgramModule, TypesModule},
     performance::Performance,
     scheduled::ScheduledController,
     streams::{self, ReadableEnd, WritableEnd},
@@ -84,5 +84,7 @@ jsg::classes! {
         // Of native modules.
         ChannelsModule,
         EntrypointsModule,
+        ProgramModule,
+        TypesModule,
     ];
 }

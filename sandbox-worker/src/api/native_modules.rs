@@ -1,7 +1,7 @@
 //! What built-in modules ask of native code, one class for a module: `js/cloudflare/workers.js` imports the static methods of
 //! [`EntrypointsModule`] as `native:entrypoints`. They are made when a worker first imports what needs them.
 
-use jsg::{Class as _, Describe, Result};
+use jsg::{Class as _, Describe, OrUndefined, Result};
 
 use super::{
     execution_context::{Awaitable, exports as exports_of_worker},
@@ -12,7 +12,10 @@ use super::{
     structured_clone::{deserialize, serialize},
     surface,
 };
-use crate::io::Event;
+use crate::{
+    io::Event,
+    isolate::modules::{builtin_module, environment},
+};
 
 /// What entrypoints can do. Its name is in messages.
 #[derive(jsg::Trace)]
@@ -70,8 +73,71 @@ impl ChannelsModule {
     }
 }
 
+/// What `node:process` knows of the program.
+#[derive(jsg::Trace)]
+pub(super) struct ProgramModule;
+
+#[jsg::class]
+impl ProgramModule {
+    /// What a built-in module that the worker could import exports.
+    #[static_method]
+    fn builtin<'s>(scope: &mut v8::PinScope<'s, '_>, name: String) -> Result<OrUndefined<v8::Local<'s, v8::Value>>> {
+        builtin_module(scope, &name).map(OrUndefined)
+    }
+
+    /// The object that handlers get as `env`.
+    #[static_method]
+    fn environment<'s>(scope: &mut v8::PinScope<'s, '_>) -> OrUndefined<v8::Local<'s, v8::Object>> {
+        OrUndefined(environment(scope))
+    }
+}
+
+/// What `node:util/types` asks V8.
+#[derive(jsg::Trace)]
+pub(super) struct TypesModule;
+
+/// In the order of the list in `js/node/util/types.js`.
+const KINDS: [fn(&v8::Value) -> bool; 22] = [
+    v8::Value::is_async_function,
+    v8::Value::is_generator_function,
+    v8::Value::is_generator_object,
+    v8::Value::is_arguments_object,
+    v8::Value::is_map,
+    v8::Value::is_map_iterator,
+    v8::Value::is_module_namespace_object,
+    v8::Value::is_native_error,
+    v8::Value::is_promise,
+    v8::Value::is_proxy,
+    v8::Value::is_set,
+    v8::Value::is_set_iterator,
+    v8::Value::is_weak_map,
+    v8::Value::is_weak_set,
+    v8::Value::is_reg_exp,
+    v8::Value::is_date,
+    v8::Value::is_string_object,
+    v8::Value::is_symbol_object,
+    v8::Value::is_number_object,
+    v8::Value::is_boolean_object,
+    v8::Value::is_big_int_object,
+    v8::Value::is_external,
+];
+
+#[jsg::class]
+impl TypesModule {
+    /// Whether a value is of the kind with this number.
+    #[static_method]
+    fn is_of_kind(kind: u32, value: v8::Local<'_, v8::Value>) -> bool {
+        KINDS.get(kind as usize).is_some_and(|is_of_kind| is_of_kind(&value))
+    }
+}
+
 /// The native modules.
-const MODULES: &[(&str, Describe)] = &[("channels", ChannelsModule::info), ("entrypoints", EntrypointsModule::info)];
+const MODULES: &[(&str, Describe)] = &[
+    ("channels", ChannelsModule::info),
+    ("entrypoints", EntrypointsModule::info),
+    ("program", ProgramModule::info),
+    ("types", TypesModule::info),
+];
 
 /// The exports of a native module: the static methods of its class.
 pub(super) fn exports<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local<'s, v8::Object>> {

@@ -25,7 +25,7 @@ use super::{
     timers::Timers,
     url::{Url, UrlSearchParams},
 };
-use crate::isolate::script;
+use crate::isolate::{modules::builtin_object, script};
 
 type Object<'s> = v8::Local<'s, v8::Object>;
 type Make = for<'s> fn(&mut v8::PinScope<'s, '_>) -> jsg::Result<Object<'s>>;
@@ -203,9 +203,9 @@ static TABLE: &[Row] = &[
     row("TraceEvent", Missing, Prototype),
     row("URLPattern", Missing, Prototype),
     // Of Node.js, since `nodejs_compat` is on by default.
-    row("Buffer", Missing, Own),
-    row("global", Missing, Own),
-    row("process", Missing, Own),
+    row("Buffer", Instance(|scope| builtin_object(scope, "node:buffer", "Buffer")), Own).while_on("nodejs_compat_v2"),
+    row("global", Instance(|scope| Ok(scope.get_current_context().global(scope))), Own).while_on("nodejs_compat_v2"),
+    row("process", Instance(|scope| builtin_object(scope, "node:process", "default")), Own).while_on("nodejs_compat_v2"),
     row("setTimeout", Missing, Own),
     row("clearTimeout", Missing, Own),
     row("setInterval", Missing, Own),

@@ -54,6 +54,7 @@ export default {
   upper_case_all_http_methods: () => ["patch", "put", "foo"].map((method) => thrown(() => new Request(U, { method }).method)),
   disable_top_level_await_in_require: () => thrown(() => Object.keys((common.load ?? common.default.load)("waiting"))),
   "fixup-transform-stream-backpressure": async () => { const s = new TransformStream({}, undefined, { highWaterMark: 1 }); const w = s.writable.getWriter(); const seen = [w.desiredSize, await settled(w.ready)]; for (let i = 0; i < 3; i++) { const p = w.write(i); seen.push(w.desiredSize, await settled(w.ready), await settled(p)); } return seen; },
+  nodejs_process_version_24: () => [process.version, process.versions.node],
   cache_no_cache_enabled: () => thrown(() => new Request(U, { cache: "no-cache" }).cache),
   // Asked twice, and the second answer counts.
   unique_ctx_per_invocation: (request, env, ctx) => { const same = lastCtx === undefined ? undefined : lastCtx === ctx; lastCtx = ctx; return same; },

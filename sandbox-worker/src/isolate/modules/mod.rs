@@ -22,7 +22,7 @@ pub(super) use import::{import_dynamically, import_phase_dynamically};
 use jsg::{Error, Result};
 #[cfg(test)]
 pub(crate) use registry::texts as builtin_texts;
-use resolve::{Missing, Referrer, find, join, shown};
+use resolve::{Missing, Referrer, find, find_for_tenant, join, shown};
 
 use super::{Isolate, exceptions};
 
@@ -260,11 +260,59 @@ fn import_now<'s>(
 ) -> Result<v8::Local<'s, v8::Object>> {
     let isolate = Isolate::of(scope);
     let entry = find(scope, &isolate, by, specifier).map_err(Missing::dynamic)?;
+    namespace(scope, &isolate, &entry)
+}
+
+/// The namespace of a module, which runs if it has not.
+fn namespace<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    isolate: &Isolate,
+    entry: &Entry,
+) -> Result<v8::Local<'s, v8::Object>> {
     let module = v8::Local::new(scope, &entry.module);
     link(scope, module)?;
-    evaluate_for_require(scope, &isolate, module, true)?;
+    evaluate_for_require(scope, isolate, module, true)?;
     let namespace = v8::Local::<v8::Object>::try_from(module.get_module_namespace());
     namespace.map_err(|_| Error::error("the module has no namespace"))
+}
+
+/// What a built-in module exports, for who names it at run time: its default export, or its namespace where it has none. `None` if a
+/// worker with these flags can import none of that name.
+///
+/// # Errors
+///
+/// The module is one that is not there yet, or it cannot be evaluated.
+pub fn builtin_module<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Result<Option<v8::Local<'s, v8::Value>>> {
+    let isolate = Isolate::of(scope);
+    let Some(entry) = find_for_tenant(scope, &isolate, name).map_err(Missing::dynamic)? else { return Ok(None) };
+    let namespace = namespace(scope, &isolate, &entry)?;
+    let key = jsg::string(scope, "default");
+    if namespace.has_own_property(scope, key.into()) != Some(true) {
+        return Ok(Some(namespace.into()));
+    }
+    namespace.get(scope, key.into()).map(Some).ok_or(Error::Pending)
+}
+
+/// What an export of a built-in module of the program is, which runs if nobody has imported it.
+///
+/// # Errors
+///
+/// There is no such module, or script is interrupted.
+pub fn builtin_object<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    specifier: &str,
+    name: &str,
+) -> Result<v8::Local<'s, v8::Object>> {
+    let namespace = import_now(scope, Referrer::Builtin, specifier)?;
+    let key = jsg::string(scope, name);
+    let export = namespace.get(scope, key.into()).ok_or(Error::Pending)?;
+    v8::Local::<v8::Object>::try_from(export).map_err(|_| Error::error("the export is no object"))
+}
+
+/// The object that handlers get as `env`; `None` in service-worker syntax.
+pub fn environment<'s>(scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Object>> {
+    let env = Isolate::of(scope).modules.borrow().env.clone()?;
+    Some(v8::Local::new(scope, env))
 }
 
 fn origin<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, is_module: bool) -> v8::ScriptOrigin<'s> {

@@ -41,6 +41,9 @@ const ROWS: &[Row] = &[
     row("node:async_hooks").while_on(&["nodejs_als", "nodejs_compat", "nodejs_compat_v2"]),
     row("node:assert").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:assert/strict").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:process"),
+    row("node:util").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:util/types").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:buffer").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
 ];
 
@@ -55,7 +58,7 @@ const NOT_YET: &[(&[&str], CompatibilityFlags)] = &[
         "node:_tls_common", "node:_tls_wrap", "node:constants", "node:crypto", "node:diagnostics_channel", "node:dns", "node:dns/promises",
         "node:events", "node:fs/promises", "node:module", "node:net", "node:path", "node:path/posix", "node:path/win32", "node:querystring",
         "node:stream", "node:stream/consumers", "node:stream/promises", "node:stream/web", "node:string_decoder", "node:test", "node:timers",
-        "node:timers/promises", "node:tls", "node:url", "node:util", "node:util/types", "node:zlib"], NODE),
+        "node:timers/promises", "node:tls", "node:url", "node:zlib"], NODE),
     (&["node:sys"], CompatibilityFlags::of(&["nodejs_compat_v2"])),
     (&["node:_http_agent", "node:_http_client", "node:_http_common", "node:_http_incoming", "node:_http_outgoing", "node:http",
         "node:https"], CompatibilityFlags::of(&["enable_nodejs_http_modules"])),
@@ -85,7 +88,7 @@ const NOT_YET: &[(&[&str], CompatibilityFlags)] = &[
 ];
 
 /// Likewise, for every worker.
-const NOT_YET_OPEN: [&str; 9] = [
+const NOT_YET_OPEN: [&str; 8] = [
     "cloudflare:ai",
     "cloudflare:br",
     "cloudflare:email",
@@ -94,7 +97,6 @@ const NOT_YET_OPEN: [&str; 9] = [
     "cloudflare:sockets",
     "cloudflare:vectorize",
     "cloudflare:workflows",
-    "node:process",
 ];
 
 /// Whether a specifier that [`Builtin::find`] does not find means a module of the reference to a module of `by`.

@@ -161,6 +161,26 @@ fn find_internal(scope: &mut v8::PinScope<'_, '_>, isolate: &Isolate, specifier:
     find_builtin(scope, isolate, path, Owner::Extension)
 }
 
+/// The built-in module that a name means in an import of the worker's, whatever the worker has for it; with or without `node:`, and
+/// without regard to whether its flags allow that.
+pub(super) fn find_for_tenant(
+    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &Isolate,
+    name: &str,
+) -> Result<Option<Rc<Entry>>, Missing> {
+    let specifier = if has_scheme(name) {
+        name.to_owned()
+    } else if BARE.split_ascii_whitespace().any(|bare| bare == name) {
+        format!("node:{name}")
+    } else {
+        return Ok(None);
+    };
+    match find_builtin(scope, isolate, specifier, Owner::Tenant) {
+        Err(Missing::Unknown(_)) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// The built-in module of this name, as far as a module of `by` can import it.
 fn find_builtin(
     scope: &mut v8::PinScope<'_, '_>,

@@ -51,7 +51,7 @@ impl Validator<'_> {
         self.refuse_others(
             module,
             at,
-            &["name", "esModule", "commonJsModule", "text", "data", "wasm", "json", "namedExports"],
+            &["name", "esModule", "commonJsModule", "text", "data", "wasm", "json", "pythonModule", "namedExports"],
         );
         let name_at = at.field("name");
         let name = self.string(module.get_name(), &name_at)?;
@@ -82,6 +82,14 @@ impl Validator<'_> {
             Ok(kind::Data(data)) => ModuleKind::Data(self.bytes(data, &at.field("data"))?),
             Ok(kind::Wasm(data)) => ModuleKind::Wasm(self.bytes(data, &at.field("wasm"))?),
             Ok(kind::Json(text)) => ModuleKind::Json(self.string(text, &at.field("json"))?),
+            Ok(kind::PythonModule(_)) => {
+                self.reporter.error_with_help(
+                    at.field("pythonModule").name_place(),
+                    format!("the module `{name}` is written in Python, and there are no workers in Python here"),
+                    "write it in JavaScript, or compile it to WebAssembly (`wasm`)",
+                );
+                return None;
+            }
             // Have been refused.
             Ok(_) => return None,
             Err(_) => return self.newer(at),
