@@ -159,7 +159,7 @@ impl Row {
             Row::Node => node::ours(runtime, plan.load),
             Row::Many => measure::many(runtime, plan),
             Row::Workload(workload) => run::workload(runtime, workload, plan.load),
-            Row::Reach(reach) => reach::reach(runtime, reach, plan.load),
+            Row::Reach(reach) => reach::reach(runtime, reach, plan.load, side == Side::Ours),
             Row::Echo(echo) => sockets::echo(runtime, echo, plan.load),
         }
     }

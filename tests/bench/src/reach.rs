@@ -15,6 +15,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 
 use crate::backend::Backend;
 use crate::measure::{Better, Measure};
+use crate::node::{self, Node};
 use crate::workloads::Target;
 
 /// One row.
@@ -39,6 +40,8 @@ enum Way {
     SocketToBackend,
     /// The socket's service is a directory.
     Disk,
+    /// A worker answers with what is in its cache: one of its own, or one of Node's where the other runtime is measured.
+    Cache,
     /// A worker answers, and the client speaks TLS.
     Tls(Sessions),
 }
@@ -63,6 +66,8 @@ pub(crate) const REACHES: &[Reach] = &[
     row("socket in front of a server, 11 bytes", Way::SocketToBackend, 11, 64, None),
     row("socket in front of a server, 1 MiB", Way::SocketToBackend, 1 << 20, 64, None),
     row("file of 1 MiB", Way::Disk, 1 << 20, 64, Some(2.0)),
+    row("cache hit of 1 KiB", Way::Cache, 1 << 10, 64, Some(3.0)),
+    row("cache hit of 1 MiB", Way::Cache, 1 << 20, 64, Some(3.0)),
     row("hello over TLS", Way::Tls(Sessions::Kept), 12, 64, Some(1.5)),
     // A client of `rustls` keeps eight tickets for a server.
     row("new TLS connections, full handshakes", Way::Tls(Sessions::Full), 12, 8, Some(1.0)),
@@ -77,11 +82,24 @@ const fn row(name: &'static str, way: Way, length: usize, connections: usize, ta
     Reach { name, way, length, connections, target }
 }
 
+/// Answers with what is in the cache, where the first request finds nothing.
+const CACHED: &str = "
+const body = 'TEXT', key = 'http://cached.test/object';
+export default {
+    async fetch() {
+        const found = await caches.default.match(key);
+        if (found) return found;
+        const made = new Response(body, { headers: { 'Cache-Control': 'max-age=3600' } });
+        await caches.default.put(key, made.clone());
+        return made;
+    },
+};";
+
 const DATE: &str = r#"compatibilityDate = "2026-08-01""#;
 
 /// Measures a row; a wrong answer is no measurement.
-pub(crate) fn reach(runtime: &Runtime, reach: &Reach, length: Duration) -> Vec<Measure> {
-    let measured = measure(runtime, reach, length);
+pub(crate) fn reach(runtime: &Runtime, reach: &Reach, length: Duration, ours: bool) -> Vec<Measure> {
+    let measured = measure(runtime, reach, length, ours);
     let rate = measured.clone().map(|(report, _)| report.rate());
     let each = measured.map(|(report, used)| used.as_secs_f64() * 1e6 / count(report.responses()));
     let is_new = matches!(reach.way, Way::Tls(Sessions::Full | Sessions::Resumed));
@@ -105,15 +123,24 @@ pub(crate) fn reach(runtime: &Runtime, reach: &Reach, length: Duration) -> Vec<M
     ]
 }
 
-fn measure(runtime: &Runtime, reach: &Reach, length: Duration) -> Result<(Report, Duration), String> {
+fn measure(runtime: &Runtime, reach: &Reach, length: Duration, ours: bool) -> Result<(Report, Duration), String> {
     let body = vec![b'a'; reach.length];
     let backend = match reach.way {
         Way::WorkerToBackend | Way::SocketToBackend => {
             Some(Backend::start(&body).map_err(|error| format!("no server to stand in front of: {error}"))?)
         }
-        Way::Binding | Way::Disk | Way::Tls(_) => None,
+        Way::Binding | Way::Disk | Way::Cache | Way::Tls(_) => None,
     };
-    let server = runtime.serve(setup(reach, &body, backend.as_ref().map_or(0, Backend::port)));
+    let cache = match reach.way {
+        Way::Cache if !ours => {
+            Some(Node::start(node::CACHE).map_err(|error| format!("`node` does not start: {error}"))?)
+        }
+        _ => None,
+    };
+    let port = cache.as_ref().map(|cache| cache.port).or(backend.as_ref().map(Backend::port));
+    let server = runtime.serve(setup(reach, &body, port));
+    let used =
+        || process::tree_cpu(server.pid()) + cache.as_ref().map_or(Duration::ZERO, |it| process::tree_cpu(it.pid()));
     // What a runtime still does after it has come up is not part of the row.
     std::thread::sleep(Duration::from_millis(300));
     let tls = match reach.way {
@@ -121,9 +148,9 @@ fn measure(runtime: &Runtime, reach: &Reach, length: Duration) -> Result<(Report
         _ => None,
     };
     run(&server, reach, &body, tls.clone(), length / 4)?;
-    let before = process::tree_cpu(server.pid());
+    let before = used();
     let report = run(&server, reach, &body, tls, length)?;
-    Ok((report, process::tree_cpu(server.pid()).saturating_sub(before)))
+    Ok((report, used().saturating_sub(before)))
 }
 
 fn run(
@@ -155,17 +182,24 @@ fn run(
     }
 }
 
-fn setup(reach: &Reach, body: &[u8], port: u16) -> Setup {
+/// `port`: of the server that is behind the runtime, if there is one.
+fn setup(reach: &Reach, body: &[u8], port: Option<u16>) -> Setup {
     let text = String::from_utf8(body.to_vec()).expect("letters");
     let worker = |name: &str, more: &str| {
         format!(r#"(name = "{name}", worker = (modules = [(name = "w", esModule = embed "{name}.js")], {DATE}{more}))"#)
     };
+    let has_backend = port.is_some();
+    let port = port.unwrap_or_default();
     let backend = format!(r#"(name = "backend", external = (address = "127.0.0.1:{port}", http = ()))"#);
     let asks = |other: &str| worker("main", &format!(r#", bindings = [(name = "OTHER", service = "{other}")]"#));
     let (services, service) = match reach.way {
         Way::Binding => (format!("{}, {}", asks("answers"), worker("answers", "")), "main"),
         Way::WorkerToBackend => (format!("{}, {backend}", asks("backend")), "main"),
         Way::SocketToBackend => (backend, "backend"),
+        Way::Cache if has_backend => {
+            (format!("{}, {backend}", worker("cached", r#", cacheApiOutbound = "backend""#)), "cached")
+        }
+        Way::Cache => (worker("cached", ""), "cached"),
         Way::Disk => (r#"(name = "files", disk = (path = "files"))"#.to_owned(), "files"),
         Way::Tls(_) => (worker("answers", ""), "answers"),
     };
@@ -175,6 +209,12 @@ fn setup(reach: &Reach, body: &[u8], port: u16) -> Setup {
         }
         _ => "http = ()",
     };
+    let policy = match reach.way {
+        Way::Cache if !has_backend => {
+            "using Bulkhead = import \"/bulkhead/policy.capnp\";\nconst policy :Bulkhead.Policy = (cache = ());\n"
+        }
+        _ => "",
+    };
     let identity = Authority::new("root").issue(&["127.0.0.1"]);
     Setup::config(&format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
@@ -182,10 +222,11 @@ const config :Workerd.Config = (
   services = [{services}],
   sockets = [(name = "http", address = "127.0.0.1:0", {spoken}, service = "{service}")],
 );
-"#
+{policy}"#
     ))
     .file("main.js", "export default { fetch(request, env) { return env.OTHER.fetch(request); } };")
     .file("answers.js", format!("export default {{ async fetch() {{ return new Response('{text}'); }} }};"))
+    .file("cached.js", CACHED.replace("TEXT", &text))
     .file("files/file", body)
     .file("key.pem", &identity.key)
     .file("chain.pem", &identity.chain)
