@@ -3,6 +3,7 @@
 mod outgoing {
     mod bodies;
     mod cache;
+    mod cached;
     mod connections;
     mod exchanges;
     mod hostile;
