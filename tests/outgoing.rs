@@ -5,6 +5,7 @@ mod outgoing {
     mod cache;
     mod cached;
     mod connections;
+    mod event_source;
     mod exchanges;
     mod hostile;
     mod names;

@@ -90,6 +90,12 @@ pub fn known_method(name: &str) -> Option<&'static str> {
     METHODS.iter().chain(EXTENSION_METHODS).copied().find(|method| *method == name)
 }
 
+/// Whether a `Content-Type` is that of a stream of events (HTML Standard, section 9.2), which goes on for as long as both sides like.
+pub fn is_event_stream(content_type: &[u8]) -> bool {
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
 /// The words for a status where nobody has chosen any: those of the registry (RFC 9110, section 15), or those of its class.
 pub fn reason(status: u16) -> &'static str {
     match status {

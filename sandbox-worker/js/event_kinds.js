@@ -31,6 +31,7 @@
   const initOf = (value) => (isObject(value) ? value : undefined);
 
   let newMessageEvent;
+  let newStreamEvent;
   class MessageEvent extends Event {
     #m;
     static #check = brand((value) => #m in value);
@@ -40,6 +41,14 @@
         const event = new MessageEvent("message");
         event.#m.data = data;
         event.#m.origin = null;
+        return event;
+      };
+      /** The event of a stream of events. */
+      newStreamEvent = (type, data, lastEventId, origin) => {
+        const event = new MessageEvent(type);
+        event.#m.data = data;
+        event.#m.lastEventId = lastEventId;
+        event.#m.origin = origin;
         return event;
       };
     }
@@ -290,5 +299,5 @@
   globals.CloseEvent = CloseEvent;
   globals.ErrorEvent = ErrorEvent;
 
-  return { newMessageEvent, newFetchEvent, newScheduledEvent, newPromiseRejectionEvent };
+  return { newMessageEvent, newStreamEvent, newFetchEvent, newScheduledEvent, newPromiseRejectionEvent };
 })

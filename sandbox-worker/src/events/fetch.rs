@@ -3,15 +3,15 @@
 use std::rc::Rc;
 
 use bulkhead_ipc::{
-    head::SWITCHING_PROTOCOLS,
+    head::{SWITCHING_PROTOCOLS, is_event_stream, read_response},
     worker_capnp::{
         event_dispatcher::{FetchParams, FetchResults},
-        event_failure, fetch_outcome,
+        event_failure, fetch_outcome, http_response,
     },
 };
 
 use super::{
-    Delivery, Failure, Kind, Progress,
+    Delivery, Failure, Kind, Lasting, Progress,
     deliver::{Dispatcher, threw},
 };
 use crate::{
@@ -103,6 +103,21 @@ impl Kind for Fetch<'_> {
     }
 }
 
+/// How long the body of a response may last.
+fn lasting(response: http_response::Reader<'_>) -> Lasting {
+    if response.get_status() == SWITCHING_PROTOCOLS {
+        return Lasting::Exchange;
+    }
+    let mut is_stream = false;
+    let read = read_response(response, false).and_then(|head| {
+        head.headers.read(|name, value| {
+            is_stream |= name.eq_ignore_ascii_case(b"content-type") && is_event_stream(value);
+            Ok(())
+        })
+    });
+    if read.is_ok() && is_stream { Lasting::Events } else { Lasting::Limited }
+}
+
 impl Dispatcher {
     pub(super) async fn take_fetch(&self, params: FetchParams, mut results: FetchResults) -> Result<(), capnp::Error> {
         let number = params.get()?.get_event();
@@ -114,7 +129,7 @@ impl Dispatcher {
                 let outcome = results.get().get_outcome()?.into_reader();
                 let response =
                     if let Ok(fetch_outcome::Response(response)) = outcome.which() { response.ok() } else { None };
-                delivery.finish(body, response.is_some_and(|response| response.get_status() == SWITCHING_PROTOCOLS));
+                delivery.finish(body, response.map_or(Lasting::Limited, lasting));
                 return Ok(());
             }
             Err(failed) => failed,

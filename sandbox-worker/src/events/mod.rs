@@ -145,6 +145,16 @@ impl Failure {
     }
 }
 
+/// How long the body of a response may last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lasting {
+    Limited,
+    /// A stream of events: for as long as both sides like.
+    Events,
+    /// What goes over an upgraded connection: the same.
+    Exchange,
+}
+
 /// An event that is being answered.
 ///
 /// When it is dropped, because it was answered or because the client is gone, what was given to `waitUntil` still runs to
@@ -167,13 +177,12 @@ impl Delivery {
         limit.map(|limit| Deadline::new(self.event.started(), limit, Limit::WallTime))
     }
 
-    /// The reply is made; a body that is still to be pulled keeps the event alive. `is_exchange`: it is what goes over an upgraded
-    /// connection, for as long as its two ends like.
-    fn finish(mut self, body: Option<crate::streams::StreamingBody>, is_exchange: bool) {
+    /// The reply is made; a body that is still to be pulled keeps the event alive.
+    fn finish(mut self, body: Option<crate::streams::StreamingBody>, lasting: Lasting) {
         self.event.set_answered();
         if let Some(body) = body {
-            let deadline = if is_exchange { None } else { self.deadline() };
-            if is_exchange {
+            let deadline = if lasting == Lasting::Limited { self.deadline() } else { None };
+            if lasting == Lasting::Exchange {
                 self.active.exchange();
             }
             tokio::task::spawn_local(async move {

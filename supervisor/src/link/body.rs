@@ -736,6 +736,11 @@ impl RemoteBody {
         }
     }
 
+    /// A stream of events: for as long as both sides like.
+    pub(crate) fn events(source: byte_source::Client, ticket: Ticket, request: Option<CancelOnDrop>) -> Self {
+        Self { deadline: None, ..Self::new(source, None, ticket, request) }
+    }
+
     /// What a worker sends in place of HTTP: for as long as it likes, and as much. `request` is what it is sent, and may go on after this.
     pub(crate) fn exchange(source: byte_source::Client, ticket: Ticket, request: Option<CancelOnDrop>) -> Self {
         let body = Self::new(source, None, ticket, request);

@@ -175,7 +175,7 @@ impl Body {
     }
 
     /// The stream of the body, made at the first call.
-    fn stream<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<Option<v8::Local<'s, v8::Object>>> {
+    pub(super) fn stream<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<Option<v8::Local<'s, v8::Object>>> {
         if let Some(stream) = self.existing_stream(scope) {
             return Ok(Some(stream));
         }

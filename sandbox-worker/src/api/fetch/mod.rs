@@ -7,6 +7,7 @@ pub(crate) mod cache;
 mod cf;
 pub(super) mod consume;
 mod data_url;
+pub(super) mod event_source;
 mod extract;
 pub(crate) mod fetcher;
 pub(super) mod global;

@@ -337,6 +337,24 @@ pub(in crate::api) enum RequestInit<'s> {
     Dict(RequestInitializerDict<'s>),
 }
 
+impl<'s> RequestInit<'s> {
+    /// One that says nothing but headers and a signal.
+    pub(super) fn of(headers: HeaderMap, signal: v8::Local<'s, v8::Value>) -> Self {
+        RequestInit::Dict(RequestInitializerDict {
+            method: None,
+            headers: Some(HeadersInit(headers)),
+            body: None,
+            redirect: None,
+            fetcher: None,
+            cf: None,
+            cache: None,
+            integrity: None,
+            signal: Some(Signal(Some(signal))),
+            encode_response_body: None,
+        })
+    }
+}
+
 #[derive(jsg::Dict)]
 pub(in crate::api) struct RequestInitializerDict<'s> {
     method: Option<String>,

@@ -191,6 +191,11 @@ impl Response {
         self.web_socket.as_ref().map(|socket| socket.get(scope))
     }
 
+    /// The URL that it was fetched from; empty for one that a script made, or that a URL says itself.
+    pub(super) fn from(&self) -> &str {
+        &self.url
+    }
+
     /// The same response, which is also a `WebSocket`.
     pub(super) fn with_socket(self, scope: &v8::PinScope<'_, '_>, socket: v8::Local<'_, v8::Object>) -> Self {
         Response { web_socket: Some(JsRef::new(scope, socket)), ..self }

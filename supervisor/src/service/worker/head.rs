@@ -95,7 +95,11 @@ pub(super) fn read_response(
         http_response::body::Request(()) => in_memory(sent.ok_or("it sent a body back that it was not sent")?),
         http_response::body::Stream(source) => {
             let source = source.map_err(|error| error.to_string())?;
-            Body::Pull(Box::pin(RemoteBody::new(source, length, ticket, upload.take())))
+            let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+            Body::Pull(Box::pin(match length {
+                None if kind.is_some_and(head::is_event_stream) => RemoteBody::events(source, ticket, upload.take()),
+                _ => RemoteBody::new(source, length, ticket, upload.take()),
+            }))
         }
     };
     // A response that is whole is as good as sent.
