@@ -7,12 +7,15 @@ use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
     mem::MaybeUninit,
+    os::fd::AsFd,
     pin::{Pin, pin},
     rc::Rc,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::body::{Body, BodyError, PullSource};
@@ -23,6 +26,20 @@ pub const READ_BYTES: usize = 64 << 10;
 thread_local! {
     /// What all connections of a thread read into: most of them have nothing to read most of the time.
     static SCRATCH: RefCell<Box<[MaybeUninit<u8>]>> = RefCell::new(vec![MaybeUninit::uninit(); READ_BYTES].into());
+}
+
+/// How long such a connection lies silent before the kernel asks whether the other side still knows it: nothing else says that it does not
+/// if that has lost its power, or its network.
+pub const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long each question waits for its answer, and how many in a row remain without one.
+const ANSWER: Duration = Duration::from_secs(5);
+const QUESTIONS: u32 = 3;
+
+/// Has the kernel ask so after this much silence. A socket that cannot be asked after is left as it is.
+pub fn ask_after_peer(socket: &impl AsFd, silence: Duration) {
+    let keepalive = TcpKeepalive::new().with_time(silence).with_interval(ANSWER).with_retries(QUESTIONS);
+    let _ = SockRef::from(socket).set_tcp_keepalive(&keepalive);
 }
 
 /// Why a direction ends that neither side has ended.
@@ -247,5 +264,192 @@ impl<S> Drop for Sender<S> {
     fn drop(&mut self) {
         self.shared.stream.borrow_mut().take();
         wake(&self.shared.receiving);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+    use crate::body::next_chunk;
+
+    /// Bytes of a body, or how it ends.
+    type Piece = Option<Result<Bytes, BodyError>>;
+
+    /// A body of which more may come.
+    #[derive(Clone, Default)]
+    struct Pieces(Rc<RefCell<(VecDeque<Piece>, Option<Waker>)>>);
+
+    impl Pieces {
+        fn push(&self, piece: Piece) {
+            let (pieces, waiting) = &mut *self.0.borrow_mut();
+            pieces.push_back(piece);
+            if let Some(waiting) = waiting.take() {
+                waiting.wake();
+            }
+        }
+
+        fn say(&self, text: &'static str) {
+            self.push(Some(Ok(Bytes::from_static(text.as_bytes()))));
+        }
+
+        fn end(&self) {
+            self.push(None);
+        }
+
+        fn body(&self) -> Body {
+            Body::Pull(Box::pin(self.clone()))
+        }
+    }
+
+    impl PullSource for Pieces {
+        fn poll_pull(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+            let (pieces, waiting) = &mut *self.0.borrow_mut();
+            match pieces.pop_front() {
+                Some(piece) => Poll::Ready(piece),
+                None => {
+                    *waiting = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        }
+
+        fn remaining(&self) -> Option<u64> {
+            None
+        }
+    }
+
+    type Sending = tokio::task::JoinHandle<Result<DuplexStream, Broken>>;
+
+    /// A connection that sends what comes of the pieces: its other end, what comes from there, and how it ends.
+    fn begin(first: &'static str) -> (DuplexStream, Pieces, Body, Sending) {
+        let (ours, theirs) = duplex(64);
+        let (receiver, sender) = split(ours, Bytes::from_static(first.as_bytes()));
+        let pieces = Pieces::default();
+        let sending = tokio::task::spawn_local(sender.send(pieces.body()));
+        (theirs, pieces, Body::Pull(Box::pin(receiver)), sending)
+    }
+
+    fn local(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let test = async { tokio::time::timeout(Duration::from_secs(30), test).await.expect("it hangs") };
+        tokio::task::LocalSet::new().block_on(&runtime, test);
+    }
+
+    async fn next(body: &mut Body) -> Option<Result<String, ()>> {
+        let chunk = next_chunk(body).await?;
+        Some(chunk.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(drop))
+    }
+
+    #[test]
+    fn each_direction_ends_by_itself() {
+        local(async {
+            let (mut peer, pieces, mut received, sending) = begin("early ");
+            peer.write_all(b"late").await.expect("it is read");
+            assert_eq!(next(&mut received).await, Some(Ok("early ".to_owned())));
+            assert_eq!(next(&mut received).await, Some(Ok("late".to_owned())));
+            pieces.say("answer");
+            pieces.end();
+            let mut text = String::new();
+            peer.read_to_string(&mut text).await.expect("it ends");
+            assert_eq!(text, "answer");
+            assert!(!sending.is_finished(), "the other direction goes on");
+            peer.write_all(b"still").await.expect("it is read");
+            assert_eq!(next(&mut received).await, Some(Ok("still".to_owned())));
+            peer.shutdown().await.expect("it lives");
+            assert_eq!(next(&mut received).await, None);
+            assert!(sending.await.expect("no panic").is_ok());
+        });
+    }
+
+    #[test]
+    fn who_wants_no_more_is_not_waited_for() {
+        local(async {
+            let (mut peer, pieces, received, sending) = begin("");
+            drop(received);
+            pieces.say("all");
+            pieces.end();
+            assert!(sending.await.expect("no panic").is_ok());
+            let mut text = String::new();
+            peer.read_to_string(&mut text).await.expect("it ends");
+            assert_eq!(text, "all");
+        });
+    }
+
+    #[test]
+    fn a_body_that_breaks_breaks_the_connection() {
+        local(async {
+            let (mut peer, pieces, mut received, sending) = begin("");
+            pieces.say("begun");
+            pieces.push(Some(Err(BodyError("broken".to_owned()))));
+            assert_eq!(sending.await.expect("no panic").err(), Some(Broken));
+            assert_eq!(next(&mut received).await, Some(Err(())));
+            let mut text = String::new();
+            peer.read_to_string(&mut text).await.expect("it ends");
+            assert_eq!(text, "begun");
+        });
+    }
+
+    #[test]
+    fn a_sender_that_is_dropped_takes_the_connection_along() {
+        local(async {
+            let (peer, _pieces, mut received, sending) = begin("");
+            let mut waiting = pin!(next(&mut received));
+            assert!(look(&mut waiting).await.is_pending());
+            sending.abort();
+            assert_eq!(waiting.await, Some(Err(())));
+            drop(peer);
+        });
+    }
+
+    /// One look at a future.
+    async fn look<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+        poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
+    }
+
+    #[test]
+    fn nothing_is_asked_for_before_what_came_is_sent() {
+        local(async {
+            let (mut peer, pieces, received, sending) = begin("");
+            for _ in 0..4 {
+                pieces.say("0123456789012345678901234567890123456789");
+            }
+            pieces.end();
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            // There is room for 64 bytes.
+            assert_eq!(pieces.0.borrow().0.len(), 3, "pieces that were not asked for, with the end");
+            let mut text = String::new();
+            peer.read_to_string(&mut text).await.expect("it ends");
+            assert_eq!(text.len(), 160);
+            drop((peer, received));
+            assert!(sending.await.expect("no panic").is_ok());
+        });
+    }
+
+    #[test]
+    fn a_body_may_be_said_later_or_never() {
+        local(async {
+            let (said, mut body) = later();
+            let pieces = Pieces::default();
+            pieces.say("at last");
+            pieces.end();
+            assert!(body.is_on_demand());
+            {
+                let mut waiting = pin!(next(&mut body));
+                assert!(look(&mut waiting).await.is_pending());
+                said.begin(pieces);
+                assert_eq!(waiting.await, Some(Ok("at last".to_owned())));
+            }
+            assert_eq!(next(&mut body).await, None);
+            let (never, mut body) = later();
+            let mut waiting = pin!(next(&mut body));
+            assert!(look(&mut waiting).await.is_pending());
+            drop(never);
+            assert_eq!(waiting.await, Some(Err(())));
+        });
     }
 }

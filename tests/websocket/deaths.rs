@@ -19,9 +19,8 @@ use super::peer::{Backend, Peer, accepting, client, masked, plain, request};
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 
-/// Both workers have it. The size of its memory, which it does not use, says which process is whose.
+/// Both workers have it.
 const WORKER: &str = r#"
-globalThis.mark = new ArrayBuffer(MARK << 20);
 const logs = new Map();
 const log = (id) => logs.get(id) ?? logs.set(id, []).get(id);
 const over = (noted, socket) => new Promise((done) => {
@@ -42,6 +41,11 @@ export default {
     const id = url.searchParams.get("id");
     const noted = log(id);
     switch (way) {
+      case "spin": {
+        let sum = 0;
+        for (let i = 0; i < 5e7; i++) sum += i;
+        return new Response(`${sum}`);
+      }
       case "log": return new Response(noted.join("; "));
       case "served": {
         if (step === "before") {
@@ -107,10 +111,6 @@ const callee :Workerd.Worker = (
   compatibilityDate = "2026-08-01",
 );
 "#;
-
-/// Sizes of the memory by which processes are told apart, in MiB.
-const CALLER_MARK: u64 = 50;
-const CALLEE_MARK: u64 = 110;
 
 /// Whose the two ends of a WebSocket are, and which of its steps there are.
 const WAYS: [(&str, &[&str]); 6] = [
@@ -217,8 +217,8 @@ impl Scene {
             agreed.map(|agreed| accepting(peer).replace("\r\n\r\n", agreed))
         });
         let setup = Setup::config(&CONFIG.replace("ADDRESS", &backend.address.to_string()))
-            .file("caller.js", WORKER.replace("MARK", &CALLER_MARK.to_string()))
-            .file("callee.js", WORKER.replace("MARK", &CALLEE_MARK.to_string()))
+            .file("caller.js", WORKER)
+            .file("callee.js", WORKER)
             .sockets(2);
         let server = runtime.serve(setup);
         let scene = Self { is_ours: server.name() != "workerd", server, backend, round: 0 };
@@ -319,31 +319,33 @@ impl Scene {
         all
     }
 
-    /// Kills a worker.
-    fn kill(&self, victim: Victim) {
-        let mark = if victim == Victim::Caller { CALLER_MARK } else { CALLEE_MARK };
-        let size = |pid: u32| {
-            let field = process::status_field(pid, None, "VmSize").unwrap_or_default();
-            field.trim_end_matches(" kB").trim().parse::<u64>().unwrap_or(0) >> 10
-        };
-        let mut workers: Vec<(u64, u32)> =
-            process::workers(self.server.pid()).into_iter().map(|pid| (size(pid), pid)).collect();
-        workers.sort_unstable_by(|left, right| right.cmp(left));
-        // The callee has most, the caller comes next, and what waits in the pool has least.
-        let (_, pid) = workers[usize::from(mark == CALLER_MARK)];
-        for next in [1, 2] {
-            let most = workers.get(next).map_or(0, |(size, _)| *size);
-            assert!(workers[next - 1].0 >= most + 16, "{workers:?}");
+    /// The process of a worker: the one that works when the worker does.
+    fn process_of(&self, worker: Victim) -> u32 {
+        let port = self.server.port_of(if worker == Victim::Callee { "callee" } else { "http" });
+        loop {
+            let workers = process::workers(self.server.pid());
+            let before: Vec<Duration> = workers.iter().map(|pid| process::cpu(*pid)).collect();
+            http::get(port, "/spin").expect("an answer");
+            let used =
+                workers.iter().zip(before).map(|(pid, before)| (process::cpu(*pid).saturating_sub(before), *pid));
+            let mut used: Vec<(Duration, u32)> = used.collect();
+            used.sort_unstable_by(|left, right| right.cmp(left));
+            if let [(most, pid), (next, _), ..] = used[..]
+                && most >= next + Duration::from_millis(20)
+            {
+                return pid;
+            }
         }
-        kill(runtime::pid(pid), Signal::SIGKILL).expect("kill the worker");
-        wait_until("a worker to be gone", || !process::is_alive(pid));
     }
 
     /// One round: what the others see when one is killed.
     fn round(&mut self, victim: Victim) -> Seen {
+        let is_worker = matches!(victim, Victim::Caller | Victim::Callee);
+        let pid = is_worker.then(|| self.process_of(victim));
         let mut all = self.open();
-        if matches!(victim, Victim::Caller | Victim::Callee) {
-            self.kill(victim);
+        if let Some(pid) = pid {
+            kill(runtime::pid(pid), Signal::SIGKILL).expect("kill the worker");
+            wait_until("a worker to be gone", || !process::is_alive(pid));
         }
         let mut rest = Vec::new();
         for Open { way, step, id, client, backend } in all.drain(..) {

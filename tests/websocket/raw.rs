@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use bulkhead_test_support::{Server, Setup, process, runtime::wait_until, supervisor};
 use nix::sys::signal::Signal;
 
-use super::peer::{ACCEPT, Backend, KEY, client, request, upgraded};
+use super::peer::{ACCEPT, Backend, KEY, Peer, accepting, client, request, upgraded};
 
 fn setup(backend: &Backend) -> Setup {
     Setup::config(&format!(
@@ -210,6 +210,51 @@ fn who_reads_nothing_is_not_read_for() {
     assert_eq!(other.receive(1), b"x");
     // And nothing is lost.
     assert!(silent.receive(sent).iter().all(|byte| *byte == 7));
+}
+
+/// In how many hundredths of a second the kernel asks after the other side of the connection that `peer` has, as it says of the end that
+/// the test does not have; `None`: it does not.
+fn asks_after(peer: &Peer) -> Option<u64> {
+    let port = |address: std::io::Result<std::net::SocketAddr>| format!(":{:04X}", address.expect("an address").port());
+    let (theirs, ours) = (port(peer.stream.peer_addr()), port(peer.stream.local_addr()));
+    let all = std::fs::read_to_string("/proc/net/tcp").expect("the kernel tells");
+    let mut rows = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row[1].ends_with(&theirs) && row[2].ends_with(&ours)).expect("the connection is there");
+    let (timer, when) = row[5].split_once(':').expect("a timer");
+    (timer == "02").then(|| u64::from_str_radix(when, 16).expect("a number"))
+}
+
+#[test]
+fn the_kernel_asks_whether_somebody_is_still_there() {
+    let backend = Backend::start();
+    let server = serve(&backend);
+    let (client, peer) = (upgraded(server.port(), "/"), backend.next());
+    for end in [&client, &peer] {
+        // What was sent last may have to be acknowledged first.
+        wait_until("the kernel asks", || asks_after(end).is_some_and(|when| (1000..=6100).contains(&when)));
+    }
+    // It may have gone, and not only have ended its sending side.
+    client.finish();
+    wait_until("the kernel asks sooner", || asks_after(&client).is_some_and(|when| when <= 510));
+}
+
+#[test]
+fn a_server_that_ends_with_its_head_has_its_client_see_that() {
+    let backend = Backend::answering(|peer| {
+        // The head and the end in one piece.
+        let end = peer.stream.try_clone().expect("a handle");
+        (&end).write_all(accepting(peer).as_bytes()).expect("it is taken");
+        peer.finish();
+        Some(String::new())
+    });
+    let server = serve(&backend);
+    for _ in 0..20 {
+        let (mut client, mut peer) = (upgraded(server.port(), "/"), backend.next());
+        assert_eq!(client.rest(), (vec![], true));
+        client.send("bye");
+        client.finish();
+        assert_eq!(peer.rest(), (b"bye".to_vec(), true));
+    }
 }
 
 #[test]

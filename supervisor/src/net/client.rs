@@ -253,6 +253,7 @@ impl Client {
             return Ok(not_accepted(&error));
         }
         let (stream, first) = handed_over.await.map_err(|_| lost("the connection has ended".to_owned()))?;
+        connection.wire.ask_after_peer();
         let (receiver, sender) = duplex::split(stream, first);
         tokio::task::spawn_local(async move {
             if let Ok(stream) = sender.send(limited(body)).await {

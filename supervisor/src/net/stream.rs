@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::pipe::Pipe;
-use crate::body::held::Held;
+use crate::{body::held::Held, duplex};
 
 /// A connected socket.
 #[derive(Debug)]
@@ -96,6 +96,13 @@ impl Wire {
                 result => return Poll::Ready(result),
             }
         })
+    }
+
+    /// Has the kernel ask whether the peer is still there: it may be silent from now on for as long as it likes.
+    pub(super) fn ask_after_peer(&self) {
+        if let Socket::Tcp(stream) = &*self.socket.borrow() {
+            duplex::ask_after_peer(stream, duplex::SILENCE);
+        }
     }
 
     /// Whether the peer neither has ended the connection nor has said something that nobody asked for. Asks the kernel, and so

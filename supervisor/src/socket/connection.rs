@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 use super::{
     client::ClientIo,
     limits::{Activity, CONNECTION_BUFFER, Limits, MAX_READ, Phase, Shares, TickLimits, make_room, overdue},
-    stream::{EXCHANGE_KEEPALIVE, KEEPALIVE},
+    stream::KEEPALIVE,
     upload::Upload,
 };
-use crate::body::held;
+use crate::{body::held, duplex};
 
 /// Ticks after which the kernel is asked about a client that somebody is said to read from.
 const TICKS_UNATTENDED: u64 = 16;
@@ -286,7 +286,7 @@ impl Connection {
     pub(crate) fn begin_exchange(&self) {
         self.is_exchange.set(true);
         if let Some(stream) = &*self.stream.borrow() {
-            stream.borrow().ask_after_peer(EXCHANGE_KEEPALIVE);
+            stream.borrow().ask_after_peer(duplex::SILENCE);
         }
     }
 

@@ -10,24 +10,17 @@ use std::{
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncBufRead, AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::{TcpStream, UnixStream},
 };
 
 use super::client::ClientIo;
-use crate::net::tls::server::ServerStream;
+use crate::{duplex, net::tls::server::ServerStream};
 
-/// How long a connection whose client sends no more lies silent before its client's system is asked about it, and between
-/// two such questions.
+/// How long a connection whose client sends no more lies silent before its client's system is asked about it.
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(5);
-
-/// The same for a client that may be silent.
-pub(super) const EXCHANGE_KEEPALIVE: Duration = Duration::from_secs(60);
-
-/// Questions in a row that remain without an answer.
-const KEEPALIVE_RETRIES: u32 = 3;
 
 /// What was accepted.
 pub(super) struct ClientStream {
@@ -122,11 +115,8 @@ impl ClientIo for ClientStream {
 
     fn ask_after_peer(&self, silence: Duration) {
         match &self.socket {
-            Socket::Tcp(stream) => {
-                let keepalive = TcpKeepalive::new().with_time(silence).with_interval(KEEPALIVE);
-                // Where that fails, the limits on the event's time hold.
-                let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES));
-            }
+            // Where that fails, the limits on the event's time hold.
+            Socket::Tcp(stream) => duplex::ask_after_peer(stream, silence),
             // The kernel knows at once.
             Socket::Unix(_) => {}
         }
