@@ -43,7 +43,7 @@ pub(super) const TEST_DIRECTORY: &str = "TEST_TMPDIR";
 
 /// How long a test may take where the policy leaves the default, which is meant for requests: one that waits for what never comes
 /// should not keep the others waiting.
-const WALL_TIME: Duration = Duration::from_secs(120);
+const WALL_TIME: Duration = Duration::from_secs(30);
 
 /// How long the end of a process is waited for when its connection has broken.
 const END: Duration = Duration::from_secs(5);
@@ -51,6 +51,9 @@ const END: Duration = Duration::from_secs(5);
 /// Lines that are kept of what a worker writes, and characters of each.
 const KEPT_LINES: usize = 20;
 const KEPT_CHARACTERS: usize = 500;
+
+/// Takes away the line that says how far the tests have come.
+const CLEAR_LINE: &[u8] = b"\r\x1b[K";
 
 /// A configuration with at most so many workers keeps the processes of all of them until the end.
 const KEPT_PROCESSES: usize = 8;
@@ -221,6 +224,10 @@ impl Tests {
         let jobs = stream::iter(services).map(|service| run.service(service));
         let results: Vec<Vec<TestResult>> = jobs.buffered(self.jobs).collect().await;
         self.watched().status.clear();
+        log.flush().await;
+        if std::io::stderr().is_terminal() {
+            let _ = std::io::stderr().lock().write_all(CLEAR_LINE);
+        }
         let results: Vec<TestResult> = results.into_iter().flatten().collect();
         if self.json {
             log.write(Entry::record(&report::summary(&results))).await;
@@ -428,7 +435,7 @@ impl Watch for Watcher {
             }
         }
         if self.has_terminal {
-            let _ = std::io::stderr().lock().write_all(b"\r\x1b[K");
+            let _ = std::io::stderr().lock().write_all(CLEAR_LINE);
         }
     }
 
