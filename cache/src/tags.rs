@@ -48,6 +48,11 @@ pub struct Purged {
 const MAGIC: &[u8; 8] = b"BHpurge1";
 
 impl Purged {
+    /// All that has a tag and a smaller number is purged.
+    pub fn all_before(number: u64) -> Purged {
+        Purged { floor: number, at: HashMap::new() }
+    }
+
     /// All that has this tag and a smaller number than `at` is purged.
     pub fn purge(&mut self, tag: Tag, at: u64) {
         if self.at.len() >= MAX_PURGES && !self.at.contains_key(&tag) {

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod blob;
+mod cache;
 mod calls;
 mod cron;
 mod disk;
@@ -31,6 +32,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub use addresses::addresses;
 pub use blob::blob;
+pub use cache::{cache_file, cache_put};
 pub use calls::rpc_calls;
 pub use cron::cron;
 pub use disk::disk;
@@ -61,6 +63,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tls_options", tls_options),
     ("disk", disk),
     ("addresses", addresses),
+    ("cache_file", cache_file),
+    ("cache_put", cache_put),
 ];
 
 /// Longest time that one input may take. It only ends what hangs.

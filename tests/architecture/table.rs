@@ -55,7 +55,7 @@ pub(super) const SUPERVISOR: Floors = Floors {
         ("shard", &["config", "log", "net/tls", "schedule", "service", "socket"]),
         ("service/disk", &["body", "config", "service", "upgrade"]),
         ("service/memory_cache", &["body", "config", "service"]),
-        ("service/cache", &["body", "config", "service"]),
+        ("service/cache", &["body", "config", "service", "service/disk"]),
         ("service/network", &["body", "config", "net", "net/address", "service"]),
         ("service/external", &["body", "config", "net", "net/address", "service", "service/network"]),
         (

@@ -65,7 +65,7 @@ pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) 
         setup::report_missing_flags(&config);
     }
     let directories = setup::directories(&config, &arguments.directory_path, tests.is_some())?;
-    let cache = setup::cache(&config);
+    let cache = setup::cache(&config)?;
     let acceptors = setup::acceptors(&config)?;
     let shards = arguments.shards.unwrap_or_else(setup::default_shards) as usize;
     let executable = FleetConfig::default_executable()

@@ -318,12 +318,17 @@ pub(super) fn directories(
 }
 
 /// What the caches of the workers are kept in, where there are any.
-pub(super) fn cache(config: &Config) -> Option<Arc<Store>> {
+pub(super) fn cache(config: &Config) -> Result<Option<Arc<Store>>, String> {
     let cache = config.services.iter().find_map(|service| match &service.kind {
         ServiceKind::Cache(cache) => Some(cache),
         _ => None,
+    });
+    let Some(cache) = cache else { return Ok(None) };
+    let store = Store::open(cache, config.workers().map(|(id, _)| id)).map_err(|error| {
+        let path = cache.disk.as_ref().map_or(Path::new(""), |(path, _)| path);
+        own_text(&format!("error: cannot use the directory of the cache, {}: {error}", path.display()))
     })?;
-    Some(Arc::new(Store::new(cache, config.workers().map(|(id, _)| id))))
+    Ok(Some(Arc::new(store)))
 }
 
 /// What takes the handshakes of each socket, where it speaks TLS; or everything that is wrong with them.

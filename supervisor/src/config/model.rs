@@ -163,6 +163,8 @@ pub struct Cache {
     pub memory_bytes: u64,
     /// The longest body of a response that is stored, in bytes.
     pub object_bytes: u64,
+    /// Where files are kept, and how much of the disk they may take, in bytes.
+    pub disk: Option<(PathBuf, u64)>,
 }
 
 /// A worker: code, the compatibility behaviour it was written for, and what it may reach.

@@ -39,7 +39,15 @@ struct Cache {
   # Memory of all caches together. From 1 MiB to 1 TiB. By default 64 MiB.
 
   objectBytes @2 :UInt64 = 0;
-  # The longest body of a response that is stored: at most a quarter of `memoryBytes`. 0 means that too, but not more than 512 MiB.
+  # The longest body of a response that is stored: at most a quarter of `memoryBytes`, or with a `directory` of `diskBytes`. 0 means that too, but not
+  # more than 512 MiB.
+
+  directory @3 :Text;
+  # Where responses are kept beside the memory, so that more of them are there, and after the server was started again too. It exists, and no other
+  # server uses it. The path is relative to where the server is started. Without one there is memory alone.
+
+  diskBytes @4 :UInt64 = 1073741824;
+  # What the files of all caches together may take of the disk, where there is a `directory`. From 16 MiB to 64 TiB. By default 1 GiB.
 }
 
 struct Schedules {

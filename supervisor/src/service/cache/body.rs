@@ -1,6 +1,7 @@
 //! Stored bodies: pieces of memory that all who read them share.
 
 use std::{
+    fs::File,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -8,15 +9,19 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::store::Content;
-use crate::body::{Body, BodyError, PullSource};
+use crate::{
+    body::{Body, BodyError, PullSource, held::Chunk},
+    service::disk::body::FileBody,
+};
 
 /// The longest piece, in bytes.
 pub(super) const PIECE: usize = 256 << 10;
 
 /// A part of a stored body: so many bytes from the `first` on, which are there.
-pub(super) fn part(content: &Content, first: u64, count: u64) -> Body {
-    let Content::Memory(pieces, _) = content;
+pub(super) fn part(pieces: &Arc<[Bytes]>, first: u64, count: u64) -> Body {
     match &pieces[..] {
         _ if count == 0 => Body::Empty,
         [one] => Body::Bytes(one.slice(first as usize..(first + count) as usize)),
@@ -70,6 +75,37 @@ impl PullSource for Pieces {
 
     fn limit_chunk(mut self: Pin<&mut Self>, bytes: usize) {
         self.most = bytes.max(1);
+    }
+}
+
+/// A part of a stored body that is in a file, with the permission to have that open.
+pub(super) struct OpenFile {
+    body: FileBody,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl OpenFile {
+    /// So many bytes of a file from one of them on.
+    pub(super) fn new(file: File, at: u64, count: u64, permit: OwnedSemaphorePermit) -> OpenFile {
+        OpenFile { body: FileBody::new(file, at, count), _permit: permit }
+    }
+}
+
+impl PullSource for OpenFile {
+    fn poll_pull(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        Pin::new(&mut self.body).poll_pull(cx)
+    }
+
+    fn poll_chunk(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, BodyError>>> {
+        Pin::new(&mut self.body).poll_chunk(cx)
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        self.body.remaining()
+    }
+
+    fn limit_chunk(mut self: Pin<&mut Self>, bytes: usize) {
+        Pin::new(&mut self.body).limit_chunk(bytes);
     }
 }
 
@@ -129,7 +165,7 @@ mod tests {
             for (index, chunk) in bytes.chunks(piece).enumerate() {
                 gathered.push(chunk, left.then(|| (bytes.len() - index * piece) as u64));
             }
-            let content = gathered.finish();
+            let Content::Memory(content, _) = gathered.finish() else { panic!("it is in memory") };
             for (first, count) in
                 [(0, bytes.len()), (1, 1), (PIECE, 1), (PIECE - 1, 2), (PIECE * 2, 1000), (5, PIECE * 2), (7, 0)]
             {

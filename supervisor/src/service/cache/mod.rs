@@ -8,24 +8,27 @@
 //! What it keeps is the [`store`]'s, and what may be kept and used is said by the crate `bulkhead-cache`.
 
 mod body;
+mod files;
 mod put;
 mod store;
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use bulkhead_cache::{
-    file::{MAX_CACHE_NAME, MAX_URL},
+    file::{MAX_CACHE_NAME, MAX_URL, Response as Stored},
     key::Key,
     reuse::{self, Answer, goes_with_not_modified},
     tags::{self, CACHE_TAG},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use rustix::io::Errno;
 
 use self::{
-    body::part,
-    store::{Entry, Own, now},
+    body::{OpenFile, part},
+    store::{Asked, Content, Entry, Found, Own, now},
 };
-use super::{LocalFuture, Service, ServiceError, ServiceRequest};
+use super::{LocalFuture, Service, ServiceError, ServiceRequest, disk::on_disk};
 use crate::{body::Body, config::ServiceId};
 
 pub use store::Store;
@@ -56,27 +59,81 @@ impl CacheService {
         }
         let key = Key::of(cache, &url);
         match head.method {
-            Method::GET | Method::HEAD => Ok(self.give(key, &head.headers, head.method == Method::GET)),
-            Method::PUT => put::put(&self.own, key, &head.headers, body).await,
-            ref method if method.as_str().as_bytes() == PURGE => Ok(short(self.purge(key, &head.headers))),
+            Method::GET | Method::HEAD => Ok(self.give(key, &head.headers, head.method == Method::GET).await),
+            Method::PUT => {
+                let asked = Asked { cache: cache.map(Bytes::copy_from_slice), url };
+                put::put(&self.own, key, asked, &head.headers, body).await
+            }
+            ref method if method.as_str().as_bytes() == PURGE => self.purge(key, &head.headers).await.map(short),
             _ => Ok(short(StatusCode::METHOD_NOT_ALLOWED)),
         }
     }
 
-    fn give(&self, key: Key, request: &HeaderMap, is_get: bool) -> Response<Body> {
+    async fn give(&self, key: Key, request: &HeaderMap, is_get: bool) -> Response<Body> {
         let now = now();
-        match self.own.find(key, request, now) {
-            Some(entry) => answer(&entry, request, is_get, now),
-            None => miss(),
+        let (mut found, unread) = self.own.find(key, request, now);
+        if !unread.is_empty()
+            && let Some(permit) = self.own.open_file()
+        {
+            let (own, request) = (self.own.clone(), request.clone());
+            let read = move || {
+                let _permit = permit;
+                own.read(&unread, &request, now)
+            };
+            let number = |found: &Option<Found>| found.as_ref().map(|(name, _)| name.number);
+            let read = on_disk(read).await;
+            found = if number(&read) > number(&found) { read } else { found };
         }
+        let Some((name, entry)) = found else { return miss() };
+        let Entry { response: stored, content } = &*entry;
+        let length = content.length();
+        let answer = reuse::answer(request, is_get, stored.status, &stored.headers, &stored.stored, length);
+        let (first, count) = match answer {
+            Answer::Whole if is_get => (0, length),
+            Answer::Part(first, last) => (first, last - first + 1),
+            Answer::Whole | Answer::NotModified | Answer::Unsatisfiable => (0, 0),
+        };
+        let body = match content {
+            _ if count == 0 => Body::Empty,
+            Content::Memory(pieces, _) => part(pieces, first, count),
+            Content::File(seen, _) => {
+                let Some(permit) = self.own.open_file() else { return miss() };
+                let opened = match self.own.open(name, true) {
+                    // It is not in memory, or the kernel is too old to say so.
+                    Err(Errno::AGAIN | Errno::INVAL) => {
+                        let own = self.own.clone();
+                        on_disk(move || own.open(name, false)).await
+                    }
+                    opened => opened,
+                };
+                let file = match opened {
+                    Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => return miss(),
+                    opened => opened.ok().and_then(|file| seen.body_of(&file).map(|at| (file, at))),
+                };
+                let Some((file, at)) = file else {
+                    let own = self.own.clone();
+                    on_disk(move || own.forget(name)).await;
+                    return miss();
+                };
+                Body::Pull(Box::pin(OpenFile::new(file, at + first, count, permit)))
+            }
+        };
+        respond(stored, length, answer, now, body)
     }
 
-    fn purge(&self, key: Key, request: &HeaderMap) -> StatusCode {
-        if request.contains_key(CACHE_TAG) {
-            self.own.purge(&tags::read(request));
-            return StatusCode::OK;
+    async fn purge(&self, key: Key, request: &HeaderMap) -> Result<StatusCode, ServiceError> {
+        let own = self.own.clone();
+        let tags = request.contains_key(CACHE_TAG).then(|| tags::read(request));
+        let purge = move || match tags {
+            Some(tags) => own.purge(&tags).map(|()| true),
+            None => Ok(own.remove(key)),
+        };
+        let purged: io::Result<bool> = if self.own.has_disk() { on_disk(purge).await } else { purge() };
+        match purged {
+            Ok(true) => Ok(StatusCode::OK),
+            Ok(false) => Ok(StatusCode::NOT_FOUND),
+            Err(error) => Err(ServiceError::Exception(format!("the cache: cannot remember a purge: {error}"))),
         }
-        if self.own.remove(key) { StatusCode::OK } else { StatusCode::NOT_FOUND }
     }
 }
 
@@ -86,11 +143,8 @@ impl Service for CacheService {
     }
 }
 
-/// What a request gets of an entry.
-fn answer(entry: &Entry, request: &HeaderMap, is_get: bool, now: u64) -> Response<Body> {
-    let Entry { response: stored, content } = entry;
-    let length = content.length();
-    let answer = reuse::answer(request, is_get, stored.status, &stored.headers, &stored.stored, length);
+/// What a request gets of a stored response, of which `body` is the part.
+fn respond(stored: &Stored, length: u64, answer: Answer, now: u64, body: Body) -> Response<Body> {
     let mut headers = match answer {
         Answer::NotModified => {
             let has_etag = stored.headers.contains_key(header::ETAG);
@@ -102,19 +156,18 @@ fn answer(entry: &Entry, request: &HeaderMap, is_get: bool, now: u64) -> Respons
         Answer::Whole | Answer::Part(..) => stored.headers.clone(),
     };
     headers.insert(header::AGE, stored.stored.age(now).into());
-    let (status, body) = match answer {
-        Answer::NotModified => (StatusCode::NOT_MODIFIED, Body::Empty),
+    let status = match answer {
+        Answer::NotModified => StatusCode::NOT_MODIFIED,
         Answer::Unsatisfiable => {
             headers.insert(header::CONTENT_RANGE, value(&format!("bytes */{length}")));
-            (StatusCode::RANGE_NOT_SATISFIABLE, Body::Empty)
+            StatusCode::RANGE_NOT_SATISFIABLE
         }
         Answer::Part(first, last) => {
             headers.insert(header::CONTENT_RANGE, value(&format!("bytes {first}-{last}/{length}")));
             headers.insert(header::CONTENT_LENGTH, (last - first + 1).into());
-            (StatusCode::PARTIAL_CONTENT, part(content, first, last - first + 1))
+            StatusCode::PARTIAL_CONTENT
         }
-        Answer::Whole if !is_get => (stored.status, Body::Empty),
-        Answer::Whole => (stored.status, part(content, 0, length)),
+        Answer::Whole => stored.status,
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;

@@ -34,7 +34,7 @@ const MIN_HELD: u64 = 32 << 10;
 const LOOKS: usize = 16 << 10;
 
 /// A part of a file, read when it is asked for.
-pub(super) struct FileBody {
+pub(in crate::service) struct FileBody {
     file: Arc<File>,
     at: u64,
     left: u64,
@@ -43,7 +43,7 @@ pub(super) struct FileBody {
 }
 
 impl FileBody {
-    pub(super) fn new(file: File, at: u64, left: u64) -> Self {
+    pub(in crate::service) fn new(file: File, at: u64, left: u64) -> Self {
         FileBody { file: Arc::new(file), at, left, chunk: MAX_CHUNK, reading: None }
     }
 

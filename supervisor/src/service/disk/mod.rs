@@ -5,10 +5,10 @@
 //! resolved by the kernel, beneath the open directory (`openat2` with `RESOLVE_BENEATH`). What may wait for a disk is done by
 //! the event loop's helper threads, unless the kernel has it in memory.
 
-mod body;
+pub(super) mod body;
 pub mod path;
 pub mod range;
-mod write;
+pub(super) mod write;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -65,7 +65,7 @@ impl Directory {
     }
 
     /// Opens something beneath the directory. `cached` gives up with [`Errno::AGAIN`] where a disk would have to be waited for.
-    fn open_beneath(&self, path: &OsStr, flags: OFlags, cached: bool) -> rustix::io::Result<OwnedFd> {
+    pub(super) fn open_beneath(&self, path: &OsStr, flags: OFlags, cached: bool) -> rustix::io::Result<OwnedFd> {
         let path = if path.is_empty() { OsStr::new(".") } else { path };
         let flags = flags | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
@@ -83,7 +83,7 @@ impl Directory {
 }
 
 /// Does something that may wait for a disk.
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         // The event loop ends, and with it whoever waits for this.

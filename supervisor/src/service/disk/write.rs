@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{CString, OsStr, OsString},
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Write},
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 64;
 const MODE: Mode = Mode::from_raw_mode(0o666);
 
 /// A file that is being written, and that nobody can ask for until it is whole.
-pub(super) struct Upload {
+pub(in crate::service) struct Upload {
     parent: OwnedFd,
     name: OsString,
     file: File,
@@ -35,7 +35,7 @@ pub(super) struct Upload {
 
 impl Upload {
     /// Begins a file of this name, and makes the directories on the way to it.
-    pub(super) fn begin(directory: &Directory, names: &[OsString]) -> io::Result<Upload> {
+    pub(in crate::service) fn begin(directory: &Directory, names: &[OsString]) -> io::Result<Upload> {
         let Some((name, above)) = names.split_last() else { return Err(Errno::ISDIR.into()) };
         let parent = match directory.open_beneath(&joined(above), PARENT, false) {
             Err(Errno::NOENT) => make_parent(directory, above)?,
@@ -54,12 +54,17 @@ impl Upload {
         Ok(Upload { parent, name: name.clone(), file: file.into(), temporary })
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(in crate::service) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
     }
 
+    /// What the file is so far.
+    pub(in crate::service) fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
+    }
+
     /// Has the file take its name, and the place of what had it.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    pub(in crate::service) fn finish(mut self) -> io::Result<()> {
         let temporary = match &self.temporary {
             Some(temporary) => temporary.clone(),
             None => {
@@ -119,7 +124,7 @@ fn make_parent(directory: &Directory, names: &[OsString]) -> rustix::io::Result<
 }
 
 /// Removes a file, or a directory with all that is in it. A link is removed, not what it leads to.
-pub(super) fn delete(directory: &Directory, names: &[OsString]) -> rustix::io::Result<()> {
+pub(in crate::service) fn delete(directory: &Directory, names: &[OsString]) -> rustix::io::Result<()> {
     let Some((name, above)) = names.split_last() else { return Err(Errno::ISDIR) };
     let parent = directory.open_beneath(&joined(above), PARENT, false)?;
     let name = CString::new(name.as_bytes()).map_err(|_| Errno::NOENT)?;

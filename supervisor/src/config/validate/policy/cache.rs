@@ -13,6 +13,12 @@ use crate::config::{
 /// What all caches together may have of the memory, in bytes.
 const MEMORY_BYTES: (u64, u64) = (1 << 20, 1 << 40);
 
+/// The same of the disk.
+const DISK_BYTES: (u64, u64) = (16 << 20, 64 << 40);
+
+/// What it is when nobody says anything.
+const DEFAULT_DISK_BYTES: u64 = 1 << 30;
+
 /// The longest body that may be stored without being asked for, in bytes.
 const DEFAULT_OBJECT_BYTES: u64 = 512 << 20;
 
@@ -27,7 +33,7 @@ impl Validator<'_> {
         }
         let cache_at = at.field("cache");
         let cache = self.intact(policy.get_cache(), &cache_at)?;
-        self.refuse_others(cache, &cache_at, &["name", "memoryBytes", "objectBytes"]);
+        self.refuse_others(cache, &cache_at, &["name", "memoryBytes", "objectBytes", "directory", "diskBytes"]);
         let name_at = cache_at.field("name");
         let name = self.string(cache.get_name(), &name_at)?;
         if name.is_empty() {
@@ -44,7 +50,21 @@ impl Validator<'_> {
         }
         let memory_bytes = cache.get_memory_bytes();
         self.in_range(memory_bytes, MEMORY_BYTES, "memoryBytes", &cache_at);
-        let most = memory_bytes / OBJECTS;
+        let directory_at = cache_at.field("directory");
+        let directory = match cache.has_directory() {
+            true => Some(self.string(cache.get_directory(), &directory_at)?),
+            false => None,
+        };
+        if directory.as_deref() == Some("") && !directory_at.is_incomplete() {
+            self.error_with_help(&directory_at, "this is not a directory", "leave it out for memory alone");
+        }
+        let disk_bytes = cache.get_disk_bytes();
+        self.in_range(disk_bytes, DISK_BYTES, "diskBytes", &cache_at);
+        if directory.is_none() && disk_bytes != DEFAULT_DISK_BYTES {
+            self.error(&cache_at.field("diskBytes"), "`diskBytes` needs a `directory`");
+        }
+        let disk = directory.map(|directory| (directory.into(), disk_bytes));
+        let most = if disk.is_some() { disk_bytes } else { memory_bytes } / OBJECTS;
         let object_bytes = match cache.get_object_bytes() {
             0 => most.min(DEFAULT_OBJECT_BYTES),
             bytes => bytes,
@@ -55,7 +75,7 @@ impl Validator<'_> {
                 format!("`objectBytes` must be at most a quarter of the space for bodies, which is {}", size(most)),
             );
         }
-        Some(Some((name, Cache { memory_bytes, object_bytes })))
+        Some(Some((name, Cache { memory_bytes, object_bytes, disk })))
     }
 
     fn in_range(&mut self, value: u64, (low, high): (u64, u64), field: &'static str, at: &Cursor<'_>) {
