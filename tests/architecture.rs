@@ -64,7 +64,9 @@ fn a_worker_reaches_only_what_it_was_handed() {
     assert!(sources.iter().all(has_source));
     // A worker may say where the rest of a body of its own is to be had: what it has, or was handed.
     assert!(code.contains("pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool, rest :ByteSource);"));
-    assert_eq!(code.matches(":ByteSource").count(), sources.len() + 1);
+    // A connection goes on inside of TLS as two others.
+    assert!(code.contains("startTls @3 (host :Text, to :ByteSource) -> (from :ByteSource, refused :Bool);"));
+    assert_eq!(code.matches(":ByteSource").count(), sources.len() + 3);
     let host = code.split("interface Host {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the host");
     let methods: Vec<&str> = host.lines().filter(|line| line.contains(" @")).map(str::trim).collect();
     assert_eq!(methods, ["log @0 (entries :List(LogEntry)) -> ();", "exceeded @1 (limit :Limit) -> ();"]);

@@ -17,6 +17,7 @@ mod differential {
     mod probes;
     mod request_signal;
     mod scheduled;
+    mod sockets;
     mod start_up;
     mod testing;
     mod web_socket_clients;

@@ -13,5 +13,6 @@ mod outgoing {
     mod origin;
     mod passed;
     mod secure;
+    mod sockets;
     mod start;
 }

@@ -3,6 +3,7 @@
 use bulkhead_supervisor::net::tls::{
     TlsOptions,
     ciphers::{self, CipherListError, CipherSuites},
+    client::Inside,
     keys::{Keypair, KeypairError, authorities, certificates},
     server::Acceptor,
 };
@@ -47,7 +48,7 @@ fn keypair(key: &str, chain: &str) {
     assert_eq!(Keypair::from_pem(&again, chain).as_ref(), Ok(&read));
     // What was taken can be served with.
     let options = TlsOptions { keypair: Some(read), ..TlsOptions::default() };
-    Acceptor::new(&options).expect("a server");
+    Acceptor::new(&options, Inside::Http).expect("a server");
 }
 
 /// Certificates that are read are the same when they are written anew, and can be trusted or are refused with words.

@@ -237,6 +237,25 @@ struct HttpRequest {
   upgrade @8 :Bool;
   # Whether it asks for another protocol in place of HTTP, which its one header `Upgrade` names; `head.rs` has those that there are. The
   # body is a stream then: of the bytes that go this way once the response has status 101. With any other response there are none.
+  connect @9 :Connect;
+  # It asks for a connection and nothing else: `method` is `CONNECT`, `url` the address, which is `host:port` where a script has given it,
+  # and `upgrade` is set, without a header.
+}
+
+struct Connect {
+  # What is said of a connection that is asked for.
+
+  transport @0 :Transport;
+  remoteAddress @1 :Text;
+  # The address of whoever connects, where a socket knows it. For the worker that takes the connection.
+
+  enum Transport {
+    plain @0;
+    tls @1;
+    # Inside of TLS from its beginning.
+    startTls @2;
+    # As it is, until somebody says so: `ByteSource.startTls`.
+  }
 }
 
 struct HttpResponse {
@@ -275,6 +294,13 @@ interface ByteSource {
   closed @2 () -> (end :BodyEnd);
   # Of a request's body: waits until nothing more can be pulled, and says what became of it. For who has handed the source
   # on, and does not pull. At most one call may be open.
+
+  startTls @3 (host :Text, to :ByteSource) -> (from :ByteSource, refused :Bool);
+  # Has a connection go on inside of TLS, of which this is what comes from the other end. Once, and only of one that was asked for as
+  # `startTls`; any other refuses. To be called before what goes to the other end has come to its end, which is then the end of what is
+  # sent as it is; `to` is what is sent after it. The answer comes after the handshake, and `from` has what the other end then sends.
+  # `host` is whose certificate a server has to show, if that is not who was connected to; at most 255 bytes. A call that fails says that
+  # the connection is gone.
 }
 
 enum BodyEnd {

@@ -7,6 +7,7 @@
   } = internal;
   const { notOfType } = internal.primordials;
   const globalObject = globalThis;
+  const ErrorConstructor = Error;
 
   const TOO_LATE = "Too late to call FetchEvent.respondWith(). It must be called synchronously in the event handler.";
   const TWICE = "FetchEvent.respondWith() has already been called; it can only be called once.";
@@ -38,6 +39,11 @@
         dispatching = false;
       }
       return answer;
+    },
+
+    /** Nobody listens for connections. */
+    dispatchConnect() {
+      throw new ErrorConstructor("Handler does not export a connect() function.");
     },
 
     /** Delivers the event of a run of a schedule. */

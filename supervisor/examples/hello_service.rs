@@ -6,7 +6,7 @@ use std::{rc::Rc, sync::Arc};
 
 use bulkhead_supervisor::{
     body::Body,
-    config::HttpOptions,
+    config::{HttpOptions, Protocol},
     log::Log,
     net::address::DEFAULT_HTTP_PORT,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
@@ -48,7 +48,8 @@ fn main() {
     let listeners = bound.listen().expect("to listen");
     let socket = |listeners| ShardSocket {
         name: "http".into(),
-        options: HttpOptions::default(),
+        address: String::new(),
+        protocol: Protocol::Http(HttpOptions::default()),
         tls: None,
         listeners,
         log: Log::to_channel(1).0,

@@ -5,10 +5,12 @@ pub mod held;
 use std::{
     future::Future,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
+use futures::future::LocalBoxFuture;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use self::held::Chunk;
@@ -40,6 +42,21 @@ pub trait PullSource {
     fn is_on_demand(&self) -> bool {
         false
     }
+
+    /// What has the connection that this comes from go on inside of TLS, if it can.
+    fn tls(&self) -> Option<Rc<dyn StartTls>> {
+        None
+    }
+}
+
+/// A connection that can go on inside of TLS.
+pub trait StartTls {
+    /// Begins when all that is sent as it is has come to its end; from then on `to` is sent. Gives what the other end then sends, after
+    /// the handshake. `host`: whose certificate a server has to show, if that is not who was connected to.
+    ///
+    /// # Errors
+    /// The connection is gone; the text is for the log.
+    fn start(self: Rc<Self>, host: Option<String>, to: Body) -> LocalBoxFuture<'static, Result<Body, BodyError>>;
 }
 
 /// A request or response body: whole and small, or pulled chunk by chunk.

@@ -2,6 +2,9 @@
 //!
 //! A body's end is the end of that direction, and the other one goes on. A body that breaks breaks the connection. Nothing is read before
 //! it is asked for, and nothing is asked for before what came before it is sent: what a connection holds is a piece in each direction.
+//!
+//! A connection that can go on inside of TLS is two pairs of bodies, one after the other: nothing that was read before the handshake can
+//! be taken for what came after it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,10 +18,14 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
+use futures::future::LocalBoxFuture;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::oneshot,
+};
 
-use crate::body::{Body, BodyError, PullSource};
+use crate::body::{Body, BodyError, PullSource, StartTls};
 
 /// Bytes that are read at once.
 pub const READ_BYTES: usize = 64 << 10;
@@ -94,6 +101,10 @@ impl PullSource for Waiting {
     /// Whoever may do without waits for nothing.
     fn is_on_demand(&self) -> bool {
         true
+    }
+
+    fn tls(&self) -> Option<Rc<dyn StartTls>> {
+        self.0.source.borrow().as_ref()?.tls()
     }
 }
 
@@ -213,6 +224,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// # Errors
     /// A direction broke.
     pub async fn send<D: Buf>(self, body: impl http_body::Body<Data = D, Error = BodyError>) -> Result<S, Broken> {
+        self.send_all(body).await?;
+        self.finish().await
+    }
+
+    /// Sends all of `body`.
+    async fn send_all<D: Buf>(&self, body: impl http_body::Body<Data = D, Error = BodyError>) -> Result<(), Broken> {
         let mut body = pin!(body);
         let mut bytes: Option<D> = None;
         let mut is_flushed = true;
@@ -241,7 +258,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
                 }
             }
         })
-        .await?;
+        .await
+    }
+
+    /// The connection itself. Whoever receives has the end.
+    fn take(self) -> Result<S, Broken> {
+        self.shared.is_received.set(true);
+        wake(&self.shared.receiving);
+        self.shared.stream.borrow_mut().take().ok_or(Broken)
+    }
+
+    async fn finish(self) -> Result<S, Broken> {
         poll_fn(|cx| {
             note(&self.shared.sending, cx);
             self.poll_with(|stream| stream.poll_shutdown(cx))
@@ -264,6 +291,78 @@ impl<S> Drop for Sender<S> {
     fn drop(&mut self) {
         self.shared.stream.borrow_mut().take();
         wake(&self.shared.receiving);
+    }
+}
+
+/// TLS that somebody has asked for.
+struct Asked {
+    host: Option<String>,
+    to: Body,
+    begun: oneshot::Sender<Result<Body, BodyError>>,
+}
+
+/// Has a connection go on inside of TLS, once and as long as it is sent to.
+#[derive(Default)]
+pub struct Starter {
+    asked: RefCell<Option<Asked>>,
+    /// It is too late.
+    is_closed: Cell<bool>,
+}
+
+impl StartTls for Starter {
+    fn start(self: Rc<Self>, host: Option<String>, to: Body) -> LocalBoxFuture<'static, Result<Body, BodyError>> {
+        let gone = || BodyError(BROKEN.to_owned());
+        let (begun, answer) = oneshot::channel();
+        if !self.is_closed.replace(true) {
+            *self.asked.borrow_mut() = Some(Asked { host, to, begun });
+        }
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(gone())) })
+    }
+}
+
+/// Says, when it is dropped, that it is too late.
+struct Closes(Rc<Starter>);
+
+impl Drop for Closes {
+    fn drop(&mut self) {
+        self.0.is_closed.set(true);
+        self.0.asked.take();
+    }
+}
+
+/// As [`Sender::send`], for a connection that goes on inside of TLS when `starter` is asked for that: then `handshake` makes that of it, for
+/// the host that was named, and `offer` makes what the other end sends, and what is sent, into bodies.
+///
+/// # Errors
+/// A direction broke, or there was no handshake.
+pub async fn carry<S, B, D>(
+    sender: Sender<S>,
+    body: B,
+    starter: Option<Rc<Starter>>,
+    handshake: impl AsyncFnOnce(S, Option<String>) -> std::io::Result<S>,
+    offer: impl FnOnce(Receiver<S>, Body) -> (Body, B),
+) -> Result<S, Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    D: Buf,
+    B: http_body::Body<Data = D, Error = BodyError>,
+{
+    let Some(starter) = starter.map(Closes) else { return sender.send(body).await };
+    sender.send_all(body).await?;
+    let asked = starter.0.asked.take();
+    drop(starter);
+    let Some(Asked { host, to, begun }) = asked else { return sender.finish().await };
+    match handshake(sender.take()?, host).await {
+        Ok(stream) => {
+            let (receiver, sender) = split(stream, Bytes::new());
+            let (from, body) = offer(receiver, to);
+            let _ = begun.send(Ok(from));
+            sender.send(body).await
+        }
+        Err(error) => {
+            let _ = begun.send(Err(BodyError(error.to_string())));
+            Err(Broken)
+        }
     }
 }
 

@@ -17,11 +17,11 @@ use tokio::{
 };
 
 use crate::{
-    config::HttpOptions,
+    config::Protocol,
     log::Log,
     net::tls::server::Acceptor,
     service::{LocalFuture, Service},
-    socket::{HttpSocket, Limits, Listener},
+    socket::{HttpSocket, Limits, Listener, Socket, TcpSocket},
 };
 use mailbox::Inbox;
 pub use {
@@ -75,8 +75,10 @@ pub enum ShardError {
 pub struct ShardSocket {
     /// For the log.
     pub name: String,
+    /// Where it listens, as it was written.
+    pub address: String,
     /// What is spoken there.
-    pub options: HttpOptions,
+    pub protocol: Protocol,
     /// Takes the handshakes, where it is spoken inside of TLS.
     pub tls: Option<Acceptor>,
     /// What this shard accepts from.
@@ -233,8 +235,14 @@ fn run(
             .into_iter()
             .zip(served.sockets)
             .map(|(socket, service)| {
-                let ShardSocket { name, options, tls, listeners, log } = socket;
-                (HttpSocket::new(name, options, tls, limits, service, log), listeners)
+                let ShardSocket { name, address, protocol, tls, listeners, log } = socket;
+                let socket = match protocol {
+                    Protocol::Http(options) => Socket::Http(HttpSocket::new(name, options, tls, limits, service, log)),
+                    Protocol::Tcp { starts_tls } => {
+                        Socket::Tcp(TcpSocket::new(name, address, tls, starts_tls, service, log))
+                    }
+                };
+                (socket, listeners)
             })
             .collect();
         let letters = inbox.serve(served.addressees, served.log, limits.drain_time, shutdown.clone());

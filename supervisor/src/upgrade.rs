@@ -34,6 +34,33 @@ impl Upgrade {
     }
 }
 
+/// How a connection begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// As it is.
+    Plain,
+    /// Inside of TLS.
+    Tls,
+    /// As it is, and inside of TLS from when somebody says so.
+    StartTls,
+}
+
+/// A request of method `CONNECT` for a connection and nothing else: an extension of such requests. Their URI is the address alone. As with an
+/// [`Upgrade`], the body has what comes from the other side once the response has status 101, whatever HTTP says there, and the body of
+/// such a response is what goes there.
+#[derive(Debug, Clone)]
+pub struct Connect {
+    /// How it begins. For a worker that takes the connection: what it can make of it.
+    pub transport: Transport,
+    /// The address of whoever connects, where a socket knows it.
+    pub remote: Option<String>,
+}
+
+/// Whether a request asks for what comes in place of HTTP: an [`Upgrade`], or [`Connect`].
+pub fn asks(head: &Parts) -> bool {
+    head.extensions.get::<Upgrade>().is_some() || head.extensions.get::<Connect>().is_some()
+}
+
 /// Whether a header `Connection` names the header `Upgrade`.
 fn names_upgrade(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONNECTION).iter().any(|value| handshake::has_token(value.as_bytes(), "upgrade"))

@@ -14,8 +14,8 @@ use std::{
 
 use bulkhead_ipc::compatibility::{Date, Flag};
 use bulkhead_supervisor::config::{
-    self, BindingValue, Diagnostics, HttpStyle, Loaded, ModuleKind, Options, ServiceKind, Severity, Source,
-    WorkerSource, load_binary_from_bytes, load_text_from_bytes,
+    self, BindingValue, Diagnostics, ExternalKind, HttpStyle, Loaded, ModuleKind, Options, Protocol, ServiceKind,
+    Severity, Source, WorkerSource, load_binary_from_bytes, load_text_from_bytes,
 };
 use proptest::prelude::*;
 
@@ -163,15 +163,16 @@ const a :Workerd.Worker = (
     let second = config.services[1].kind.worker().expect("a worker");
     assert_eq!(second.bindings[0].value, BindingValue::WasmModule(b"\0asm".to_vec().into()));
     assert_eq!(config.sockets[0].address.as_deref(), Some("*:80"));
-    assert_eq!(config.sockets[0].http, Default::default());
+    assert_eq!(config.sockets[0].protocol, Protocol::Http(Default::default()));
     let two = &config.sockets[1];
     assert_eq!((two.address.as_deref(), two.service.service.as_str()), (None, "b"));
     assert_eq!(two.service.entrypoint.as_deref(), Some("e"));
     assert_eq!(two.service.props_json.as_deref(), Some("{\"x\": [1]}"));
-    assert_eq!(two.http.style, HttpStyle::Proxy);
-    assert_eq!(two.http.cf_blob_header.as_ref().map(|name| name.as_str()), Some("cf-blob"));
-    assert_eq!(two.http.inject_request_headers[1].value, None);
-    assert_eq!(two.http.inject_response_headers[0].value.as_ref().map(|value| value.len()), Some(0));
+    let http = two.protocol.http().expect("HTTP");
+    assert_eq!(http.style, HttpStyle::Proxy);
+    assert_eq!(http.cf_blob_header.as_ref().map(|name| name.as_str()), Some("cf-blob"));
+    assert_eq!(http.inject_request_headers[1].value, None);
+    assert_eq!(http.inject_response_headers[0].value.as_ref().map(|value| value.len()), Some(0));
 }
 
 #[test]
@@ -793,7 +794,8 @@ const config :Workerd.Config = (services = [
     assert_eq!(allowed(0), [true, false, false]);
     assert_eq!(allowed(3), [false, false, true]);
     let ServiceKind::External(back) = &services[1].kind else { panic!("{:?}", services[1]) };
-    assert_eq!((back.address.as_deref(), back.http.style), (Some("back:1"), HttpStyle::Proxy));
+    let ExternalKind::Http(http) = &back.kind else { panic!("it speaks HTTP") };
+    assert_eq!((back.address.as_deref(), http.style), (Some("back:1"), HttpStyle::Proxy));
     let ServiceKind::External(nowhere) = &services[2].kind else { panic!("{:?}", services[2]) };
     assert_eq!(nowhere.address, None);
     let own =

@@ -18,8 +18,8 @@ use bulkhead_ipc::{
     scheduled::Scheduled,
     transport::{Limits, MAX_DEPTH, MAX_SUBREQUESTS},
     worker_capnp::{
-        Limit, byte_source, channel, event_failure, event_port, fetch_outcome, http_response, log_entry, request_rest,
-        scheduled_outcome, worker_control,
+        Limit, byte_source, channel, event_failure, event_port, fetch_outcome, http_request, http_response, log_entry,
+        request_rest, scheduled_outcome, worker_control,
     },
 };
 use bulkhead_policy::spawn::Exit;
@@ -42,7 +42,7 @@ use fakes::{
     Ends, Rig, World, eventually, get, local, request, settings, text,
     wire::{
         Cap, Message, Method, Said, Wire, calls, closed, empty, exceeded, frame, log, message, nobody, outcome, pull,
-        ran, response, returns, subrequest, unknown,
+        ran, response, returns, start_tls, subrequest, unknown,
     },
     worker,
 };
@@ -143,6 +143,9 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("channel-upgrade-unknown", Unavailable, "an upgrade to what it does not name"),
     ("channel-upgrade-twice", Unavailable, "an upgrade to what it does not name"),
     ("channel-upgrade-no-stream", Unavailable, "an upgrade without a stream"),
+    ("channel-connect-headers", Unavailable, "a connection that is one for something else too"),
+    ("channel-connect-no-stream", Unavailable, "a connection without a stream"),
+    ("channel-connect-from", Unavailable, "an address that is not its own"),
     ("stream-close", Torn, "it closed an event connection"),
     // What is said of a scheduled run.
     ("run-results-text", Unavailable, ""),
@@ -171,6 +174,7 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("pull-nothing", Unavailable, "pulled nothing, or twice"),
     ("pull-twice", Unavailable, "pulled nothing, or twice"),
     ("ask-end-twice", Unavailable, "asked twice at once what became of a body"),
+    ("tls-host-long", Unavailable, "named a host that is too long"),
     // Requests of its own.
     ("channel-props", Unavailable, "props to what is not its own"),
     ("channel-method", Unavailable, "an unknown method"),
@@ -227,6 +231,7 @@ const ODDITIES: &[&str] = &[
     "release-none",
     "cancel-nothing",
     "ask-end-finish-early",
+    "tls-of-a-body",
     "channel-hello",
     "channel-hello-twice",
     "channel-cancel-nothing",
@@ -747,6 +752,13 @@ fn answer_run(way: &str, question: u32) -> Vec<u8> {
     })
 }
 
+fn asks_for_connection(mut request: http_request::Builder<'_>) {
+    request.set_method("CONNECT");
+    request.set_url("a.test:80");
+    request.set_upgrade(true);
+    request.init_connect();
+}
+
 fn hello(question: u32, pid: i32) -> Message {
     response(question, &[], |response| response.init_body().set_bytes(format!("pid {pid}").as_bytes()))
 }
@@ -774,6 +786,11 @@ fn be_odd(way: &str, question: u32, source: u32, event: u64) -> Vec<u8> {
         "ask-end-finish-early" => {
             let mut both = frame(&closed(901, source));
             both.extend(frame(&finish(901)));
+            return both;
+        }
+        "tls-of-a-body" => {
+            let mut both = frame(&start_tls(902, source, "a.test"));
+            both.extend(frame(&finish(902)));
             return both;
         }
         "finish-nothing" => finish(500),
@@ -960,6 +977,7 @@ fn misbehave(way: &str, question: u32, source: u32, event: u64) -> Vec<u8> {
             twice.extend(frame(&closed(1, source)));
             return twice;
         }
+        "tls-host-long" => start_tls(0, source, &"a".repeat(256)),
         "channel-props" => calls(0, source, channel::Client::TYPE_ID, 0, &[], |content| {
             let mut params = content.init_as::<channel::fetch_params::Builder<'_>>();
             params.set_call(1);
@@ -1049,6 +1067,17 @@ fn misbehave(way: &str, question: u32, source: u32, event: u64) -> Vec<u8> {
         "channel-upgrade-unnamed" => upgrade(source, event, &[]),
         "channel-upgrade-unknown" => upgrade(source, event, &["h2c"]),
         "channel-upgrade-twice" => upgrade(source, event, &["websocket", "websocket"]),
+        "channel-connect-headers" => subrequest(0, source, event, 1, &[], |mut request| {
+            asks_for_connection(request.reborrow());
+            let mut header = request.reborrow().init_headers(1).get(0);
+            header.set_name("x");
+            header.set_value(b"y");
+        }),
+        "channel-connect-no-stream" => subrequest(0, source, event, 1, &[], asks_for_connection),
+        "channel-connect-from" => subrequest(0, source, event, 1, &[], |mut request| {
+            asks_for_connection(request.reborrow());
+            request.get_connect().expect("a connection").set_remote_address("127.0.0.1:1");
+        }),
         "channel-upgrade-no-stream" => subrequest(0, source, event, 1, &[], |mut request| {
             request.set_upgrade(true);
             let mut header = request.reborrow().init_headers(1).get(0);

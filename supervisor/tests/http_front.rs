@@ -20,7 +20,7 @@ use std::{
 use bulkhead_ipc::worker_capnp::Limit;
 use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
-    config::{HttpOptions, HttpStyle},
+    config::{HttpOptions, HttpStyle, Protocol},
     log::Log,
     net::address::DEFAULT_HTTP_PORT,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
@@ -243,7 +243,14 @@ fn start_sockets(addresses: &[&str], shards: usize, limits: &Limits, options: &H
     for socket in &mut bound {
         for (part, listeners) in parts.iter_mut().zip(socket.listen().unwrap()) {
             let (options, log) = (options.clone(), Log::to_channel(1).0);
-            part.push(ShardSocket { name: "http".into(), options, tls: None, listeners, log });
+            part.push(ShardSocket {
+                name: "http".into(),
+                address: String::new(),
+                protocol: Protocol::Http(options),
+                tls: None,
+                listeners,
+                log,
+            });
         }
     }
     running.serve(parts).unwrap();

@@ -16,11 +16,11 @@ use std::{
 
 use bulkhead_supervisor::{
     body::{Body, BodyError, PullSource, next_chunk},
-    config::{HttpOptions, TlsOptions},
+    config::{HttpOptions, Protocol, TlsOptions},
     log::Log,
     net::{
         address::DEFAULT_HTTPS_PORT,
-        tls::{keys::Keypair, server::Acceptor},
+        tls::{client::Inside, keys::Keypair, server::Acceptor},
     },
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{Addressees, Drained, Served, ShardServices, ShardSocket, Shards},
@@ -103,13 +103,21 @@ impl Server {
         let authority = Authority::new("root");
         let identity = authority.issue(&["localhost"]);
         let keypair = Keypair::from_pem(&identity.key, &identity.chain).expect("a key");
-        let tls = Acceptor::new(&TlsOptions { keypair: Some(keypair), ..TlsOptions::default() }).expect("a server");
+        let tls = Acceptor::new(&TlsOptions { keypair: Some(keypair), ..TlsOptions::default() }, Inside::Http)
+            .expect("a server");
         let running = Arc::new(Running::default());
         let mut bound = BoundSocket::bind("127.0.0.1:0", DEFAULT_HTTPS_PORT, 1).expect("a port");
         let mut shards = Shards::start(1, limits, Arc::new(Factory(running.clone()))).expect("a shard");
         let listeners = bound.listen().expect("to listen").pop().expect("a shard");
         let (options, log) = (HttpOptions::default(), Log::to_channel(1).0);
-        let socket = ShardSocket { name: "https".into(), options, tls: Some(tls), listeners, log };
+        let socket = ShardSocket {
+            name: "https".into(),
+            address: String::new(),
+            protocol: Protocol::Http(options),
+            tls: Some(tls),
+            listeners,
+            log,
+        };
         shards.serve(vec![vec![socket]]).expect("to serve");
         let mut roots = RootCertStore::empty();
         use rustls::pki_types::pem::PemObject;

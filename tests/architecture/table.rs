@@ -23,6 +23,7 @@ pub(super) const WORKER: Floors = Floors {
     wire: &[
         "api/fetch/subrequest.rs",
         "api/fetch/wire.rs",
+        "api/socket.rs",
         "events",
         "io/channels.rs",
         "limits.rs",
@@ -56,8 +57,8 @@ pub(super) const SUPERVISOR: Floors = Floors {
         ("service/disk", &["body", "config", "service", "upgrade"]),
         ("service/memory_cache", &["body", "config", "service"]),
         ("service/cache", &["body", "config", "service", "service/disk"]),
-        ("service/network", &["body", "config", "net", "net/address", "service"]),
-        ("service/external", &["body", "config", "net", "net/address", "service", "service/network"]),
+        ("service/network", &["body", "config", "net", "net/address", "service", "upgrade"]),
+        ("service/external", &["body", "config", "net", "net/address", "service", "service/network", "upgrade"]),
         (
             "service/graph",
             &[

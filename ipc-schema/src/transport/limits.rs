@@ -45,15 +45,15 @@ pub const MAX_SUBREQUESTS: u32 = MAX_EVENTS;
 /// and the word that it wants no more of it.
 const CALLS_FOR_A_SUBREQUEST: u32 = 2;
 
-/// Calls of a worker that an upgraded connection can have open: one pull of what comes from the other side, and the word that it wants no
-/// more of it.
-const CALLS_FOR_AN_EXCHANGE: u32 = 2;
+/// Calls of a worker that an upgraded connection can have open: one pull of what comes from the other side, the word that it wants no
+/// more of it, and that it goes on inside of TLS.
+const CALLS_FOR_AN_EXCHANGE: u32 = 3;
 
-/// Capabilities of a worker that an upgraded connection keeps: what goes to the other side.
-const EXPORTS_FOR_AN_EXCHANGE: u32 = 1;
+/// Capabilities of a worker that an upgraded connection keeps: what goes to the other side, and what will inside of TLS.
+const EXPORTS_FOR_AN_EXCHANGE: u32 = 2;
 
-/// Messages that an upgraded connection allows beside those of its pulls and of their answers.
-const MESSAGES_FOR_AN_EXCHANGE: u64 = 4;
+/// Messages that an upgraded connection allows beside those of its pulls and of their answers, with those of going on inside of TLS.
+const MESSAGES_FOR_AN_EXCHANGE: u64 = 6;
 
 /// The longest answer to a pull that waits for its turn on an upgraded connection: longer pieces take room that is lent, of which there is
 /// not as much.

@@ -8,6 +8,7 @@ use super::{
     crypto::{DigestHelper, DigestState},
     encoding::{self, TextDecoder},
     fetch::{event_source::EventStreams, response},
+    socket::SocketConnection,
     streams, surface, timers,
     web_socket::SocketEnd,
 };
@@ -190,6 +191,8 @@ const HOOKS: &[(&str, &str, Hook)] = &[
     ("isFetcher(v)", "brand check", Hook::Function(EventStreams::info)),
     ("fetchEvents(url, lastEventId, fetcher, signal)", "a promise of the response to a request for a stream of events, by a `Fetcher` or else as `fetch()` would", Hook::Function(EventStreams::info)),
     ("eventsOf(response)", "`{ status, type, origin, body }`, of which `type` is undefined if there is none, and empty if it is that of a stream of events; `body` is a stream or null", Hook::Function(EventStreams::info)),
+    ("checkAddress(address, parse)", "throws the reference's exceptions if it is no address to connect to; `parse`: as it was given, and not made of a host and a port", Hook::Function(SocketConnection::info)),
+    ("openSocket(to, address, transport)", "the native end of a connection that is asked for, by way of a `Fetcher` or of what the global `fetch` goes to. It has `opened()` and `ended()`, which give promises, `readable()`, a stream, `writable()`, an end as `newPipe` gives it, `close()`, and `inside()`, another such end, which it goes on as after `startTls(inside, host)`", Hook::Function(SocketConnection::info)),
     ("DigestState", "class with `update(chunk)`, `finish()`, `bytesWritten`", Hook::Class(DigestState::info)),
     ("algorithmName(given, algorithm)", "the name in what a script gave for a digest's algorithm", Hook::Function(DigestHelper::info)),
     ("native.getPromiseDetails(p)", "`{ state: 0 pending, 1 fulfilled, 2 rejected, result }`", Hook::Function(Native::info)),

@@ -10,6 +10,6 @@ pub(crate) struct Hyperdrive;
 impl Hyperdrive {
     #[method]
     fn connect(&self) -> Result<()> {
-        Err(Error::error("Hyperdrive.connect() is not supported yet: this version has no sockets."))
+        Err(Error::error("Hyperdrive.connect() is not supported yet."))
     }
 }

@@ -21,6 +21,7 @@ mod native_modules;
 mod ordering;
 mod performance;
 pub mod scheduled;
+pub(crate) mod socket;
 mod streams;
 mod structured_clone;
 mod surface;

@@ -216,6 +216,15 @@ impl WritableEnd {
     }
 }
 
+/// The native end of a writable stream whose bytes go to `sink`.
+pub(super) fn writable_end<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    event: &Event,
+    sink: Rc<dyn Sink>,
+) -> Result<v8::Local<'s, v8::Object>> {
+    jsg::instantiate(scope, WritableEnd(IoOwn::new(event.context(), sink)))
+}
+
 /// An array of the ends of what bytes go through: the one to write to, and the one to read from.
 pub(super) fn ends<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -223,7 +232,7 @@ pub(super) fn ends<'s>(
     sink: Rc<dyn Sink>,
     source: Rc<dyn Source>,
 ) -> Result<v8::Local<'s, v8::Array>> {
-    let writable = jsg::instantiate(scope, WritableEnd(IoOwn::new(event.context(), sink)))?;
+    let writable = writable_end(scope, event, sink)?;
     let readable = jsg::instantiate(scope, ReadableEnd::new(Has::of(event, source)))?;
     Ok(v8::Array::new_with_elements(scope, &[writable.into(), readable.into()]))
 }

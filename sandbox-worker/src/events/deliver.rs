@@ -70,7 +70,10 @@ impl wire::event_dispatcher::Server for Dispatcher {
         params: wire::event_dispatcher::FetchParams,
         results: wire::event_dispatcher::FetchResults,
     ) -> Result<(), capnp::Error> {
-        self.take_fetch(params, results).await
+        match params.get()?.get_request()?.has_connect() {
+            true => self.take_connect(params, results).await,
+            false => self.take_fetch(params, results).await,
+        }
     }
 
     async fn scheduled(
@@ -129,19 +132,11 @@ impl Dispatcher {
         number: u64,
         kind: &mut K,
     ) -> Result<Delivered<K::Reply>, capnp::Error> {
-        if self.worker.isolate.is_exhausted() {
-            return Ok(Err((None, Failure::Exceeded(Limit::Memory))));
-        }
-        if self.process.active.get() - self.process.exchanges.get() >= MAX_LIVE_EVENTS as usize {
-            return Ok(Err((None, Failure::Told(event_failure::Kind::Busy, String::new()))));
-        }
-        let delivery = Delivery::new(&self.process, &self.worker, self.outlet.clone(), self.name.clone());
+        let (delivery, mut progress) = match self.begin(number, kind).await? {
+            Ok(begun) => begun,
+            Err(failure) => return Ok(Err((None, failure))),
+        };
         let event = &delivery.event;
-        event.set_number_outside(number);
-        let mut progress = event.run(|scope| self.call(scope, event, kind)).await?;
-        if let Some(limit) = event.breach() {
-            progress = Progress::Failed(Failure::Exceeded(limit));
-        }
         if let Progress::Pending(promise) = progress {
             progress = match self.cancellable(number, self.wait(&delivery, promise, kind)).await {
                 Ok(progress) => progress,
@@ -161,6 +156,32 @@ impl Dispatcher {
             }
             Progress::Pending(_) => unreachable!("`wait` ends with a reply or a failure"),
         })
+    }
+
+    /// Begins an event, and has its handler called. A failure is one of an event that was not begun.
+    ///
+    /// # Errors
+    ///
+    /// The message is malformed.
+    pub(super) async fn begin<K: Kind>(
+        &self,
+        number: u64,
+        kind: &mut K,
+    ) -> Result<Result<(Delivery, Progress<K::Reply>), Failure>, capnp::Error> {
+        if self.worker.isolate.is_exhausted() {
+            return Ok(Err(Failure::Exceeded(Limit::Memory)));
+        }
+        if self.process.active.get() - self.process.exchanges.get() >= MAX_LIVE_EVENTS as usize {
+            return Ok(Err(Failure::Told(event_failure::Kind::Busy, String::new())));
+        }
+        let delivery = Delivery::new(&self.process, &self.worker, self.outlet.clone(), self.name.clone());
+        let event = &delivery.event;
+        event.set_number_outside(number);
+        let mut progress = event.run(|scope| self.call(scope, event, kind)).await?;
+        if let Some(limit) = event.breach() {
+            progress = Progress::Failed(Failure::Exceeded(limit));
+        }
+        Ok(Ok((delivery, progress)))
     }
 
     /// Waits for `future`, unless the event of this number is cancelled before.

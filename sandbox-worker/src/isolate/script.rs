@@ -144,6 +144,11 @@ script! {
     when_aborted = "whenAborted(s)": "a promise that is rejected with the reason when the signal is aborted";
     has_listened = "hasListened()": "whether the global object has had a listener for events that reach workers";
     listens = "listens(type)": "whether the global object has listeners for events of this type";
+    new_socket_to = "newSocketTo(to, address, options, name)":
+        "a Socket that is connected by way of a `Fetcher`, or of what the global `fetch` goes to; `name` is in messages";
+    accepted_socket = "acceptedSocket(end, remoteAddress, localAddress, startsTls)":
+        "a Socket over the native end of a connection that somebody else has made";
+    dispatch_connect = "dispatchConnect(socket, ctx)": "says that a script has no listeners for connections";
     dispatch_fetch = "dispatchFetch(request, ctx)":
         "delivers a fetch event; what `respondWith()` was given, or undefined";
     dispatch_scheduled = "dispatchScheduled(controller, ctx)": "delivers the event of a run of a schedule";

@@ -10,6 +10,7 @@ pub(crate) mod answer;
 pub(crate) mod codec;
 pub(crate) mod coder;
 pub(crate) mod coding;
+pub(crate) mod connection;
 pub(crate) mod decoding;
 pub(crate) mod framing;
 pub(crate) mod memory;

@@ -72,6 +72,30 @@ impl WireSource {
         self.client.clone()
     }
 
+    /// Has the connection that this is of go on inside of TLS: from what comes to what comes then, with `to` for what is sent then. `host`:
+    /// whose certificate a server has to show, unless that is empty. `None`: it cannot. The call is made at once.
+    pub(crate) fn start_tls(
+        self: Rc<Self>,
+        host: &str,
+        to: byte_source::Client,
+        connection: &Outlet,
+    ) -> LocalBoxFuture<'static, Result<Option<Rc<Self>>, capnp::Error>> {
+        let mut request = self.client.start_tls_request();
+        request.get().set_host(host);
+        request.get().set_to(to);
+        let call = Call::new(request.send().promise, None, (), cancel(self.client.clone()));
+        let connection = connection.clone();
+        Box::pin(async move {
+            let response = call.await?;
+            let results = response.get()?;
+            if results.get_refused() {
+                return Ok(None);
+            }
+            let (client, kept) = (results.get_from()?, self.kept.clone());
+            Ok(Some(Rc::new(WireSource { client, length: None, connection, kept })))
+        })
+    }
+
     /// Waits for what becomes of the body in the hands of somebody else. Given up before that, the body is cancelled.
     pub(super) fn closed(&self) -> LocalBoxFuture<'static, Passed> {
         let client = self.client.clone();

@@ -5,7 +5,7 @@
 pub enum Handler {
     /// An HTTP request.
     Fetch,
-    /// A connection. None is delivered yet: the supervisor is told that there is a handler, and refuses those that come.
+    /// A connection.
     Connect,
     /// A run of a schedule.
     Scheduled,

@@ -328,7 +328,8 @@ fn hand_over(
         for (part, listeners) in parts.iter_mut().zip(listeners) {
             part.push(ShardSocket {
                 name: socket.name.clone(),
-                options: socket.http.clone(),
+                protocol: socket.protocol.clone(),
+                address: bound.address(),
                 tls: tls.clone(),
                 listeners,
                 log: log.clone(),

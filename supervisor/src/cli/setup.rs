@@ -29,7 +29,7 @@ use crate::{
     log::{Colors, Entry},
     net::{
         address::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT},
-        tls::server::Acceptor,
+        tls::{client::Inside, server::Acceptor},
     },
     service::{cache::Store, disk::Directory, external::destination},
     socket::BoundSocket,
@@ -335,7 +335,8 @@ pub(super) fn cache(config: &Config) -> Result<Option<Arc<Store>>, String> {
 pub(super) fn acceptors(config: &Config) -> Result<Vec<Option<Acceptor>>, String> {
     let (mut acceptors, mut errors) = (Vec::with_capacity(config.sockets.len()), Vec::new());
     for socket in &config.sockets {
-        match socket.tls.as_ref().map(Acceptor::new).transpose() {
+        let inside = if socket.protocol.http().is_some() { Inside::Http } else { Inside::Other };
+        match socket.tls.as_ref().map(|tls| Acceptor::new(tls, inside)).transpose() {
             Ok(acceptor) => acceptors.push(acceptor),
             Err(error) => errors.push(format!("Socket \"{}\": {error}", socket.name)),
         }

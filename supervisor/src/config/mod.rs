@@ -40,9 +40,9 @@ use capnp::{
 pub use self::{
     diagnostics::{Diagnostic, Diagnostics, Severity},
     model::{
-        Binding, BindingValue, Cache, Config, Designator, ExtensionModule, External, ExternalTls, HeaderInjection,
-        HttpOptions, HttpStyle, Hyperdrive, Loaded, MemoryCacheLimits, Module, ModuleKind, Network, Reached, Service,
-        ServiceId, ServiceKind, Socket, TlsOptions, Worker, WorkerSource,
+        Binding, BindingValue, Cache, Config, Designator, ExtensionModule, External, ExternalKind, ExternalTls,
+        HeaderInjection, HttpOptions, HttpStyle, Hyperdrive, Loaded, MemoryCacheLimits, Module, ModuleKind, Network,
+        Protocol, Reached, Service, ServiceId, ServiceKind, Socket, TlsOptions, Worker, WorkerSource,
     },
 };
 use self::{

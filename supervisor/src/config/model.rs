@@ -130,10 +130,26 @@ pub struct Network {
 pub struct External {
     /// Where it listens, as written. `None`: the command line must say.
     pub address: Option<String>,
-    /// How HTTP is spoken with it.
-    pub http: HttpOptions,
+    /// What is spoken with it.
+    pub kind: ExternalKind,
     /// Inside of TLS, where it is.
     pub tls: Option<ExternalTls>,
+}
+
+/// What is spoken with an external server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExternalKind {
+    /// HTTP.
+    Http(HttpOptions),
+    /// What whoever connects likes.
+    Tcp,
+}
+
+impl ExternalKind {
+    /// Whether it takes connections and no requests.
+    pub fn is_tcp(&self) -> bool {
+        matches!(self, ExternalKind::Tcp)
+    }
 }
 
 /// How TLS is spoken with an external server.
@@ -350,11 +366,33 @@ pub struct Socket {
     /// must say.
     pub address: Option<String>,
     /// What is spoken there.
-    pub http: HttpOptions,
-    /// Inside of TLS, where it is; with a key.
+    pub protocol: Protocol,
+    /// Inside of TLS, where it is, or may be; with a key.
     pub tls: Option<TlsOptions>,
     /// Who answers.
     pub service: Designator,
+}
+
+/// What is spoken at a socket.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Protocol {
+    /// HTTP.
+    Http(HttpOptions),
+    /// Whatever the service likes, which is given each connection.
+    Tcp {
+        /// Where there is TLS: the service says when it begins.
+        starts_tls: bool,
+    },
+}
+
+impl Protocol {
+    /// How HTTP is spoken, where it is.
+    pub fn http(&self) -> Option<&HttpOptions> {
+        match self {
+            Protocol::Http(options) => Some(options),
+            Protocol::Tcp { .. } => None,
+        }
+    }
 }
 
 /// Which service, and which part of it with which parameters.

@@ -401,15 +401,11 @@ fn read_outcome(
             let entrypoints = entrypoints.map_err(|error| malformed(&error))?;
             let read = |entrypoint: worker_capnp::entrypoint::Reader<'_>| {
                 let name = entrypoint.get_name()?.to_string()?;
-                let (mut connects, mut tests) = (false, false);
+                let mut tests = false;
                 for handler in entrypoint.get_handlers()? {
-                    match handler?.as_bytes() {
-                        b"connect" => connects = true,
-                        b"test" => tests = true,
-                        _ => {}
-                    }
+                    tests |= handler?.as_bytes() == b"test";
                 }
-                Ok(Entrypoint { name, connects, tests })
+                Ok(Entrypoint { name, tests })
             };
             entrypoints.iter().map(read).collect::<capnp::Result<_>>().map_err(|error| malformed(&error))
         }

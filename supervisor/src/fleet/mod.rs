@@ -171,9 +171,7 @@ pub enum StartError {
 pub struct Entrypoint {
     /// The name of the export; empty for the default one.
     pub name: String,
-    /// Whether it has a handler for `connect`.
-    pub connects: bool,
-    /// Whether it has one for `test`.
+    /// Whether it has a handler for `test`.
     pub tests: bool,
 }
 

@@ -154,15 +154,6 @@ impl ShardFleet {
         }
     }
 
-    /// What the code of a worker exports, which is started when it does not run.
-    ///
-    /// # Errors
-    /// [`ServiceError::Unavailable`] when there is no process within the bounds of [`FleetConfig`](super::FleetConfig).
-    pub(crate) async fn entrypoints(&self, service: &ServiceId) -> Result<Vec<Entrypoint>, ServiceError> {
-        self.connect(service).await?;
-        Ok(self.inner.fleet.entrypoints(service).await)
-    }
-
     fn enqueue(
         &self,
         service: &ServiceId,

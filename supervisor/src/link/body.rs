@@ -28,7 +28,7 @@ use tokio::{
 use super::{Link, Place, Ticket, Work, busy::Busy, channels::Subrequest};
 use crate::{
     body::{
-        Body, BodyError, PullSource,
+        Body, BodyError, PullSource, StartTls,
         held::{Chunk, Held},
         next_chunk,
     },
@@ -157,7 +157,7 @@ pub struct BodySource {
     connection: Handle,
     work: Arc<Work>,
     /// A worker that keeps the body keeps this.
-    _kept: Kept,
+    kept_for: Kept,
     /// The worker has begun to read.
     begun: Cell<bool>,
     /// Bytes that were pulled.
@@ -308,19 +308,23 @@ impl BodySource {
 
     /// What comes in place of HTTP for an event.
     pub(crate) fn exchange(body: Body, ticket: &Ticket) -> Rc<Self> {
-        let state = SourceState::new(Bytes::new(), Some(body));
-        let renewed = Some(Renewed { link: Rc::downgrade(ticket.link()), event: ticket.number() });
-        Rc::new(Self { renewed, ..Self::with(state, ticket.link(), Kept::Place(ticket.place().clone())) })
+        Self::in_place_of_http(body, ticket.link(), Kept::Place(ticket.place().clone()), ticket.number())
     }
 
-    fn with(state: SourceState, link: &Link, kept: Kept) -> Self {
+    /// What comes in place of HTTP on behalf of an event.
+    fn in_place_of_http(body: Body, link: &Rc<Link>, kept: Kept, event: u64) -> Rc<Self> {
+        let renewed = Some(Renewed { link: Rc::downgrade(link), event });
+        Rc::new(Self { renewed, ..Self::with(SourceState::new(Bytes::new(), Some(body)), link, kept) })
+    }
+
+    fn with(state: SourceState, link: &Link, kept_for: Kept) -> Self {
         let (state, too_long, over) = (RefCell::new(state), Notify::new(), Notify::new());
         let (busy, asked) = (Busy::default(), Busy::default());
-        let (connection, work, _kept) = (link.connection.clone(), link.work().clone(), kept);
+        let (connection, work) = (link.connection.clone(), link.work().clone());
         let (begun, handed) = (Cell::new(false), Cell::new(0));
         let (kept, alive) = (Cell::new(false), RefCell::new(None));
         let renewed = None;
-        Self { state, busy, asked, over, too_long, connection, work, _kept, begun, handed, kept, alive, renewed }
+        Self { state, busy, asked, over, too_long, connection, work, kept_for, begun, handed, kept, alive, renewed }
     }
 
     /// The body of a response to a request of the worker's own: `ready` and then `body`, or no more than that where it broke off.
@@ -330,9 +334,7 @@ impl BodySource {
 
     /// The same, where it is what comes in place of HTTP. The request was made for `event`.
     pub(crate) fn exchange_response(body: Body, link: &Rc<Link>, permit: Subrequest, event: u64) -> Rc<Self> {
-        let renewed = Some(Renewed { link: Rc::downgrade(link), event });
-        let state = SourceState::new(Bytes::new(), Some(body));
-        Rc::new(Self { renewed, ..Self::with(state, link, Kept::Subrequest(permit)) })
+        Self::in_place_of_http(body, link, Kept::Subrequest(permit), event)
     }
 
     /// Offers `ready`, after which the body broke off.
@@ -390,6 +392,21 @@ impl BodySource {
     /// Whether there is nothing more to read.
     fn is_over(&self) -> bool {
         self.end().is_some()
+    }
+
+    /// Waits until somebody has let go of the body.
+    async fn cancelled(&self) {
+        while !self.state.borrow().cancelled {
+            self.over.notified().await;
+        }
+    }
+
+    /// What has the connection go on inside of TLS that this comes from, if it can.
+    fn tls(&self) -> Option<Rc<dyn StartTls>> {
+        match &self.state.borrow().body {
+            Some(Body::Pull(source)) => source.tls(),
+            _ => None,
+        }
     }
 
     /// Gives what is left of the body to another, of which the worker had `read` bytes read, and gives back `unread`. An open pull is
@@ -581,7 +598,39 @@ impl byte_source::Server for BodySource {
         reply.get().set_end(end);
         Ok(())
     }
+
+    async fn start_tls(
+        self: Rc<Self>,
+        params: byte_source::StartTlsParams,
+        mut reply: byte_source::StartTlsResults,
+    ) -> Result<(), capnp::Error> {
+        let host = params.get()?.get_host()?.as_bytes();
+        if host.len() > MAX_HOST {
+            let what = "it named a host that is too long";
+            self.connection.violation(what);
+            return Err(capnp::Error::failed(what.to_owned()));
+        }
+        let (Some(tls), Some(Renewed { link, event })) = (self.tls(), &self.renewed) else {
+            reply.get().set_refused(true);
+            return Ok(());
+        };
+        let link = link.upgrade().ok_or_else(|| capnp::Error::failed(ENDED.to_owned()))?;
+        let (host, to) = (String::from_utf8_lossy(host).into_owned(), params.get()?.get_to()?);
+        drop(params);
+        let to = RemoteBody::inside(to, &link, self.kept_for.clone());
+        let begun = tls.start((!host.is_empty()).then_some(host), Body::Pull(Box::pin(to)));
+        let from = tokio::select! {
+            from = begun => from.map_err(|error| capnp::Error::failed(quote(&error.0)))?,
+            () = self.cancelled() => return Err(capnp::Error::failed(ENDED.to_owned())),
+        };
+        let source = Self::in_place_of_http(from, &link, self.kept_for.clone(), *event);
+        reply.get().set_from(link.offer_body(source));
+        Ok(())
+    }
 }
+
+/// Longest name of a host whose certificate a worker asks for, in bytes.
+const MAX_HOST: usize = 255;
 
 /// A pull, after which there may be nothing more to read.
 struct Tells<'a>(&'a BodySource);
@@ -772,6 +821,26 @@ impl RemoteBody {
             request: None,
             is_exchange: false,
             may_refer,
+        }
+    }
+
+    /// What a worker sends over a connection inside of TLS, after what it has sent as it is.
+    fn inside(source: byte_source::Client, link: &Rc<Link>, kept: Kept) -> Self {
+        Self {
+            source: Source::new(source, link),
+            link: link.clone(),
+            call: None,
+            remaining: None,
+            left: u64::MAX,
+            chunk: MAX_CHUNK,
+            asked: 0,
+            done: false,
+            kept: Some(kept),
+            ticket: None,
+            deadline: None,
+            request: None,
+            is_exchange: true,
+            may_refer: false,
         }
     }
 

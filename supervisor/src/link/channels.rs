@@ -16,7 +16,7 @@ use bulkhead_ipc::{
     limit,
     policy::INLINE_BODY_BYTES,
     transport::{MAX_DEPTH, MAX_EXCHANGES, MAX_SUBREQUESTS},
-    worker_capnp::{channel, http_request, http_response},
+    worker_capnp::{channel, connect, http_request, http_response},
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -34,7 +34,7 @@ use super::{
 use crate::{
     body::Body,
     service::{Depth, OwnProps, PassedThrough, Service, ServiceError, ServiceRequest},
-    upgrade::Upgrade,
+    upgrade::{Connect, Transport, Upgrade},
 };
 
 /// Messages that a request of a worker pays for when it is answered, beyond what its event does.
@@ -128,6 +128,7 @@ impl Channel {
         const NO_URL: &str = "a URL that is longer than 64 KiB, or has a host that cannot be one";
         match self.service.upgrade() {
             _ if !has_url => Err(ServiceError::Unreachable(NO_URL.to_owned())),
+            Some(service) if *request.http.method() == Method::CONNECT => service.connect(request).await,
             Some(service) => service.fetch(request).await,
             None => Err(ServiceError::Unavailable("the server is about to end".into())),
         }
@@ -249,6 +250,9 @@ struct Asked {
 
 fn read_request(link: &Rc<Link>, from: http_request::Reader<'_>, permit: &Subrequest) -> Result<Asked, String> {
     let head = head::read_request(from).map_err(|error| error.to_string())?;
+    if from.has_connect() {
+        return read_connect(link, from, &head, permit);
+    }
     let method = head::known_method(head.method).ok_or("a request with an unknown method")?;
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| "a request with an invalid method")?;
     let uri = head.url.parse::<http::Uri>().ok();
@@ -314,6 +318,40 @@ fn read_request(link: &Rc<Link>, from: http_request::Reader<'_>, permit: &Subreq
     *request.uri_mut() = uri;
     *request.body_mut() = body;
     Ok(Asked { request: ServiceRequest { http: request, cf_json }, inline, has_url })
+}
+
+/// Longest address that is connected to, in bytes: a name of DNS has at most 255.
+const MAX_ADDRESS: usize = 300;
+
+fn read_connect(
+    link: &Rc<Link>,
+    from: http_request::Reader<'_>,
+    head: &head::RequestHead<'_>,
+    permit: &Subrequest,
+) -> Result<Asked, String> {
+    if head.method != Method::CONNECT.as_str() || !head.upgrade || head.headers.count() > 0 || !head.cf_json.is_empty()
+    {
+        return Err("a request for a connection that is one for something else too".into());
+    }
+    let connect = from.get_connect().map_err(|error| error.to_string())?;
+    let transport = match connect.get_transport().map_err(|error| error.to_string())? {
+        connect::Transport::Plain => Transport::Plain,
+        connect::Transport::Tls => Transport::Tls,
+        connect::Transport::StartTls => Transport::StartTls,
+    };
+    if connect.has_remote_address() || head.url.len() > MAX_ADDRESS {
+        return Err("a request for a connection with an address that is not its own, or too long".into());
+    }
+    let http_request::body::Stream(Ok(source)) = from.get_body().which().map_err(|error| error.to_string())? else {
+        return Err("a request for a connection without a stream".into());
+    };
+    let uri = head.url.parse::<http::Uri>().ok().filter(|uri| uri.scheme().is_none() && uri.path().is_empty());
+    let (has_url, uri) = (uri.is_some(), uri.unwrap_or_default());
+    let mut http = http::Request::new(Body::Pull(Box::pin(RemoteBody::upload(source, None, link, permit, false))));
+    http.extensions_mut().insert(Connect { transport, remote: None });
+    *http.method_mut() = Method::CONNECT;
+    *http.uri_mut() = uri;
+    Ok(Asked { request: ServiceRequest { http, cf_json: "".into() }, inline: 0, has_url })
 }
 
 /// A response on its way to the worker that asked.

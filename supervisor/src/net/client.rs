@@ -42,6 +42,7 @@ use super::{
     resolve::Resolver,
     secure::Secure,
     stream::{Wire, WireStream},
+    tls::client::Inside,
 };
 use crate::{
     body::{Body, BodyError, PullSource, held::Chunk},
@@ -103,18 +104,18 @@ pub struct Client {
     /// For itself, in what lives longer than a call.
     this: Weak<Client>,
     builder: Builder,
-    share: Rc<Share>,
+    pub(super) share: Rc<Share>,
     pipes: Rc<Pipes>,
-    resolver: Rc<Resolver>,
-    filter: Option<PeerFilter>,
-    secure: Option<Rc<Secure>>,
+    pub(super) resolver: Rc<Resolver>,
+    pub(super) filter: Option<PeerFilter>,
+    pub(super) secure: Option<Rc<Secure>>,
     idle: RefCell<HashMap<Peer, Vec<Idle>>>,
     /// A task looks at the age of idle connections.
     is_sweeping: Cell<bool>,
 }
 
 /// Bytes to and from a peer.
-trait PeerIo: AsyncRead + AsyncWrite + Unpin {}
+pub(super) trait PeerIo: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> PeerIo for T {}
 
@@ -253,18 +254,38 @@ impl Client {
             return Ok(not_accepted(&error));
         }
         let (stream, first) = handed_over.await.map_err(|_| lost("the connection has ended".to_owned()))?;
-        connection.wire.ask_after_peer();
-        let (receiver, sender) = duplex::split(stream, first);
-        tokio::task::spawn_local(async move {
-            if let Ok(stream) = sender.send(limited(body)).await {
-                linger(stream).await;
-            }
-            // Its place among all is free when it is closed.
-            drop(connection);
-        });
         let (mut head, _) = response.into_parts();
         head.version = Version::HTTP_11;
-        Ok(Response::from_parts(head, Body::Pull(Box::pin(receiver))))
+        Ok(Response::from_parts(head, carry(connection, stream, first, body)))
+    }
+
+    /// Asks a peer that speaks HTTP for a connection to somewhere else (RFC 9110, section 9.3.6), over a connection of its own. The request's
+    /// URI is where to; its body is sent if the peer agrees, and the response, of status 101 whichever the peer's was, has what comes.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, or the peer does not agree.
+    pub async fn tunnel(&self, to: &Peer, request: Request<Body>) -> Result<Response<Body>, FetchError> {
+        let (parts, body) = request.into_parts();
+        let lost = |text: String| FetchError::Lost(to.0.clone(), text);
+        let host = HeaderValue::from_str(&parts.uri.to_string()).map_err(|error| lost(error.to_string()))?;
+        let (hand_over, handed_over) = oneshot::channel();
+        let mut connection = self.connect(to, Some(hand_over)).await?;
+        let mut request = Request::new(Upload { body: Body::Empty, is_sent: Rc::default() });
+        *request.method_mut() = Method::CONNECT;
+        *request.uri_mut() = parts.uri;
+        request.headers_mut().insert(header::HOST, host);
+        connection.wire.await_head();
+        let answer = connection.sender.send_request(request).await;
+        connection.wire.end_head();
+        let response = answer.map_err(|error| lost(describe(&error)))?;
+        if !response.status().is_success() {
+            return Err(lost(format!("it answered CONNECT with {}", response.status())));
+        }
+        let (stream, first) = handed_over.await.map_err(|_| lost("the connection has ended".to_owned()))?;
+        let mut response = Response::new(carry(connection, stream, first, body));
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        Ok(response)
     }
 
     /// Resolves when a request waits for a connection, and whoever asks is to give one up that nobody may be waiting for.
@@ -284,7 +305,7 @@ impl Client {
             }
             .map_err(lost);
         };
-        let stream = secure.handshake(to, WireStream(wire.clone())).await;
+        let stream = secure.handshake(to, None, Inside::Http, WireStream(wire.clone())).await;
         let stream = stream.map_err(|error| FetchError::Handshake(to.clone(), error))?;
         self.begin_inside(stream, wire, permit, hand_over).await.map_err(lost)
     }
@@ -449,8 +470,22 @@ struct Failure {
     has_heard: bool,
 }
 
+/// Has a connection carry `body` in place of HTTP, and gives what comes, of which `first` is here.
+fn carry(connection: Connection, stream: Box<dyn PeerIo>, first: Bytes, body: Body) -> Body {
+    connection.wire.ask_after_peer();
+    let (receiver, sender) = duplex::split(stream, first);
+    tokio::task::spawn_local(async move {
+        if let Ok(stream) = sender.send(limited(body)).await {
+            linger(stream).await;
+        }
+        // Its place among all is free when it is closed.
+        drop(connection);
+    });
+    Body::Pull(Box::pin(receiver))
+}
+
 /// Has a body come in pieces that may wait for a peer.
-fn limited(mut body: Body) -> Body {
+pub(super) fn limited(mut body: Body) -> Body {
     if let Body::Pull(source) = &mut body {
         source.as_mut().limit_chunk(EXCHANGE_CHUNK);
     }
@@ -459,7 +494,7 @@ fn limited(mut body: Body) -> Body {
 
 /// Reads away what a peer still sends that nobody receives, until it closes its side: bytes that are not read would have what it was sent
 /// be taken from it.
-async fn linger(mut stream: Box<dyn PeerIo>) {
+pub(super) async fn linger(mut stream: Box<dyn PeerIo>) {
     let read_away = async {
         let mut chunk = [0; 1024];
         while stream.read(&mut chunk).await.is_ok_and(|bytes| bytes > 0) {}

@@ -11,6 +11,7 @@ pub mod pipe;
 pub mod resolve;
 pub mod secure;
 mod stream;
+mod tcp;
 pub mod tls;
 
 use std::rc::Rc;

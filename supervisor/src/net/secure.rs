@@ -2,15 +2,19 @@
 
 use std::{io, rc::Rc};
 
-use tokio::{sync::OnceCell, task::spawn_blocking, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::OnceCell,
+    task::spawn_blocking,
+    time::timeout,
+};
 
 use super::{
     address::Destination,
     connect::CONNECT_TIME,
-    stream::WireStream,
     tls::{
         TlsError, TlsOptions,
-        client::{ClientStream, Connector, server_name},
+        client::{ClientStream, Connector, Inside, server_name},
     },
 };
 
@@ -42,15 +46,22 @@ impl Secure {
             .await
     }
 
-    /// The handshake with a peer. Nothing else has been sent when it fails.
+    /// The handshake with a peer. `host`: whose certificate it has to show, if nothing configured says that. Nothing else has been sent when
+    /// it fails.
     ///
     /// # Errors
     ///
     /// The peer is not who it should be (`InvalidData`), does not speak TLS as we do, or went away.
-    pub(super) async fn handshake(&self, to: &Destination, stream: WireStream) -> io::Result<ClientStream<WireStream>> {
+    pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        to: &Destination,
+        host: Option<&str>,
+        inside: Inside,
+        stream: S,
+    ) -> io::Result<ClientStream<S>> {
         let invalid = |error: TlsError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
-        let host = match (&self.certificate_host, to) {
-            (Some(host), _) => host.clone(),
+        let host = match (self.certificate_host.as_deref().or(host), to) {
+            (Some(host), _) => host.to_owned(),
             (None, Destination::Host { name, .. }) => name.clone(),
             (None, Destination::Ip(address)) => address.ip().to_string(),
             (None, Destination::Unix(_) | Destination::UnixAbstract(_)) => {
@@ -60,7 +71,7 @@ impl Secure {
         };
         let name = server_name(&host).map_err(invalid)?;
         let connector = self.connector().await.map_err(invalid)?;
-        match timeout(CONNECT_TIME, connector.connect(name, stream)).await {
+        match timeout(CONNECT_TIME, connector.connect(name, inside, stream)).await {
             Ok(result) => result,
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no handshake within {CONNECT_TIME:?}"))),
         }

@@ -15,7 +15,7 @@ pub mod memory_cache;
 pub mod network;
 pub mod worker;
 
-use std::{convert::Infallible, future::Future, pin::Pin, rc::Rc};
+use std::{future::Future, pin::Pin, rc::Rc};
 
 use bulkhead_ipc::{failure::Thrown, limit, scheduled::Scheduled, worker_capnp::Limit};
 
@@ -137,9 +137,10 @@ pub trait Service {
     /// Answers one request. Dropping the future, or later the response's body, cancels the work for it.
     fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>>;
 
-    /// Takes a connection, which clients ask HTTP for by the method `CONNECT`. There is no service yet that takes one, so that
-    /// there is nothing to be handed over: each says why it does not. Dropping the future cancels it.
-    fn connect(&self) -> LocalFuture<'_, Result<Infallible, ServiceError>> {
+    /// Answers a request of method `CONNECT` (`upgrade::Connect`) with a connection, as a response of status 101. Dropping the future
+    /// cancels it.
+    fn connect(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
+        drop(request);
         Box::pin(std::future::ready(Err(ServiceError::NoSuchEvent("connect"))))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{io, rc::Rc};
 
-use http::{HeaderValue, Uri, uri::Scheme};
+use http::{HeaderValue, StatusCode, Uri, uri::Scheme};
 
 use super::{LocalFuture, Service, ServiceError, ServiceRequest};
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         client::{Client, FetchError},
         secure::Secure,
     },
+    upgrade::{Connect, Transport},
 };
 
 /// Sends requests where their URLs say.
@@ -46,6 +47,23 @@ impl NetworkService {
         *request.uri_mut() = path_of(uri);
         Ok(self.client.send(&to, &host, request).await?)
     }
+
+    async fn open(&self, request: ServiceRequest) -> Result<http::Response<Body>, ServiceError> {
+        let (head, body) = request.http.into_parts();
+        let port = head.uri.port_u16();
+        let (Some(name), Some(port)) = (head.uri.host(), port) else {
+            return Err(ServiceError::Unreachable(format!("`{}` is no address with a port", head.uri)));
+        };
+        let transport = head.extensions.get::<Connect>().map_or(Transport::Plain, |connect| connect.transport);
+        Ok(connected(self.client.open(&Destination::of_host(name, port), transport, body).await?))
+    }
+}
+
+/// The response to a request for a connection, from which `body` comes.
+pub(super) fn connected(body: Body) -> http::Response<Body> {
+    let mut response = http::Response::new(body);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response
 }
 
 /// What the header `Host` says of a URL: all of its authority but the credentials (RFC 9110, section 7.2).
@@ -80,6 +98,10 @@ impl From<FetchError> for ServiceError {
 impl Service for NetworkService {
     fn fetch(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
         Box::pin(self.send(request))
+    }
+
+    fn connect(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
+        Box::pin(self.open(request))
     }
 
     fn crowded(&self) -> LocalFuture<'_, ()> {

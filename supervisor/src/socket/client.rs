@@ -46,6 +46,40 @@ pub(crate) trait ClientIo: AsyncRead + AsyncWrite + Unpin + 'static {
     fn ask_after_peer(&self, silence: Duration);
 }
 
+impl ClientIo for Box<dyn ClientIo> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        (**self).poll_end(cx)
+    }
+
+    fn is_gone(&self) -> bool {
+        (**self).is_gone()
+    }
+
+    fn has_unread(&mut self) -> bool {
+        (**self).has_unread()
+    }
+
+    fn sent(&self) -> u64 {
+        (**self).sent()
+    }
+
+    fn sends_held(&self) -> bool {
+        (**self).sends_held()
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        send: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_send(cx, send)
+    }
+
+    fn ask_after_peer(&self, silence: Duration) {
+        (**self).ask_after_peer(silence);
+    }
+}
+
 /// Most bytes that are read away after the end of the last response.
 const MAX_LINGER: usize = 64 << 20;
 
@@ -72,6 +106,12 @@ impl<S: ClientIo> Watched<S> {
         let stream = Rc::new(RefCell::new(stream));
         connection.attach(stream.clone());
         Watched { stream, connection, sent: Cell::new(0), shut: false, lingered: 0 }
+    }
+
+    /// The stream itself, which its connection lets go of.
+    pub(crate) fn into_inner(self) -> Option<S> {
+        self.connection.detach();
+        Rc::into_inner(self.stream).map(RefCell::into_inner)
     }
 
     fn with<R>(&self, call: impl FnOnce(Pin<&mut S>) -> R) -> R {

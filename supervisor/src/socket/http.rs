@@ -28,13 +28,13 @@ use super::{
     upload::{ResponseBody, Upload},
 };
 use crate::{
-    body::{Body, BodyError, PullSource},
+    body::{Body, BodyError, PullSource, StartTls},
     config::{HeaderInjection, HttpOptions},
-    duplex::{self, Later, Receiver, later},
+    duplex::{self, Later, Receiver, Starter, later},
     log::Log,
     net::tls::server::Acceptor,
     service::{PassedThrough, Service, ServiceError, ServiceRequest},
-    upgrade::{Acceptance, NotPossible, Upgrade},
+    upgrade::{Acceptance, Connect, NotPossible, Transport, Upgrade},
 };
 
 /// One HTTP socket of the configuration, on one shard.
@@ -130,79 +130,87 @@ impl HttpSocket {
         let io = TokioIo::new(Watched::new(stream, connection.clone()));
         let mut served = self.builder.serve_connection(io, service);
         let mut draining = false;
-        let ends_well = self
-            .watch(&connection, |cx, order| {
-                if order == Order::Drain && !upgrading.is_answered() && !std::mem::replace(&mut draining, true) {
-                    Pin::new(&mut served).graceful_shutdown();
-                }
-                // A connection that ends with an error was ended by its client (gone, or breaking the protocol, which hyper
-                // has answered), or by a response that broke off, which `answer` or the service has put in the log.
-                let mut result = std::task::ready!(Pin::new(&mut served).poll(cx));
-                // After a request that asks for any protocol hyper leaves the connection as it is, unless it is asked once more.
-                if result.is_ok() && upgrading.was_asked.take() && !upgrading.is_answered() {
-                    result = std::task::ready!(Pin::new(&mut served).poll(cx));
-                }
-                Poll::Ready(result.is_ok())
-            })
-            .await;
+        let ends_well = watch(&*self.service, &connection, |cx, order| {
+            if order == Order::Drain && !upgrading.is_answered() && !std::mem::replace(&mut draining, true) {
+                Pin::new(&mut served).graceful_shutdown();
+            }
+            // A connection that ends with an error was ended by its client (gone, or breaking the protocol, which hyper
+            // has answered), or by a response that broke off, which `answer` or the service has put in the log.
+            let mut result = std::task::ready!(Pin::new(&mut served).poll(cx));
+            // After a request that asks for any protocol hyper leaves the connection as it is, unless it is asked once more.
+            if result.is_ok() && upgrading.was_asked.take() && !upgrading.is_answered() {
+                result = std::task::ready!(Pin::new(&mut served).poll(cx));
+            }
+            Poll::Ready(result.is_ok())
+        })
+        .await;
         if ends_well == Some(true)
             && let Some(answered) = upgrading.answered.take()
         {
             let parts = served.into_parts();
-            self.exchange(&connection, parts.io.into_inner(), parts.read_buf, answered).await;
+            let (stream, first) = (parts.io.into_inner(), parts.read_buf);
+            exchange(&*self.service, &connection, (stream, first), answered, None, async |_, _| {
+                Err(std::io::ErrorKind::Unsupported.into())
+            })
+            .await;
         }
         connection.detach();
         drop(ticket);
     }
+}
 
-    /// Has `poll` go on with a connection until it is ready, or `None`: the connection is to end now.
-    async fn watch<T>(
-        &self,
-        connection: &Rc<Connection>,
-        mut poll: impl FnMut(&mut task::Context<'_>, Order) -> Poll<T>,
-    ) -> Option<T> {
-        let mut crowded = None;
-        poll_fn(|cx| {
-            let order = connection.poll_order(cx);
-            if order == Order::Kill {
-                return Poll::Ready(None);
-            }
-            if let Poll::Ready(end) = poll(cx, order) {
-                return Poll::Ready(Some(end));
-            }
-            connection.poll_leftover(cx);
-            if connection.poll_gone(cx).is_ready() {
-                return Poll::Ready(None);
-            }
-            // Who may have gone makes room for who is there.
-            if connection.is_half_closed()
-                && crowded.get_or_insert_with(|| self.service.crowded()).as_mut().poll(cx).is_ready()
-            {
-                return Poll::Ready(None);
-            }
-            Poll::Pending
-        })
-        .await
-    }
+/// Has `poll` go on with a connection until it is ready, or `None`: the connection is to end now.
+pub(super) async fn watch<T>(
+    service: &dyn Service,
+    connection: &Rc<Connection>,
+    mut poll: impl FnMut(&mut task::Context<'_>, Order) -> Poll<T>,
+) -> Option<T> {
+    let mut crowded = None;
+    poll_fn(|cx| {
+        let order = connection.poll_order(cx);
+        if order == Order::Kill {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(end) = poll(cx, order) {
+            return Poll::Ready(Some(end));
+        }
+        connection.poll_leftover(cx);
+        if connection.poll_gone(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        // Who may have gone makes room for who is there.
+        if connection.is_half_closed() && crowded.get_or_insert_with(|| service.crowded()).as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    })
+    .await
+}
 
-    /// Lets an upgraded connection carry its two bodies until both have ended.
-    async fn exchange<S: ClientIo>(
-        &self,
-        connection: &Rc<Connection>,
-        stream: Watched<S>,
-        first: Bytes,
-        answered: Answered,
-    ) {
-        connection.begin_exchange();
-        let Answered { request, response, in_flight } = answered;
-        let (receiver, sender) = duplex::split(stream, first);
-        request.begin(Received { receiver, in_flight: in_flight.clone(), is_over: false });
-        let mut sending = pin!(sender.send(ResponseBody::new(response, in_flight)));
-        let sent = self.watch(connection, |cx, _| sending.as_mut().poll(cx)).await;
-        let Some(Ok(mut stream)) = sent else { return };
-        // What the client still sends must not take from it what it was sent.
-        self.watch(connection, |cx, _| stream.poll_linger(cx)).await;
-    }
+/// Lets a connection, of which some bytes have been read, carry its two bodies until both have ended. If `starter` is asked for that,
+/// `handshake` has it go on inside of TLS.
+pub(super) async fn exchange<S: ClientIo>(
+    service: &dyn Service,
+    connection: &Rc<Connection>,
+    (stream, first): (Watched<S>, Bytes),
+    answered: Answered,
+    starter: Option<Rc<Starter>>,
+    handshake: impl AsyncFnOnce(Watched<S>, Option<String>) -> std::io::Result<Watched<S>>,
+) {
+    connection.begin_exchange();
+    let Answered { request, response, in_flight } = answered;
+    let (receiver, sender) = duplex::split(stream, first);
+    let received = |receiver, starter| Received { receiver, in_flight: in_flight.clone(), is_over: false, starter };
+    request.begin(received(receiver, starter.clone()));
+    let offer =
+        |receiver, body| (Body::Pull(Box::pin(received(receiver, None))), ResponseBody::new(body, in_flight.clone()));
+    let response = ResponseBody::new(response, in_flight.clone());
+    let mut sending = pin!(duplex::carry(sender, response, starter, handshake, offer));
+    let sent = watch(service, connection, |cx, _| sending.as_mut().poll(cx)).await;
+    let Some(Ok(mut stream)) = sent else { return };
+    // What the client still sends must not take from it what it was sent.
+    watch(service, connection, |cx, _| stream.poll_linger(cx)).await;
 }
 
 /// Whether a connection is to be handed over.
@@ -225,6 +233,7 @@ struct Received<S> {
     receiver: Receiver<S>,
     in_flight: Rc<InFlight>,
     is_over: bool,
+    starter: Option<Rc<Starter>>,
 }
 
 impl<S: AsyncRead + Unpin> PullSource for Received<S> {
@@ -238,6 +247,10 @@ impl<S: AsyncRead + Unpin> PullSource for Received<S> {
     fn remaining(&self) -> Option<u64> {
         self.receiver.remaining()
     }
+
+    fn tls(&self) -> Option<Rc<dyn StartTls>> {
+        Some(self.starter.clone()? as Rc<dyn StartTls>)
+    }
 }
 
 impl<S> Drop for Received<S> {
@@ -249,10 +262,10 @@ impl<S> Drop for Received<S> {
 }
 
 /// The two bodies of a connection that is to be handed over.
-struct Answered {
-    request: Later,
-    response: Body,
-    in_flight: Rc<InFlight>,
+pub(super) struct Answered {
+    pub(super) request: Later,
+    pub(super) response: Body,
+    pub(super) in_flight: Rc<InFlight>,
 }
 
 /// Who is at the other end.
@@ -289,6 +302,10 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
     let in_flight = Rc::new(context.connection.begin_request());
     let (head, incoming) = request.into_parts();
     let version = head.version;
+    if head.method == Method::CONNECT {
+        context.upgrading.was_asked.set(true);
+        return answer_connect(&context, head, in_flight).await;
+    }
     if version == Version::HTTP_11 && head.headers.contains_key(header::UPGRADE) {
         context.upgrading.was_asked.set(true);
         // RFC 9110, section 7.8: not to clients of HTTP/1.0, and after the request's body, which this one then has no other.
@@ -340,6 +357,28 @@ async fn answer_upgrade(
     Ok(response.map(|body| ResponseBody::new(body, in_flight)))
 }
 
+/// Answers a request for a connection, and nothing but that: whatever its headers say, there is no body of HTTP (RFC 9110, section 9.3.6).
+async fn answer_connect(
+    context: &Context,
+    mut head: http::request::Parts,
+    in_flight: Rc<InFlight>,
+) -> Result<Response<ResponseBody>, Unanswered> {
+    let socket = &*context.socket;
+    head.extensions.insert(Connect { transport: Transport::Plain, remote: None });
+    let (request, body) = later();
+    let http = Request::from_parts(head, body);
+    let response = match socket.service.connect(ServiceRequest { http, cf_json: Rc::from("") }).await {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let answered = Answered { request, response: response.into_body(), in_flight: in_flight.clone() };
+            *context.upgrading.answered.borrow_mut() = Some(answered);
+            Response::new(Body::Empty)
+        }
+        Ok(response) => response,
+        Err(error) => socket.failed(&error)?,
+    };
+    Ok(response.map(|body| ResponseBody::new(body, in_flight)))
+}
+
 /// The reference's answer to a request that was answered with a connection and cannot have one.
 fn not_possible(error: NotPossible) -> Response<Body> {
     let mut response = refuse(Reject { status: error.status(), text: error.to_string().into(), close: true });
@@ -362,12 +401,6 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
     let is_upgrade = head.extensions.get::<Upgrade>().is_some();
     let socket = &*context.socket;
 
-    if head.method == Method::CONNECT {
-        // As in the reference, whatever the target and the headers say, and without injected headers. No answer has a status
-        // below 300, so that hyper never takes the connection for one that was handed over.
-        let Err(error) = socket.service.connect().await;
-        return socket.failed(&error);
-    }
     let scheme = if socket.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     let rewritten = check_method(&head.method).and_then(|()| rewrite_request(&mut head, &socket.options, &scheme));
     let cf = match rewritten {

@@ -143,6 +143,14 @@ impl BoundSocket {
         Self::share(&format!("inherited descriptor {number}"), fd.into(), shards, None, true)
     }
 
+    /// The address, as it was given, with the port that the kernel chose where that was left to it.
+    pub fn address(&self) -> String {
+        match self.address.strip_suffix(":0") {
+            Some(host) => format!("{host}:{}", self.port),
+            None => self.address.clone(),
+        }
+    }
+
     /// The TCP port, also where the kernel chose it; 0 for Unix sockets.
     pub fn port(&self) -> u16 {
         self.port

@@ -1,6 +1,6 @@
 //! Listeners: from an address in the configuration to requests for a [`Service`](crate::service::Service).
 //!
-//! [`BoundSocket`] is an address that has been bound for all shards, [`HttpSocket`] what is spoken there on one shard, and
+//! [`BoundSocket`] is an address that has been bound for all shards, [`Socket`] what is spoken there on one shard, and
 //! [`serve`] joins them until a shutdown.
 //!
 //! A socket knows services and no processes: what a client sees follows from the kind of an error alone. All that a client
@@ -15,6 +15,7 @@ mod listener;
 mod log;
 mod rewrite;
 mod stream;
+mod tcp;
 mod upload;
 
 use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
@@ -26,6 +27,7 @@ use tokio::{
 };
 
 use self::{
+    client::ClientIo,
     connection::{ConnectionTable, Handshake, Order, Ticket},
     http::Peer,
     limits::Phase,
@@ -35,8 +37,9 @@ pub use self::{
     http::HttpSocket,
     limits::{CONNECTION_BUFFER, Limits},
     listener::{BoundSocket, ListenError, Listener},
+    tcp::TcpSocket,
 };
-use crate::net::tls::server::ServerStream;
+use crate::net::tls::{self, server::ServerStream};
 
 /// Accepts and serves on one shard until `shutdown` becomes true; then stops accepting, lets requests in flight finish,
 /// and returns when the last connection has ended or [`Limits::drain_time`] is over: how many connections were cut off
@@ -48,7 +51,7 @@ use crate::net::tls::server::ServerStream;
 ///
 /// A listener cannot be registered with the event loop.
 pub async fn serve(
-    sockets: Vec<(Rc<HttpSocket>, Vec<Listener>)>,
+    sockets: Vec<(Socket, Vec<Listener>)>,
     limits: &Limits,
     mut shutdown: watch::Receiver<bool>,
 ) -> io::Result<usize> {
@@ -141,7 +144,39 @@ async fn finish(
     Some(stream)
 }
 
-async fn accept_all(listener: Acceptor, number: usize, socket: Rc<HttpSocket>, table: Rc<ConnectionTable>) {
+/// What is spoken at a socket, and with whom.
+#[derive(Clone)]
+pub enum Socket {
+    /// HTTP.
+    Http(Rc<HttpSocket>),
+    /// Whatever a service likes.
+    Tcp(Rc<TcpSocket>),
+}
+
+impl Socket {
+    fn tls(&self) -> Option<&tls::server::Acceptor> {
+        match self {
+            Socket::Http(socket) => socket.tls(),
+            Socket::Tcp(socket) => socket.tls(),
+        }
+    }
+
+    fn complain(&self, text: &str) {
+        match self {
+            Socket::Http(socket) => socket.complain(text),
+            Socket::Tcp(socket) => socket.complain(text),
+        }
+    }
+
+    async fn serve(&self, stream: impl ClientIo, peer: &Peer, ticket: Ticket) {
+        match self {
+            Socket::Http(socket) => socket.serve(stream, peer, ticket).await,
+            Socket::Tcp(socket) => socket.serve(Box::new(stream), peer, ticket).await,
+        }
+    }
+}
+
+async fn accept_all(listener: Acceptor, number: usize, socket: Socket, table: Rc<ConnectionTable>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

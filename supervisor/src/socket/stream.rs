@@ -167,15 +167,15 @@ impl AsyncWrite for ClientStream {
 }
 
 /// TLS over what was accepted, after the handshake.
-pub(super) struct SecureStream(ServerStream<ClientStream>);
+pub(super) struct SecureStream<S = ClientStream>(ServerStream<S>);
 
-impl From<ServerStream<ClientStream>> for SecureStream {
-    fn from(stream: ServerStream<ClientStream>) -> Self {
+impl<S> From<ServerStream<S>> for SecureStream<S> {
+    fn from(stream: ServerStream<S>) -> Self {
         SecureStream(stream)
     }
 }
 
-impl ClientIo for SecureStream {
+impl<S: ClientIo> ClientIo for SecureStream<S> {
     /// Takes records from the kernel, for the end is one of them, as long as they hold no byte of the client's.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match std::task::ready!(Pin::new(&mut self.0).poll_fill_buf(cx)) {
@@ -214,13 +214,13 @@ impl ClientIo for SecureStream {
     }
 }
 
-impl AsyncRead for SecureStream {
+impl<S: ClientIo> AsyncRead for SecureStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for SecureStream {
+impl<S: ClientIo> AsyncWrite for SecureStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes)
     }

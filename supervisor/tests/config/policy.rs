@@ -297,7 +297,12 @@ fn only_the_policy_permits_the_paths_of_handlers() {
     };
     let paths = |policy: &str| -> Vec<bool> {
         let loaded = load(policy, true).unwrap_or_else(|error| panic!("{error}"));
-        loaded.config.sockets.iter().map(|socket| socket.http.handler_paths).collect()
+        loaded
+            .config
+            .sockets
+            .iter()
+            .map(|socket| socket.protocol.http().is_some_and(|http| http.handler_paths))
+            .collect()
     };
     let permitted = "const policy :Bulkhead.Policy = (sockets = [(name = \"x\", handlerPaths = true)]);";
     assert_eq!(paths(""), [false, false]);

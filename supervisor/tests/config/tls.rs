@@ -35,7 +35,10 @@ fn all_options_are_in_the_model() {
         let mut loaded =
             load(&format!("{KEYPAIR}, {options}"), &identity, &root).unwrap_or_else(|error| panic!("{error}"));
         let socket = loaded.config.sockets.remove(0);
-        assert_eq!(socket.http.forwarded_proto_header.as_ref().map(|name| name.as_str()), Some("x-proto"));
+        assert_eq!(
+            socket.protocol.http().expect("HTTP").forwarded_proto_header.as_ref().map(|name| name.as_str()),
+            Some("x-proto")
+        );
         socket.tls.expect("TLS")
     };
     let plain = tls("");

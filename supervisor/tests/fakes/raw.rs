@@ -72,7 +72,7 @@ pub async fn serve_bytes(options: HttpOptions, limits: &Limits, bytes: &[u8]) ->
         let _ = stop.send(true);
         answer
     };
-    let serving = socket::serve(vec![(socket, vec![Listener::Unix(listener)])], limits, shutdown);
+    let serving = socket::serve(vec![(socket::Socket::Http(socket), vec![Listener::Unix(listener)])], limits, shutdown);
     let (served, answer) = tokio::join!(serving, client);
     assert_eq!(served.expect("a listener"), 0, "a connection was cut off");
     answer

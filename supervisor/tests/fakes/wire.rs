@@ -148,6 +148,13 @@ pub fn closed(question: u32, target: u32) -> Message {
     calls(question, target, byte_source::Client::TYPE_ID, 2, &[], |_| {})
 }
 
+/// `ByteSource.startTls` of the capability that was imported as `target`, for this host.
+pub fn start_tls(question: u32, target: u32, host: &str) -> Message {
+    calls(question, target, byte_source::Client::TYPE_ID, 3, &[], |content| {
+        content.init_as::<byte_source::start_tls_params::Builder<'_>>().set_host(host);
+    })
+}
+
 /// `Channel.fetch` of the capability that was imported as `target`: a request for the event `event` with number `number`, as `fill`
 /// completes it.
 pub fn subrequest(

@@ -9,16 +9,16 @@ use super::{
     global::fetch,
     request::{Input, RequestInit},
 };
-use crate::{api::structured_clone::serialize, io::OwnedBy};
+use crate::{api::structured_clone::serialize, io::OwnedBy, isolate::script};
 
 const EXTRA_HANDLERS: Flag = Flag::named("service_binding_extra_handlers");
 
 /// What a request goes to: a position among what each connection hands over, and for an entrypoint of the worker's own maybe the
 /// serialized `props` that it is given.
 #[derive(Debug, Clone)]
-pub(super) struct Addressee {
-    pub(super) position: u32,
-    pub(super) props: Option<Bytes>,
+pub(in crate::api) struct Addressee {
+    pub(in crate::api) position: u32,
+    pub(in crate::api) props: Option<Bytes>,
 }
 
 /// The class `Fetcher`; scripts cannot name it. One that lives in `env` lives for longer than any event, so that it is a position, and
@@ -51,10 +51,23 @@ impl Fetcher {
         fetch(scope, Some(to), input, init)
     }
 
-    /// Takes what the reference takes, and says what is missing.
+    /// A `Socket` (`js/socket.js`).
     #[method]
-    fn connect(&self) -> Result<()> {
-        Err(Error::error("connect() is not supported yet: this version has no sockets."))
+    fn connect<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        address: Option<v8::Local<'s, v8::Value>>,
+        options: Option<v8::Local<'s, v8::Value>>,
+    ) -> Result<v8::Local<'s, v8::Value>> {
+        let Some(address) = address else {
+            let text =
+                "Failed to execute 'connect' on 'Fetcher': parameter 1 is not of type 'SocketAddress or string'.";
+            return Err(Error::type_error(text));
+        };
+        let to = jsg::instantiate(scope, Fetcher { to: self.addressee(scope)?, owner: OwnedBy::current(scope) })?;
+        let options = options.unwrap_or_else(|| v8::undefined(scope).into());
+        let name = jsg::string(scope, "Fetcher").into();
+        script::call(scope, |script| &script.new_socket_to, &[to.into(), address, options, name])
     }
 
     /// Takes what the reference takes, and says what is missing.
@@ -80,7 +93,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// The reference's exception, if it is another event's owner's.
-    pub(super) fn addressee(&self, scope: &v8::PinScope<'_, '_>) -> Result<Addressee> {
+    pub(in crate::api) fn addressee(&self, scope: &v8::PinScope<'_, '_>) -> Result<Addressee> {
         self.owner.check_as(scope, "SubrequestChannel")?;
         Ok(self.to.clone())
     }

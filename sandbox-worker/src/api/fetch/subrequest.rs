@@ -50,7 +50,7 @@ use crate::{
 const STRIP_AUTHORIZATION: Flag = Flag::named("strip_authorization_on_cross_origin_redirect");
 
 /// Where the global function sends what says nothing else.
-pub(super) const GLOBAL_OUTBOUND: Addressee = Addressee { position: 0, props: None };
+pub(in crate::api) const GLOBAL_OUTBOUND: Addressee = Addressee { position: 0, props: None };
 
 /// The header in which the ends of a WebSocket agree on what is spoken.
 const PROTOCOL: &[u8] = b"Sec-WebSocket-Protocol";

@@ -37,6 +37,7 @@ const NODE: CompatibilityFlags = CompatibilityFlags::of(&["nodejs_compat", "node
 /// The modules that tenants can import, in any order.
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
+    row("cloudflare:sockets"),
     row("cloudflare:workers"),
     row("node:async_hooks").while_on(&["nodejs_als", "nodejs_compat", "nodejs_compat_v2"]),
     row("node:assert").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
@@ -88,13 +89,12 @@ const NOT_YET: &[(&[&str], CompatibilityFlags)] = &[
 ];
 
 /// Likewise, for every worker.
-const NOT_YET_OPEN: [&str; 8] = [
+const NOT_YET_OPEN: [&str; 7] = [
     "cloudflare:ai",
     "cloudflare:br",
     "cloudflare:email",
     "cloudflare:node",
     "cloudflare:pipelines",
-    "cloudflare:sockets",
     "cloudflare:vectorize",
     "cloudflare:workflows",
 ];

@@ -8,7 +8,7 @@ use capnp::{struct_list, text};
 use super::{Validator, tls::TlsRole};
 use crate::{
     config::{
-        model::{Disk, External, ExternalTls, Network, Service, ServiceId, ServiceKind, TlsOptions},
+        model::{Disk, External, ExternalKind, ExternalTls, Network, Service, ServiceId, ServiceKind, TlsOptions},
         position::Cursor,
     },
     net::{
@@ -137,7 +137,7 @@ impl Validator<'_> {
     }
 
     fn external(&mut self, external: external_server::Reader<'_>, at: &Cursor<'_>) -> Option<External> {
-        self.refuse_others(external, at, &["address", "http", "https"]);
+        self.refuse_others(external, at, &["address", "http", "https", "tcp"]);
         let address = match external.has_address() {
             true => Some(self.string(external.get_address(), &at.field("address"))?),
             false => None,
@@ -146,7 +146,8 @@ impl Validator<'_> {
             Ok(external_server::Http(options)) => {
                 let http_at = at.field("http");
                 let options = self.intact(options, &http_at)?;
-                Some(External { address, http: self.http(options, &http_at)?, tls: None })
+                let kind = ExternalKind::Http(self.http(options, &http_at)?);
+                Some(External { address, kind, tls: None })
             }
             Ok(external_server::Https(https)) => {
                 let https_at = at.field("https");
@@ -161,10 +162,31 @@ impl Validator<'_> {
                     true => Some(self.certificate_host(https.get_certificate_host(), &https_at)?),
                     false => None,
                 };
-                Some(External { address, http: http?, tls: Some(ExternalTls { options: tls?, certificate_host }) })
+                let tls = Some(ExternalTls { options: tls?, certificate_host });
+                Some(External { address, kind: ExternalKind::Http(http?), tls })
             }
-            // Have been refused.
-            Ok(_) => None,
+            Ok(external_server::Tcp(tcp)) => {
+                let tcp_at = at.field("tcp");
+                self.refuse_others(tcp, &tcp_at, &["tlsOptions", "certificateHost"]);
+                let certificate_host = match tcp.has_certificate_host() {
+                    true => Some(self.certificate_host(tcp.get_certificate_host(), &tcp_at)?),
+                    false => None,
+                };
+                let tls = match tcp.has_tls_options() {
+                    true => {
+                        let tls_at = tcp_at.field("tlsOptions");
+                        let options = self.intact(tcp.get_tls_options(), &tls_at)?;
+                        let options = self.tls(options, &tls_at, TlsRole::Client)?;
+                        Some(ExternalTls { options, certificate_host })
+                    }
+                    false if certificate_host.is_some() => {
+                        self.error(&tcp_at.field("certificateHost"), "without `tlsOptions` there are no certificates");
+                        return None;
+                    }
+                    false => None,
+                };
+                Some(External { address, kind: ExternalKind::Tcp, tls })
+            }
             Err(_) => self.newer(at),
         }
     }

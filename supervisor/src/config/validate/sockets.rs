@@ -7,7 +7,7 @@ use capnp::{struct_list, text};
 
 use super::{Validator, tls::TlsRole};
 use crate::config::{
-    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, Service, Socket, TlsOptions},
+    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, Protocol, Service, Socket, TlsOptions},
     position::Cursor,
 };
 
@@ -18,7 +18,7 @@ impl Validator<'_> {
         at: &Cursor<'_>,
         names: &mut HashSet<String>,
     ) -> Option<Socket> {
-        self.refuse_others(socket, at, &["name", "address", "http", "https", "service"]);
+        self.refuse_others(socket, at, &["name", "address", "http", "https", "tcp", "service"]);
         let name_at = at.field("name");
         let name = self.string(socket.get_name(), &name_at)?;
         if name.is_empty() {
@@ -39,12 +39,15 @@ impl Validator<'_> {
         }
         let http_at = at.field("http");
         let https_at = at.field("https");
-        let http = match socket.which() {
+        let spoken = match socket.which() {
             Ok(socket::Http(options)) => {
                 let options = self.intact(options, &http_at)?;
-                self.http(options, &http_at).map(|http| (http, None))
+                self.http(options, &http_at).map(|http| (Protocol::Http(http), None))
             }
-            Ok(socket::Https(https)) => self.https(https, &https_at).map(|(http, tls)| (http, Some(tls))),
+            Ok(socket::Https(https)) => {
+                self.https(https, &https_at).map(|(http, tls)| (Protocol::Http(http), Some(tls)))
+            }
+            Ok(socket::Tcp(tcp)) => self.tcp(tcp, &at.field("tcp")),
             // Have been refused.
             Ok(_) => None,
             Err(_) => self.newer(at),
@@ -61,9 +64,35 @@ impl Validator<'_> {
         if self.is_cache(service.service.as_str()) {
             self.error(&service_at, "a socket cannot lead to the cache: there is no worker whose cache it would be");
         }
-        let (http, tls) = http?;
-        let http = HttpOptions { handler_paths: self.policies.has_handler_paths(&name), ..http };
-        Some(Socket { name, address, http, tls, service })
+        let (mut protocol, tls) = spoken?;
+        if let Protocol::Http(options) = &mut protocol {
+            options.handler_paths = self.policies.has_handler_paths(&name);
+        }
+        Some(Socket { name, address, protocol, tls, service })
+    }
+
+    /// Connections as they are, or inside of TLS.
+    fn tcp(&mut self, tcp: socket::tcp::Reader<'_>, at: &Cursor<'_>) -> Option<(Protocol, Option<TlsOptions>)> {
+        self.refuse_others(tcp, at, &["tlsOptions", "tlsMode"]);
+        let tls_at = at.field("tlsOptions");
+        let tls = match tcp.has_tls_options() {
+            true => {
+                let tls = self.intact(tcp.get_tls_options(), &tls_at)?;
+                Some(self.tls(tls, &tls_at, TlsRole::Server)?)
+            }
+            false => None,
+        };
+        let mode_at = at.field("tlsMode");
+        let starts_tls = match tcp.get_tls_mode() {
+            Ok(socket::TcpTlsMode::Implicit) => false,
+            Ok(socket::TcpTlsMode::StartTls) => true,
+            Err(_) => return self.newer(&mode_at),
+        };
+        if starts_tls && tls.is_none() {
+            self.error(&mode_at, "TLS cannot begin without `tlsOptions`");
+            return None;
+        }
+        Some((Protocol::Tcp { starts_tls }, tls))
     }
 
     /// Only workers have entrypoints, and are told parameters.

@@ -29,7 +29,20 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
 /// Begins handshakes. All copies resume each other's sessions, which are kept in memory: one for each service, so that no
 /// session of one tenant is resumed for another.
 #[derive(Clone)]
-pub struct Connector(pub(super) TlsConnector);
+pub struct Connector {
+    pub(super) http: TlsConnector,
+    /// Says no protocol: what is spoken is for the two ends to know.
+    pub(super) other: TlsConnector,
+}
+
+/// What is spoken inside of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inside {
+    /// HTTP, which both ends say (RFC 7301).
+    Http,
+    /// Anything, of which nothing is said.
+    Other,
+}
 
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -56,8 +69,9 @@ impl Connector {
                 builder.with_client_cert_resolver(resolver)
             }
         };
+        let other = Arc::new(config.clone()).into();
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Connector(Arc::new(config).into()))
+        Ok(Connector { http: Arc::new(config).into(), other })
     }
 
     /// A handshake as the client, with the server that has a certificate for `name`, which is told that name. It ends when the
@@ -67,8 +81,13 @@ impl Connector {
     pub fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         name: ServerName<'static>,
+        inside: Inside,
         stream: S,
     ) -> impl Future<Output = io::Result<ClientStream<S>>> + Unpin + use<S> {
-        self.0.connect_with(name, stream, |connection| connection.set_buffer_limit(Some(SEND_BUFFER)))
+        let connector = match inside {
+            Inside::Http => &self.http,
+            Inside::Other => &self.other,
+        };
+        connector.connect_with(name, stream, |connection| connection.set_buffer_limit(Some(SEND_BUFFER)))
     }
 }

@@ -11,7 +11,7 @@ use rustls::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::{ALPN, SEND_BUFFER, TlsError, TlsOptions};
+use super::{ALPN, SEND_BUFFER, TlsError, TlsOptions, client::Inside};
 
 /// A client's stream after its handshake.
 pub type ServerStream<S> = tokio_rustls::server::TlsStream<S>;
@@ -33,7 +33,7 @@ impl Acceptor {
     ///
     /// There is no key, nobody whose certificates could be trusted although clients need one, or the system's store cannot be
     /// read.
-    pub fn new(options: &TlsOptions) -> Result<Acceptor, TlsError> {
+    pub fn new(options: &TlsOptions, inside: Inside) -> Result<Acceptor, TlsError> {
         let keypair = options.keypair.as_ref().ok_or(TlsError::NoKeypair)?;
         let provider = options.provider();
         let verifier: Arc<dyn ClientCertVerifier> = if options.require_client_certs {
@@ -48,8 +48,10 @@ impl Acceptor {
             .with_protocol_versions(&options.versions())?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(key));
-        // Some clients name the older version alone.
-        config.alpn_protocols = vec![ALPN.to_vec(), b"http/1.0".to_vec()];
+        if inside == Inside::Http {
+            // Some clients name the older version alone.
+            config.alpn_protocols = vec![ALPN.to_vec(), b"http/1.0".to_vec()];
+        }
         // Who has an order of suites in mind wants that one; otherwise a client knows best what it is fast at.
         config.ignore_client_order = options.cipher_suites.is_some();
         config.ticketer = Ticketer::new()?;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::{
     MinVersion, TlsError, TlsOptions, ciphers,
-    client::{ClientStream, Connector, server_name},
+    client::{ClientStream, Connector, Inside, server_name},
     keys::{Keypair, authorities},
     server::{Acceptor, ServerStream},
 };
@@ -30,7 +30,7 @@ async fn meet(client: &Connector, server: &Acceptor, name: &str) -> Result<Both,
     let (near, far) = tokio::io::duplex(64 << 10);
     let name = server_name(name).expect("a name");
     let client = async {
-        let mut stream = client.connect(name, near).await.map_err(|error| format!("client: {error}"))?;
+        let mut stream = client.connect(name, Inside::Http, near).await.map_err(|error| format!("client: {error}"))?;
         stream.write_all(b"?").await.map_err(|error| format!("client: {error}"))?;
         let mut answer = [0];
         stream.read_exact(&mut answer).await.map_err(|error| format!("client: {error}"))?;
@@ -52,7 +52,8 @@ async fn meet(client: &Connector, server: &Acceptor, name: &str) -> Result<Both,
 }
 
 async fn handshake(client: &TlsOptions, server: &TlsOptions, name: &str) -> Result<Both, String> {
-    meet(&Connector::new(client).expect("a client"), &Acceptor::new(server).expect("a server"), name).await
+    meet(&Connector::new(client).expect("a client"), &Acceptor::new(server, Inside::Http).expect("a server"), name)
+        .await
 }
 
 fn run(test: impl Future<Output = ()>) {
@@ -169,7 +170,8 @@ fn versions_and_suites_are_those_that_were_configured() {
             .with_root_certificates(client(&root).roots().expect("certificates"))
             .with_no_client_auth();
         old.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let old = Connector(std::sync::Arc::new(old).into());
+        let old =
+            Connector { http: std::sync::Arc::new(old).into(), ..Connector::new(&client(&root)).expect("a client") };
         let new = Connector::new(&client(&root)).expect("a client");
         let table: &[(&Connector, TlsOptions, Result<&str, &str>)] = &[
             (&new, server(&ecdsa), Ok("TLS13_AES_256_GCM_SHA384")),
@@ -182,7 +184,7 @@ fn versions_and_suites_are_those_that_were_configured() {
             (&old, TlsOptions { min_version: MinVersion::Tls13, ..server(&ecdsa) }, Err("ProtocolVersion")),
         ];
         for (client, options, expected) in table {
-            let met = meet(client, &Acceptor::new(options).expect("a server"), "example.com").await;
+            let met = meet(client, &Acceptor::new(options, Inside::Http).expect("a server"), "example.com").await;
             match expected {
                 Ok(suite) => {
                     let (client, _) = met.expect(suite);
@@ -207,8 +209,10 @@ fn sessions_are_resumed_with_the_same_server_only() {
     run(async {
         let root = Authority::new("root");
         let options = server(&root.issue(&["example.com"]));
-        let (server, another) =
-            (Acceptor::new(&options).expect("a server"), Acceptor::new(&options).expect("a server"));
+        let (server, another) = (
+            Acceptor::new(&options, Inside::Http).expect("a server"),
+            Acceptor::new(&options, Inside::Http).expect("a server"),
+        );
         for min_version in [MinVersion::Tls12, MinVersion::Tls13] {
             let connector = Connector::new(&TlsOptions { min_version, ..client(&root) }).expect("a client");
             let mut kinds = Vec::new();
@@ -224,9 +228,9 @@ fn sessions_are_resumed_with_the_same_server_only() {
 #[test]
 fn what_cannot_be_a_server_says_why() {
     let root = Authority::new("root");
-    assert!(matches!(Acceptor::new(&TlsOptions::default()), Err(TlsError::NoKeypair)));
+    assert!(matches!(Acceptor::new(&TlsOptions::default(), Inside::Http), Err(TlsError::NoKeypair)));
     let nobody = TlsOptions { require_client_certs: true, ..server(&root.issue(&["example.com"])) };
-    let error = Acceptor::new(&nobody).map(drop).expect_err("nobody is trusted").to_string();
+    let error = Acceptor::new(&nobody, Inside::Http).map(drop).expect_err("nobody is trusted").to_string();
     assert_eq!(error, "TLS configuration: no root trust anchors were provided");
     assert!(server_name("exa mple").is_err() && server_name("").is_err() && server_name("[::1]").is_err());
 }

@@ -25,7 +25,7 @@ use crate::{
         body::{BodySource, CancelOnDrop, Ready, collect_ready},
     },
     service::{Depth, OwnProps, ServiceError},
-    upgrade::Upgrade,
+    upgrade,
 };
 
 /// What came of a request that a worker was sent.
@@ -58,8 +58,8 @@ impl WorkerService {
             Outgoing::Whole(bytes) => Had::Whole(bytes.clone()),
             Outgoing::Stream(source, _) => Had::Stream(source.clone()),
         };
-        let upgrade = parts.extensions.get::<Upgrade>().copied();
-        to.set_upgrade(upgrade.is_some());
+        let upgrade = upgrade::asks(parts);
+        to.set_upgrade(upgrade);
         let upload = outgoing.write(&link, to);
         let is_head = parts.method == Method::HEAD;
         let for_socket = parts.extensions.get::<Depth>().is_none();
@@ -108,12 +108,12 @@ impl WorkerService {
                     Ok(http_response::body::Request(())) => sent.as_ref().map_or(0, Bytes::len) as u64,
                     _ => 0,
                 };
-                if response.get_status() == SWITCHING_PROTOCOLS && upgrade.is_some() && !ticket.place().exchange() {
+                if response.get_status() == SWITCHING_PROTOCOLS && upgrade && !ticket.place().exchange() {
                     let text = format!("{MAX_EXCHANGES} connections to the process are upgraded");
                     return Err(ServiceError::Unavailable(text));
                 }
                 let kept = Kept { upload, sent, ticket };
-                let response = read_response(response, is_head, for_socket, upgrade.is_some(), kept)
+                let response = read_response(response, is_head, for_socket, upgrade, kept)
                     .map_err(|what| violation(&link, &what))?;
                 let limit = link.policy().response_body_bytes;
                 if limit != 0 && inline > limit {

@@ -2,7 +2,7 @@
 
 use bulkhead_ipc::{
     head::{self, SWITCHING_PROTOCOLS, body_length, is_hop_by_hop},
-    worker_capnp::{http_request, http_response},
+    worker_capnp::{connect, http_request, http_response},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -13,6 +13,7 @@ use crate::{
         Ticket,
         body::{CancelOnDrop, RemoteBody},
     },
+    upgrade::{Connect, Transport},
 };
 
 /// About how long a request's head is on the wire.
@@ -21,7 +22,7 @@ pub(super) fn head_bytes(parts: &http::request::Parts, cf_json: &str) -> usize {
     parts.uri.path().len() + parts.uri.query().map_or(0, str::len) + cf_json.len() + headers.sum::<usize>()
 }
 
-pub(super) fn write_head(to: http_request::Builder<'_>, parts: &http::request::Parts, cf_json: &str) {
+pub(super) fn write_head(mut to: http_request::Builder<'_>, parts: &http::request::Parts, cf_json: &str) {
     let uri = &parts.uri;
     let (scheme, query) = (uri.scheme_str(), uri.query());
     let url = [
@@ -32,6 +33,17 @@ pub(super) fn write_head(to: http_request::Builder<'_>, parts: &http::request::P
         query.map_or("", |_| "?"),
         query.unwrap_or_default(),
     ];
+    if let Some(asked) = parts.extensions.get::<Connect>() {
+        let mut to = to.reborrow().init_connect();
+        to.set_transport(match asked.transport {
+            Transport::Plain => connect::Transport::Plain,
+            Transport::Tls => connect::Transport::Tls,
+            Transport::StartTls => connect::Transport::StartTls,
+        });
+        if let Some(remote) = &asked.remote {
+            to.set_remote_address(remote.as_str());
+        }
+    }
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     head::write_request(to, parts.method.as_str(), &url, cf_json, parts.headers.len(), headers);
 }

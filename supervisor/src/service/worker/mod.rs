@@ -8,9 +8,9 @@ mod fetch;
 mod head;
 mod passed;
 
-use std::{convert::Infallible, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
-use bulkhead_ipc::{failure::no_handler, worker_capnp::Limit};
+use bulkhead_ipc::{failure::Thrown, worker_capnp::Limit};
 use http::{StatusCode, header};
 use http_body::Body as _;
 
@@ -22,7 +22,7 @@ use crate::{
     fleet::{DispatcherCache, Member, ShardFleet, counters::Counter},
     link::Link,
     text::quote,
-    upgrade::Upgrade,
+    upgrade::{self, Connect, Transport},
 };
 
 /// Answers requests by a worker process. One value for each use of a worker: a socket or a binding, with its entrypoint
@@ -68,7 +68,7 @@ impl WorkerService {
         let link = ticket.link().clone();
         let announced =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
-        let outgoing = if parts.extensions.get::<Upgrade>().is_some() {
+        let outgoing = if upgrade::asks(&parts) {
             Outgoing::exchange(body, &ticket)
         } else {
             let outgoing = Outgoing::prepare(body, announced, INLINE_BODY_BYTES as usize, limit, &ticket).await;
@@ -101,17 +101,18 @@ impl WorkerService {
         }
     }
 
-    /// Why the worker takes no connection.
-    async fn refuse_connection(&self) -> Result<Infallible, ServiceError> {
-        let entrypoints = self.fleet.entrypoints(&self.member.id).await?;
-        let name = self.member.id.as_str();
-        let entrypoint = self.entrypoint.as_deref().unwrap_or_default();
-        if entrypoints.iter().any(|exported| exported.name == entrypoint && exported.connects) {
-            let text =
-                format!("worker \"{}\": its connect() handler is not called: that is not supported yet", quote(name));
-            return Err(ServiceError::NotSupported(text));
+    /// Has the worker take a connection.
+    async fn connected(&self, request: ServiceRequest) -> Result<http::Response<Body>, ServiceError> {
+        if request.http.extensions().get::<Connect>().is_some_and(|connect| connect.transport == Transport::Tls) {
+            // The reference's words.
+            let text = "Incoming CONNECT with TLS not supported";
+            return Err(ServiceError::Threw { text: text.to_owned(), thrown: Thrown::plain(text) });
         }
-        Err(call::uncaught(name, &format!("Error: {}", no_handler("connect"))))
+        let response = self.answer(request).await?;
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => Ok(response),
+            _ => Err(ServiceError::Exception("a connection was answered with a response".to_owned())),
+        }
     }
 
     fn too_long(&self) -> ServiceError {
@@ -125,8 +126,8 @@ impl Service for WorkerService {
         Box::pin(self.answer(request))
     }
 
-    fn connect(&self) -> LocalFuture<'_, Result<Infallible, ServiceError>> {
-        Box::pin(self.refuse_connection())
+    fn connect(&self, request: ServiceRequest) -> LocalFuture<'_, Result<http::Response<Body>, ServiceError>> {
+        Box::pin(self.connected(request))
     }
 
     fn event(&self, event: Event) -> LocalFuture<'_, Result<Outcome, ServiceError>> {
