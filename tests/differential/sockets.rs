@@ -24,7 +24,7 @@ const config :Workerd.Config = (
         (name = "EXTERNAL", service = "external"), (name = "SECURE", service = "secure"), (name = "SECURE_BY_NAME", service = "secure-by-name"),
         (name = "SECURE_BY_WRONG_NAME", service = "secure-by-wrong-name"), (name = "PROXY", service = "proxy"), (name = "HTTP", service = "no-proxy"),
         (name = "FILES", service = "files"), (name = "ECHO", service = "callee"),
-        (name = "TELLS", service = (name = "callee", entrypoint = "tells")), (name = "CLASS", service = (name = "callee", entrypoint = "Class")),
+        (name = "CLASS", service = (name = "callee", entrypoint = "Class")),
         (name = "COUNTS", service = (name = "callee", entrypoint = "counts")), (name = "THROWS", service = (name = "callee", entrypoint = "throws")),
         (name = "NONE", service = (name = "callee", entrypoint = "none")),
       ],

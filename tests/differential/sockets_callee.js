@@ -2,10 +2,12 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 
 const enc = (text) => new TextEncoder().encode(text);
+/** Says all, and waits for the other side to end too: the reference may drop what is said when the handler returns. */
 const write = async (socket, text) => {
   const writer = socket.writable.getWriter();
   await writer.write(enc(text));
   await writer.close();
+  await count(socket);
 };
 const count = async (socket) => {
   let bytes = 0;
