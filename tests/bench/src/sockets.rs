@@ -1,4 +1,4 @@
-//! WebSockets: clients whose messages a worker sends back, each compared with what was sent.
+//! WebSockets and TCP: clients whose messages a worker sends back, each compared with what was sent.
 //!
 //! One thread has all of them, and a few messages of each on their way at any time.
 
@@ -19,7 +19,8 @@ use crate::workloads::{Target, lines};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Echo {
     pub(crate) name: &'static str,
-    kind: Kind,
+    /// Of the WebSocket's messages; none where bytes are sent as they are.
+    kind: Option<Kind>,
     /// Of a message, in bytes.
     length: usize,
     /// Whether the client offers compression.
@@ -32,15 +33,19 @@ pub(crate) struct Echo {
 
 /// All rows, in the order in which they are printed.
 pub(crate) const ECHOES: &[Echo] = &[
-    row("WebSocket echo of 100 bytes", Kind::Text, 100, Some(1.5)),
-    Echo { connections: 1, ..row("WebSocket echo of 100 bytes, 1 connection", Kind::Text, 100, None) },
-    Echo { at_once: 16, ..row("WebSocket echo of 100 bytes, 16 at once", Kind::Text, 100, None) },
-    row("WebSocket echo of 64 KiB", Kind::Binary, 64 << 10, Some(1.5)),
-    Echo { is_compressed: true, ..row("WebSocket echo of 1 KiB, compressed", Kind::Text, 1 << 10, Some(1.0)) },
-    Echo { is_compressed: true, ..row("WebSocket echo of 64 KiB, compressed", Kind::Text, 64 << 10, Some(1.0)) },
+    row("WebSocket echo of 100 bytes", TEXT, 100, Some(1.5)),
+    Echo { connections: 1, ..row("WebSocket echo of 100 bytes, 1 connection", TEXT, 100, None) },
+    Echo { at_once: 16, ..row("WebSocket echo of 100 bytes, 16 at once", TEXT, 100, None) },
+    row("WebSocket echo of 64 KiB", Some(Kind::Binary), 64 << 10, Some(1.5)),
+    Echo { is_compressed: true, ..row("WebSocket echo of 1 KiB, compressed", TEXT, 1 << 10, Some(1.0)) },
+    Echo { is_compressed: true, ..row("WebSocket echo of 64 KiB, compressed", TEXT, 64 << 10, Some(1.0)) },
+    row("TCP echo of 100 bytes", None, 100, None),
+    row("TCP echo of 64 KiB", None, 64 << 10, None),
 ];
 
-const fn row(name: &'static str, kind: Kind, length: usize, target: Option<f64>) -> Echo {
+const TEXT: Option<Kind> = Some(Kind::Text);
+
+const fn row(name: &'static str, kind: Option<Kind>, length: usize, target: Option<f64>) -> Echo {
     let target = match target {
         Some(least) => Some(Target::AtLeast(least)),
         None => None,
@@ -58,6 +63,19 @@ const WORKER: &str = "
         return new Response(null, { status: 101, webSocket: client });
       },
     };";
+
+const TCP: &str = "export default { connect: (socket) => socket.readable.pipeTo(socket.writable) };";
+
+const TCP_CONFIG: &str = r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .main)],
+  sockets = [(name = "http", address = "127.0.0.1:0", tcp = (), service = "main")],
+);
+const main :Workerd.Worker = (
+  modules = [(name = "worker", esModule = embed "worker.js")],
+  compatibilityDate = "2026-08-01",
+);
+"#;
 
 /// Measures a row; a wrong answer is no measurement.
 pub(crate) fn echo(runtime: &Runtime, echo: &Echo, length: Duration) -> Vec<Measure> {
@@ -87,7 +105,10 @@ struct Run {
 }
 
 fn measure(runtime: &Runtime, echo: &Echo, length: Duration) -> Result<Run, String> {
-    let server = runtime.serve(Setup::module(WORKER));
+    let server = runtime.serve(match echo.kind {
+        Some(_) => Setup::module(WORKER),
+        None => Setup::config(TCP_CONFIG).file("worker.js", TCP).argument("--experimental"),
+    });
     let told = |error: io::Error| format!("{error}: {}", server.stderr());
     let mut clients = Clients::connect(server.port(), echo).map_err(told)?;
     // What a runtime still does after it has come up is not part of the row.
@@ -105,7 +126,7 @@ struct Clients {
 }
 
 struct Message {
-    kind: Kind,
+    kind: Option<Kind>,
     payload: Vec<u8>,
     /// As it is sent, where that is the same each time.
     frame: Option<Vec<u8>>,
@@ -115,15 +136,19 @@ impl Clients {
     fn connect(port: u16, echo: &Echo) -> io::Result<Clients> {
         let payload = lines(echo.length);
         let frame = (!echo.is_compressed).then(|| {
+            let Some(kind) = echo.kind else { return payload.clone() };
             let mut frame = Vec::new();
-            sender(None).message(&mut frame, echo.kind, &payload);
+            sender(None).message(&mut frame, kind, &payload);
             frame
         });
         let message = Message { kind: echo.kind, payload, frame };
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let mut clients = Vec::new();
         for number in 0..echo.connections {
-            let mut client = Client::connect(port, echo.is_compressed)?;
+            let mut client = match echo.kind {
+                Some(_) => Client::connect(port, echo.is_compressed)?,
+                None => Client::new(TcpStream::connect(("127.0.0.1", port))?, None)?,
+            };
             epoll.add(&client.stream, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP, number as u64))?;
             (0..echo.at_once).for_each(|_| client.queue(&message));
             clients.push(client);
@@ -162,6 +187,8 @@ struct Client {
     stream: TcpStream,
     receiver: Receiver,
     sender: Sender,
+    /// How much of a message without frames has come.
+    come: usize,
     /// What is to be sent, and how much of it was.
     out: Vec<u8>,
     written: usize,
@@ -187,13 +214,17 @@ impl Client {
         if agreed.is_some() != is_compressed {
             return Err(io::Error::other("no compression was agreed on"));
         }
-        let stream = connection.stream().try_clone()?;
+        Client::new(connection.stream().try_clone()?, agreed.as_ref())
+    }
+
+    fn new(stream: TcpStream, agreed: Option<&Deflate>) -> io::Result<Client> {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         Ok(Client {
             stream,
-            receiver: Receiver::new(Role::Client, 1 << 20, agreed.as_ref()),
-            sender: sender(agreed.as_ref()),
+            receiver: Receiver::new(Role::Client, 1 << 20, agreed),
+            sender: sender(agreed),
+            come: 0,
             out: Vec::new(),
             written: 0,
             waits_for_room: false,
@@ -201,9 +232,10 @@ impl Client {
     }
 
     fn queue(&mut self, message: &Message) {
-        match &message.frame {
-            Some(frame) => self.out.extend_from_slice(frame),
-            None => self.sender.message(&mut self.out, message.kind, &message.payload),
+        match (&message.frame, message.kind) {
+            (Some(frame), _) => self.out.extend_from_slice(frame),
+            (None, Some(kind)) => self.sender.message(&mut self.out, kind, &message.payload),
+            (None, None) => unreachable!("bytes without frames are the same each time"),
         }
     }
 
@@ -218,11 +250,18 @@ impl Client {
                 Err(error) => return Err(error),
             };
             let is_all = bytes.len() < scratch.len();
+            let Some(kind) = message.kind else {
+                messages += self.receive_bytes(bytes, message)?;
+                if is_all {
+                    return Ok(messages);
+                }
+                continue;
+            };
             while let Some(event) =
                 self.receiver.receive(&mut bytes).map_err(|violation| io::Error::other(violation.to_string()))?
             {
                 match event {
-                    Event::Message(kind, payload) if kind == message.kind && payload == message.payload => {}
+                    Event::Message(got, payload) if got == kind && payload == message.payload => {}
                     other => return Err(io::Error::other(format!("{:.100}", format!("wrong answer: {other:?}")))),
                 }
                 messages += 1;
@@ -232,6 +271,26 @@ impl Client {
                 return Ok(messages);
             }
         }
+    }
+
+    /// Takes a part of messages that come one behind the other, and queues one for each that is whole.
+    fn receive_bytes(&mut self, mut bytes: &[u8], message: &Message) -> io::Result<u64> {
+        let mut messages = 0;
+        while !bytes.is_empty() {
+            let expected = &message.payload[self.come..];
+            let (part, rest) = bytes.split_at(bytes.len().min(expected.len()));
+            if !expected.starts_with(part) {
+                return Err(io::Error::other("wrong answer"));
+            }
+            bytes = rest;
+            self.come += part.len();
+            if self.come == message.payload.len() {
+                self.come = 0;
+                messages += 1;
+                self.queue(message);
+            }
+        }
+        Ok(messages)
     }
 
     /// Writes as much as the socket takes.
