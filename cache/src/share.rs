@@ -73,10 +73,11 @@ impl Space {
         self.total += bytes;
     }
 
-    /// Gives bytes back.
+    /// Gives bytes back: what there is of them.
     pub fn give(&mut self, user: usize, bytes: u64) {
-        self.used[user] = self.used[user].saturating_sub(bytes);
-        self.total = self.total.saturating_sub(bytes);
+        let bytes = bytes.min(self.used[user]);
+        self.used[user] -= bytes;
+        self.total -= bytes;
     }
 
     /// Who has to give up how much for what there is to be within the limit.

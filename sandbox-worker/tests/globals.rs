@@ -7,7 +7,7 @@ use support::check;
 
 #[test]
 fn what_is_not_a_worker_s_is_absent() {
-    let names = "window document process Buffer require module exports global importScripts Temporal XMLHttpRequest \
+    let names = "window document require module exports importScripts Temporal XMLHttpRequest \
                  localStorage postMessage gc d8 print internal primordials setImmediate";
     for name in names.split_whitespace() {
         // --expose-gc is a flag of this test's process.

@@ -898,7 +898,7 @@ fn cancelled_events_leave_nothing_on_the_wire() {
 #[test]
 fn console_output_goes_to_its_stream_without_control_characters() {
     local(async {
-        let mut rig = rig(FleetConfig { verbose: true, ..settings() }, |_| Behaviour::Good);
+        let mut rig = rig(FleetConfig { names_lines: true, ..settings() }, |_| Behaviour::Good);
         rig.service(0).fetch(get("/log")).await.expect("a response");
         assert_eq!(rig.logged("out").await, "[one] out\\u{1b}[2J\n[one] line");
         let entry = rig.log.recv().await.expect("an entry");

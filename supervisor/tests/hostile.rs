@@ -1679,9 +1679,10 @@ async fn forge(ends: Ends) {
 
 #[test]
 fn no_words_of_a_worker_begin_a_line_of_the_log() {
-    for verbose in [false, true] {
+    for names_lines in [false, true] {
         local(async {
-            let mut rig = fakes::start(FleetConfig { verbose, ..settings() }, 65_536, forge);
+            let config = FleetConfig { verbose: names_lines, names_lines, ..settings() };
+            let mut rig = fakes::start(config, 65_536, forge);
             let one = rig.service(0);
             let error = one.fetch(get("/")).await.map(drop).expect_err("it does not start");
             assert!(matches!(error, ServiceError::Unavailable(_)), "{error:?}");
@@ -1690,7 +1691,7 @@ fn no_words_of_a_worker_begin_a_line_of_the_log() {
                 loop {
                     let entry = rig.log.recv().await.expect("an entry");
                     // Without names, standard output is the tenants' alone.
-                    if entry.stream == Stream::Out && !verbose {
+                    if entry.stream == Stream::Out && !names_lines {
                         continue;
                     }
                     // Whatever somebody may take for a line's end.
