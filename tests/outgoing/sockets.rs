@@ -2,12 +2,19 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{Shutdown, TcpListener, TcpStream},
-    process::{Command, Stdio},
+    net::{Shutdown, TcpListener, TcpStream, UdpSocket},
+    path::Path,
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use bulkhead_test_support::{Server, Setup, certificates::Authority, http, runtime::wait_until, supervisor, tools};
+use bulkhead_test_support::{
+    Server, Setup,
+    certificates::{Authority, Identity},
+    http,
+    runtime::wait_until,
+    supervisor, tools,
+};
 
 /// A server that speaks a little SMTP, and has TLS begin when it is asked for that.
 const MAIL: &str = r#"
@@ -107,7 +114,7 @@ fn mail_server(authority: &Authority) -> Server {
     supervisor!().serve(setup.file("key.pem", &identity.key).file("cert.pem", &identity.chain))
 }
 
-fn client(authority: &str) -> Server {
+fn client(source: &str, authority: &str) -> Server {
     let config = format!(
         "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n\
          services = [(name = \"w\", worker = ({}, globalOutbound = \"here\")),\n\
@@ -115,7 +122,7 @@ fn client(authority: &str) -> Server {
          sockets = [(name = \"http\", address = \"127.0.0.1:0\", service = \"w\", http = ())]);",
         worker("w.js")
     );
-    supervisor!().serve(Setup::config(&config).file("w.js", CLIENT).file("ca.pem", authority))
+    supervisor!().serve(Setup::config(&config).file("w.js", source).file("ca.pem", authority))
 }
 
 fn ask(client: &Server, target: &str) -> String {
@@ -125,7 +132,7 @@ fn ask(client: &Server, target: &str) -> String {
 #[test]
 fn mail_over_tls_that_begins_later() {
     let (good, other) = (Authority::new("good"), Authority::new("other"));
-    let (mail, trusting, doubting) = (mail_server(&good), client(&good.pem()), client(&other.pem()));
+    let (mail, trusting, doubting) = (mail_server(&good), client(CLIENT, &good.pem()), client(CLIENT, &other.pem()));
     let before = "\"220 mail.test\",\"250-mail.test\\r\\n250 STARTTLS\",\"220 go\"";
     let after = "true,false,\"on\",\"250 secure\",\"250 on xxxxx\",\"221 bye\",\"(the end)\"";
     for host in ["", "&host=mail.test"] {
@@ -161,7 +168,7 @@ fn mail_over_tls_that_begins_later() {
 #[test]
 fn nothing_that_is_said_before_the_handshake_is_heard_after_it() {
     let authority = Authority::new("good");
-    let client = client(&authority.pem());
+    let client = client(CLIENT, &authority.pem());
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let server = std::thread::spawn(move || {
@@ -212,3 +219,158 @@ fn the_sample_joins_two_connections() {
         [server.stdout(), server.stderr()].iter().any(|text| text.contains(": 8 bytes sent, 8 received"))
     });
 }
+
+/// Speaks a line over TLS, which begins at once or when the server has greeted, and gives the line that comes.
+const LINE: &str = r#"
+import { connect } from "cloudflare:sockets";
+const decoder = new TextDecoder();
+export default {
+  async fetch(request) {
+    const { to, transport } = Object.fromEntries(new URL(request.url).searchParams);
+    try {
+      let socket = connect(to, { secureTransport: transport });
+      if (transport === "starttls") {
+        const reader = socket.readable.getReader();
+        if (decoder.decode((await reader.read()).value) !== "go\n") throw new Error("no greeting");
+        reader.releaseLock();
+        socket = socket.startTls();
+      }
+      const writer = socket.writable.getWriter();
+      await writer.write("stressed\n");
+      let said = "";
+      for await (const bytes of socket.readable) {
+        said += decoder.decode(bytes);
+        if (said.endsWith("\n")) break;
+      }
+      return new Response(said);
+    } catch (error) {
+      return new Response(`${error}`);
+    }
+  },
+};
+"#;
+
+/// `openssl s_server`, which sends each line back from its end to its start; its port.
+struct Reversing(Child, u16);
+
+impl Reversing {
+    fn start(identity: &Identity, directory: &Path, version: &str) -> Reversing {
+        std::fs::write(directory.join("cert.pem"), &identity.chain).expect("a file");
+        std::fs::write(directory.join("key.pem"), &identity.key).expect("a file");
+        let mut child = Command::new("openssl")
+            .current_dir(directory)
+            .args(["s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem", "-rev", version])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let port = lines.find_map(|line| line.expect("text").strip_prefix("ACCEPT 127.0.0.1:")?.trim().parse().ok());
+        // What it says later has somewhere to go.
+        std::thread::spawn(move || lines.for_each(drop));
+        Reversing(child, port.expect("its port"))
+    }
+}
+
+impl Drop for Reversing {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Greets each client, and has it speak to `port` from there on; gives the port for that.
+fn greeting(port: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let own = listener.local_addr().expect("an address").port();
+    let join = move |mut client: TcpStream| {
+        client.write_all(b"go\n").expect("to greet");
+        let mut server = TcpStream::connect(("127.0.0.1", port)).expect("the server");
+        let (mut from, mut to) = (client.try_clone().expect("a stream"), server.try_clone().expect("a stream"));
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        let _ = std::io::copy(&mut server, &mut client);
+        let _ = client.shutdown(Shutdown::Write);
+    };
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            std::thread::spawn(move || join(client));
+        }
+    });
+    own
+}
+
+#[test]
+fn openssl_hears_tls_that_begins_at_once_or_later() {
+    let (good, other) = (Authority::new("good"), Authority::new("other"));
+    let (trusting, doubting) = (client(LINE, &good.pem()), client(LINE, &other.pem()));
+    for version in ["-tls1_2", "-tls1_3"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let openssl = Reversing::start(&good.issue(&["localhost"]), directory.path(), version);
+        let later = greeting(openssl.1);
+        for (port, transport) in [(openssl.1, "on"), (later, "starttls")] {
+            let said = |client: &Server, host| ask(client, &format!("/?to={host}:{port}&transport={transport}"));
+            assert_eq!(said(&trusting, "localhost"), "desserts\n", "{version} {transport}");
+            for told in [said(&trusting, "127.0.0.1"), said(&doubting, "localhost")] {
+                assert!(told.contains("Error: "), "{version} {transport}: {told}");
+            }
+            // It goes on.
+            assert_eq!(said(&trusting, "localhost"), "desserts\n", "{version} {transport}");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_nobody_answers_for_is_waited_for_by_nobody_else() {
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let address = silent.local_addr().expect("an address");
+    let config = format!(
+        "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n\
+         services = [(name = \"w\", worker = ({}, globalOutbound = \"here\")), (name = \"here\", network = (allow = [\"local\"]))],\n\
+         sockets = [(name = \"http\", address = \"127.0.0.1:0\", service = \"w\", http = ())]);",
+        worker("w.js")
+    );
+    let setup = Setup::config(&config).file("w.js", NAMES).argument("--shards=1");
+    let server = supervisor!().serve(setup.argument(format!("--dns-server={address}")));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        listener.incoming().flatten().for_each(|mut stream| drop(stream.write_all(b"hello")));
+    });
+    let waiting: Vec<http::Connection> = (0..20)
+        .map(|number| {
+            let mut client = http::Connection::open(server.port());
+            client.send(http::request("GET", &format!("/?to=n{number}.example:9"), &[], b"")).expect("to send");
+            client
+        })
+        .collect();
+    silent.recv_from(&mut [0; 1500]).expect("a question");
+    for _ in 0..20 {
+        assert_eq!(ask(&server, &format!("/?to=127.0.0.1:{port}")), "hello");
+    }
+    for mut client in waiting {
+        let told = client.response("GET").expect("an answer").text();
+        assert_eq!(told, "Error: proxy request failed, cannot connect to the specified address");
+    }
+    // Whichever is over first: the time for the name, or that for the connection.
+    server.wait_for_stderr(|text| text.contains("DNS lookup failed. host = n") || text.contains("cannot connect to n"));
+}
+
+/// Connects, and gives what comes.
+const NAMES: &str = r#"
+import { connect } from "cloudflare:sockets";
+export default {
+  async fetch(request) {
+    try {
+      const socket = connect(new URL(request.url).searchParams.get("to"));
+      await socket.opened;
+      return new Response(await new Response(socket.readable).text());
+    } catch (error) {
+      return new Response(`${error}`);
+    }
+  },
+};
+"#;
