@@ -311,6 +311,17 @@ export default { async fetch(request) {
     }
 
     #[test]
+    fn bodies_that_nobody_has_any_more_make_room_for_others() {
+        let source = "export default { async fetch(request) { return new Response((await request.arrayBuffer()).byteLength); } };";
+        let server = bulkhead_test_support::supervisor!().serve(beside(source, "bufferBytes = 33554432"));
+        let mut connection = Connection::open(server.port_of("left"));
+        for index in 0..100 {
+            let response = connection.request("POST", "/", &[], &[b'x'; 1 << 20]).expect("a response");
+            assert_eq!((response.status, &*response.text()), (200, "1048576"), "{index}: {}", server.stderr());
+        }
+    }
+
+    #[test]
     fn a_heap_that_is_full_is_named_and_the_process_is_replaced() {
         let limits = "heapBytes = 67108864, memoryBytes = 268435456";
         let server = bulkhead_test_support::supervisor!().serve(beside(GREEDY, limits));

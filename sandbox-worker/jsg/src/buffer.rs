@@ -155,6 +155,8 @@ impl Drop for Counted {
 /// Bytes in buffers, and how many there may be. A process has one isolate.
 static USED: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// From how many bytes on there is a look for garbage.
+static COLLECT: AtomicUsize = AtomicUsize::new(usize::MAX);
 /// The part of [`USED`] that V8 mapped itself.
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
 
@@ -164,6 +166,18 @@ static MAPPED: AtomicUsize = AtomicUsize::new(0);
 /// Memories of WebAssembly are not counted: instructions make them larger, which nobody sees.
 pub fn set_buffer_limit(bytes: usize) {
     LIMIT.store(bytes, Relaxed);
+    COLLECT.store(bytes / 2, Relaxed);
+}
+
+/// Whether so much is in buffers that there should be a look for garbage.
+pub(crate) fn is_collection_due() -> bool {
+    USED.load(Relaxed) > COLLECT.load(Relaxed)
+}
+
+/// Takes note of what such a look has left.
+pub(crate) fn set_collected() {
+    let limit = LIMIT.load(Relaxed);
+    COLLECT.store(USED.load(Relaxed).saturating_add(limit / 8).max(limit / 2), Relaxed);
 }
 
 /// Bytes in buffers that Rust code allocated.

@@ -145,12 +145,13 @@ pub fn check(scope: &mut v8::PinScope<'_, '_>) -> Result<()> {
     ran.map(drop).ok_or(Error::Pending)
 }
 
-/// Has V8 look for garbage when half of what there is, or much more than at the last look, is allocated: objects of scripts
-/// may own most of it, and V8 sees no reason to hurry.
+/// Has V8 look for garbage when half of what there is, or much more than at the last look, is allocated or in buffers: objects of
+/// scripts may own most of it, and V8 sees no reason to hurry. What is set aside for bytes on their way could not wait for that.
 pub(crate) fn collect_if_due(scope: &mut v8::PinScope<'_, '_>) {
-    if used() > COLLECT.load(Relaxed) {
+    if used() > COLLECT.load(Relaxed) || crate::buffer::is_collection_due() {
         scope.low_memory_notification();
         let limit = LIMIT.load(Relaxed);
         COLLECT.store(used().saturating_add(limit / 8).max(limit / 2), Relaxed);
+        crate::buffer::set_collected();
     }
 }
