@@ -5,7 +5,7 @@
 //! the worker's caches. It knows neither workers nor the network: it never asks an origin, and each worker has entries that no
 //! other one can name.
 //!
-//! What it keeps is the [`store`]'s, and what may be kept and used is said by the crate `bulkhead-cache`.
+//! What it keeps is the `store`'s, and what may be kept and used is said by the crate `bulkhead-cache`.
 
 mod body;
 mod files;
