@@ -14,7 +14,7 @@ use bulkhead_ipc::{
 };
 use tokio::time::Instant;
 
-use super::{Deadline, Delivery, Failure, Kind, Progress, deliver::Dispatcher, drive, settled};
+use super::{Deadline, Delivery, Failure, Kind, Progress, deliver::Dispatcher, drive, fetch::props, settled};
 use crate::{
     api::socket::{Accepted, accepted},
     io::Event,
@@ -25,7 +25,7 @@ use crate::{
     limits::{Limit, bound},
     log::Level,
     streams::connection::Taken,
-    worker::{Handler, Worker},
+    worker::Handler,
 };
 
 /// One connection.
@@ -43,11 +43,9 @@ impl Kind for Connect {
     const LISTENERS: Export = |script: &Script| &script.dispatch_connect;
     const MISSING: &'static str =
         "Received a connect event but we lack a handler. Did you remember to export a connect() function?";
-    const IS_ANSWERED: bool = false;
 
     fn props(&self) -> Option<&[u8]> {
-        let params = self.params.as_ref()?.get().ok()?;
-        params.has_props().then(|| params.get_props().ok())?
+        props(self.params.as_ref()?)
     }
 
     fn argument<'s>(
@@ -68,14 +66,6 @@ impl Kind for Connect {
             self.accepted = Some(accepted);
             socket
         }))
-    }
-
-    fn is_reply<'s>(_: &mut v8::PinScope<'s, '_>, _: v8::Local<'s, v8::Value>) -> bool {
-        false
-    }
-
-    fn reply_bytes(&self, _: &Worker) -> usize {
-        0
     }
 
     /// It does not matter what the handler gives.

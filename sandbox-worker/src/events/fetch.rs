@@ -37,6 +37,12 @@ struct Fetch<'a> {
     asked: Option<Asked>,
 }
 
+/// What a call says that `ctx.props` is to be.
+pub(super) fn props(params: &FetchParams) -> Option<&[u8]> {
+    let params = params.get().ok()?;
+    params.has_props().then(|| params.get_props().ok())?
+}
+
 impl Kind for Fetch<'_> {
     /// A body that is still to be pulled.
     type Reply = Option<StreamingBody>;
@@ -48,8 +54,7 @@ impl Kind for Fetch<'_> {
     const IS_ANSWERED: bool = true;
 
     fn props(&self) -> Option<&[u8]> {
-        let params = self.params.as_ref()?.get().ok()?;
-        params.has_props().then(|| params.get_props().ok())?
+        props(self.params.as_ref()?)
     }
 
     fn argument<'s>(

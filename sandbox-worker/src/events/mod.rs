@@ -43,7 +43,7 @@ trait Kind {
     /// What is logged when there is no handler.
     const MISSING: &'static str;
     /// Whether listeners are to give a reply.
-    const IS_ANSWERED: bool;
+    const IS_ANSWERED: bool = false;
 
     /// What `ctx.props` is to be in the place of what the dispatcher has for it.
     fn props(&self) -> Option<&[u8]> {
@@ -74,10 +74,14 @@ trait Kind {
     }
 
     /// Whether an object that a handler gave is what it is to give, and not maybe something with a `then`.
-    fn is_reply<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool;
+    fn is_reply<'s>(_: &mut v8::PinScope<'s, '_>, _: v8::Local<'s, v8::Value>) -> bool {
+        false
+    }
 
     /// How much room the reply may take on the connection, in bytes.
-    fn reply_bytes(&self, worker: &Worker) -> usize;
+    fn reply_bytes(&self, _: &Worker) -> usize {
+        0
+    }
 
     /// Makes the reply of what the handler gave.
     fn reply<'s>(

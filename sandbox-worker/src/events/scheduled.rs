@@ -22,7 +22,7 @@ use crate::{
         report_exception,
         script::{Export, Script},
     },
-    worker::{Handler, Worker},
+    worker::Handler,
 };
 
 /// One run.
@@ -38,7 +38,6 @@ impl Kind for Scheduled {
     const LISTENERS: Export = |script: &Script| &script.dispatch_scheduled;
     const MISSING: &'static str = "Received a ScheduledEvent but we lack a handler for ScheduledEvents (a.k.a. Cron Triggers). \
                                    Did you remember to export a scheduled() function?";
-    const IS_ANSWERED: bool = false;
 
     fn argument<'s>(
         &mut self,
@@ -47,14 +46,6 @@ impl Kind for Scheduled {
     ) -> Result<jsg::Result<v8::Local<'s, v8::Object>>, capnp::Error> {
         event.keep_failure();
         Ok(controller(scope, self.run.time, &self.run.cron, self.no_retry.clone()))
-    }
-
-    fn is_reply<'s>(_: &mut v8::PinScope<'s, '_>, _: v8::Local<'s, v8::Value>) -> bool {
-        false
-    }
-
-    fn reply_bytes(&self, _: &Worker) -> usize {
-        0
     }
 
     /// It does not matter what the handler gives.

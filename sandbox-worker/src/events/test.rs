@@ -10,7 +10,7 @@ use crate::{
     api::test::controller,
     io::Event,
     isolate::script::{Export, Script},
-    worker::{Handler, Worker},
+    worker::Handler,
 };
 
 /// One test.
@@ -23,7 +23,6 @@ impl Kind for Test {
     // No test is delivered to listeners: a script has none that are found.
     const LISTENERS: Export = |script: &Script| &script.dispatch_scheduled;
     const MISSING: &'static str = "Tests are not currently supported with Service Workers syntax.";
-    const IS_ANSWERED: bool = false;
 
     fn argument<'s>(
         &mut self,
@@ -32,14 +31,6 @@ impl Kind for Test {
     ) -> Result<jsg::Result<v8::Local<'s, v8::Object>>, capnp::Error> {
         event.keep_failure();
         Ok(controller(scope))
-    }
-
-    fn is_reply<'s>(_: &mut v8::PinScope<'s, '_>, _: v8::Local<'s, v8::Value>) -> bool {
-        false
-    }
-
-    fn reply_bytes(&self, _: &Worker) -> usize {
-        0
     }
 
     /// It does not matter what the handler gives.
