@@ -73,21 +73,12 @@ pub(super) enum ColorMode {
     Never,
 }
 
+/// What `serve` and `test` have in common.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Signals: SIGTERM and SIGINT stop accepting connections and finish the requests in flight; a second one ends at once.
-Exit codes: 0 after a shutdown that was asked for, 1 for an error.
-
-Example:
-  supervisor serve samples/hello/config.capnp --socket-addr http=127.0.0.1:8080")]
-pub(super) struct ServeArgs {
+pub(super) struct CommonArgs {
     /// A configuration in Cap'n Proto text, or with --binary an encoded one (`-`: standard input)
     #[arg(value_name = "config-file")]
     pub(super) config: PathBuf,
-
-    /// The constant in the file that holds the configuration, if there are several
-    #[arg(value_name = "const-name")]
-    pub(super) const_name: Option<String>,
 
     /// Look in <dir> for imports that start with `/`; can be given several times
     #[arg(short = 'I', long, value_name = "dir")]
@@ -113,14 +104,6 @@ pub(super) struct ServeArgs {
     #[arg(short, long, value_name = "name>=<addr", value_parser = parse_override)]
     pub(super) external_addr: Vec<(String, String)>,
 
-    /// Let the socket <name> use the open, listening descriptor <fd>
-    #[arg(short = 'S', long, value_name = "name>=<fd", value_parser = parse_fd_override)]
-    pub(super) socket_fd: Vec<(String, RawFd)>,
-
-    /// Write a line of JSON to the descriptor <fd> for each socket that listens: its name and its port
-    #[arg(long, value_name = "fd", value_parser = parse_control_fd)]
-    pub(super) control_fd: Option<RawFd>,
-
     /// Permit features that may change in a later release
     #[arg(long)]
     pub(super) experimental: bool,
@@ -137,13 +120,37 @@ pub(super) struct ServeArgs {
     #[arg(long, value_enum, value_name = "when", default_value = "auto")]
     pub(super) color: ColorMode,
 
-    /// Serve with <n> threads, each with its own connections to the workers [default: half of the processors]
-    #[arg(long, value_name = "n", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SHARDS)))]
-    pub(super) shards: Option<u32>,
-
     /// Ask <addr>, with its port, for names instead of the servers of /etc/resolv.conf; can be given several times
     #[arg(long, value_name = "addr")]
     pub(super) dns_server: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Signals: SIGTERM and SIGINT stop accepting connections and finish the requests in flight; a second one ends at once.
+Exit codes: 0 after a shutdown that was asked for, 1 for an error.
+
+Example:
+  supervisor serve samples/hello/config.capnp --socket-addr http=127.0.0.1:8080")]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+
+    /// The constant in the file that holds the configuration, if there are several
+    #[arg(value_name = "const-name")]
+    pub(super) const_name: Option<String>,
+
+    /// Let the socket <name> use the open, listening descriptor <fd>
+    #[arg(short = 'S', long, value_name = "name>=<fd", value_parser = parse_fd_override)]
+    pub(super) socket_fd: Vec<(String, RawFd)>,
+
+    /// Write a line of JSON to the descriptor <fd> for each socket that listens: its name and its port
+    #[arg(long, value_name = "fd", value_parser = parse_control_fd)]
+    pub(super) control_fd: Option<RawFd>,
+
+    /// Serve with <n> threads, each with its own connections to the workers [default: half of the processors]
+    #[arg(long, value_name = "n", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SHARDS)))]
+    pub(super) shards: Option<u32>,
 
     /// Start every worker before listening, and end with an error if one does not start
     #[arg(long)]
@@ -175,45 +182,16 @@ Examples:
   supervisor test tests.wd-test
   supervisor test tests.wd-test 'api:*Cache*' --jobs 2 --junit report.xml")]
 pub(super) struct TestArgs {
-    /// A configuration in Cap'n Proto text, or with --binary an encoded one (`-`: standard input)
-    #[arg(value_name = "config-file")]
-    pub(super) config: PathBuf,
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
 
     /// Which tests: `service`, `service:entrypoint` or `const:service:entrypoint`, with `*`, `?` and `[a-z]` in the names
     #[arg(value_name = "filter", value_parser = Filter::parse)]
     pub(super) filter: Option<Filter>,
 
-    /// Look in <dir> for imports that start with `/`; can be given several times
-    #[arg(short = 'I', long, value_name = "dir")]
-    pub(super) import_path: Vec<PathBuf>,
-
-    /// Take what workers may use from the constant of type `Policy` in <file>, whatever the configuration says
-    #[arg(long, value_name = "file")]
-    pub(super) policy: Option<PathBuf>,
-
-    /// The constant that holds the policy, if the file given with --policy, or else the configuration, has several
-    #[arg(long, value_name = "name")]
-    pub(super) policy_const: Option<String>,
-
-    /// The configuration is an encoded Cap'n Proto message, not text
-    #[arg(short, long)]
-    pub(super) binary: bool,
-
-    /// Let the socket <name> listen on <addr>, whatever the configuration says
-    #[arg(short, long, value_name = "name>=<addr", value_parser = parse_override)]
-    pub(super) socket_addr: Vec<(String, String)>,
-
-    /// Let the external service <name> be at <addr>, whatever the configuration says
-    #[arg(short, long, value_name = "name>=<addr", value_parser = parse_override)]
-    pub(super) external_addr: Vec<(String, String)>,
-
     /// Have the disk service <name> serve the directory <path>; TEST_TMPDIR need not exist
     #[arg(short, long, value_name = "name>=<path", value_parser = parse_override)]
     pub(super) directory_path: Vec<(String, String)>,
-
-    /// Permit features that may change in a later release
-    #[arg(long)]
-    pub(super) experimental: bool,
 
     /// Do not say why tests failed
     #[arg(long)]
@@ -251,22 +229,6 @@ pub(super) struct TestArgs {
     /// Run services, and the tests of each, in an order that follows from <seed>
     #[arg(long, value_name = "seed")]
     pub(super) shuffle: Option<u64>,
-
-    /// What to do on a machine that lacks seccomp or landlock
-    #[arg(long, value_enum, value_name = "mode", default_value = "required")]
-    pub(super) sandbox: SandboxMode,
-
-    /// What becomes of a worker's system call that the policy does not permit
-    #[arg(long, value_enum, value_name = "mode", default_value = "kill")]
-    pub(super) seccomp: SeccompMode,
-
-    /// When the colours that workers set in their output pass; other control characters never do
-    #[arg(long, value_enum, value_name = "when", default_value = "auto")]
-    pub(super) color: ColorMode,
-
-    /// Ask <addr>, with its port, for names instead of the servers of /etc/resolv.conf; can be given several times
-    #[arg(long, value_name = "addr")]
-    pub(super) dns_server: Vec<SocketAddr>,
 
     #[command(flatten)]
     pub(super) missing: MissingArgs,
@@ -389,11 +351,11 @@ mod tests {
             &["c.capnp", "-b", "--verbose", "name", "-s", "a=1.2.3.4:5", "-Sb=4", "--control-fd=3"],
         ] {
             let (serve, verbose) = serve(arguments);
-            assert_eq!(serve.config, PathBuf::from("c.capnp"));
+            assert_eq!(serve.common.config, PathBuf::from("c.capnp"));
             assert_eq!(serve.const_name.as_deref(), Some("name"));
-            assert_eq!(serve.socket_addr, [("a".to_owned(), "1.2.3.4:5".to_owned())]);
+            assert_eq!(serve.common.socket_addr, [("a".to_owned(), "1.2.3.4:5".to_owned())]);
             assert_eq!(serve.socket_fd, [("b".to_owned(), 4)]);
-            assert_eq!((serve.binary, verbose, serve.control_fd), (true, true, Some(3)));
+            assert_eq!((serve.common.binary, verbose, serve.control_fd), (true, true, Some(3)));
         }
     }
 
@@ -408,16 +370,16 @@ mod tests {
             "-",
             "--inspector-addr=localhost:0",
         ]);
-        assert_eq!(serve.config, PathBuf::from("-"));
-        assert_eq!(serve.external_addr, [("loopback".to_owned(), "127.0.0.1:1".to_owned())]);
+        assert_eq!(serve.common.config, PathBuf::from("-"));
+        assert_eq!(serve.common.external_addr, [("loopback".to_owned(), "127.0.0.1:1".to_owned())]);
         assert_eq!(serve.missing.given(), ["--inspector-addr"]);
     }
 
     #[test]
     fn a_policy_is_a_file_and_a_name() {
         let (serve, _) = serve(&["c.capnp", "--policy=p.capnp", "--policy-const", "strict", "-pa=b"]);
-        assert_eq!(serve.policy, Some(PathBuf::from("p.capnp")));
-        assert_eq!(serve.policy_const.as_deref(), Some("strict"));
+        assert_eq!(serve.common.policy, Some(PathBuf::from("p.capnp")));
+        assert_eq!(serve.common.policy_const.as_deref(), Some("strict"));
         assert_eq!((serve.const_name, serve.missing.given()), (None, vec!["--perfetto-trace"]));
     }
 

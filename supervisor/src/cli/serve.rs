@@ -76,7 +76,7 @@ pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) 
     setup::raise_descriptor_limit();
     let check = setup::SandboxCheck::start(executable.clone(), &cgroups)?;
 
-    let colors = setup::colors(arguments.color);
+    let colors = setup::colors(arguments.common.color);
     let log = match &tests {
         Some(tests) => Log::to_watched_streams(colors, config.structured_logging, tests.watch()),
         None => Log::to_standard_streams(colors, config.structured_logging),
@@ -88,8 +88,8 @@ pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) 
     }
     // Its first processes start while the machine is tested.
     let fleet = Fleet::start(fleet_config, config.clone(), log.clone()).map_err(|error| format!("error: {error}"))?;
-    let permission = check.finish(arguments.sandbox, verbose)?;
-    let mut bound = setup::bind(&config, &arguments.socket_addr, &mut inherited_sockets, shards)?;
+    let permission = check.finish(arguments.common.sandbox, verbose)?;
+    let mut bound = setup::bind(&config, &arguments.common.socket_addr, &mut inherited_sockets, shards)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -102,7 +102,7 @@ pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) 
         shards,
         fleet,
         log: log.clone(),
-        resolver: ResolverSettings { servers: arguments.dns_server.clone(), ..ResolverSettings::default() },
+        resolver: ResolverSettings { servers: arguments.common.dns_server.clone(), ..ResolverSettings::default() },
         signals,
         control,
         acceptors,

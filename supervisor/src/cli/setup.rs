@@ -67,7 +67,7 @@ pub(super) fn fleet_config(
     cgroups: Option<Arc<Delegation>>,
 ) -> FleetConfig {
     let mut config = FleetConfig::new(executable, u32::try_from(shards).unwrap_or(u32::MAX));
-    if arguments.seccomp == SeccompMode::Log {
+    if arguments.common.seccomp == SeccompMode::Log {
         eprintln!(
             "warning: --seccomp=log protects nothing: workers make every system call that they like, and those that the \
              policy does not permit are logged"
@@ -75,8 +75,8 @@ pub(super) fn fleet_config(
         config.seccomp_log = true;
     }
     config.cgroups = cgroups;
-    config.best_effort_sandbox = arguments.sandbox == SandboxMode::BestEffort;
-    config.experimental = arguments.experimental;
+    config.best_effort_sandbox = arguments.common.sandbox == SandboxMode::BestEffort;
+    config.experimental = arguments.common.experimental;
     config.verbose = verbose;
     config.names_lines = verbose;
     config
@@ -127,26 +127,26 @@ pub(super) fn report_missing_flags(config: &Config) {
 }
 
 pub(super) fn load(arguments: &ServeArgs, verbose: bool, tests: Option<&Tests>) -> Result<Arc<Config>, String> {
-    let path = &arguments.config;
-    let source = match (path == Path::new("-"), arguments.binary) {
+    let path = &arguments.common.config;
+    let source = match (path == Path::new("-"), arguments.common.binary) {
         (true, false) => return Err("error: -: Reading config from stdin is only allowed with --binary.".to_owned()),
         (true, true) => config::Source::BinaryStdin,
         (false, true) => config::Source::Binary(path.clone()),
         (false, false) => config::Source::Text(path.clone()),
     };
-    if arguments.binary && arguments.const_name.is_some() {
+    if arguments.common.binary && arguments.const_name.is_some() {
         return Err("error: a binary configuration has no constants: leave <const-name> out".to_owned());
     }
-    if arguments.binary && arguments.policy_const.is_some() && arguments.policy.is_none() {
+    if arguments.common.binary && arguments.common.policy_const.is_some() && arguments.common.policy.is_none() {
         return Err("error: a binary configuration has no constants: --policy-const needs --policy".to_owned());
     }
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let options = config::Options {
         const_name: arguments.const_name.clone(),
-        policy: arguments.policy.clone(),
-        policy_const: arguments.policy_const.clone(),
-        import_paths: arguments.import_path.clone(),
-        experimental: arguments.experimental,
+        policy: arguments.common.policy.clone(),
+        policy_const: arguments.common.policy_const.clone(),
+        import_paths: arguments.common.import_path.clone(),
+        experimental: arguments.common.experimental,
         today: Date::from_unix_seconds(seconds),
         compat_date: tests.and_then(|tests| tests.compat_date.clone()),
         lenient: tests.is_some(),
@@ -154,13 +154,13 @@ pub(super) fn load(arguments: &ServeArgs, verbose: bool, tests: Option<&Tests>) 
     let Loaded { mut config, warnings, .. } =
         config::load(&source, &options).map_err(|diagnostics| diagnostics.to_string())?;
     // Tools write binary ones, with much that nothing may ever use.
-    if !arguments.binary || verbose {
+    if !arguments.common.binary || verbose {
         warnings.iter().for_each(|warning| eprintln!("{warning}"));
     }
     if let Some(tests) = tests {
         tests.prepare(&mut config);
     }
-    place_externals(&mut config, &arguments.external_addr)?;
+    place_externals(&mut config, &arguments.common.external_addr)?;
     Ok(Arc::new(config))
 }
 

@@ -115,26 +115,18 @@ impl Tests {
 
     /// What a server is started with for these tests.
     fn serve_arguments(&self, arguments: TestArgs) -> ServeArgs {
-        let addresses = |addresses: Vec<(String, String)>| -> Vec<(String, String)> {
-            addresses.into_iter().map(|(name, address)| (name, self.address(&address).unwrap_or(address))).collect()
-        };
+        let mut common = arguments.common;
+        for (_, address) in common.socket_addr.iter_mut().chain(&mut common.external_addr) {
+            if let Some(within) = self.address(address) {
+                *address = within;
+            }
+        }
         ServeArgs {
-            config: arguments.config,
+            common,
             const_name: self.filter.const_name.clone(),
-            import_path: arguments.import_path,
-            policy: arguments.policy,
-            policy_const: arguments.policy_const,
-            binary: arguments.binary,
-            socket_addr: addresses(arguments.socket_addr),
-            external_addr: addresses(arguments.external_addr),
             socket_fd: Vec::new(),
             control_fd: None,
-            experimental: arguments.experimental,
-            sandbox: arguments.sandbox,
-            seccomp: arguments.seccomp,
-            color: arguments.color,
             shards: Some(1),
-            dns_server: arguments.dns_server,
             strict_start: false,
             directory_path: arguments.directory_path,
             missing: arguments.missing,
