@@ -39,8 +39,8 @@ pub(crate) const ECHOES: &[Echo] = &[
     row("WebSocket echo of 64 KiB", Some(Kind::Binary), 64 << 10, Some(1.5)),
     Echo { is_compressed: true, ..row("WebSocket echo of 1 KiB, compressed", TEXT, 1 << 10, Some(1.0)) },
     Echo { is_compressed: true, ..row("WebSocket echo of 64 KiB, compressed", TEXT, 64 << 10, Some(1.0)) },
-    row("TCP echo of 100 bytes", None, 100, None),
-    row("TCP echo of 64 KiB", None, 64 << 10, None),
+    row("TCP echo of 100 bytes", None, 100, Some(1.5)),
+    row("TCP echo of 64 KiB", None, 64 << 10, Some(1.5)),
 ];
 
 const TEXT: Option<Kind> = Some(Kind::Text);
