@@ -374,3 +374,27 @@ export default {
   },
 };
 "#;
+
+#[test]
+fn a_handler_is_told_that_its_connection_is_lost() {
+    let source = "export default { async connect(socket) {
+  await socket.readable.pipeTo(socket.writable).catch((error) => console.error('told: ' + error));
+} };";
+    let config = format!(
+        "using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n\
+         services = [(name = \"w\", worker = ({}))],\n\
+         sockets = [(name = \"http\", address = \"127.0.0.1:0\", service = \"w\", tcp = ())]);",
+        worker("w.js")
+    );
+    let server = supervisor!().serve(Setup::config(&config).file("w.js", source).argument("--experimental"));
+    wait_until("handlers to be told", || {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("connect");
+        stream.write_all(&[b'x'; 100_000]).expect("send");
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a reset");
+        drop(stream);
+        server.stderr().matches("told: ").count() >= 100
+    });
+    for line in server.stderr().lines().filter(|line| line.contains("told: ")) {
+        assert_eq!(line, "told: Error: Network connection lost.");
+    }
+}

@@ -250,14 +250,17 @@ impl Drop for Incoming {
 /// What is written to a connection. Who writes is told when that is lost.
 struct Sent(Rc<dyn Sink>);
 
+/// What somebody who writes is told: a pipe has no words for nobody pulling any more.
+fn told(broken: Broken) -> Broken {
+    match broken {
+        Broken::Script(Error::Pending) => Broken::Script(Error::error(LOST)),
+        broken => broken,
+    }
+}
+
 impl Sink for Sent {
     fn write(&self, bytes: Bytes) -> LocalBoxFuture<'_, Result<(), Broken>> {
-        Box::pin(async move {
-            self.0.write(bytes).await.map_err(|broken| match broken {
-                Broken::Script(Error::Pending) => Broken::Script(Error::error(LOST)),
-                broken => broken,
-            })
-        })
+        Box::pin(async move { self.0.write(bytes).await.map_err(told) })
     }
 
     fn end(&self) -> Result<(), Broken> {
@@ -277,7 +280,7 @@ impl Sink for Sent {
     }
 
     fn gone(&self) -> LocalBoxFuture<'_, Broken> {
-        self.0.gone()
+        Box::pin(async move { told(self.0.gone().await) })
     }
 }
 
