@@ -321,11 +321,10 @@
       const { shown, asked } = toAddress(address);
       const converted = toOptions(options, name);
       const end = internal.openSocket(to, asked, converted.secureTransport);
-      return new Socket(kWrap, new State(end, { remoteAddress: shown }, converted));
+      return new Socket(kWrap, new State(end, { remoteAddress: shown, localAddress: undefined }, converted));
     },
     /** A socket that somebody else has connected, over a native end. */
     acceptedSocket(end, remoteAddress, localAddress, startsTls) {
-      const info = remoteAddress === undefined ? { localAddress } : { remoteAddress, localAddress };
       const options = {
         __proto__: null,
         secureTransport: startsTls && handlersStartTls ? "starttls" : "off",
@@ -333,7 +332,7 @@
         highWaterMark: undefined,
         isTls: false,
       };
-      return new Socket(kWrap, new State(end, info, options));
+      return new Socket(kWrap, new State(end, { remoteAddress, localAddress }, options));
     },
   };
 })
