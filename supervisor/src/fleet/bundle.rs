@@ -128,8 +128,11 @@ pub(super) fn write(
     for (index, class) in worker.actor_classes.iter().enumerate() {
         classes.set(index as u32, class.as_str());
     }
-    // Only modules import, and internal ones are reached through others alone.
-    let imports = matches!(worker.source, WorkerSource::Modules(_)) && extensions.iter().any(|module| !module.internal);
+    // Only modules import, and internal ones are reached through others and through bindings that are made of them.
+    let is_public = |module: &ExtensionModule| !module.internal;
+    let is_wrapped = |binding: &Binding| matches!(binding.value, BindingValue::Wrapped { .. });
+    let imports = matches!(worker.source, WorkerSource::Modules(_))
+        && (extensions.iter().any(is_public) || worker.bindings.iter().any(is_wrapped));
     let count = if imports { extensions.len() } else { 0 };
     let mut list = bundle.reborrow().init_extensions(count as u32);
     for (index, module) in extensions[..count].iter().enumerate() {
