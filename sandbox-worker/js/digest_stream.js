@@ -4,6 +4,7 @@
   const { withResolvers, markHandled, defineProperty } = internal.primordials;
   const { permitStream } = internal.streams;
   const { DigestState, algorithmName } = internal;
+  const BigIntConstructor = BigInt;
   const prepare = (algorithm) => {
     const state = new DigestState(algorithm);
     const { promise, resolve, reject } = withResolvers();
@@ -38,7 +39,7 @@
       return this.#digest;
     }
     get bytesWritten() {
-      return this.#state.bytesWritten;
+      return BigIntConstructor(this.#state.bytesWritten);
     }
   }
   defineProperty(DigestStream.prototype, "digest", { __proto__: null, enumerable: true });
