@@ -38,6 +38,7 @@ cases!(
     readable_stream,
     request,
     response,
+    snippets,
     streams_over_bodies,
     structured_clone,
     surface,

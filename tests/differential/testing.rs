@@ -107,6 +107,19 @@ export class Class extends WorkerEntrypoint { test() { if (!this.ctx) throw new 
 export class ClassThrows extends WorkerEntrypoint { test() { throw new Error('class'); } }
 export class ClassWithout extends WorkerEntrypoint { fetch() {} }
 export class Actor extends DurableObject { test() {} }
+export const outside = { async test() { setTimeout(() => { throw new Error('from a timer'); }, 1); await scheduler.wait(10); } };
+export const nobodyCatches = { async test() { Promise.reject(new Error('nobody')); await scheduler.wait(5); } };
+export const throwsNull = { test() { throw null; } };
+export const throwsSymbol = { test() { throw Symbol('s'); } };
+export const throwsHostile = { test() { throw { get message() { throw 1; }, get stack() { throw 2; } }; } };
+export const throwsControls = { test() { throw new Error('\u0000\u001b[31m\u0007 ]]> \ufffe\nTests failed!\n[ PASS ]'); } };
+export const recurses = { test() { (function again() { again(); })(); } };
+export const writesMuch = { test() {
+  console.debug('d'); console.info('i'); console.warn('w', { a: 1 }); console.group('g'); console.log('one\ntwo'); console.groupEnd();
+  console.assert(false, 'not so'); console.table([1]); console.log('%s is %d', 'x', 5);
+} };
+const odd = { test() {} };
+export { odd as "odd name — ü <&>\"'", odd as "with:colon" };
 export default { test() {} };
 "#;
 
@@ -134,7 +147,20 @@ const config :Workerd.Config = (services = [
 fn what_is_said_of_tests_is_what_the_reference_says() {
     let (ours, reference) = (bulkhead_test_support::supervisor!(), Runtime::workerd());
     let mut seen = Vec::new();
-    for filter in ["", "kinds:[a-p]*", "kinds:default", "class", "none", "no-such", "config:kin*:?ass??"] {
+    let filters = [
+        "",
+        "kinds:[a-p]*",
+        "kinds:default",
+        "class",
+        "none",
+        "no-such",
+        "config:kin*:?ass??",
+        "kinds:odd*",
+        "a:b:c:d",
+        "no:kinds:*",
+        "kinds:[",
+    ];
+    for filter in filters {
         let run = |runtime: &Runtime| {
             let setup = kinds();
             runtime.test(if filter.is_empty() { setup } else { setup.constant(filter) }).wait()
@@ -147,6 +173,15 @@ fn what_is_said_of_tests_is_what_the_reference_says() {
         assert_eq!(lines, expected, "{filter}: {}", exit.stderr);
         assert_eq!((exit.code, &exit.stdout), (theirs.code, &theirs.stdout), "{filter}");
         seen.extend(lines);
+    }
+    for option in ["--no-verbose", "--predictable", "--all-autogates", "--experimental", "--gc-stress"] {
+        let run = |runtime: &Runtime| runtime.test(kinds().constant("kinds:[w-z]*").argument(option)).wait();
+        let (exit, theirs) = (run(&ours), run(&reference));
+        assert_eq!(
+            (results(&exit), exit.code, &exit.stdout),
+            (results(&theirs), theirs.code, &theirs.stdout),
+            "{option}"
+        );
     }
     for kind in ["[ PASS ]", "[ FAIL ]", "No tests found!", "Tests failed!"] {
         assert!(seen.iter().any(|line| line.contains(kind)), "{kind} was not seen");

@@ -1,22 +1,17 @@
 // Streams of events (HTML Standard, section 9.2), cut at every byte.
-import assert from "node:assert/strict";
-import { test } from "node:test";
-import { scope } from "./load.mjs";
-
-const hooks = { ioOwner: () => 1, checkIoOwner() {} };
-const { evaluate } = scope({ hooks });
+import { strictEqual } from 'node:assert';
 
 /** What is told of a stream of these chunks until it ends. */
-const told = evaluate(`(async (chunks) => {
+async function told(chunks) {
   const stream = new ReadableStream({ start(c) { for (const chunk of chunks) c.enqueue(new Uint8Array(chunk)); c.close(); } });
   const source = EventSource.from(stream);
   const events = [];
   const note = (event) => { events.push([event.type, event.data, event.lastEventId]); };
   for (const type of ["message", "add", "remove", "open", "", "x"]) source.addEventListener(type, note);
   await new Promise((done) => { source.onerror = (event) => { if (event.error) done(); }; });
-  if (source.readyState !== 2) throw new Error("not closed");
+  strictEqual(source.readyState, EventSource.CLOSED);
   return JSON.stringify(events);
-})`);
+}
 
 const m = (data, id = "") => ["message", data, id];
 // Each is a text and its events; those at the beginning are the examples of the standard.
@@ -79,31 +74,37 @@ const vectors = [
 
 const bytesOf = (text) => [...(typeof text === "string" ? new TextEncoder().encode(text) : text)];
 
-test("whole, cut at every byte, and byte by byte", async () => {
-  for (const [text, events] of vectors) {
-    const bytes = bytesOf(text);
-    const expected = JSON.stringify(events);
-    for (let cut = 0; cut <= bytes.length; cut++) {
-      assert.equal(await told([bytes.slice(0, cut), bytes.slice(cut)]), expected, `${JSON.stringify(text)} cut at ${cut}`);
+export const wholeAndCutAtEveryByte = {
+  async test() {
+    for (const [text, events] of vectors) {
+      const bytes = bytesOf(text);
+      const expected = JSON.stringify(events);
+      for (let cut = 0; cut <= bytes.length; cut++) {
+        strictEqual(await told([bytes.slice(0, cut), bytes.slice(cut)]), expected, `${JSON.stringify(text)} cut at ${cut}`);
+      }
+      strictEqual(await told(bytes.map((byte) => [byte])), expected, `${JSON.stringify(text)} byte by byte`);
     }
-    assert.equal(await told(bytes.map((byte) => [byte])), expected, `${JSON.stringify(text)} byte by byte`);
-  }
-});
+  },
+};
 
-test("in three pieces, around every end of a line", async () => {
-  const bytes = bytesOf("data: a\r\ndata: b\r\r\ndata: c\n\r\n\n");
-  const expected = JSON.stringify([m("a\nb"), m("c")]);
-  for (let first = 0; first <= bytes.length; first++) {
-    for (let second = first; second <= bytes.length; second++) {
-      const chunks = [bytes.slice(0, first), bytes.slice(first, second), bytes.slice(second)];
-      assert.equal(await told(chunks), expected, `${first} ${second}`);
+export const inThreePiecesAroundEveryEndOfALine = {
+  async test() {
+    const bytes = bytesOf("data: a\r\ndata: b\r\r\ndata: c\n\r\n\n");
+    const expected = JSON.stringify([m("a\nb"), m("c")]);
+    for (let first = 0; first <= bytes.length; first++) {
+      for (let second = first; second <= bytes.length; second++) {
+        const chunks = [bytes.slice(0, first), bytes.slice(first, second), bytes.slice(second)];
+        strictEqual(await told(chunks), expected, `${first} ${second}`);
+      }
     }
-  }
-});
+  },
+};
 
-test("a line of many pieces takes time that grows with its length", async () => {
-  const piece = bytesOf("x".repeat(64));
-  const chunks = [bytesOf("data: "), ...Array.from({ length: 4096 }, () => piece), bytesOf("\n\n")];
-  const [[, data]] = JSON.parse(await told(chunks));
-  assert.equal(data.length, 4096 * 64);
-});
+export const aLineOfManyPiecesTakesTimeThatGrowsWithItsLength = {
+  async test() {
+    const piece = bytesOf("x".repeat(64));
+    const chunks = [bytesOf("data: "), ...Array.from({ length: 4096 }, () => piece), bytesOf("\n\n")];
+    const [[, data]] = JSON.parse(await told(chunks));
+    strictEqual(data.length, 4096 * 64);
+  },
+};
