@@ -571,7 +571,7 @@ static TABLE: [Row; 205] = [
     flag("enable_nodejs_domain_module", Missing("the `node:` modules")).off("disable_nodejs_domain_module").implied(&["nodejs_compat"], 2025, 12, 4),
     flag("enable_nodejs_v8_module", Missing("the `node:` modules")).off("disable_nodejs_v8_module").implied(&["nodejs_compat"], 2026, 3, 17),
     flag("enable_nodejs_tty_module", Missing("the `node:` modules")).off("disable_nodejs_tty_module").implied(&["nodejs_compat"], 2026, 3, 17),
-    flag("enable_nodejs_punycode_module", Missing("the `node:` modules")).off("disable_nodejs_punycode_module").implied(&["nodejs_compat"], 2025, 12, 4),
+    flag("enable_nodejs_punycode_module", Implemented).off("disable_nodejs_punycode_module").implied(&["nodejs_compat"], 2025, 12, 4),
     flag("enable_nodejs_cluster_module", Missing("the `node:` modules")).off("disable_nodejs_cluster_module").implied(&["nodejs_compat"], 2025, 12, 4),
     flag("enable_nodejs_child_process_module", Missing("the `node:` modules")).off("disable_nodejs_child_process_module").implied(&["nodejs_compat"], 2026, 3, 17),
     flag("enable_nodejs_worker_threads_module", Missing("the `node:` modules")).off("disable_nodejs_worker_threads_module").implied(&["nodejs_compat"], 2026, 3, 17),

@@ -50,6 +50,26 @@ fn utilities() {
     beside_the_reference("node:util", include_str!("node_util.js"), 150);
 }
 
+#[test]
+fn emitters_of_events() {
+    beside_the_reference("node:events", include_str!("node_events.js"), 110);
+}
+
+#[test]
+fn paths() {
+    beside_the_reference("node:path", include_str!("node_path.js"), 550);
+}
+
+#[test]
+fn addresses_and_queries() {
+    beside_the_reference("node:url", include_str!("node_url.js"), 440);
+}
+
+#[test]
+fn texts_in_parts() {
+    beside_the_reference("node:string_decoder", include_str!("node_string_decoder.js"), 220);
+}
+
 /// The global `process` and its module, with and without the bindings in its environment and what came to it later.
 #[test]
 fn processes() {

@@ -2,7 +2,7 @@
 import scripts from "native:scripts";
 
 const { inspect, primordials } = scripts;
-const { defineProperty, isObject, uncurryThis } = primordials;
+const { ArrayIsArray, ErrorConstructor, defineProperty, isObject, uncurryThis } = primordials;
 const startsWith = uncurryThis(String.prototype.startsWith);
 const stringSlice = uncurryThis(String.prototype.slice);
 const BaseRangeError = RangeError;
@@ -73,9 +73,11 @@ const received = (value) => {
   return `Received type ${typeof value} (${text})`;
 };
 
-/** `expected` is what the argument must be, such as `of type number`. */
+/** `expected` is what the argument must be, such as `of type number`. One with a dot in its name is a property. */
 export const invalidArgType = (name, expected, value) =>
-  withCode(BaseTypeError, "ERR_INVALID_ARG_TYPE", `The "${name}" argument must be ${expected}. ${received(value)}`);
+  withCode(
+    BaseTypeError, "ERR_INVALID_ARG_TYPE", `The "${name}" ${includesDot(name) ? "property" : "argument"} must be ${expected}. ${received(value)}`,
+  );
 export const invalidFirstArg = (expected, value) =>
   withCode(BaseTypeError, "ERR_INVALID_ARG_TYPE", `The first argument must be ${expected}. ${received(value)}`);
 /** Of a TypeError, or of a RangeError where `Base` says so. */
@@ -97,6 +99,56 @@ export const invalidBufferSize = (multiple) =>
 export const unknownEncoding = (encoding) =>
   withCode(BaseTypeError, "ERR_UNKNOWN_ENCODING", `Unknown encoding: ${encoding}`);
 export const coded = withCode;
+
+/** An error whose class is named like its code. */
+export const classed = (Base, code, message, members) => {
+  const { [code]: Class } = {
+    [code]: class extends Base {
+      constructor() {
+        super(message);
+        const { name } = this;
+        this.code = code;
+        this.name = name;
+        for (const key in members) this[key] = members[key];
+      }
+
+      toString() {
+        return `${this.name} [${code}]: ${this.message}`;
+      }
+    },
+  };
+  return new Class();
+};
+export const notImplemented = (name) =>
+  withCode(ErrorConstructor, "ERR_METHOD_NOT_IMPLEMENTED", `The ${name} method is not implemented`);
+
+export class AbortError extends ErrorConstructor {
+  constructor(message = "The operation was aborted", options = undefined) {
+    super(message, options);
+    this.code = "ABORT_ERR";
+    this.name = "AbortError";
+  }
+}
+
+export const validateFunction = (value, name) => {
+  if (typeof value !== "function") throw invalidArgType(name, "of type function", value);
+};
+export const validateString = (value, name) => {
+  if (typeof value !== "string") throw invalidArgType(name, "of type string", value);
+};
+export const validateBoolean = (value, name) => {
+  if (typeof value !== "boolean") throw invalidArgType(name, "of type boolean", value);
+};
+export const validateObject = (value, name) => {
+  if (value === null || typeof value !== "object" || ArrayIsArray(value)) throw invalidArgType(name, "of type object", value);
+};
+/** A signal, or undefined. */
+export const validateAbortSignal = (signal, name) => {
+  if (signal === undefined) return;
+  if (signal === null || typeof signal !== "object" || !("aborted" in signal)) {
+    throw invalidArgType(name, "an instance of AbortSignal", signal);
+  }
+};
 
 /** An integer from `min` to `max`, or an error. */
 export const validateInteger = (value, name, min, max) => {

@@ -46,6 +46,14 @@ const ROWS: &[Row] = &[
     row("node:util").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:util/types").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:buffer").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:events").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:path").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:path/posix").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:path/win32").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:punycode").while_on(&["enable_nodejs_punycode_module"]),
+    row("node:querystring").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:string_decoder").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:url").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
 ];
 
 /// What the names of modules that extensions can import begin with.
@@ -57,9 +65,8 @@ const FOR_EXTENSIONS: &str = "node-internal:";
 const NOT_YET: &[(&[&str], CompatibilityFlags)] = &[
     (&["node:_stream_duplex", "node:_stream_passthrough", "node:_stream_readable", "node:_stream_transform", "node:_stream_writable",
         "node:_tls_common", "node:_tls_wrap", "node:constants", "node:crypto", "node:diagnostics_channel", "node:dns", "node:dns/promises",
-        "node:events", "node:fs/promises", "node:module", "node:net", "node:path", "node:path/posix", "node:path/win32", "node:querystring",
-        "node:stream", "node:stream/consumers", "node:stream/promises", "node:stream/web", "node:string_decoder", "node:test", "node:timers",
-        "node:timers/promises", "node:tls", "node:url", "node:zlib"], NODE),
+        "node:fs/promises", "node:module", "node:net", "node:stream", "node:stream/consumers", "node:stream/promises", "node:stream/web", "node:test", "node:timers",
+        "node:timers/promises", "node:tls", "node:zlib"], NODE),
     (&["node:sys"], CompatibilityFlags::of(&["nodejs_compat_v2"])),
     (&["node:_http_agent", "node:_http_client", "node:_http_common", "node:_http_incoming", "node:_http_outgoing", "node:http",
         "node:https"], CompatibilityFlags::of(&["enable_nodejs_http_modules"])),
@@ -75,7 +82,6 @@ const NOT_YET: &[(&[&str], CompatibilityFlags)] = &[
     (&["node:inspector", "node:inspector/promises"], CompatibilityFlags::of(&["enable_nodejs_inspector_module"])),
     (&["node:os"], CompatibilityFlags::of(&["enable_nodejs_os_module"])),
     (&["node:perf_hooks"], CompatibilityFlags::of(&["enable_nodejs_perf_hooks_module"])),
-    (&["node:punycode"], CompatibilityFlags::of(&["enable_nodejs_punycode_module"])),
     (&["node:readline", "node:readline/promises"], CompatibilityFlags::of(&["enable_nodejs_readline_module"])),
     (&["node:repl"], CompatibilityFlags::of(&["enable_nodejs_repl_module"])),
     (&["node:sqlite"], CompatibilityFlags::of(&["enable_nodejs_sqlite_module"])),

@@ -1,0 +1,3 @@
+// node:path, whose style is that of the platform.
+export * from "node:path/posix";
+export { default } from "node:path/posix";
