@@ -70,6 +70,11 @@ fn texts_in_parts() {
     beside_the_reference("node:string_decoder", include_str!("node_string_decoder.js"), 220);
 }
 
+#[test]
+fn timers() {
+    beside_the_reference("node:timers", include_str!("node_timers.js"), 65);
+}
+
 /// The global `process` and its module, with and without the bindings in its environment and what came to it later.
 #[test]
 fn processes() {

@@ -6,7 +6,7 @@ import { answer } from "./show.js";
 
 const tried = (run) => { try { return run(); } catch (error) { return error; } };
 const wait = (ms = 0) => new Promise((resolve) => setTimeout(resolve, ms));
-const described = (object) => Reflect.ownKeys(object).filter((key) => key !== "caller" && key !== "arguments").map((key) => `${String(key)} ${typeof object[key]} ${object[key]?.name} ${object[key]?.length}`);
+const described = (object) => Reflect.ownKeys(object).filter((key) => typeof key === "string" || key.description.startsWith("Symbol.")).sort((a, b) => (String(a) < String(b) ? -1 : 1)).map((key) => `${String(key)} ${typeof object[key]} ${object[key]?.name} ${object[key]?.length}`);
 const kind = (value) => [typeof value, value?.constructor?.name, Object.prototype.toString.call(value)];
 
 const cases = [
@@ -32,7 +32,12 @@ const cases = [
   async () => { const storage = new AsyncLocalStorage(); return storage.run(7, () => new Promise((resolve) => setImmediate(() => resolve(storage.getStore())))); },
   () => setImmediate(),
   () => setImmediate(5),
-  () => [clearImmediate(), clearImmediate(5), clearImmediate(null), clearImmediate("x"), clearImmediate({})],
+  ...[undefined, 5, null, "x", {}].map((value) => ({ name: `clearImmediate(${JSON.stringify(value)})`, run: () => [tried(() => clearImmediate(value)), tried(() => timers.clearImmediate(value))] })),
+  async () => new Promise((resolve) => timers.setTimeout(function () { resolve([this?.constructor?.name, this === globalThis]); }, 1)),
+  async () => new Promise((resolve) => setImmediate(function () { resolve([this?.constructor?.name, this === globalThis]); }, 1)),
+  () => tried(() => timers.setTimeout(() => 1, Symbol("s"))),
+  () => tried(() => timers.clearTimeout(Symbol("s"))),
+  async () => [await new Promise((resolve) => timers.setTimeout(resolve, "2", 1)), await new Promise((resolve) => timers.setTimeout(resolve, NaN, 2)), await new Promise((resolve) => timers.setTimeout(resolve, -5, 3)), await new Promise((resolve) => timers.setTimeout(resolve, undefined, 4))],
   () => timers.setTimeout(),
   () => timers.setTimeout(5),
   () => timers.setInterval("x"),
@@ -64,7 +69,7 @@ const cases = [
   async () => promises.setInterval(1, "v", { ref: 5 }).next(),
   () => [kind(promises.scheduler), described(Object.getPrototypeOf(promises.scheduler)), Object.keys(promises.scheduler)],
   async () => promises.scheduler.wait(1),
-  async () => promises.scheduler.wait(1, { signal: AbortSignal.abort() }),
+  async () => promises.scheduler.wait(1, { signal: AbortSignal.abort() }).catch((error) => [error.name, error.message, error.code]),
   async () => promises.scheduler.yield(),
   async () => promises.scheduler.wait("x"),
   () => new promises.scheduler.constructor(),

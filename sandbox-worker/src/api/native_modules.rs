@@ -11,6 +11,7 @@ use super::{
     },
     structured_clone::{deserialize, serialize},
     surface,
+    timers::Timers,
 };
 use crate::{
     io::Event,
@@ -136,6 +137,7 @@ const MODULES: &[(&str, Describe)] = &[
     ("channels", ChannelsModule::info),
     ("entrypoints", EntrypointsModule::info),
     ("program", ProgramModule::info),
+    ("timers", Timers::info),
     ("types", TypesModule::info),
 ];
 

@@ -37,7 +37,7 @@ enum What {
     Class(Describe),
     /// A static method of a class in Rust that is not itself visible.
     Function(Describe),
-    /// The one object of a class in Rust, made when a script first looks at it.
+    /// An object that is made when a script first looks at it.
     Instance(Make),
     /// A class that the built-in scripts list under its name.
     ScriptClass,
@@ -111,6 +111,9 @@ impl Row {
         Row { cloned, ..self }
     }
 }
+
+/// The module of what is in the global scope of the timers of Node.js.
+const TIMERS: &str = "node-internal:internal_timers";
 
 #[rustfmt::skip]
 static TABLE: &[Row] = &[
@@ -206,12 +209,12 @@ static TABLE: &[Row] = &[
     row("Buffer", Instance(|scope| builtin_object(scope, "node:buffer", "Buffer")), Own).while_on("nodejs_compat_v2"),
     row("global", Instance(|scope| Ok(scope.get_current_context().global(scope))), Own).while_on("nodejs_compat_v2"),
     row("process", Instance(|scope| builtin_object(scope, "node:process", "default")), Own).while_on("nodejs_compat_v2"),
-    row("setTimeout", Missing, Own),
-    row("clearTimeout", Missing, Own),
-    row("setInterval", Missing, Own),
-    row("clearInterval", Missing, Own),
-    row("setImmediate", Missing, Prototype),
-    row("clearImmediate", Missing, Prototype),
+    row("setTimeout", Instance(|scope| builtin_object(scope, TIMERS, "setTimeout")), Own).while_on("enable_nodejs_global_timers"),
+    row("clearTimeout", Instance(|scope| builtin_object(scope, TIMERS, "clearTimeout")), Own).while_on("enable_nodejs_global_timers"),
+    row("setInterval", Instance(|scope| builtin_object(scope, TIMERS, "setInterval")), Own).while_on("enable_nodejs_global_timers"),
+    row("clearInterval", Instance(|scope| builtin_object(scope, TIMERS, "clearInterval")), Own).while_on("enable_nodejs_global_timers"),
+    row("setImmediate", Instance(|scope| builtin_object(scope, TIMERS, "globalSetImmediate")), Prototype).while_on("nodejs_compat_v2"),
+    row("clearImmediate", Instance(|scope| builtin_object(scope, TIMERS, "globalClearImmediate")), Prototype).while_on("nodejs_compat_v2"),
     row("Performance", Missing, Prototype),
     row("PerformanceEntry", Missing, Prototype),
     row("PerformanceMark", Missing, Prototype),
@@ -313,18 +316,19 @@ pub(super) fn expose<'s>(scope: &mut v8::PinScope<'s, '_>, globals: Object<'s>) 
         let value = match row.what {
             Class(class) => constructor(scope, class()).into(),
             Function(class) => static_method(scope, class(), row.name),
-            Instance(_) => {
-                let key = jsg::string(scope, row.name);
-                places.global.set_lazy_data_property(scope, key.into(), make_instance);
-                continue;
-            }
-            ScriptClass | Script | Engine | Missing => continue,
+            Instance(_) | ScriptClass | Script | Engine | Missing => continue,
         };
         define(scope, row, value);
     }
     // The scripts' own it knows.
     script::call(scope, |script| &script.note_interfaces, &[places.prototype.into()])
         .expect("the built-in scripts take native classes");
+    // After that, which has looked at what there was.
+    for row in TABLE.iter().filter(|row| matches!(row.what, Instance(_))) {
+        let Some(target) = places.at(row.at) else { continue };
+        let key = jsg::string(scope, row.name);
+        target.set_lazy_data_property(scope, key.into(), make_instance);
+    }
     let mut number = 0;
     for row in TABLE.iter().filter(|row| matches!(row.what, ScriptClass | Script)) {
         let key = jsg::string(scope, row.name);

@@ -53,6 +53,8 @@ const ROWS: &[Row] = &[
     row("node:punycode").while_on(&["enable_nodejs_punycode_module"]),
     row("node:querystring").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:string_decoder").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:timers").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:timers/promises").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:url").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
 ];
 
@@ -65,8 +67,8 @@ const FOR_EXTENSIONS: &str = "node-internal:";
 const NOT_YET: &[(&[&str], CompatibilityFlags)] = &[
     (&["node:_stream_duplex", "node:_stream_passthrough", "node:_stream_readable", "node:_stream_transform", "node:_stream_writable",
         "node:_tls_common", "node:_tls_wrap", "node:constants", "node:crypto", "node:diagnostics_channel", "node:dns", "node:dns/promises",
-        "node:fs/promises", "node:module", "node:net", "node:stream", "node:stream/consumers", "node:stream/promises", "node:stream/web", "node:test", "node:timers",
-        "node:timers/promises", "node:tls", "node:zlib"], NODE),
+        "node:fs/promises", "node:module", "node:net", "node:stream", "node:stream/consumers", "node:stream/promises", "node:stream/web", "node:test", 
+        "node:tls", "node:zlib"], NODE),
     (&["node:sys"], CompatibilityFlags::of(&["nodejs_compat_v2"])),
     (&["node:_http_agent", "node:_http_client", "node:_http_common", "node:_http_incoming", "node:_http_outgoing", "node:http",
         "node:https"], CompatibilityFlags::of(&["enable_nodejs_http_modules"])),
