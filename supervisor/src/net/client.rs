@@ -472,7 +472,7 @@ struct Failure {
 
 /// Has a connection carry `body` in place of HTTP, and gives what comes, of which `first` is here.
 fn carry(connection: Connection, stream: Box<dyn PeerIo>, first: Bytes, body: Body) -> Body {
-    connection.wire.ask_after_peer();
+    connection.wire.begin_exchange();
     let (receiver, sender) = duplex::split(stream, first);
     tokio::task::spawn_local(async move {
         if let Ok(stream) = sender.send(limited(body)).await {

@@ -2,18 +2,21 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::Future as _,
     io::{self, IoSlice},
     mem::MaybeUninit,
     os::fd::AsFd as _,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::{TcpStream, UnixStream},
+    time::{Sleep, sleep},
 };
 
 use super::pipe::Pipe;
@@ -45,15 +48,28 @@ pub(super) struct Wire {
     awaits_head: Cell<bool>,
     /// The kernel did not take all of what was last written.
     has_unsent: Cell<bool>,
+    /// How long the peer may take no byte of what is ready to be sent.
+    stall: Cell<Option<Duration>>,
+    /// Runs while it takes none.
+    stalled: RefCell<Option<Pin<Box<Sleep>>>>,
 }
+
+/// How long the peer of a connection in place of HTTP may take no byte of what is ready to be sent, as a client may.
+const WRITE_STALL: Duration = Duration::from_secs(60);
 
 /// Bytes that are read for one head, with what may precede it (RFC 9110, section 15.2) and follow it in the same segment.
 const MAX_HEARD: usize = 512 << 10;
 
 impl Wire {
     pub(super) fn new(socket: Socket) -> Rc<Self> {
-        let (heard, awaits_head, has_unsent) = (Cell::new(0), Cell::new(false), Cell::new(false));
-        Rc::new(Self { socket: RefCell::new(socket), heard, awaits_head, has_unsent })
+        Rc::new(Self {
+            socket: RefCell::new(socket),
+            heard: Cell::new(0),
+            awaits_head: Cell::new(false),
+            has_unsent: Cell::new(false),
+            stall: Cell::new(None),
+            stalled: RefCell::default(),
+        })
     }
 
     /// From now on the head of a response is awaited.
@@ -82,6 +98,18 @@ impl Wire {
         result
     }
 
+    /// Gives a peer up that has taken nothing for too long.
+    fn limit_stall(&self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let Some(stall) = self.stall.get() else { return result };
+        let stalled = &mut *self.stalled.borrow_mut();
+        if result.is_ready() {
+            *stalled = None;
+            return result;
+        }
+        ready!(stalled.get_or_insert_with(|| Box::pin(sleep(stall))).as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing of what it is sent")))
+    }
+
     /// Has the kernel put bytes of the peer's into a pipe that is empty, at most `most`. `None` is the end of what it sends.
     pub(super) fn poll_fill(
         &self,
@@ -98,8 +126,10 @@ impl Wire {
         })
     }
 
-    /// Has the kernel ask whether the peer is still there: it may be silent from now on for as long as it likes.
-    pub(super) fn ask_after_peer(&self) {
+    /// From now on the connection carries two streams in place of HTTP. The peer may be silent for as long as it likes: the kernel asks whether
+    /// it is still there. It may not leave what it is sent for as long.
+    pub(super) fn begin_exchange(&self) {
+        self.stall.set(Some(WRITE_STALL));
         if let Socket::Tcp(stream) = &*self.socket.borrow() {
             duplex::ask_after_peer(stream, duplex::SILENCE);
         }
@@ -135,6 +165,7 @@ impl AsyncRead for WireStream {
 impl AsyncWrite for WireStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = on!(&mut *self.0.socket.borrow_mut(), stream => Pin::new(stream).poll_write(cx, bytes));
+        let result = self.0.limit_stall(cx, result);
         self.0.note_written(result, bytes.len())
     }
 
@@ -144,6 +175,7 @@ impl AsyncWrite for WireStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = on!(&mut *self.0.socket.borrow_mut(), stream => Pin::new(stream).poll_write_vectored(cx, slices));
+        let result = self.0.limit_stall(cx, result);
         self.0.note_written(result, slices.iter().map(|slice| slice.len()).sum())
     }
 
@@ -157,5 +189,51 @@ impl AsyncWrite for WireStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         on!(&mut *self.0.socket.borrow_mut(), stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// What ends a test that hangs.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_peer_that_takes_nothing_is_given_up_and_one_that_takes_little_is_not() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let test = async {
+            let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+            let wire = Wire::new(Socket::Unix(ours));
+            let piece = vec![0; 1 << 20];
+            let mut stream = WireStream(wire.clone());
+            // As long as it is HTTP, whoever asked says how long it may take.
+            let filled = tokio::time::timeout(Duration::from_millis(1), stream.write_all(&piece)).await;
+            assert!(filled.is_err(), "the kernel takes all of it");
+            wire.begin_exchange();
+            let stall = Duration::from_secs(1);
+            wire.stall.set(Some(stall));
+            let begun = tokio::time::Instant::now();
+            let taking = async {
+                // It takes something, now and then, for longer than it may take nothing.
+                while begun.elapsed() < stall + stall / 2 {
+                    theirs.read_exact(&mut vec![0; 100 << 10]).await.expect("bytes");
+                    sleep(stall / 20).await;
+                }
+            };
+            let writing = async {
+                loop {
+                    if let Err(error) = stream.write_all(&piece).await {
+                        break (error.kind(), begun.elapsed());
+                    }
+                }
+            };
+            let ((), (error, after)) = tokio::join!(taking, writing);
+            assert_eq!(error, io::ErrorKind::TimedOut);
+            assert!(after >= 2 * stall, "it was given up after {after:?}");
+        };
+        runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("it hangs") });
     }
 }

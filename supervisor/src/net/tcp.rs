@@ -52,7 +52,7 @@ impl Client {
         };
         let permit = self.share.take().await;
         let wire = Wire::new(connect(to, self.filter.as_ref(), &self.resolver).await?);
-        wire.ask_after_peer();
+        wire.begin_exchange();
         let mut stream: Box<dyn PeerIo> = Box::new(WireStream(wire));
         if let (Transport::Tls, Some(secure)) = (transport, &secure) {
             let handshake = secure.handshake(to, None, Inside::Other, stream).await;
