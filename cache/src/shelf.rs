@@ -102,6 +102,13 @@ impl<T> Shelf<T> {
         self.names(name.key).any(|other| other == name)
     }
 
+    /// Exactly this entry, which does not count as used by that.
+    pub fn get_mut(&mut self, name: Name) -> Option<&mut T> {
+        let slots = self.slots.get_mut(&name.key)?;
+        let slot = slots.iter_mut().find(|slot| (slot.variant, slot.number) == (name.variant, name.number))?;
+        Some(&mut slot.value)
+    }
+
     /// Marks an entry as used.
     pub fn touch(&mut self, name: Name) {
         let slots = self.slots.get_mut(&name.key).map_or(&mut [][..], Vec::as_mut_slice);

@@ -181,8 +181,9 @@ impl Seen {
     }
 }
 
-/// Reads an entry and looks whether it is as it was written. A body that is no longer than `hot` comes into memory.
-pub(super) fn read(file: &File, key: Key, hot: u64) -> Option<Entry> {
+/// Reads an entry and looks whether it is as it was written. A body that is no longer than `hot` comes into memory; a longer one of a file that
+/// is still what was `seen` is not looked at once more.
+pub(super) fn read(file: &File, key: Key, hot: u64, seen: Option<Seen>) -> Option<Entry> {
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     let mut prelude = [0; PRELUDE];
     file.read_exact_at(&mut prelude, 0).ok()?;
@@ -190,6 +191,11 @@ pub(super) fn read(file: &File, key: Key, hot: u64) -> Option<Entry> {
     let mut head = vec![0; layout.head];
     file.read_exact_at(&mut head, PRELUDE as u64).ok()?;
     let response: Response = file::read_head(&head, &layout, key)?;
+    if let Some(seen) = seen.filter(|_| layout.body > hot)
+        && seen.body_of(file) == Some(layout.body_at)
+    {
+        return Some(Entry::new(response, Content::File(seen, layout.body)));
+    }
     let mut gathered = (layout.body <= hot).then(Gathered::default);
     let (mut sum, mut at) = (BodySum::default(), layout.body_at);
     let mut buffer = BytesMut::zeroed(PIECE.min(usize::try_from(layout.body).unwrap_or(PIECE)));

@@ -100,8 +100,8 @@ pub(super) type Found = (Name, Arc<Entry>);
 struct Shelves {
     /// Those in memory.
     hot: Shelf<Arc<Entry>>,
-    /// Those on disk.
-    cold: Shelf<()>,
+    /// Those on disk, with what was known of the file when it was last found to be whole.
+    cold: Shelf<Option<Seen>>,
     purged: Purged,
 }
 
@@ -190,7 +190,7 @@ impl Store {
             for (name, bytes) in files.scan(tenant)? {
                 self.newest.fetch_max(name.number, Ordering::Relaxed);
                 lock(space).put(tenant, bytes);
-                let gone = shelves.cold.insert(name, bytes, ());
+                let gone = shelves.cold.insert(name, bytes, None);
                 lock(space).give(tenant, gone.iter().map(|gone| gone.bytes).sum());
                 files.remove(tenant, gone.iter().map(|gone| gone.name));
             }
@@ -256,7 +256,7 @@ impl Store {
     }
 
     /// Entries of a worker are in memory, or on disk, no more. Where there are any on disk it may wait.
-    fn gone(&self, tenant: usize, hot: &[Removed<Arc<Entry>>], cold: &[Removed<()>]) {
+    fn gone(&self, tenant: usize, hot: &[Removed<Arc<Entry>>], cold: &[Removed<Option<Seen>>]) {
         if !hot.is_empty() {
             lock(&self.memory).give(tenant, hot.iter().map(|gone| gone.bytes).sum());
         }
@@ -340,7 +340,10 @@ impl Own {
                 None => return None,
             };
             let entry = match file {
-                Ok(file) => files::read(&file, name.key, self.store.hot_bytes),
+                Ok(file) => {
+                    let seen = self.shelves().cold.get_mut(*name).and_then(|seen| *seen);
+                    files::read(&file, name.key, self.store.hot_bytes, seen)
+                }
                 // There may be room for it later.
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => continue,
                 Err(_) => None,
@@ -350,6 +353,11 @@ impl Own {
                 self.forget(*name);
                 continue;
             };
+            if let Content::File(seen, _) = entry.content
+                && let Some(known) = self.shelves().cold.get_mut(*name)
+            {
+                *known = Some(seen);
+            }
             let mut room = self.room();
             if room.grow(head_bytes(&entry.response) + entry.content.bytes()) {
                 self.keep(*name, entry.clone(), room);
@@ -515,6 +523,7 @@ impl Writer {
     pub(super) fn finish(self, hot: Option<(Content, Room)>) -> Result<(), WriteError> {
         let Writer { own, name, response, mut room, writing, .. } = self;
         let content = writing.finish()?;
+        let seen = if let Content::File(seen, _) = content { Some(seen) } else { None };
         let (content, mut hot_room) = match hot {
             Some((content, room)) => (content, Some(room)),
             None => {
@@ -525,7 +534,7 @@ impl Writer {
         };
         let bytes = std::mem::take(&mut room.bytes);
         let mut shelves = own.shelves();
-        let cold = shelves.cold.insert(name, bytes, ());
+        let cold = shelves.cold.insert(name, bytes, seen);
         let mut hot: Vec<_> = cold.iter().filter_map(|gone| shelves.hot.remove(gone.name)).collect();
         if let Some(room) = &mut hot_room
             && shelves.cold.contains(name)
@@ -550,3 +559,6 @@ pub(super) struct Asked {
 pub(super) fn now() -> u64 {
     storing::seconds(SystemTime::now())
 }
+
+#[cfg(test)]
+mod tests;
