@@ -242,7 +242,20 @@ impl Row {
     }
 }
 
+/// An event that goes on for as long as both sides like has at most one part in so many of a processor, over time.
+const LASTING_SHARE: u32 = 30;
+
+/// How long such an event has what it may start, where nothing else says.
+const UNLIMITED_RENEWAL: Duration = Duration::from_secs(15 * 60);
+
 impl WorkerPolicy {
+    /// After how long the limits of an event begin anew that goes on for as long as both sides like, as event streams and upgraded
+    /// connections do: not before any other event would be over, and with a thirtieth of a processor at most.
+    pub fn renewal(&self) -> Duration {
+        let renewal = self.wall_time.max(self.cpu_time.saturating_mul(LASTING_SHARE));
+        bound(renewal).unwrap_or(UNLIMITED_RENEWAL)
+    }
+
     /// Writes every limit.
     ///
     /// # Errors
@@ -350,6 +363,25 @@ mod tests {
         let nothing: limits::Reader<'_> = message.get_root_as_reader().expect("a root");
         assert!(ROWS.iter().all(|row| row.read(nothing).expect("read").is_none()));
         assert_eq!(WorkerPolicy::read(nothing).expect("read"), WorkerPolicy::unlimited());
+    }
+
+    #[test]
+    fn an_event_that_goes_on_has_no_more_than_others() {
+        let policy = |cpu_time, wall_time| WorkerPolicy {
+            cpu_time: Duration::from_millis(cpu_time),
+            wall_time: Duration::from_millis(wall_time),
+            ..WorkerPolicy::default()
+        };
+        for (cpu_time, wall_time, renewal) in [
+            (30_000, 900_000, 900_000),
+            (10, 5_000, 5_000),
+            (1_000, 1, 30_000),
+            (0, 70, 70),
+            (50, 0, 1_500),
+            (0, 0, 900_000),
+        ] {
+            assert_eq!(policy(cpu_time, wall_time).renewal(), Duration::from_millis(renewal));
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use bulkhead_ipc::{
     },
 };
 use bulkhead_supervisor::{
-    body::{Body, BodyError, PullSource, next_chunk},
+    body::{Body, BodyError, PullSource, StartTls, next_chunk},
     config::policy::WorkerPolicy,
     fleet::{
         FleetConfig, StartError,
@@ -29,10 +29,12 @@ use bulkhead_supervisor::{
         decide::{PoolPolicy, RestartPolicy, Usage, WatchPolicy},
     },
     log::Stream,
-    service::{Service, ServiceError, worker::WorkerService},
+    service::{Service, ServiceError, ServiceRequest, worker::WorkerService},
+    upgrade::Upgrade,
 };
 use bytes::Bytes;
 use fakes::{Ends, Rig, World, eventually, get, local, request, settings, text, worker};
+use futures::future::LocalBoxFuture;
 use tokio::{io::AsyncWriteExt, net::UnixStream};
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -326,6 +328,15 @@ impl event_dispatcher::Server for Events {
                 let held = Some(Hanging(self.world.clone()));
                 response.init_body().set_stream(capnp_rpc::new_client(Script::new("endless", held)));
             }
+            "/upgrade" | "/starts-tls" => {
+                let http_request::body::Stream(source) = request.get_body().which()? else { panic!("no stream") };
+                let source = source?;
+                response.set_status(101);
+                response.init_body().set_stream(match path {
+                    "/upgrade" => capnp_rpc::new_client(Relay(source)),
+                    _ => capnp_rpc::new_client(StartsTls(source)),
+                });
+            }
             "/long" => response.init_body().init_bytes(2000).fill(b'x'),
             "/never-ending" => {
                 let held = Some(Hanging(self.world.clone()));
@@ -404,6 +415,23 @@ impl byte_source::Server for Relay {
         let reply = reply.get()?;
         results.get().set_bytes(reply.get_bytes()?);
         results.get().set_done(reply.get_done());
+        Ok(())
+    }
+}
+
+/// Has a connection go on inside of TLS, where it sends without end, and sends nothing before.
+struct StartsTls(byte_source::Client);
+
+impl byte_source::Server for StartsTls {
+    async fn pull(
+        self: Rc<Self>,
+        _: byte_source::PullParams,
+        mut results: byte_source::PullResults,
+    ) -> Result<(), capnp::Error> {
+        let mut call = self.0.start_tls_request();
+        call.get().set_to(capnp_rpc::new_client(Script::new("endless", None)));
+        tokio::task::spawn_local(call.send().promise);
+        results.get().set_done(true);
         Ok(())
     }
 }
@@ -538,6 +566,38 @@ fn upload(length: u64, chunk: usize, known: bool) -> (Body, Rc<std::cell::Cell<u
     let (read, token) = (Rc::new(std::cell::Cell::new(0)), Rc::new(()));
     let body = Upload { left: length, chunk, pause: true, read: read.clone(), known, _dropped: token.clone() };
     (Body::Pull(Box::pin(body)), read, token)
+}
+
+/// A request that asks for a connection in place of HTTP.
+fn upgrade(path: &str, body: impl PullSource + 'static) -> ServiceRequest {
+    let mut asked = request("GET", path, Body::Pull(Box::pin(body)));
+    asked.http.extensions_mut().insert(Upgrade("websocket"));
+    asked
+}
+
+/// A connection from which nothing comes. What it is to send inside of TLS is kept.
+#[derive(Clone, Default)]
+struct Silent(Rc<RefCell<Option<Body>>>);
+
+impl PullSource for Silent {
+    fn poll_pull(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        Poll::Pending
+    }
+
+    fn is_on_demand(&self) -> bool {
+        true
+    }
+
+    fn tls(&self) -> Option<Rc<dyn StartTls>> {
+        Some(Rc::new(self.clone()))
+    }
+}
+
+impl StartTls for Silent {
+    fn start(self: Rc<Self>, _: Option<String>, to: Body) -> LocalBoxFuture<'static, Result<Body, BodyError>> {
+        *self.0.borrow_mut() = Some(to);
+        Box::pin(async { Ok(Body::Pull(Box::pin(Silent::default()))) })
+    }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -1328,6 +1388,62 @@ fn a_process_without_memory_finishes_while_another_takes_over() {
         assert_eq!(rig.logged("worker").await, "worker \"one\" exceeded its memory limit of 128 MiB");
         assert_eq!(rig.log.try_recv(), None, "its end is no news");
         drop(service);
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn a_connection_that_goes_on_inside_of_tls_is_the_same_event() {
+    local(async {
+        let rig = rig(watchful(), |_| Behaviour::Good);
+        let service = rig.service(0);
+        let old = pid(&service).await;
+        let connection = Silent::default();
+        let response = service.fetch(upgrade("/starts-tls", connection.clone())).await.expect("a connection");
+        assert_eq!(response.status(), 101);
+        let mut plain = response.into_body();
+        assert!(next_chunk(&mut plain).await.is_none(), "all that comes before TLS");
+        eventually(|| connection.0.borrow().is_some()).await;
+        let mut inside = connection.0.take().expect("what is sent inside of TLS");
+        let path = format!("/exceeds-{}", Limit::Memory as u16);
+        service.fetch(get(&path)).await.expect_err("it was ended");
+        // What is still open, the process may finish.
+        for _ in 0..15 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert_eq!(next_chunk(&mut inside).await.expect("more").expect("bytes").len(), 1000);
+            assert!(rig.world.pids().contains(&old), "it was ended although an event is open");
+        }
+        drop(inside);
+        eventually(|| !rig.world.pids().contains(&old)).await;
+        drop((service, plain));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn as_many_connections_are_upgraded_as_may_be_and_requests_are_served_beside_them() {
+    local(async {
+        let rig = rig(FleetConfig { max_exchanges: 2, max_events: 2, ..settings() }, |_| Behaviour::Good);
+        let service = rig.service(0);
+        let upgraded = async || service.fetch(upgrade("/upgrade", Silent::default())).await;
+        let mut open = vec![upgraded().await.expect("one"), upgraded().await.expect("another")];
+        for _ in 0..100 {
+            match upgraded().await {
+                Err(ServiceError::Unavailable(text)) => assert!(text.contains("are upgraded"), "{text}"),
+                answer => panic!("{answer:?}"),
+            }
+            pid(&service).await;
+        }
+        open.pop();
+        loop {
+            match upgraded().await {
+                Ok(response) => break open.push(response),
+                Err(ServiceError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(upgraded().await.is_err());
+        drop((open, service));
         rig.ended().await;
     });
 }

@@ -1,5 +1,10 @@
 //! Workers that have, make and pass on such connections.
 
+use std::{
+    io::Read as _,
+    net::{Ipv4Addr, TcpStream},
+};
+
 use bulkhead_test_support::{
     Runtime, Server, Setup, http,
     process::{self, descriptors},
@@ -23,6 +28,7 @@ const config :Workerd.Config = (
     (name = "neighbour", worker = .neighbour),
     (name = "limited", worker = .echo),
     (name = "thrifty", worker = .thrifty),
+    (name = "lasting", worker = .lasting),
     (name = "backend", external = (address = "ADDRESS", http = ())),
   ],
   sockets = [
@@ -31,11 +37,14 @@ const config :Workerd.Config = (
     (name = "neighbour", address = "127.0.0.1:0", http = (), service = "neighbour"),
     (name = "limited", address = "127.0.0.1:0", http = (), service = "limited"),
     (name = "thrifty", address = "127.0.0.1:0", http = (), service = "thrifty"),
+    (name = "lasting", address = "127.0.0.1:0", http = (), service = "lasting"),
+    (name = "lasting-tcp", address = "127.0.0.1:0", tcp = (), service = "lasting"),
   ],
 );
 const policy :Bulkhead.Policy = (workers = [
   (name = "limited", limits = (wallTimeMs = 300, requestBodyBytes = 100, responseBodyBytes = 100)),
   (name = "thrifty", limits = (cpuTimeMs = 300, subrequests = 2)),
+  (name = "lasting", limits = (cpuTimeMs = 80, wallTimeMs = 2400, subrequests = 2)),
 ]);
 const echo :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "echo.js")],
@@ -49,6 +58,12 @@ const front :Workerd.Worker = (
 );
 const thrifty :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "thrifty.js")],
+  compatibilityDate = "2026-08-01",
+  compatibilityFlags = ["precise_timers"],
+  bindings = [(name = "NEIGHBOUR", service = "neighbour")],
+);
+const lasting :Workerd.Worker = (
+  modules = [(name = "worker", esModule = embed "lasting.js")],
   compatibilityDate = "2026-08-01",
   compatibilityFlags = ["precise_timers"],
   bindings = [(name = "NEIGHBOUR", service = "neighbour")],
@@ -113,13 +128,43 @@ export default {
   },
 };"#;
 
+/// Works a little and says so, again and again, and is sent nothing: over an event stream, a WebSocket or TCP.
+const LASTING: &str = r#"
+const go = async (env, say) => {
+  for (let n = 0; ; n++) {
+    await new Promise((done) => setTimeout(done, 150));
+    for (const start = performance.now(); performance.now() - start < 2.5; );
+    if (n % 4 !== 0) await say(".");
+    else await say(await env.NEIGHBOUR.fetch("http://n/").then(() => "+", () => "-"));
+  }
+};
+export default {
+  fetch(request, env) {
+    if (request.headers.has("upgrade")) {
+      const [client, server] = Object.values(new WebSocketPair());
+      server.accept();
+      go(env, (text) => server.send(text));
+      return new Response(null, { status: 101, webSocket: client });
+    }
+    const { readable, writable } = new IdentityTransformStream();
+    const writer = writable.getWriter();
+    go(env, (text) => writer.write(new TextEncoder().encode(`data: ${text}\n\n`)));
+    return new Response(readable, { headers: { "Content-Type": "text/event-stream" } });
+  },
+  async connect(socket, env) {
+    const writer = socket.writable.getWriter();
+    await go(env, (text) => writer.write(text));
+  },
+};"#;
+
 fn serve(backend: &Backend) -> Server {
     let setup = Setup::config(&CONFIG.replace("ADDRESS", &backend.address.to_string()));
     let setup = setup
         .file("echo.js", ECHO)
         .file("front.js", FRONT)
         .file("thrifty.js", THRIFTY)
-        .sockets(5)
+        .file("lasting.js", LASTING)
+        .sockets(7)
         .argument("--experimental");
     supervisor!().serve(setup)
 }
@@ -274,6 +319,35 @@ fn what_an_event_may_use_begins_anew_with_each_message() {
     client.send(masked(TEXT, b"for ever"));
     assert_eq!(client.rest().0, b"");
     server.wait_for_stderr(|text| text.contains("Worker exceeded CPU time limit."));
+}
+
+#[test]
+fn what_a_stream_may_use_begins_anew_with_time() {
+    let backend = Backend::start();
+    let server = serve(&backend);
+    let events = || {
+        let mut stream = http::Connection::open(server.port_of("lasting"));
+        stream.send(http::request("GET", "/", &[], b"")).expect("to ask");
+        stream.stream().try_clone().expect("a handle")
+    };
+    let tcp = || TcpStream::connect((Ipv4Addr::LOCALHOST, server.port_of("lasting-tcp"))).expect("a connection");
+    let ways = [events(), upgraded(server.port_of("lasting"), "/").stream, tcp()];
+    std::thread::scope(|scope| {
+        for mut stream in ways {
+            scope.spawn(move || {
+                stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("an option");
+                let (mut said, mut piece) = (Vec::new(), [0; 1000]);
+                let count = |said: &[u8], byte| said.iter().filter(|said| **said == byte).count();
+                // An event may use as much as some twenty take, and make two requests.
+                while count(&said, b'+') < 6 || count(&said, b'.') < 33 || count(&said, b'-') == 0 {
+                    match stream.read(&mut piece) {
+                        Ok(read @ 1..) => said.extend_from_slice(&piece[..read]),
+                        end => panic!("{end:?} after {:?}", String::from_utf8_lossy(&said)),
+                    }
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl SocketConnection {
             _ => Transport::Plain,
         };
         let event = Event::require(scope)?;
-        let (connection, source) = Connection::new(event.context(), event.outlet());
+        let (connection, source) = Connection::new(&event);
         let (client, upload) = offer_revocably(source);
         event.note_upload(upload);
         let asked = open(event.handle(), &event, to, address, transport, client)?;
@@ -130,7 +130,7 @@ impl SocketConnection {
     fn inside<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
         self.0.get(scope)?;
         let event = Event::require(scope)?;
-        let (connection, source) = Connection::new(event.context(), event.outlet());
+        let (connection, source) = Connection::new(&event);
         connection.set_outgoing(source);
         jsg::instantiate(scope, SocketConnection::new(&event, connection))
     }
@@ -247,12 +247,12 @@ pub(crate) struct Accepted {
 /// The object cannot be made.
 pub(crate) fn accepted<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    event: &Event,
+    event: &Rc<Event>,
     from: byte_source::Client,
     (remote, local): (Option<&str>, &str),
     starts_tls: bool,
 ) -> Result<(v8::Local<'s, v8::Object>, Accepted)> {
-    let (connection, source) = Connection::new(event.context(), event.outlet());
+    let (connection, source) = Connection::new(event);
     let (to, upload) = offer_revocably(source);
     event.note_upload(upload);
     connection.set_open(Ok(Rc::new(WireSource::new(from, None, event.outlet()))));

@@ -105,6 +105,7 @@ impl Dispatcher {
         response.init_body().set_stream(accepted.to.clone());
         delivery.event.set_answered();
         delivery.active.exchange();
+        delivery.event.goes_on();
         tokio::task::spawn_local(async move { carry(delivery, progress, accepted).await });
         Ok(())
     }

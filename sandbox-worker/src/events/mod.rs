@@ -187,6 +187,9 @@ impl Delivery {
         self.event.set_answered();
         if let Some(body) = body {
             let deadline = if lasting == Lasting::Limited { self.deadline() } else { None };
+            if lasting != Lasting::Limited {
+                self.event.goes_on();
+            }
             if lasting == Lasting::Exchange {
                 self.active.exchange();
             }

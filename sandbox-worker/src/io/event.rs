@@ -36,6 +36,8 @@ pub struct Event {
     frame: OnceCell<v8::Global<v8::Array>>,
     /// Processor time that the event has used.
     used: Cell<Duration>,
+    /// Since when it has what it may use, where that begins anew with time.
+    renewed: Cell<Option<Instant>>,
     /// `waitUntil` promises that have not settled.
     waiting: Cell<usize>,
     settled: RefCell<Option<Waker>>,
@@ -136,6 +138,7 @@ impl Event {
             started: Instant::now(),
             frame: OnceCell::new(),
             used: Cell::default(),
+            renewed: Cell::default(),
             waiting: Cell::new(0),
             settled: RefCell::default(),
             failure: RefCell::default(),
@@ -235,6 +238,7 @@ impl Event {
         mut body: impl FnMut(&mut v8::PinScope<'_, '_>) -> ControlFlow<R>,
     ) -> R {
         self.context.set_hung(false);
+        self.renew_with_time();
         let isolate = self.context.isolate();
         let outer = self.live.enter(Some(self.clone()));
         debug_assert!(outer.is_none(), "script is entered from the event loop only");
@@ -267,6 +271,7 @@ impl Event {
     /// Runs native work outside of script at the event's expense, as [`Self::run`] runs script. Must not be called while
     /// script is running.
     pub fn work<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.renew_with_time();
         let (result, used, breach) = self.isolate().work(self.used.get(), body);
         self.charge(used, breach);
         result
@@ -282,11 +287,26 @@ impl Event {
         self.context.count();
     }
 
-    /// A message has come from outside by a connection that goes on: what the event may use and start begins anew, as with an event of
+    /// Something has come from outside by a connection that goes on: what the event may use and start begins anew, as with an event of
     /// its own.
     pub(crate) fn renew(&self) {
         self.used.set(Duration::ZERO);
         self.started_outside.renew();
+    }
+
+    /// From now on the event goes on for as long as both sides like: what it may use and start begins anew each time that as much time has
+    /// passed as its worker's limits say.
+    pub(crate) fn goes_on(&self) {
+        self.renewed.set(Some(Instant::now()));
+    }
+
+    fn renew_with_time(&self) {
+        if let Some(since) = self.renewed.get()
+            && since.elapsed() >= self.isolate().limits().renewal()
+        {
+            self.renewed.set(Some(Instant::now()));
+            self.renew();
+        }
     }
 
     /// Writes the runtime's word about the event to the log, with the name of the entrypoint that the event came to.

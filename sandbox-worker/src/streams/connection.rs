@@ -18,7 +18,7 @@ use super::{
     source::{Broken, Pulled, Source},
     wire::WireSource,
 };
-use crate::io::{Bell, Hold, IoContext, IoContextHandle, Outlet};
+use crate::io::{Bell, Event, EventHandle, Hold, IoContextHandle, Outlet};
 
 /// How what comes has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub(crate) struct Connection {
     sink: Rc<dyn Sink>,
     /// What is sent, until somebody offers it.
     outgoing: RefCell<Option<Rc<dyn Source>>>,
+    /// Whose it is.
+    event: EventHandle,
     /// What it goes on as.
     inside: RefCell<Option<Rc<Connection>>>,
 }
@@ -71,7 +73,8 @@ pub(crate) enum Taken {
 
 impl Connection {
     /// One that is asked for, and what is sent by it.
-    pub(crate) fn new(context: &Rc<IoContext>, outlet: &Outlet) -> (Rc<Self>, Rc<dyn Source>) {
+    pub(crate) fn new(event: &Rc<Event>) -> (Rc<Self>, Rc<dyn Source>) {
+        let (context, outlet) = (event.context(), event.outlet());
         let (sink, source) = pipe(context, None);
         let connection = Rc::new(Connection {
             from: RefCell::new(From::Asked),
@@ -83,6 +86,7 @@ impl Connection {
             is_taken: Cell::new(None),
             sink,
             outgoing: RefCell::default(),
+            event: event.handle(),
             inside: RefCell::default(),
         });
         let outgoing = Outgoing {
@@ -222,8 +226,14 @@ impl Source for Incoming {
             let is_here = matches!(*connection.from.borrow(), From::Open(_));
             match &pulled {
                 _ if !is_here => return nothing(),
-                Ok(pulled) if pulled.done => connection.set_end(End::Sent),
-                Ok(_) => {}
+                Ok(pulled) => {
+                    if let Some(event) = connection.event.get().filter(|_| !pulled.bytes.is_empty()) {
+                        event.renew();
+                    }
+                    if pulled.done {
+                        connection.set_end(End::Sent);
+                    }
+                }
                 Err(_) => connection.set_end(End::Lost),
             }
             pulled

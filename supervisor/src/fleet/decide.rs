@@ -117,22 +117,28 @@ pub struct Account {
     pub events: u64,
     /// Bytes of bodies.
     pub bytes: u64,
+    /// How long its events lasted, all together, that go on for as long as both sides like.
+    pub lasted: Duration,
     /// Time since its first process was bound.
     pub age: Duration,
 }
 
 impl Account {
     /// Takes note of what one process used, and was given, since it was last looked at.
-    pub fn add(&mut self, used: Duration, events: u64, bytes: u64) {
+    pub fn add(&mut self, used: Duration, events: u64, bytes: u64, lasted: Duration) {
         self.used = self.used.saturating_add(used);
         self.events = self.events.saturating_add(events);
         self.bytes = self.bytes.saturating_add(bytes);
+        self.lasted = self.lasted.saturating_add(lasted);
     }
 
     /// The processor time that is explained.
     fn allowed(&self, worker: &WorkerPolicy, policy: &WatchPolicy) -> Duration {
         // Twice the events' time: threads that compile and collect beside the script count in the process and not there.
+        // Twice as well what events have that begin anew with time.
+        let renewed = self.lasted.as_secs_f64() / worker.renewal().as_secs_f64();
         times(worker.cpu_time, self.events.saturating_mul(2))
+            .saturating_add(worker.cpu_time.mul_f64(2.0 * renewed))
             .saturating_add(policy.cpu_slack)
             .saturating_add(Duration::from_millis(self.bytes / (BYTES_FOR_A_SECOND / 1000)))
             .saturating_add(self.age / UNEXPLAINED_SHARE)
@@ -398,7 +404,7 @@ mod tests {
         let policy = WatchPolicy::default();
         let after = |cpu: u32, events, bytes, age| {
             let usage = Usage { cpu: SECOND * cpu, ..Usage::default() };
-            let account = Account { used: SECOND * cpu, events, bytes, age: SECOND * age };
+            let account = Account { used: SECOND * cpu, events, bytes, age: SECOND * age, ..Account::default() };
             judge(&Watched::default(), &usage, 0, &account, &limited(), &policy)
         };
         assert_eq!(after(10, 0, 0, 0), Verdict::Ask);
@@ -407,6 +413,22 @@ mod tests {
         assert_eq!(after(11, 0, 16 << 20, 0), Verdict::Ask);
         assert_eq!(after(11, 0, 0, 100), Verdict::Ask);
         assert_eq!(after(13, 1, 0, 0), Verdict::End(Overrun::CpuBudget(SECOND * 13, 1)));
+    }
+
+    #[test]
+    fn events_that_go_on_explain_more_with_time() {
+        let policy = WatchPolicy::default();
+        let worker = WorkerPolicy { wall_time: SECOND * 60, ..limited() };
+        let is_fine = |cpu: u32, lasted: u32| {
+            let (used, mut account) = (SECOND * cpu, Account::default());
+            account.add(used, 1, 0, SECOND * lasted);
+            judge(&Watched::default(), &Usage { cpu: used, ..Usage::default() }, 1, &account, &worker, &policy)
+                == Verdict::Ask
+        };
+        assert!(is_fine(12, 0) && !is_fine(13, 0));
+        assert!(is_fine(14, 60) && !is_fine(15, 60));
+        // Whether it was one, or ten at a time.
+        assert!(is_fine(32, 600) && !is_fine(33, 600));
     }
 
     /// What a worker without events takes, whatever the number of its processes, in all that time.
@@ -420,7 +442,7 @@ mod tests {
             // Two processors, looked at each second.
             watched_for += SECOND;
             account.age = watched_for;
-            account.add(SECOND * 2, 0, 0);
+            account.add(SECOND * 2, 0, 0, Duration::ZERO);
             taken += SECOND * 2;
             let usage = Usage { cpu: SECOND, ..Usage::default() };
             let verdict = judge(&Watched::default(), &usage, 0, &account, &limited(), &policy);

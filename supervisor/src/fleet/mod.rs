@@ -35,7 +35,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bulkhead_ipc::transport::{Limits, MAX_EVENTS};
+use bulkhead_ipc::transport::{Limits, MAX_EVENTS, MAX_EXCHANGES};
 use bulkhead_policy::cgroup::Delegation;
 use tokio::sync::{
     mpsc, oneshot,
@@ -92,6 +92,8 @@ pub struct FleetConfig {
     pub max_waiting: usize,
     /// Events that one worker and shard may have in flight, at most [`MAX_EVENTS`].
     pub max_events: u32,
+    /// Connections of one worker and shard that may be upgraded, at most [`MAX_EXCHANGES`].
+    pub max_exchanges: u32,
 }
 
 impl FleetConfig {
@@ -116,6 +118,7 @@ impl FleetConfig {
             wait_timeout: Duration::from_secs(15),
             max_waiting: 1024,
             max_events: MAX_EVENTS,
+            max_exchanges: MAX_EXCHANGES,
         }
     }
 

@@ -250,6 +250,7 @@ impl ShardFleet {
         let bounds = Bounds {
             connection: config.connection,
             events: config.max_events,
+            exchanges: config.max_exchanges,
             waiting: config.max_waiting,
             grace: config.watch.grace,
         };

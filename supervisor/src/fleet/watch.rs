@@ -34,7 +34,7 @@ impl Manager {
             tokio::select! {
                 _ = live.wait() => {
                     let used = self.usage(&live, last).cpu.saturating_sub(last);
-                    self.charge(&id, used, &mut done, live.work.tally());
+                    self.charge(&id, used, &mut done, live.work.tally(), looked.elapsed());
                     return;
                 }
                 () = answered => {
@@ -58,7 +58,7 @@ impl Manager {
                 *ping
             });
             let work = live.work.tally();
-            let account = self.charge(&id, usage.cpu.saturating_sub(last), &mut done, work);
+            let account = self.charge(&id, usage.cpu.saturating_sub(last), &mut done, work, passed);
             match judge(&watched, &usage, work.open, &account, worker, policy) {
                 Verdict::Fine => {}
                 Verdict::Ask => {
@@ -82,11 +82,12 @@ impl Manager {
         }
     }
 
-    /// Puts what a process used, and what it was given since `done`, on its worker's account.
-    fn charge(&self, id: &ServiceId, used: Duration, done: &mut Tally, work: Tally) -> Account {
+    /// Puts what a process used, and what it was given since `done`, which was `passed` ago, on its worker's account.
+    fn charge(&self, id: &ServiceId, used: Duration, done: &mut Tally, work: Tally, passed: Duration) -> Account {
         let service = &mut *self.services[id].borrow_mut();
         let events = work.events - done.events + (work.renewed - done.renewed);
-        service.account.add(used, events, work.bytes - done.bytes);
+        let lasting = u32::try_from(done.lasting.max(work.lasting)).unwrap_or(u32::MAX);
+        service.account.add(used, events, work.bytes - done.bytes, passed.saturating_mul(lasting));
         service.account.age = service.first_bound.map_or(Duration::ZERO, |first| first.elapsed());
         *done = work;
         service.account

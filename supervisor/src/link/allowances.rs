@@ -42,6 +42,8 @@ pub(super) struct Allowances {
     subrequests: u64,
     /// Requests of an event that may wait for their answers at a time.
     connections: u32,
+    /// After how long an event that goes on may make as many again.
+    renewal: Duration,
     /// How long an event may go on after its response; `None`: for ever.
     lasting: Option<Duration>,
     /// Events that have begun.
@@ -59,6 +61,21 @@ struct Row {
     left: u64,
     /// Requests that wait for their answers.
     waiting: u32,
+    /// Since when an event that goes on has what it may make.
+    renewed: Option<Instant>,
+}
+
+impl Row {
+    /// The process has begun anew no more often: it counts from later on, and from when it looks.
+    fn renew_with_time(&mut self, renewal: Duration, subrequests: u64, now: Instant) {
+        let Some(since) = self.renewed else { return };
+        let (passed, renewal) = (now.saturating_duration_since(since).as_nanos(), renewal.as_nanos().max(1));
+        if passed >= renewal {
+            let times = u64::try_from(passed / renewal).unwrap_or(u64::MAX);
+            self.left = self.left.saturating_add(subrequests.saturating_mul(times));
+            self.renewed = now.checked_sub(Duration::from_nanos(u64::try_from(passed % renewal).unwrap_or(0)));
+        }
+    }
 }
 
 /// What events had left when their responses were over, by their depths.
@@ -76,6 +93,7 @@ impl Allowances {
         Self {
             subrequests: bound(policy.subrequests).map_or(u64::MAX, u64::from),
             connections: bound(policy.connections).unwrap_or(u32::MAX),
+            renewal: policy.renewal(),
             lasting: bound(policy.wait_until).map(|wait_until| wait_until.saturating_add(grace)),
             begun: Cell::new(0),
             rows: RefCell::default(),
@@ -91,9 +109,16 @@ impl Allowances {
         if rows.len() <= place {
             rows.resize(place + 1, Row::default());
         }
-        rows[place] = Row { event, left: self.subrequests, waiting: 0 };
+        rows[place] = Row { event, left: self.subrequests, waiting: 0, renewed: None };
         self.over.borrow_mut().turn(self.lasting, now);
         event
+    }
+
+    /// The event goes on for as long as both sides like: with time it may make as many requests again.
+    pub(super) fn goes_on(&self, event: u64, now: Instant) {
+        if let Some(row) = row(&mut self.rows.borrow_mut(), event) {
+            row.renewed = Some(now);
+        }
     }
 
     /// The event's response is over.
@@ -124,6 +149,7 @@ impl Allowances {
             return Err(Refusal::Violation("a request for an event that it was never given"));
         }
         if let Some(row) = row(&mut self.rows.borrow_mut(), event) {
+            row.renew_with_time(self.renewal, self.subrequests, now);
             if row.left == 0 {
                 return Err(Refusal::Violation("it made more requests for an event than that may make"));
             }
@@ -255,6 +281,27 @@ mod tests {
         }
         assert_eq!(allowances.take(event, now), Err(Refusal::Over));
         assert_eq!(allowances.take(other, now), Ok(Depth(1)), "what another has left");
+    }
+
+    #[test]
+    fn an_event_that_goes_on_begins_anew_with_time() {
+        let now = Instant::now();
+        let policy = WorkerPolicy {
+            subrequests: 2,
+            connections: 0,
+            wall_time: 10 * SECOND,
+            cpu_time: Duration::ZERO,
+            ..WorkerPolicy::default()
+        };
+        let allowances = Allowances::new(&policy, SECOND, now);
+        let made =
+            |event, seconds| (0..20).take_while(|_| allowances.take(event, now + seconds * SECOND).is_ok()).count();
+        let (stream, other) = (allowances.begin(0, Depth(1), now), allowances.begin(1, Depth(1), now));
+        allowances.goes_on(stream, now + SECOND);
+        for (after, more) in [(0, 2), (10, 0), (11, 2), (20, 0), (41, 6), (50, 0)] {
+            assert_eq!(made(stream, after), more, "after {after} s");
+        }
+        assert_eq!(made(other, 100), 2);
     }
 
     #[test]

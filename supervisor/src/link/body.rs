@@ -168,7 +168,12 @@ pub struct BodySource {
     alive: RefCell<Option<oneshot::Sender<()>>>,
     /// Of one of the two of a connection that is upgraded.
     renewed: Option<Renewed>,
+    /// Where the event goes when the worker has sent the last of what it sends before TLS.
+    inside: RefCell<Weak<Inherited>>,
 }
+
+/// An event that goes on with another body than it began with, once it does.
+type Inherited = RefCell<Option<Ticket>>;
 
 struct SourceState {
     /// Read and not yet asked for.
@@ -323,8 +328,23 @@ impl BodySource {
         let (connection, work) = (link.connection.clone(), link.work().clone());
         let (begun, handed) = (Cell::new(false), Cell::new(0));
         let (kept, alive) = (Cell::new(false), RefCell::new(None));
-        let renewed = None;
-        Self { state, busy, asked, over, too_long, connection, work, kept_for, begun, handed, kept, alive, renewed }
+        let (renewed, inside) = (None, RefCell::default());
+        Self {
+            state,
+            busy,
+            asked,
+            over,
+            too_long,
+            connection,
+            work,
+            kept_for,
+            begun,
+            handed,
+            kept,
+            alive,
+            renewed,
+            inside,
+        }
     }
 
     /// The body of a response to a request of the worker's own: `ready` and then `body`, or no more than that where it broke off.
@@ -617,7 +637,9 @@ impl byte_source::Server for BodySource {
         let link = link.upgrade().ok_or_else(|| capnp::Error::failed(ENDED.to_owned()))?;
         let (host, to) = (String::from_utf8_lossy(host).into_owned(), params.get()?.get_to()?);
         drop(params);
-        let to = RemoteBody::inside(to, &link, self.kept_for.clone());
+        let inherited = Rc::<Inherited>::default();
+        self.inside.replace(Rc::downgrade(&inherited));
+        let to = RemoteBody::inside(to, &link, self.kept_for.clone(), inherited);
         let begun = tls.start((!host.is_empty()).then_some(host), Body::Pull(Box::pin(to)));
         let from = tokio::select! {
             from = begun => from.map_err(|error| capnp::Error::failed(quote(&error.0)))?,
@@ -715,6 +737,8 @@ pub(crate) struct RemoteBody {
     done: bool,
     /// The event, until its response is over.
     ticket: Option<Ticket>,
+    /// The same, where it began with another body.
+    inherited: Option<Rc<Inherited>>,
     /// What an open call keeps, until the body is over.
     kept: Option<Kept>,
     deadline: Option<Pin<Box<Sleep>>>,
@@ -778,6 +802,7 @@ impl RemoteBody {
             done,
             kept: Some(Kept::Place(ticket.place().clone())),
             ticket: Some(ticket),
+            inherited: None,
             deadline,
             request,
             is_exchange: false,
@@ -786,12 +811,14 @@ impl RemoteBody {
     }
 
     /// A stream of events: for as long as both sides like.
-    pub(crate) fn events(source: byte_source::Client, ticket: Ticket, request: Option<CancelOnDrop>) -> Self {
+    pub(crate) fn events(source: byte_source::Client, mut ticket: Ticket, request: Option<CancelOnDrop>) -> Self {
+        ticket.goes_on();
         Self { deadline: None, ..Self::new(source, None, ticket, request) }
     }
 
     /// What a worker sends in place of HTTP: for as long as it likes, and as much. `request` is what it is sent, and may go on after this.
-    pub(crate) fn exchange(source: byte_source::Client, ticket: Ticket, request: Option<CancelOnDrop>) -> Self {
+    pub(crate) fn exchange(source: byte_source::Client, mut ticket: Ticket, request: Option<CancelOnDrop>) -> Self {
+        ticket.goes_on();
         let body = Self::new(source, None, ticket, request);
         Self { left: u64::MAX, deadline: None, is_exchange: true, ..body }
     }
@@ -817,6 +844,7 @@ impl RemoteBody {
             done: length == Some(0),
             kept: Some(Kept::Subrequest(permit.clone())),
             ticket: None,
+            inherited: None,
             deadline: None,
             request: None,
             is_exchange: false,
@@ -825,7 +853,7 @@ impl RemoteBody {
     }
 
     /// What a worker sends over a connection inside of TLS, after what it has sent as it is.
-    fn inside(source: byte_source::Client, link: &Rc<Link>, kept: Kept) -> Self {
+    fn inside(source: byte_source::Client, link: &Rc<Link>, kept: Kept, inherited: Rc<Inherited>) -> Self {
         Self {
             source: Source::new(source, link),
             link: link.clone(),
@@ -837,6 +865,7 @@ impl RemoteBody {
             done: false,
             kept: Some(kept),
             ticket: None,
+            inherited: Some(inherited),
             deadline: None,
             request: None,
             is_exchange: true,
@@ -851,7 +880,13 @@ impl RemoteBody {
 
     fn end(&mut self, sent: bool) {
         self.done = true;
-        self.ticket = None;
+        let ticket = self.ticket.take();
+        if let Some(CancelOnDrop(source)) = &self.request
+            && let Some(inside) = source.inside.take().upgrade()
+        {
+            *inside.borrow_mut() = ticket;
+        }
+        self.inherited = None;
         self.kept = None;
         self.deadline = None;
         if let Some(request) = self.request.take()

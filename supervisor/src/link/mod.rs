@@ -64,6 +64,8 @@ pub(crate) struct Bounds {
     pub(crate) connection: Limits,
     /// Events that may be in flight, at most [`MAX_EVENTS`].
     pub(crate) events: u32,
+    /// Connections that may be upgraded, at most [`MAX_EXCHANGES`].
+    pub(crate) exchanges: u32,
     /// Requests that may wait for a place.
     pub(crate) waiting: usize,
     /// How much longer than the worker's own limit an event may last.
@@ -129,7 +131,11 @@ impl Link {
             port,
             dispatchers: RefCell::default(),
             connection,
-            places: Places::new(bounds.events.min(MAX_EVENTS) as usize, MAX_EXCHANGES as usize, bounds.waiting),
+            places: Places::new(
+                bounds.events.min(MAX_EVENTS) as usize,
+                bounds.exchanges.min(MAX_EXCHANGES) as usize,
+                bounds.waiting,
+            ),
             allowances,
             outbound: OnceCell::new(),
             offered: RefCell::default(),
@@ -279,6 +285,8 @@ pub(crate) struct Ticket {
     place: Place,
     number: u64,
     deadline: Option<Instant>,
+    /// It goes on for as long as both sides like.
+    goes_on: bool,
 }
 
 impl Ticket {
@@ -290,7 +298,15 @@ impl Ticket {
         let wall_time = link.policy().wall_time;
         // What the clock cannot say is no limit in practice.
         let deadline = (!wall_time.is_zero()).then(|| now.checked_add(wall_time.saturating_add(link.grace))).flatten();
-        Self { link: link.clone(), place, number, deadline }
+        Self { link: link.clone(), place, number, deadline, goes_on: false }
+    }
+
+    /// From now on the event goes on for as long as both sides like, with what it may use anew from time to time.
+    pub(crate) fn goes_on(&mut self) {
+        if !std::mem::replace(&mut self.goes_on, true) {
+            self.link.work.lasts(true);
+            self.link.allowances.goes_on(self.number, Instant::now());
+        }
     }
 
     /// Its place, for whatever may outlast it on the wire.
@@ -317,6 +333,9 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.link.allowances.end(self.number);
+        if self.goes_on {
+            self.link.work.lasts(false);
+        }
         self.link.work.end();
     }
 }

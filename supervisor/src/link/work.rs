@@ -12,6 +12,7 @@ pub(crate) struct Work {
     ended: AtomicU64,
     bytes: AtomicU64,
     renewed: AtomicU64,
+    lasting: AtomicU64,
 }
 
 impl Work {
@@ -43,12 +44,21 @@ impl Work {
         self.renewed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// An open event goes on for as long as both sides like from now on, or no longer.
+    pub(crate) fn lasts(&self, begins: bool) {
+        match begins {
+            true => self.lasting.fetch_add(1, Ordering::Relaxed),
+            false => self.lasting.fetch_sub(1, Ordering::Relaxed),
+        };
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         // In this order, so that no event seems to have ended before it began.
         let ended = self.ended.load(Ordering::SeqCst);
         let events = self.begun.load(Ordering::SeqCst);
-        let [bytes, renewed] = [&self.bytes, &self.renewed].map(|count| count.load(Ordering::Relaxed));
-        Tally { events, open: events - ended, bytes, renewed }
+        let counts = [&self.bytes, &self.renewed, &self.lasting];
+        let [bytes, renewed, lasting] = counts.map(|count| count.load(Ordering::Relaxed));
+        Tally { events, open: events - ended, bytes, renewed, lasting }
     }
 }
 
@@ -63,4 +73,6 @@ pub(crate) struct Tally {
     pub bytes: u64,
     /// How often the limits of an event began anew.
     pub renewed: u64,
+    /// Open events that go on for as long as both sides like.
+    pub lasting: u64,
 }

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use bulkhead_ipc::{
     head::{MIN_SENT_BACK, SWITCHING_PROTOCOLS, to_body_length},
-    transport::MAX_EXCHANGES,
     worker_capnp::{Limit, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
 };
 use bytes::Bytes;
@@ -109,8 +108,8 @@ impl WorkerService {
                     _ => 0,
                 };
                 if response.get_status() == SWITCHING_PROTOCOLS && upgrade && !ticket.place().exchange() {
-                    let text = format!("{MAX_EXCHANGES} connections to the process are upgraded");
-                    return Err(ServiceError::Unavailable(text));
+                    let text = "as many connections to the process are upgraded as may be";
+                    return Err(ServiceError::Unavailable(text.to_owned()));
                 }
                 let kept = Kept { upload, sent, ticket };
                 let response = read_response(response, is_head, for_socket, upgrade, kept)
