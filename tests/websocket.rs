@@ -2,6 +2,7 @@
 
 mod websocket {
     mod deaths;
+    mod many;
     mod peer;
     mod raw;
     mod stalls;

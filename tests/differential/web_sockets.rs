@@ -152,8 +152,13 @@ fn cases() -> Vec<Case> {
 
 /// What the client gets, and what the worker saw.
 fn converse(server: &Server, case: &Case) -> String {
+    converse_by_way_of(server.port(), server.port(), case)
+}
+
+/// The same by way of who listens at this port, and passes on what it gets; the worker itself listens at the other.
+fn converse_by_way_of(port: u16, worker: u16, case: &Case) -> String {
     let Case { name, query, headers, frames } = case;
-    let mut client = Connection::open(server.port());
+    let mut client = Connection::open(port);
     let request = format!(
         "GET /{name}{query} HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: \
          13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
@@ -163,7 +168,7 @@ fn converse(server: &Server, case: &Case) -> String {
     // The connection may be closed before all of it is sent.
     let _ = client.stream().write_all(&[frames, &*closing(1000, b"end")].concat());
     let bytes = client.to_end().expect("the connection is closed");
-    let log = || http::get(server.port(), &format!("/{name}?log")).expect("the log").text();
+    let log = || http::get(worker, &format!("/{name}?log")).expect("the log").text();
     runtime::wait_until("the worker to have seen the end", || log().contains("close") || log().contains("error"));
     let mut shown = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).escape_debug().to_string();
     shown += &format!(" ({} bytes)", bytes.len());
@@ -215,4 +220,59 @@ fn longer_messages() {
     let observations = compare(list, "\"increase_websocket_message_size\"", &cases);
     assert!(observations.iter().all(|observation| observation.reference.contains("> 134217728")));
     check(list, &observations);
+}
+
+/// Workers that hand an upgrade on as it came: to another worker, over two, to a server, and to what the global `fetch()` goes to.
+const PASSING: &str = r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = (modules = [(name = "worker", esModule = embed "worker.js")], compatibilityDate = "2026-08-01")),
+    (name = "once", worker = (modules = .next, compatibilityDate = "2026-08-01", bindings = [(name = "NEXT", service = "main")])),
+    (name = "twice", worker = (modules = .next, compatibilityDate = "2026-08-01", bindings = [(name = "NEXT", service = "once")])),
+    (name = "outside", worker = (modules = .next, compatibilityDate = "2026-08-01", bindings = [(name = "NEXT", service = "server")])),
+    (name = "global", worker = (
+      modules = [(name = "worker", esModule = "export default { fetch: (request) => fetch(request) };")],
+      compatibilityDate = "2026-08-01", globalOutbound = "server",
+    )),
+    (name = "server", external = (address = "127.0.0.1:SERVER", http = ())),
+  ],
+  sockets = [
+    (name = "http", address = "127.0.0.1:0", http = (), service = "main"),
+    (name = "once", address = "127.0.0.1:0", http = (), service = "once"),
+    (name = "twice", address = "127.0.0.1:0", http = (), service = "twice"),
+    (name = "outside", address = "127.0.0.1:0", http = (), service = "outside"),
+    (name = "global", address = "127.0.0.1:0", http = (), service = "global"),
+  ],
+);
+const next :List(Workerd.Worker.Module) = [
+  (name = "worker", esModule = "export default { fetch: (request, env) => env.NEXT.fetch(request) };"),
+];
+"#;
+
+/// What passes through workers without entering them.
+#[test]
+fn what_is_passed_on() {
+    let server = Runtime::workerd().serve(setup(""));
+    let config = PASSING.replace("SERVER", &server.port().to_string());
+    let [reference, ours] = [Runtime::workerd(), bulkhead_test_support::supervisor!()]
+        .map(|runtime| runtime.serve(Setup::config(&config).file("worker.js", WORKER).sockets(5)));
+    let cases = cases();
+    let chosen = |name: &str| !name.starts_with("length-1048") && !name.starts_with("highest");
+    let mut observations = Vec::new();
+    for way in ["once", "twice", "outside", "global"] {
+        for (at, case) in cases.iter().enumerate().filter(|(_, case)| chosen(&case.name)) {
+            // All of them one way, and each some other.
+            if way != "outside" && at % 3 != 0 {
+                continue;
+            }
+            let is_here = matches!(way, "once" | "twice");
+            let case = &Case { name: format!("{}-{way}", case.name), frames: case.frames.clone(), ..*case };
+            let see = |runtime: &Server| {
+                converse_by_way_of(runtime.port_of(way), if is_here { runtime.port() } else { server.port() }, case)
+            };
+            let (reference, ours) = (see(&reference), see(&ours));
+            observations.push(Observation { key: format!("web_sockets_passed_on/{}", case.name), reference, ours });
+        }
+    }
+    check("web_sockets_passed_on", &observations);
 }

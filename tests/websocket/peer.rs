@@ -27,7 +27,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    fn read_head(mut stream: TcpStream) -> Peer {
+    pub(super) fn read_head(mut stream: TcpStream) -> Peer {
         stream.set_nodelay(true).expect("an option");
         stream.set_read_timeout(Some(PATIENCE)).expect("an option");
         stream.set_write_timeout(Some(PATIENCE)).expect("an option");
@@ -48,6 +48,12 @@ impl Peer {
             None => format!("{line}\n"),
         });
         Peer { stream, head: lines.collect(), early }
+    }
+
+    /// A client over this connection, which asks for so much and reads the head of the answer.
+    pub(super) fn asking(mut stream: TcpStream, request: &str) -> Peer {
+        stream.write_all(request.as_bytes()).expect("it is taken");
+        Peer::read_head(stream)
     }
 
     /// The value of a header.
