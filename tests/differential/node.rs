@@ -75,6 +75,21 @@ fn timers() {
     beside_the_reference("node:timers", include_str!("node_timers.js"), 65);
 }
 
+#[test]
+fn channels() {
+    beside_the_reference("node:diagnostics_channel", include_str!("node_channels.js"), 54);
+}
+
+#[test]
+fn mocks() {
+    beside_the_reference("node:test", include_str!("node_mock.js"), 58);
+}
+
+#[test]
+fn what_is_of_the_system() {
+    beside_the_reference("node:os", include_str!("node_system.js"), 75);
+}
+
 /// The global `process` and its module, with and without the bindings in its environment and what came to it later.
 #[test]
 fn processes() {

@@ -120,7 +120,7 @@ export const classed = (Base, code, message, members) => {
   return new Class();
 };
 export const notImplemented = (name) =>
-  withCode(ErrorConstructor, "ERR_METHOD_NOT_IMPLEMENTED", `The ${name} method is not implemented`);
+  classed(ErrorConstructor, "ERR_METHOD_NOT_IMPLEMENTED", `The ${name} method is not implemented`);
 
 export class AbortError extends ErrorConstructor {
   constructor(message = "The operation was aborted", options = undefined) {

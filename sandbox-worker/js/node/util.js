@@ -1,6 +1,6 @@
 // node:util, as far as programs and assertions use it. What the reference has beside that says that it is not there when it is called.
 import { isDeepStrictEqual as isEqual } from "internal:comparisons";
-import { coded, hide, invalidArgType, invalidArgValue } from "internal:node_errors";
+import { coded, hide, invalidArgType, invalidArgValue, notImplemented } from "internal:node_errors";
 import { Buffer } from "node-internal:internal_buffer";
 import types from "node:util/types";
 import scripts from "native:scripts";
@@ -22,7 +22,6 @@ const exec = uncurryThis(RegExp.prototype.exec);
 const { TextDecoder, TextEncoder, AbortController, AbortSignal, console, queueMicrotask: microtask } = globalThis;
 const addListener = uncurryThis(globalThis.EventTarget.prototype.addEventListener);
 
-const notImplemented = (name) => coded(ErrorConstructor, "ERR_METHOD_NOT_IMPLEMENTED", `The ${name} method is not implemented`);
 const requireFunction = (value, name) => {
   if (typeof value !== "function") throw invalidArgType(name, "of type function", value);
 };

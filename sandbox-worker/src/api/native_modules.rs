@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     io::Event,
-    isolate::modules::{builtin_module, environment},
+    isolate::modules::{builtin_module, environment, require_from},
 };
 
 /// What entrypoints can do. Its name is in messages.
@@ -74,7 +74,7 @@ impl ChannelsModule {
     }
 }
 
-/// What `node:process` knows of the program.
+/// What `node:process` and `node:module` know of the program.
 #[derive(jsg::Trace)]
 pub(super) struct ProgramModule;
 
@@ -84,6 +84,12 @@ impl ProgramModule {
     #[static_method]
     fn builtin<'s>(scope: &mut v8::PinScope<'s, '_>, name: String) -> Result<OrUndefined<v8::Local<'s, v8::Value>>> {
         builtin_module(scope, &name).map(OrUndefined)
+    }
+
+    /// `require` of a module at a path that begins at the root, whether or not there is one.
+    #[static_method]
+    fn create_require<'s>(scope: &mut v8::PinScope<'s, '_>, path: String) -> Result<v8::Local<'s, v8::Function>> {
+        require_from(scope, &path)
     }
 
     /// The object that handlers get as `env`.

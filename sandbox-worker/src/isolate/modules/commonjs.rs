@@ -67,15 +67,9 @@ fn exports_of<'s>(scope: &mut v8::PinScope<'s, '_>, entry: &Rc<Entry>) -> Result
     let exports = v8::Object::new(scope);
     object.set(scope, exports_key.into(), exports.into());
     let code = v8::Local::new(scope, code);
-    let path = jsg::string(scope, &entry.path);
     let file_name = jsg::string(scope, &format!("/{}", entry.path));
     let directory = jsg::string(scope, &format!("/{}", directory_of(&entry.path)));
-    let require = v8::Function::builder(require)
-        .data(path.into())
-        .constructor_behavior(v8::ConstructorBehavior::Throw)
-        .build(scope)
-        .ok_or(Error::Pending)?;
-    require.set_name(jsg::string(scope, "require"));
+    let require = require_from(scope, &entry.path)?;
     let receiver = v8::undefined(scope).into();
     let arguments = [require.into(), object.into(), exports.into(), file_name.into(), directory.into()];
     *state.borrow_mut() = CommonJs::Begun(v8::Global::new(scope, object));
@@ -92,6 +86,22 @@ fn exports_of<'s>(scope: &mut v8::PinScope<'s, '_>, entry: &Rc<Entry>) -> Result
         }
     }
     object.get(scope, exports_key.into()).ok_or(Error::Pending)
+}
+
+/// The function `require` of a module with this path.
+///
+/// # Errors
+///
+/// Script is interrupted.
+pub fn require_from<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Result<v8::Local<'s, v8::Function>> {
+    let path = jsg::string(scope, path);
+    let function = v8::Function::builder(require)
+        .data(path.into())
+        .constructor_behavior(v8::ConstructorBehavior::Throw)
+        .build(scope)
+        .ok_or(Error::Pending)?;
+    function.set_name(jsg::string(scope, "require"));
+    Ok(function)
 }
 
 /// `require` of a CommonJS module, whose path is the function's data.

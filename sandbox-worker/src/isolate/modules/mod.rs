@@ -15,6 +15,7 @@ mod resolve;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
+pub use commonjs::require_from;
 use commonjs::{evaluate_for_require, evaluate_synthetic};
 pub use extensions::{ExtensionModule, extend};
 use import::link;

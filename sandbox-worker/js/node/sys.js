@@ -1,0 +1,3 @@
+// node:sys, which is another name of node:util.
+export * from "node:util";
+export { default } from "node:util";

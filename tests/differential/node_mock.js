@@ -1,0 +1,72 @@
+// `node:test`, of which there are the mocks.
+import test, * as all from "node:test";
+import { answer } from "./show.js";
+
+const { mock, MockTracker, MockFunctionContext } = test;
+const tried = (run) => { try { return run(); } catch (error) { return error; } };
+const described = (object) => Reflect.ownKeys(object).map((key) => { const d = Object.getOwnPropertyDescriptor(object, key); return `${String(key)} ${typeof d.value} ${d.get?.name} ${d.value?.length} ${d.enumerable}`; });
+const calls = (fn) => fn.mock.calls.map((call) => ({ arguments: call.arguments, result: call.result, error: call.error, target: typeof call.target, isThis: typeof call.this, stack: typeof call.stack, keys: Object.keys(call) }));
+
+const cases = [
+  () => [Object.keys(all), Object.keys(test), mock instanceof MockTracker, Object.keys(mock)],
+  () => [described(MockTracker.prototype), described(MockFunctionContext.prototype), MockFunctionContext.length, MockTracker.length],
+  () => { const f = mock.fn(); return [typeof f, f.name, f.length, f(1, 2), Object.keys(f), f.mock.callCount(), calls(f), f.mock instanceof MockFunctionContext]; },
+  () => { const f = mock.fn((a, b) => a + b); return [f(1, 2), f(3, 4), f.mock.callCount(), calls(f), f.name, f.length]; },
+  () => { const f = mock.fn(function named(a) { return this?.x; }); return [f.call({ x: 5 }), f.name, f.length, calls(f)]; },
+  () => { const f = mock.fn(() => { throw new Error("e"); }); return [tried(() => f()), calls(f)]; },
+  () => { const f = mock.fn((a) => a, (a) => a * 2); return [f(4), f.mock.callCount()]; },
+  () => { const f = mock.fn((a) => a, (a) => a * 2, { times: 2 }); return [f(4), f(4), f(4), f.mock.callCount()]; },
+  () => { const f = mock.fn({ times: 1 }); return [f(4), f.mock.callCount()]; },
+  () => { const f = mock.fn((a) => a, { times: 1 }); return f(4); },
+  () => { const f = mock.fn(() => 1); f.mock.mockImplementation(() => 2); return [f(), f(), f.mock.callCount()]; },
+  () => { const f = mock.fn(() => 1); f.mock.mockImplementationOnce(() => 2); return [f(), f()]; },
+  () => { const f = mock.fn(() => 1); f.mock.mockImplementationOnce(() => 2, 1); f.mock.mockImplementationOnce(() => 3, 2); return [f(), f(), f(), f()]; },
+  () => { const f = mock.fn(() => 1); f(); return f.mock.mockImplementationOnce(() => 2, 0); },
+  () => { const f = mock.fn(() => 1); return f.mock.mockImplementation(5); },
+  () => { const f = mock.fn(() => 1); return f.mock.mockImplementationOnce(5); },
+  () => { const f = mock.fn(() => 1); return f.mock.mockImplementationOnce(() => 1, "x"); },
+  () => { const f = mock.fn(() => 1, () => 2); f.mock.restore(); return f(); },
+  () => { const f = mock.fn(() => 1); f(); f.mock.resetCalls(); return [f.mock.callCount(), f.mock.calls]; },
+  () => { const f = mock.fn(() => 1); f(); f.mock.calls.push(1); return f.mock.calls.length; },
+  () => { class A { constructor(x) { this.x = x; } } const F = mock.fn(A); const a = new F(3); return [a.x, a instanceof A, calls(F)]; },
+  () => mock.fn(5),
+  () => mock.fn(() => 1, 5),
+  () => mock.fn(() => 1, () => 2, 5),
+  () => mock.fn(() => 1, () => 2, { times: 0 }),
+  () => mock.fn(() => 1, () => 2, { times: 1.5 }),
+  () => mock.fn(() => 1, () => 2, { times: "x" }),
+  () => { const o = { a: 1, f(b) { return this.a + b; } }; const m = mock.method(o, "f"); const seen = [o.f(2), o.f === m, o.f.mock.callCount(), calls(o.f), Object.getOwnPropertyDescriptor(o, "f").enumerable]; o.f.mock.restore(); return [seen, o.f(2), o.f.mock]; },
+  () => { const o = { f() { return 1; } }; mock.method(o, "f", () => 2); const seen = o.f(); mock.restoreAll(); return [seen, o.f()]; },
+  () => { const o = { f() { return 1; } }; mock.method(o, "f", () => 2, { times: 1 }); return [o.f(), o.f()]; },
+  () => { class A { f() { return 1; } } const a = new A(); mock.method(a, "f", () => 2); const seen = [a.f(), new A().f(), Object.hasOwn(a, "f")]; a.f.mock.restore(); return [seen, a.f(), Object.hasOwn(a, "f")]; },
+  () => { class A { static f() { return 1; } } mock.method(A, "f", () => 2); return A.f(); },
+  () => mock.method({}, "f"),
+  () => mock.method({ f: 5 }, "f"),
+  () => mock.method(5, "f"),
+  () => mock.method({ f() {} }, 5),
+  () => mock.method({ f() {} }, {}),
+  () => mock.method({ f() {} }, "f", 5),
+  () => { const s = Symbol("s"); const o = { [s]() { return 1; } }; mock.method(o, s, () => 2); return o[s](); },
+  () => { const o = { get a() { return 1; } }; const m = mock.getter(o, "a", () => 2); const seen = [o.a, m.mock.callCount()]; m.mock.restore(); return [seen, o.a]; },
+  () => { const o = { v: 0, set a(x) { this.v = x; } }; const m = mock.setter(o, "a", function (x) { this.v = x * 2; }); o.a = 4; return [o.v, m.mock.callCount(), calls(m)]; },
+  () => { const o = { get a() { return 1; } }; mock.method(o, "a", () => 2, { getter: true }); return o.a; },
+  () => mock.method({ f() {} }, "f", { getter: true, setter: true }),
+  () => mock.getter({ a: 1 }, "a"),
+  () => mock.setter({ a: 1 }, "a"),
+  () => mock.getter({ get a() { return 1; } }, "a", () => 2, { getter: false }),
+  () => mock.setter({ set a(x) {} }, "a", () => 2, { setter: false }),
+  () => { const o = { a: 1 }; const m = mock.property(o, "a", 2); const seen = [o.a, Object.getOwnPropertyDescriptor(o, "a") && Object.keys(Object.getOwnPropertyDescriptor(o, "a"))]; o.a = 3; return [seen, o.a, m.mock && [m.mock.accessCount?.(), m.mock.accesses?.map((x) => [x.type, x.value])], Object.keys(m)]; },
+  () => { const o = { a: 1 }; const m = mock.property(o, "a", 2); m.mock.restore(); return o.a; },
+  () => { const o = { a: 1 }; const m = mock.property(o, "a"); m.mock.mockImplementation(7); const one = o.a; m.mock.mockImplementationOnce(9); return [one, o.a, o.a, described(Object.getPrototypeOf(m.mock))]; },
+  () => { const o = { a: 1 }; const m = mock.property(o, "a", 2); o.a; m.mock.resetAccesses(); return m.mock.accessCount(); },
+  () => mock.property({}, "a", 1),
+  () => mock.property(5, "a", 1),
+  () => mock.property({ f() {} }, "f", 1),
+  () => { const t = new MockTracker(); const f = t.fn(() => 1, () => 2); const o = { f() { return 1; } }; t.method(o, "f", () => 2); t.reset(); return [f(), o.f(), f.mock.callCount()]; },
+  () => { const t = new MockTracker(); const f = t.fn(() => 1, () => 2); f(); t.restoreAll(); return [f(), f.mock.callCount()]; },
+  () => new MockFunctionContext(),
+  () => { const f = mock.fn(); return [f.mock.calls === f.mock.calls, Object.getOwnPropertyDescriptor(f, "mock")?.enumerable, "mock" in f, Reflect.ownKeys(f)]; },
+  async () => { const f = mock.fn(async () => 5); return [await f(), f.mock.calls[0].result instanceof Promise]; },
+];
+
+export default { fetch: () => answer(cases) };
