@@ -345,8 +345,8 @@ struct WorkerBundle {
   # What modules can import beside each other; none for a script, which imports nothing.
   hasCache @10 :Bool;
   # Whether something stands behind the Cache API.
-  actorClasses @11 :List(Text);
-  # The exports that are to be classes of Durable Objects.
+  actorClasses @11 :List(ActorClass);
+  # The exports that are to be classes of Durable Objects, with a namespace each.
   testing :group {
     # How the worker is run by its tests; nothing of it when it serves.
     runningClock @12 :Bool;
@@ -354,6 +354,12 @@ struct WorkerBundle {
     gcStress @13 :Bool;
     # Whether all garbage is collected each time that an event goes on.
   }
+}
+
+struct ActorClass {
+  name @0 :Text;
+  ephemeral @1 :Bool;
+  # Whether its objects have no storage, and names for ids.
 }
 
 struct ExtensionModule {
@@ -372,6 +378,8 @@ struct Module {
     data @4 :Blob;
     wasm @5 :Blob;
     json @6 :Blob;
+    python @8 :Void;
+    # Is there, and does not run: its worker does not start.
   }
   namedExports @7 :List(Text);
   # Of a CommonJS module.
@@ -410,7 +418,19 @@ struct Binding {
       password @16 :Text;
       scheme @17 :Text;
     }
+    notYet @18 :NotYet;
+    # Of a kind that cannot be used yet: each use says so.
   }
+}
+
+enum NotYet {
+  kvNamespace @0;
+  r2Bucket @1;
+  queue @2;
+  durableObjectClass @3;
+  workerLoader @4;
+  debugPort @5;
+  cryptoKey @6;
 }
 
 struct BindOutcome {

@@ -106,7 +106,9 @@
       this.hasOpened = false;
       markHandled(this.opened.promise);
       markHandled(this.closed.promise);
-      upon(end.opened(), () => this.open(), (error) => this.fail(error));
+      const { failure } = options;
+      const failed = (error) => this.fail(failure === undefined ? error : new ErrorConstructor(failure));
+      upon(end.opened(), () => this.open(), failed);
     }
     open() {
       if (this.hasOpened) return;
@@ -315,10 +317,24 @@
 
   withoutObjectPrototype([SocketSink, State]);
 
+  /** Addresses that mean something else than what the global `fetch` goes to. */
+  const routes = { __proto__: null };
+  const routed = ({ to, shown }) => {
+    const options = { __proto__: null, secureTransport: "off", failure: "connection attempt failed" };
+    return new Socket(kWrap, new State(internal.openSocket(to, shown, "off"), { remoteAddress: shown }, options));
+  };
+
   return {
+    /** Has connections to an address go to another one by way of `to`, a `Fetcher`, if they are not made by way of anything else. */
+    routeAddress(address, to, shown) {
+      routes[address] = { __proto__: null, to, shown };
+    },
     /** A socket that is connected by way of `to`, a `Fetcher`; without one, of what the global `fetch` goes to. */
     newSocketTo(to, address, options, name) {
       const { shown, asked } = toAddress(address);
+      // As in the reference, such a connection is made without options.
+      const route = to === undefined ? routes[shown] : undefined;
+      if (route !== undefined) return routed(route);
       const converted = toOptions(options, name);
       const end = internal.openSocket(to, asked, converted.secureTransport);
       return new Socket(kWrap, new State(end, { remoteAddress: shown, localAddress: undefined }, converted));

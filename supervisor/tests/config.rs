@@ -14,8 +14,8 @@ use std::{
 
 use bulkhead_ipc::compatibility::{Date, Flag};
 use bulkhead_supervisor::config::{
-    self, BindingValue, Diagnostics, ExternalKind, HttpStyle, Loaded, ModuleKind, Options, Protocol, ServiceKind,
-    Severity, Source, WorkerSource, load_binary_from_bytes, load_text_from_bytes,
+    self, BindingValue, Diagnostics, ExternalKind, HttpStyle, Loaded, ModuleKind, NotYet, Options, Protocol,
+    ServiceKind, Severity, Source, WorkerSource, load_binary_from_bytes, load_text_from_bytes,
 };
 use proptest::prelude::*;
 
@@ -226,8 +226,52 @@ fn what_will_fail_when_it_is_used_is_a_warning() {
     let names: Vec<_> = loaded.config.extensions.iter().map(|module| (module.name.as_str(), module.internal)).collect();
     assert_eq!(names, [("x:y", false), ("x:y", true)]);
     let worker = loaded.config.services[0].kind.worker().expect("a worker");
-    assert_eq!(worker.actor_classes, ["C", "L"]);
+    let classes: Vec<_> = worker.actor_classes.iter().map(|class| (&*class.name, class.ephemeral)).collect();
+    assert_eq!(classes, [("C", false), ("L", true)]);
     assert_eq!(worker.bindings[0].value, BindingValue::ActorNamespace { ephemeral: true });
+}
+
+/// So it is with bindings of kinds, with tail workers, with what runs workflows and containers, and with what changes nothing.
+#[test]
+fn what_cannot_run_yet_is_loaded_with_a_warning() {
+    let text = "const c :Workerd.Config = (
+  services = [(name = \"a\", worker = (modules = [(name = \"m\", esModule = \"\")], compatibilityDate = \"2026-07-01\",
+    durableObjectNamespaces = [(className = \"C\", uniqueKey = \"k\", container = (imageName = \"x\"))],
+    durableObjectStorage = (inMemory = void),
+    tails = [\"a\"],
+    streamingTails = [(name = \"a\", entrypoint = \"e\")],
+    workflowsEngine = (actorClass = (name = \"a\", entrypoint = \"C\")),
+    bindings = [
+      (name = \"a\", kvNamespace = \"a\"),
+      (name = \"b\", r2Bucket = \"a\"),
+      (name = \"c\", queue = \"a\"),
+      (name = \"d\", cryptoKey = (hex = \"00\", algorithm = (name = \"HMAC\"))),
+    ]))],
+  autogates = [\"workerd-autogate-x\"],
+  logging = (stdoutPrefix = \"x\"),
+);";
+    let loaded = load(text).unwrap_or_else(|error| panic!("{error}"));
+    let lines: Vec<_> = loaded.warnings.iter().map(|warning| warning.position().expect("a place").0).collect();
+    assert_eq!(lines, [4, 4, 6, 7, 8, 10, 11, 12, 13, 15, 16], "{:?}", loaded.warnings);
+    let worker = loaded.config.services[0].kind.worker().expect("a worker");
+    let kinds: Vec<_> = worker.bindings.iter().map(|binding| binding.value.clone()).collect();
+    let kind = |kind| BindingValue::NotYet(kind);
+    assert_eq!(
+        kinds,
+        [kind(NotYet::KvNamespace), kind(NotYet::R2Bucket), kind(NotYet::Queue), kind(NotYet::CryptoKey)]
+    );
+    // What they lead to has to be there all the same.
+    for wrong in [
+        "kvNamespace = \"a\"",
+        "queue = \"a\"",
+        "tails = [\"a\"]",
+        "streamingTails = [(name = \"a\"",
+        "(actorClass = (name = \"a\"",
+    ] {
+        let text = text.replace(wrong, &wrong.replace("\"a\"", "\"nowhere\""));
+        let error = load(&text).unwrap_err().to_string();
+        assert!(error.contains("refers to a service \"nowhere\", but no such service is defined."), "{error}");
+    }
 }
 
 #[test]
@@ -325,8 +369,8 @@ fn faults_of_a_binary_configuration_are_named_by_their_path() {
     for (text, expected) in [
         (
             "const c :Workerd.Config = (services = [(name = \"a\", worker = (modules = [(name = \"m\", esModule = \"\")],
-                compatibilityDate = \"2024-01-01\", bindings = [(name = \"k\", kvNamespace = \"a\")]))]);",
-            "<bytes>: error: `services[0].worker.bindings[0].kvNamespace` is not supported yet",
+                compatibilityDate = \"2024-01-01\", bindings = [(name = \"k\", parameter = (optional = true))]))]);",
+            "<bytes>: error: `services[0].worker.bindings[0].parameter` is not supported yet",
         ),
         (
             "const c :Workerd.Config = (sockets = [(name = \"s\", service = \"nope\")]);",

@@ -34,10 +34,15 @@ const EXTENSIONS: &str = "
     export const evaluates = () => eval('1');";
 
 fn setup(bindings: &str, script: &str) -> Setup {
+    setup_beside("", bindings, script)
+}
+
+/// The same, with more services.
+fn setup_beside(services: &str, bindings: &str, script: &str) -> Setup {
     Setup::config(&format!(
         "using Workerd = import \"/workerd/workerd.capnp\";
          const config :Workerd.Config = (
-           services = [(name = \"main\", worker = .main)],
+           services = [{services}(name = \"main\", worker = .main)],
            sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"main\")],
            extensions = [(modules = [
              (name = \"ext:inner\", internal = true, esModule = embed \"inner.js\"),
@@ -414,4 +419,128 @@ fn databases() {
     let bindings = "(name = \"POSTGRES\", hyperdrive = (designator = \"main\", database = \"db\", user = \"us er\", password = \"p@ss/w\", scheme = \"postgresql\")),
         (name = \"MY\", hyperdrive = (designator = \"main\", scheme = \"mysql\")), (name = \"BARE\", hyperdrive = (designator = \"main\"))";
     pairs("bindings hyperdrive", 30, |runtime| runtime.serve(setup(bindings, script)));
+}
+
+/// What leads to a database: `connect()` of the binding, and of `cloudflare:sockets` to the addresses that mean it.
+#[test]
+fn connections_to_databases() {
+    let script = "
+        import { connect } from 'cloudflare:sockets';
+        const told = (text) => String(text).replaceAll(/[0-9a-f]{32}/gi, 'some').replaceAll(/240\\.0\\.\\d+\\.\\d+/g, 'IP');
+        const speaks = (name) => ({ async connect(socket) {
+          const writer = socket.writable.getWriter();
+          await writer.write(new TextEncoder().encode(`${name} ${JSON.stringify(await socket.opened)}`));
+          await writer.close();
+        } });
+        export const postgres = speaks('postgres');
+        export const mysql = speaks('mysql');
+        export const silent = {};
+        const look = async (make) => {
+          let socket;
+          try { socket = make(); } catch (error) { return `throws ${error}`; }
+          const seen = [socket.constructor.name, socket.secureTransport, socket.upgraded];
+          try { seen.push(JSON.stringify(await socket.opened)); seen.push(await new Response(socket.readable).text()); } catch (error) { seen.push(`rejects ${error}`); }
+          try { await socket.closed; seen.push('closed'); } catch (error) { seen.push(`closed rejects ${error}`); }
+          return seen.join(' | ');
+        };
+        export default { async fetch(request, { POSTGRES: P, MY, GONE, SILENT }) {
+          const seen = [];
+          const see = async (name, make) => seen.push([name, told(await look(make))]);
+          await see('connect', () => P.connect());
+          await see('connect with arguments', () => P.connect('x:1', { secureTransport: 'on' }));
+          await see('another', () => MY.connect());
+          await see('a server that is gone', () => GONE.connect());
+          await see('a worker without a handler', () => SILENT.connect());
+          await see('detached', () => (0, P.connect)());
+          await see('host', () => connect(`${P.host}:${P.port}`));
+          await see('host and port', () => connect({ hostname: P.host, port: P.port }));
+          await see('host of another', () => connect(`${MY.host}:${MY.port}`, { allowHalfOpen: true }));
+          await see('address', () => connect(`${P.ip}:${P.port}`));
+          await see('address of another', () => connect(`${MY.ip}:${MY.port}`));
+          await see('with TLS', () => connect(`${P.host}:${P.port}`, { secureTransport: 'on' }));
+          await see('with TLS later', () => connect(`${P.host}:${P.port}`, { secureTransport: 'starttls' }));
+          await see('in capitals', () => connect(`${P.host.toUpperCase()}:${P.port}`));
+          await see('another port', () => connect(`${P.host}:1234`));
+          await see('host that is gone', () => connect(`${GONE.host}:${GONE.port}`));
+          await see('an option that is none', () => connect(`${P.host}:${P.port}`, { secureTransport: 'x' }));
+          await see('by way of another', () => P.connect.call(MY));
+          try { P.connect().startTls(); seen.push(['TLS', 'begins']); } catch (error) { seen.push(['TLS', String(error)]); }
+          return Response.json(seen);
+        } };";
+    let leads = |name: &str, designator: &str, scheme: &str| {
+        format!(
+            "(name = \"{name}\", hyperdrive = (designator = {designator}, database = \"d\", user = \"u\", password = \"p\", scheme = \"{scheme}\"))"
+        )
+    };
+    let bindings = [
+        leads("POSTGRES", "(name = \"main\", entrypoint = \"postgres\")", "postgresql"),
+        "(name = \"between\", service = \"main\")".to_owned(),
+        leads("MY", "(name = \"main\", entrypoint = \"mysql\")", "mysql"),
+        leads("GONE", "\"gone\"", "mysql"),
+        leads("SILENT", "(name = \"main\", entrypoint = \"silent\")", "postgresql"),
+    ]
+    .join(", ");
+    let gone = "(name = \"gone\", external = (address = \"127.0.0.1:1\", tcp = ())), ";
+    pairs("bindings hyperdrive connections", 19, |runtime| runtime.serve(setup_beside(gone, &bindings, script)));
+}
+
+/// Kinds that cannot be used yet look as in the reference, and say so when they are used.
+#[test]
+fn bindings_that_cannot_be_used_yet() {
+    let bindings = "(name = \"KV\", kvNamespace = \"main\"), (name = \"R2\", r2Bucket = \"main\"), (name = \"QUEUE\", queue = \"main\"),
+        (name = \"CLASS\", durableObjectClass = (name = \"main\", entrypoint = \"Actor\")), (name = \"LOADER\", workerLoader = ()),
+        (name = \"PORT\", workerdDebugPort = void), (name = \"last\", service = (name = \"main\", entrypoint = \"last\")),
+        (name = \"KEY\", cryptoKey = (hex = \"00112233445566778899aabbccddeeff\", algorithm = (name = \"AES-CBC\"), usages = [encrypt]))";
+    let look = "
+        export class Actor {}
+        export const last = { fetch: () => new Response('the last') };
+        export default { async fetch(request, env) {
+          const seen = [['keys', Object.keys(env).sort().join()]];
+          for (const name of ['KV', 'R2', 'QUEUE', 'CLASS', 'LOADER', 'PORT', 'KEY']) {
+            const of = env[name];
+            const tag = Object.prototype.toString.call(of);
+            seen.push([name, `${typeof of} ${of.constructor.name} ${tag} ${typeof globalThis[of.constructor.name] === 'function' && name !== 'KEY'}`]);
+            try { seen.push([`new ${name}`, String(new of.constructor())]); } catch (error) { seen.push([`new ${name}`, String(error)]); }
+            const members = Object.getOwnPropertyNames(Object.getPrototypeOf(of)).sort();
+            if (name !== 'KEY') for (const member of members) seen.push([`${name}.${member}`, `${typeof of[member]} ${of[member].name}`]);
+          }
+          seen.push(['the channel after them', await (await env.last.fetch('http://h/')).text()]);
+          return Response.json(seen);
+        } };";
+    pairs("bindings that cannot be used yet", 40, |runtime| {
+        runtime.serve(setup(bindings, look).argument("--experimental"))
+    });
+    let calls = "
+        export class Actor {}
+        export const last = {};
+        export default { async fetch(request, env) {
+          const seen = [];
+          for (const [name, calls] of Object.entries({
+            KV: ['get', 'list', 'put', 'getWithMetadata', 'delete'], R2: ['head', 'get', 'put', 'createMultipartUpload', 'delete', 'list'],
+            QUEUE: ['metrics', 'send', 'sendBatch'] }))
+            for (const call of calls) {
+              const given = env[name][call]('key', {});
+              try { seen.push([call, given instanceof Promise, String(await given)]); } catch (error) { seen.push([call, given instanceof Promise, String(error)]); }
+            }
+          for (const call of [() => env.R2.resumeMultipartUpload('a', 'b'), () => env.LOADER.get('a', () => {}), () => env.LOADER.load({}),
+            () => env.PORT.connect('a'), () => env.KEY.type, () => env.KEY.algorithm])
+            try { seen.push([String(call), true, call()]); } catch (error) { seen.push([String(call), true, String(error)]); }
+          return Response.json(seen);
+        } };";
+    let server = bulkhead_test_support::supervisor!().serve(setup(bindings, calls).argument("--experimental"));
+    let text = http::get(server.port(), "/").expect("a response").text();
+    let seen: Vec<(String, bool, String)> =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(seen.len(), 20, "{text}");
+    for (call, is_promise, told) in seen {
+        assert!(
+            is_promise && told.starts_with("Error: ") && told.ends_with(" are not supported yet."),
+            "{call}: {told}"
+        );
+    }
+    for what in
+        ["KV namespaces", "R2 buckets", "queues", "classes of Durable Objects", "worker loaders", "debug ports", "keys"]
+    {
+        server.wait_for_stderr(|log| log.contains(&format!("warning: {what} are not supported yet")));
+    }
 }

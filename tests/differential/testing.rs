@@ -292,18 +292,24 @@ fn what_is_not_there_fails_where_it_is_used() {
 const config :Workerd.Config = (services = [(name = \"w\", worker = (modules = [(name = \"w\", esModule = embed \"w.js\")],
   bindings = [(name = \"KV\", kvNamespace = \"w\")], tails = [\"w\"], compatibilityDate = \"2026-01-01\")),
   (name = \"node\", worker = (modules = [(name = \"w\", esModule = \"import 'node:no_such_module'; export default { test() {} };\")],
-  compatibilityDate = \"2026-01-01\"))]);";
+  compatibilityDate = \"2026-01-01\")),
+  (name = \"python\", worker = (modules = [(name = \"w.py\", pythonModule = \"pass\"), (name = \"numpy\", obsoletePythonRequirement = \"\")],
+  compatibilityDate = \"2026-01-01\", compatibilityFlags = [\"python_workers\"]))]);";
     let source =
         "export const uses = { async test(_, env) { await env.KV.get('a'); } }; export const without = { test() {} };";
     let exit = bulkhead_test_support::supervisor!().test(Setup::config(text).file("w.js", source)).wait();
     let lines = results(&exit);
-    for expected in ["[ FAIL ] w:uses (…)", "[ PASS ] w:without (…)", "[ FAIL ] node (…)"] {
+    for expected in ["[ FAIL ] w:uses (…)", "[ PASS ] w:without (…)", "[ FAIL ] node (…)", "[ FAIL ] python (…)"]
+    {
         assert!(lines.iter().any(|line| line.ends_with(expected)), "{expected}: {}", exit.stderr);
     }
-    assert!(exit.stderr.contains("`services[0].worker.tails` is not supported yet, and left out"), "{}", exit.stderr);
-    assert!(
-        exit.stderr.contains("service node: Uncaught Error: No such module \"node:no_such_module\""),
-        "{}",
-        exit.stderr
-    );
+    for expected in [
+        "warning: KV namespaces are not supported yet",
+        "Uncaught Error: KV namespaces are not supported yet.",
+        "warning: tail workers are not supported yet: they are told nothing",
+        "service node: Uncaught Error: No such module \"node:no_such_module\"",
+        "service python: The module \"w.py\" is written in Python, and there are no workers in Python here.",
+    ] {
+        assert!(exit.stderr.contains(expected), "{expected}: {}", exit.stderr);
+    }
 }

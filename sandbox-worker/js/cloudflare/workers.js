@@ -3,7 +3,7 @@
 // What needs parts of the runtime that are not there yet can be imported and extended, and says so when it is used.
 import { callWith, valueOf } from "internal:async_context";
 import bindings from "native:env";
-import { exports as exportsOfWorker, waitUntil } from "native:entrypoints";
+import { exports as exportsOfWorker, fetcherClass, isExecutionContext, waitUntil } from "native:entrypoints";
 import scripts from "native:scripts";
 
 const {
@@ -29,32 +29,40 @@ class WorkerEntrypoint {
 }
 shape(WorkerEntrypoint, "WorkerEntrypoint");
 
+/** Nothing has the state that one is made with as long as there are no Durable Objects, and so none is made. */
 class DurableObject {
   constructor() {
-    throw notSupported("Durable Objects are");
+    throw constructorNotOfType("DurableObjectBase", 1, "DurableObjectState");
   }
 }
 shape(DurableObject, "DurableObject");
 
+/** Base class of what runs workflows. Nothing runs one yet, but other events reach it. */
 class WorkflowEntrypoint {
-  constructor() {
-    throw notSupported("Workflows are");
+  constructor(ctx, env) {
+    if (!isExecutionContext(ctx)) throw constructorNotOfType("WorkflowEntrypoint", 1, "ExecutionContext");
+    if (!isObject(env)) throw constructorNotOfType("WorkflowEntrypoint", 2, "Object");
+    ReflectSet(this, "ctx", ctx);
+    ReflectSet(this, "env", env);
   }
 }
 shape(WorkflowEntrypoint, "WorkflowEntrypoint");
 
 /** Base class of what is passed by reference in calls between workers. */
 class RpcTarget {}
-shape(RpcTarget, "RpcTarget");
+// The reference's own name for it, which objects show.
+shape(RpcTarget, "JsRpcTarget");
+defineProperty(RpcTarget, "name", { __proto__: null, value: "RpcTarget", configurable: true });
 
 class RpcStub {
-  constructor() {
+  constructor(target) {
+    if (!isObject(target)) throw constructorNotOfType("JsRpcStub", 1, "Object");
     throw notSupported("RPC is");
   }
 }
 shape(RpcStub, "RpcStub");
 
-// These three have no constructor in the reference either.
+// These two have no constructor in the reference either.
 class RpcPromise {
   constructor() {
     throw illegalConstructor();
@@ -69,12 +77,8 @@ class RpcProperty {
 }
 shape(RpcProperty, "RpcProperty");
 
-class ServiceStub {
-  constructor() {
-    throw illegalConstructor();
-  }
-}
-shape(ServiceStub, "ServiceStub");
+/** What service bindings are. */
+const ServiceStub = fetcherClass();
 
 const notGiven = {};
 const takesNull = flag("env_module_nullable_support");

@@ -1,13 +1,16 @@
-//! Namespaces of Durable Objects: present, and clear about that there are no objects yet.
+//! Namespaces and classes of Durable Objects: present, and clear about that there are no objects yet. Scripts can name none of the
+//! classes.
 
 use jsg::{Error, Result};
+
+use super::fetch::fetcher::Options;
 
 fn no_actors() -> Result<()> {
     Err(Error::error("Durable Objects are not supported yet."))
 }
 
-/// The class `DurableObjectNamespace`; scripts cannot name it.
-#[derive(jsg::Trace)]
+/// The class `DurableObjectNamespace`.
+#[derive(Default, jsg::Trace)]
 pub(crate) struct DurableObjectNamespace;
 
 #[jsg::class]
@@ -43,8 +46,8 @@ impl DurableObjectNamespace {
     }
 }
 
-/// The class `ColoLocalActorNamespace`, of objects without storage; scripts cannot name it.
-#[derive(jsg::Trace)]
+/// The class `ColoLocalActorNamespace`, of objects without storage.
+#[derive(Default, jsg::Trace)]
 pub(crate) struct ColoLocalActorNamespace;
 
 #[jsg::class]
@@ -52,5 +55,58 @@ impl ColoLocalActorNamespace {
     #[method]
     fn get(&self) -> Result<()> {
         no_actors()
+    }
+}
+
+/// The class `DurableObjectClass`, which has no methods in the reference either: it is handed to what makes objects.
+#[derive(Default, jsg::Trace)]
+pub(crate) struct DurableObjectClass;
+
+#[jsg::class]
+impl DurableObjectClass {}
+
+/// The class `LoopbackDurableObjectClass`: what `ctx.exports` has for a class without a namespace. Called, as the others are, it gives the
+/// class with `props`.
+#[derive(Default, jsg::Trace)]
+pub(crate) struct LoopbackDurableObjectClass {
+    base: DurableObjectClass,
+}
+
+#[jsg::class(extends = DurableObjectClass)]
+impl LoopbackDurableObjectClass {
+    #[called]
+    fn with_props(&self, options: Options<'_>) -> DurableObjectClass {
+        let _ = options;
+        DurableObjectClass
+    }
+}
+
+/// The class `LoopbackDurableObjectNamespace`: the same for one with a namespace, which it is too.
+#[derive(Default, jsg::Trace)]
+pub(crate) struct LoopbackDurableObjectNamespace {
+    base: DurableObjectNamespace,
+}
+
+#[jsg::class(extends = DurableObjectNamespace)]
+impl LoopbackDurableObjectNamespace {
+    #[called]
+    fn with_props(&self, options: Options<'_>) -> DurableObjectClass {
+        let _ = options;
+        DurableObjectClass
+    }
+}
+
+/// The class `LoopbackColoLocalActorNamespace`: the same for objects without storage.
+#[derive(Default, jsg::Trace)]
+pub(crate) struct LoopbackColoLocalActorNamespace {
+    base: ColoLocalActorNamespace,
+}
+
+#[jsg::class(extends = ColoLocalActorNamespace)]
+impl LoopbackColoLocalActorNamespace {
+    #[called]
+    fn with_props(&self, options: Options<'_>) -> DurableObjectClass {
+        let _ = options;
+        DurableObjectClass
     }
 }

@@ -3,20 +3,50 @@
 use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, OrUndefined, Result};
 
-use super::{fetch::fetcher::LoopbackServiceStub, structured_clone::deserialize};
+use super::{
+    actors::{LoopbackColoLocalActorNamespace, LoopbackDurableObjectClass, LoopbackDurableObjectNamespace},
+    fetch::fetcher::LoopbackServiceStub,
+    structured_clone::deserialize,
+};
 use crate::{io::Event, isolate::flags};
 
 const EXPORTS: Flag = Flag::named("enable_ctx_exports");
 
-/// What `ctx.exports` has: the names of entrypoints, with their positions among what each connection hands over, and the object
-/// when it was made.
+/// What an export is to the worker itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Export {
+    /// What takes events: a position among what each connection hands over.
+    Service(u32),
+    /// A class of Durable Objects.
+    Actor {
+        /// Where the class has a namespace: whether its objects have no storage.
+        ephemeral: Option<bool>,
+    },
+}
+
+impl Export {
+    fn make<'s>(self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        match self {
+            Export::Service(position) => jsg::instantiate(scope, LoopbackServiceStub::new(position)),
+            Export::Actor { ephemeral: None } => jsg::instantiate(scope, LoopbackDurableObjectClass::default()),
+            Export::Actor { ephemeral: Some(false) } => {
+                jsg::instantiate(scope, LoopbackDurableObjectNamespace::default())
+            }
+            Export::Actor { ephemeral: Some(true) } => {
+                jsg::instantiate(scope, LoopbackColoLocalActorNamespace::default())
+            }
+        }
+    }
+}
+
+/// What `ctx.exports` has, by the names of exports, and the object when it was made.
 struct Exports {
-    of: Vec<(String, u32)>,
+    of: Vec<(String, Export)>,
     object: Option<v8::Global<v8::Object>>,
 }
 
-/// Says what `ctx.exports` has: what it is called, and where it is among what each connection hands over.
-pub(crate) fn set_exports(scope: &mut v8::PinScope<'_, '_>, of: Vec<(String, u32)>) {
+/// Says what `ctx.exports` has.
+pub(crate) fn set_exports(scope: &mut v8::PinScope<'_, '_>, of: Vec<(String, Export)>) {
     scope.set_slot(Exports { of, object: None });
 }
 
@@ -28,9 +58,9 @@ pub(super) fn exports<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<
     }
     let of = known.map(|exports| exports.of.clone()).unwrap_or_default();
     let object = v8::Object::new(scope);
-    for (name, position) in of {
-        let (key, fetcher) = (jsg::string(scope, &name), jsg::instantiate(scope, LoopbackServiceStub::new(position))?);
-        object.create_data_property(scope, key.into(), fetcher.into()).ok_or(Error::Pending)?;
+    for (name, export) in of {
+        let (key, value) = (jsg::string(scope, &name), export.make(scope)?);
+        object.create_data_property(scope, key.into(), value.into()).ok_or(Error::Pending)?;
     }
     let made = v8::Global::new(scope, object);
     if let Some(exports) = scope.get_slot_mut::<Exports>() {

@@ -18,6 +18,7 @@ pub(crate) mod hyperdrive;
 mod idl;
 pub(crate) mod memory_cache;
 mod native_modules;
+pub(crate) mod not_yet;
 mod ordering;
 mod performance;
 pub mod scheduled;

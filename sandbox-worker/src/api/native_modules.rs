@@ -4,7 +4,7 @@
 use jsg::{Class as _, Describe, OrUndefined, Result};
 
 use super::{
-    execution_context::{Awaitable, exports as exports_of_worker},
+    execution_context::{Awaitable, ExecutionContext, exports as exports_of_worker},
     fetch::{
         fetcher::Fetcher,
         request::{Input, RequestInit},
@@ -35,6 +35,18 @@ impl EntrypointsModule {
     #[static_method]
     fn exports<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
         exports_of_worker(scope)
+    }
+
+    /// Whether a value is a `ctx`.
+    #[static_method]
+    fn is_execution_context<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {
+        jsg::unwrap_value::<ExecutionContext>(scope, value).is_some()
+    }
+
+    /// The class `Fetcher`.
+    #[static_method]
+    fn fetcher_class<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Function> {
+        surface::constructor(scope, Fetcher::info())
     }
 }
 

@@ -15,7 +15,11 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(super) fn into_js<'s>(self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>> {
+    pub(super) fn into_js<'s>(
+        self,
+        scope: &mut v8::PinScope<'s, '_>,
+        position: u32,
+    ) -> Result<v8::Local<'s, v8::Value>> {
         let Database { name, user, password, scheme } = self;
         // A name and an address that nothing else has, by which a library that connects is known to mean this database.
         let mut bytes = [0; 18];
@@ -29,7 +33,7 @@ impl Database {
         let ip = format!("240.0.{}.{}", address[0], address[1]);
         let (port, parameter) = if scheme == "mysql" { (3306, "ssl-mode=disabled") } else { (5432, "sslmode=disable") };
         let whole = format!("{scheme}://{user}:{password}@{host}:{port}/{name}?{parameter}");
-        let object = jsg::instantiate(scope, Hyperdrive)?;
+        let object = Hyperdrive::make(scope, position, format!("{host}:{port}"), &format!("{ip}:{port}"))?;
         let port = v8::Integer::new(scope, port);
         for (name, value) in [
             ("connectionString", whole),

@@ -7,6 +7,8 @@ mod wrapped;
 
 pub(crate) use hyperdrive::Database;
 
+pub(crate) use crate::api::{execution_context::Export, not_yet::NotYet};
+
 use jsg::{Error, ToJs};
 
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
         execution_context,
         fetch::{cache, fetcher::Fetcher},
         memory_cache::MemoryCache,
+        not_yet,
         unsafe_eval::UnsafeEval,
     },
     isolate::modules::{StartupError, startup_error},
@@ -51,8 +54,10 @@ pub(crate) enum Value {
     MemoryCache(u32),
     /// A position, as of a service, and the dataset's name.
     AnalyticsEngine(u32, String),
-    /// It has a position too.
-    Hyperdrive(Database),
+    /// A position, as of a service, and how the database is reached.
+    Hyperdrive(u32, Database),
+    /// Of a kind that cannot be used yet.
+    NotYet(NotYet),
 }
 
 /// Defines the bindings as properties of `target`.
@@ -94,8 +99,8 @@ pub(crate) fn set_cache(scope: &mut v8::PinScope<'_, '_>, position: Option<u32>)
     cache::set_position(scope, position);
 }
 
-/// Makes `ctx.exports` of entrypoints and their positions.
-pub(crate) fn export(scope: &mut v8::PinScope<'_, '_>, entrypoints: Vec<(String, u32)>) {
+/// Makes `ctx.exports` of what the worker exports.
+pub(crate) fn export(scope: &mut v8::PinScope<'_, '_>, entrypoints: Vec<(String, Export)>) {
     execution_context::set_exports(scope, entrypoints);
 }
 
@@ -103,7 +108,7 @@ impl Value {
     /// How many of what each connection hands over are its own.
     fn channels(&self) -> u32 {
         match self {
-            Value::Service(_) | Value::MemoryCache(_) | Value::AnalyticsEngine(..) | Value::Hyperdrive(_) => 1,
+            Value::Service(_) | Value::MemoryCache(_) | Value::AnalyticsEngine(..) | Value::Hyperdrive(..) => 1,
             Value::Wrapped { inner, .. } => inner.iter().map(|binding| binding.value.channels()).sum(),
             _ => 0,
         }
@@ -129,7 +134,8 @@ impl Value {
             Value::UnsafeEval => jsg::instantiate(scope, UnsafeEval).map(Into::into),
             Value::MemoryCache(position) => MemoryCache::make(scope, position),
             Value::AnalyticsEngine(position, dataset) => AnalyticsEngine::make(scope, position, dataset),
-            Value::Hyperdrive(database) => database.into_js(scope),
+            Value::Hyperdrive(position, database) => database.into_js(scope, position),
+            Value::NotYet(kind) => not_yet::make(scope, kind),
             Value::Wasm(bytes) => v8::WasmModuleObject::compile(scope, &bytes).map(Into::into).ok_or(Error::Pending),
         }
     }

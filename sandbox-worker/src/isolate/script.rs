@@ -146,6 +146,8 @@ script! {
     listens = "listens(type)": "whether the global object has listeners for events of this type";
     new_socket_to = "newSocketTo(to, address, options, name)":
         "a Socket that is connected by way of a `Fetcher`, or of what the global `fetch` goes to; `name` is in messages";
+    route_address = "routeAddress(address, to, shown)":
+        "has sockets that are to be connected to `address` connected to `shown`, by way of `to`, a `Fetcher`";
     accepted_socket = "acceptedSocket(end, remoteAddress, localAddress, startsTls)":
         "a Socket over the native end of a connection that somebody else has made";
     dispatch_connect = "dispatchConnect(socket, ctx)": "says that a script has no listeners for connections";

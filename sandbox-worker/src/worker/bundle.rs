@@ -10,7 +10,7 @@ use bulkhead_ipc::{
 
 use super::{Entrypoint, Target, Worker, entrypoints};
 use crate::{
-    bindings::{self, Binding, Database, Value},
+    bindings::{self, Binding, Database, Export, NotYet, Value},
     isolate::{
         Isolate, Testing,
         eval::set_eval_allowed,
@@ -142,17 +142,25 @@ impl Worker {
             };
             set_eval_allowed(context, false);
             if let Ok(entrypoints) = &started {
-                for class in actor_classes.iter().filter(|class| !has_actor(entrypoints, class)) {
+                for (class, _) in actor_classes.iter().filter(|(class, _)| !has_actor(entrypoints, class)) {
                     let text = format!(
                         "A DurableObjectNamespace in the config referenced the class \"{class}\", but no such Durable Object \
                          class is exported from the worker."
                     );
                     isolate.logger().write(Level::Warn, log::Source::Runtime, &text);
                 }
-                let own = entrypoints.iter().zip(first_own..);
-                let own = own.filter(|(entrypoint, _)| !matches!(entrypoint.target, Target::Actor));
                 let name = |name: &str| if name.is_empty() { "default".to_owned() } else { name.to_owned() };
-                let own = own.map(|(entrypoint, position)| (name(&entrypoint.name), position));
+                let own = entrypoints.iter().zip(first_own..).filter_map(|(entrypoint, position)| {
+                    let export = match entrypoint.target {
+                        Target::Object { .. } | Target::Class(_) | Target::Listeners => Export::Service(position),
+                        Target::Workflow(_) => return None,
+                        Target::Actor => {
+                            let namespace = actor_classes.iter().find(|(class, _)| *class == entrypoint.name);
+                            Export::Actor { ephemeral: namespace.map(|(_, ephemeral)| *ephemeral) }
+                        }
+                    };
+                    Some((name(&entrypoint.name), export))
+                });
                 bindings::export(scope, own.collect());
             }
             Ok::<_, Result<StartupError, capnp::Error>>((started?, v8::Global::new(scope, env)))
@@ -168,11 +176,11 @@ impl Worker {
     }
 }
 
-/// The exports that are to be classes of Durable Objects.
-fn actor_classes(bundle: wire::worker_bundle::Reader<'_>) -> Result<Vec<String>, capnp::Error> {
+/// The exports that are to be classes of Durable Objects, and whether those have no storage.
+fn actor_classes(bundle: wire::worker_bundle::Reader<'_>) -> Result<Vec<(String, bool)>, capnp::Error> {
     let mut classes = Vec::new();
     for class in bundle.get_actor_classes()? {
-        classes.push(class?.to_string()?);
+        classes.push((class.get_name()?.to_string()?, class.get_ephemeral()));
     }
     Ok(classes)
 }
@@ -228,17 +236,30 @@ async fn read_binding(
             Value::AnalyticsEngine(positions.next().unwrap_or_default(), dataset?.to_string()?)
         }
         Which::Hyperdrive(from) => {
-            // What it goes to is there for connections alone.
-            positions.next();
-            Value::Hyperdrive(Database {
+            let database = Database {
                 name: from.get_database()?.to_string()?,
                 user: from.get_user()?.to_string()?,
                 password: from.get_password()?.to_string()?,
                 scheme: from.get_scheme()?.to_string()?,
-            })
+            };
+            Value::Hyperdrive(positions.next().unwrap_or_default(), database)
         }
+        Which::NotYet(kind) => Value::NotYet(not_yet(kind?)),
     };
     Ok(Binding { name: binding.get_name()?.to_string()?, value })
+}
+
+fn not_yet(kind: wire::NotYet) -> NotYet {
+    use wire::NotYet as Wire;
+    match kind {
+        Wire::KvNamespace => NotYet::KvNamespace,
+        Wire::R2Bucket => NotYet::R2Bucket,
+        Wire::Queue => NotYet::Queue,
+        Wire::DurableObjectClass => NotYet::DurableObjectClass,
+        Wire::WorkerLoader => NotYet::WorkerLoader,
+        Wire::DebugPort => NotYet::DebugPort,
+        Wire::CryptoKey => NotYet::CryptoKey,
+    }
 }
 
 async fn module_source(module: wire::module::Reader<'_>, budget: &mut Budget) -> Result<ModuleSource, capnp::Error> {
@@ -256,6 +277,7 @@ async fn module_source(module: wire::module::Reader<'_>, budget: &mut Budget) ->
         Which::Data(bytes) => Content::Data(budget.bytes(bytes).await?),
         Which::Wasm(bytes) => Content::Wasm(budget.bytes(bytes).await?),
         Which::Json(text) => Content::Json(budget.text(text).await?),
+        Which::Python(()) => Content::Python,
     };
     Ok(ModuleSource { name: module.get_name()?.to_string()?, content })
 }

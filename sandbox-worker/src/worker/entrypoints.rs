@@ -59,14 +59,24 @@ pub(super) fn exported(
         let name = if export == "default" { String::new() } else { export };
         entrypoints.push(Entrypoint::new(name, target, handlers));
     }
-    // The reference's order: the default one comes first, and classes last.
-    entrypoints
-        .sort_by_key(|entrypoint| (!entrypoint.name.is_empty(), !matches!(entrypoint.target, Target::Object { .. })));
+    // The reference's order: the default one comes first, and then all of a kind.
+    entrypoints.sort_by_key(|entrypoint| {
+        let kind = match entrypoint.target {
+            Target::Object { .. } | Target::Listeners => 0,
+            Target::Class(_) => 1,
+            Target::Workflow(_) => 2,
+            Target::Actor => 3,
+        };
+        (!entrypoint.name.is_empty(), kind)
+    });
     Ok(entrypoints)
 }
 
+/// Makes a target of a class.
+type AsTarget = fn(v8::Global<v8::Function>) -> Target;
+
 /// The classes of `cloudflare:workers` of which instances are made for events.
-const BASES: [&str; 2] = ["WorkerEntrypoint", "WorkflowEntrypoint"];
+const BASES: [(&str, AsTarget); 2] = [("WorkerEntrypoint", Target::Class), ("WorkflowEntrypoint", Target::Workflow)];
 
 /// What an exported function is: if it extends one of the [`BASES`], something that makes instances. `None` for a default export
 /// that is no entrypoint, as if there were none.
@@ -75,7 +85,7 @@ fn class_target<'s>(
     class: v8::Local<'s, v8::Function>,
     is_default: bool,
 ) -> Result<Option<Found>, Refused> {
-    for base in BASES {
+    for (base, target) in BASES {
         // Nothing extends what nobody has imported.
         let Some(base) = builtin_export(scope, "cloudflare:workers", base) else { break };
         if !base.strict_equals(class.into()) && !inherits_from(scope, class.into(), base)? {
@@ -95,7 +105,7 @@ fn class_target<'s>(
                 handlers.insert(handler);
             }
         }
-        return Ok(Some((Target::Class(v8::Global::new(scope, class)), handlers)));
+        return Ok(Some((target(v8::Global::new(scope, class)), handlers)));
     }
     if is_default {
         let text = "Exported actor class as default entrypoint. This doesn't work, but historically did not produce a \

@@ -54,6 +54,8 @@ pub enum Target {
     },
     /// A class that extends one of `cloudflare:workers` for this: each event has an instance of its own.
     Class(v8::Global<v8::Function>),
+    /// The same, of one that runs workflows: `ctx.exports` does not have it.
+    Workflow(v8::Global<v8::Function>),
     /// A class of which no instance is made for events: the reference takes it for an actor's.
     Actor,
     /// The listeners of a service-worker script.
@@ -93,7 +95,7 @@ impl Entrypoint {
                 let method = methods.iter().find(|(of, _)| *of == handler);
                 method.map(|(_, method)| Callee::Method(v8::Local::new(scope, method), v8::Local::new(scope, object)))
             }
-            Target::Class(class) => {
+            Target::Class(class) | Target::Workflow(class) => {
                 let class = v8::Local::new(scope, class);
                 let instance = class.new_instance(scope, &[ctx.into(), env.into()]).ok_or(Error::Pending)?;
                 let key = handler.key(scope);

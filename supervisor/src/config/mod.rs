@@ -40,9 +40,10 @@ use capnp::{
 pub use self::{
     diagnostics::{Diagnostic, Diagnostics, Severity},
     model::{
-        Binding, BindingValue, Cache, Config, Designator, ExtensionModule, External, ExternalKind, ExternalTls,
-        HeaderInjection, HttpOptions, HttpStyle, Hyperdrive, Loaded, MemoryCacheLimits, Module, ModuleKind, Network,
-        Protocol, Reached, Service, ServiceId, ServiceKind, Socket, TlsOptions, Worker, WorkerSource,
+        ActorClass, Binding, BindingValue, Cache, Config, Designator, ExtensionModule, External, ExternalKind,
+        ExternalTls, HeaderInjection, HttpOptions, HttpStyle, Hyperdrive, Loaded, MemoryCacheLimits, Module,
+        ModuleKind, Network, NotYet, Protocol, Reached, Service, ServiceId, ServiceKind, Socket, TlsOptions, Worker,
+        WorkerSource,
     },
 };
 use self::{

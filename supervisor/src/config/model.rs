@@ -202,11 +202,20 @@ pub struct Worker {
     pub cache_api_outbound: Option<Designator>,
     /// The classes of which there are namespaces of Durable Objects, each once. Whether the worker exports them is known only once
     /// it runs.
-    pub actor_classes: Vec<String>,
+    pub actor_classes: Vec<ActorClass>,
     /// What it may use.
     pub policy: WorkerPolicy,
     /// When it runs without being asked; each once, at most [`MAX_SCHEDULES`].
     pub schedules: Vec<Expression>,
+}
+
+/// A class of Durable Objects that has a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActorClass {
+    /// The export.
+    pub name: String,
+    /// Whether its objects have no storage, and names for ids.
+    pub ephemeral: bool,
 }
 
 /// The two ways to write a worker.
@@ -248,6 +257,8 @@ pub enum ModuleKind {
     Wasm(Bytes),
     /// The default export is what this JSON text says. The text has not been parsed.
     Json(String),
+    /// A module that is written in Python: its worker does not start.
+    Python,
 }
 
 /// A value that a worker finds in `env`, or among its globals in service-worker syntax.
@@ -301,6 +312,27 @@ pub enum BindingValue {
     AnalyticsEngine(Designator),
     /// A database behind a service that takes connections.
     Hyperdrive(Box<Hyperdrive>),
+    /// Of a kind that cannot be used yet: each use says so.
+    NotYet(NotYet),
+}
+
+/// The kinds of binding that are there and cannot be used yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotYet {
+    /// Keys and values.
+    KvNamespace,
+    /// Objects of any length.
+    R2Bucket,
+    /// Messages for a consumer.
+    Queue,
+    /// A class of Durable Objects without a namespace.
+    DurableObjectClass,
+    /// What makes workers of code that exists only at run time.
+    WorkerLoader,
+    /// What connects to another server of workers.
+    DebugPort,
+    /// A key for `crypto.subtle`.
+    CryptoKey,
 }
 
 /// What a memory cache may hold.
@@ -352,7 +384,8 @@ impl BindingValue {
             | BindingValue::WasmModule(_)
             | BindingValue::ActorNamespace { .. }
             | BindingValue::Null
-            | BindingValue::UnsafeEval => Vec::new(),
+            | BindingValue::UnsafeEval
+            | BindingValue::NotYet(_) => Vec::new(),
         }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bulkhead_ipc::{
     blob,
-    worker_capnp::{self, binding, worker_bundle},
+    worker_capnp::{self as wire, binding, worker_bundle},
 };
 use bytes::Bytes;
 use capnp::struct_list;
 
 use super::Testing;
 use crate::config::{
-    model::{Binding, BindingValue, ExtensionModule, ModuleKind, Worker, WorkerSource},
+    model::{Binding, BindingValue, ExtensionModule, ModuleKind, NotYet, Worker, WorkerSource},
     policy::INLINE_BODY_BYTES,
 };
 
@@ -39,6 +39,7 @@ impl AsRef<[u8]> for Part {
                 ModuleKind::EsModule(text) | ModuleKind::Text(text) | ModuleKind::Json(text) => text.as_bytes(),
                 ModuleKind::CommonJs { source, .. } => source.as_bytes(),
                 ModuleKind::Data(bytes) | ModuleKind::Wasm(bytes) => bytes,
+                ModuleKind::Python => &[],
             },
             (Which::Script, WorkerSource::ServiceWorker(script)) => script.as_bytes(),
             (Which::Binding(path), _) => match found(&self.worker.bindings, path) {
@@ -89,7 +90,7 @@ pub(super) fn write(
         flags.set(index as u32, flag.as_str());
     }
     let mut values = blob::Writer::new(INLINE_BYTES);
-    let mut write = |to: worker_capnp::blob::Builder<'_>, which: Which| {
+    let mut write = |to: wire::blob::Builder<'_>, which: Which| {
         let part = Part { worker: worker.clone(), which: which.clone() };
         let again = Part { worker: worker.clone(), which };
         values.write(to, part.as_ref(), || Bytes::from_owner(again));
@@ -116,6 +117,10 @@ pub(super) fn write(
                     ModuleKind::Data(_) => to.init_data(),
                     ModuleKind::Wasm(_) => to.init_wasm(),
                     ModuleKind::Json(_) => to.init_json(),
+                    ModuleKind::Python => {
+                        to.set_python(());
+                        continue;
+                    }
                 };
                 write(content, Which::Module(index));
             }
@@ -126,7 +131,9 @@ pub(super) fn write(
     bundle.set_has_cache(worker.cache_api_outbound.is_some());
     let mut classes = bundle.reborrow().init_actor_classes(worker.actor_classes.len() as u32);
     for (index, class) in worker.actor_classes.iter().enumerate() {
-        classes.set(index as u32, class.as_str());
+        let mut to = classes.reborrow().get(index as u32);
+        to.set_name(&class.name);
+        to.set_ephemeral(class.ephemeral);
     }
     // Only modules import, and internal ones are reached through others and through bindings that are made of them.
     let is_public = |module: &ExtensionModule| !module.internal;
@@ -154,7 +161,7 @@ fn write_bindings(
     mut list: struct_list::Builder<'_, binding::Owned>,
     bindings: &[Binding],
     inside: &[usize],
-    write: &mut impl FnMut(worker_capnp::blob::Builder<'_>, Which),
+    write: &mut impl FnMut(wire::blob::Builder<'_>, Which),
 ) {
     for (index, source) in bindings.iter().enumerate() {
         let mut to = list.reborrow().get(index as u32);
@@ -203,6 +210,18 @@ fn write_bindings(
                 to.set_user(&source.user);
                 to.set_password(&source.password);
                 to.set_scheme(&source.scheme);
+                continue;
+            }
+            BindingValue::NotYet(kind) => {
+                to.set_not_yet(match kind {
+                    NotYet::KvNamespace => wire::NotYet::KvNamespace,
+                    NotYet::R2Bucket => wire::NotYet::R2Bucket,
+                    NotYet::Queue => wire::NotYet::Queue,
+                    NotYet::DurableObjectClass => wire::NotYet::DurableObjectClass,
+                    NotYet::WorkerLoader => wire::NotYet::WorkerLoader,
+                    NotYet::DebugPort => wire::NotYet::DebugPort,
+                    NotYet::CryptoKey => wire::NotYet::CryptoKey,
+                });
                 continue;
             }
         };

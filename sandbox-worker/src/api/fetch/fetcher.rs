@@ -106,14 +106,14 @@ pub(crate) struct LoopbackServiceStub {
     base: Fetcher,
 }
 
-/// What it is called with.
+/// What it, and what `ctx.exports` has for a class, is called with.
 #[derive(jsg::Dict)]
-struct Options<'s> {
+pub(in crate::api) struct Options<'s> {
     props: Option<Props<'s>>,
 }
 
 /// An object.
-struct Props<'s>(v8::Local<'s, v8::Value>);
+pub(in crate::api) struct Props<'s>(v8::Local<'s, v8::Value>);
 
 impl<'s> FromJs<'s> for Props<'s> {
     fn expected() -> std::borrow::Cow<'static, str> {

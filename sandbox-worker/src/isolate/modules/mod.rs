@@ -51,6 +51,8 @@ pub enum Content {
     Wasm(Vec<u8>),
     /// A parsed JSON value.
     Json(String),
+    /// A module that is written in Python, which runs nowhere here.
+    Python,
 }
 
 /// Why the worker's code did not start, in the reference's words.
@@ -135,6 +137,9 @@ pub fn evaluate_modules<'s>(
     let Some(main) = sources.first().map(|source| source.name.clone()) else {
         return Err(StartupError::new("Modules list cannot be empty."));
     };
+    if let Some(python) = sources.iter().find(|source| matches!(source.content, Content::Python)) {
+        return Err(StartupError::new(no_python(&python.name)));
+    }
     if !matches!(sources[0].content, Content::Es(_)) {
         return Err(StartupError::new("Uncaught TypeError: Main module must be an ES module."));
     }
@@ -377,10 +382,16 @@ fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String)
             let text = jsg::string(scope, &text);
             v8::json::parse(scope, text).ok_or(Error::Pending)?
         }
+        Content::Python => return Err(Error::error(no_python(&name))),
     };
     let module = synthetic(scope, &name, &[]);
     let value = v8::Global::new(scope, value);
     Ok(Entry { path, module, kind: Kind::Value(value), owner: Owner::Tenant })
+}
+
+/// What is said of a module that is written in Python.
+fn no_python(name: &str) -> String {
+    format!("The module \"{name}\" is written in Python, and there are no workers in Python here.")
 }
 
 fn synthetic<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, names: &[String]) -> v8::Global<v8::Module> {

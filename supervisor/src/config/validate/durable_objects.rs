@@ -4,7 +4,7 @@ use bulkhead_ipc::workerd_capnp::{service, worker};
 use capnp::struct_list;
 
 use super::Validator;
-use crate::config::{diagnostics::nearest, position::Cursor};
+use crate::config::{diagnostics::nearest, model::ActorClass, position::Cursor};
 
 /// What is said where a configuration has some.
 const NOT_YET: &str = "Durable Objects are not there yet: every call of this namespace fails";
@@ -39,32 +39,39 @@ impl Validator<'_> {
         worker: worker::Reader<'_>,
         name: &str,
         at: &Cursor<'_>,
-    ) -> Option<Vec<String>> {
+    ) -> Option<Vec<ActorClass>> {
         let list_at = at.field("durableObjectNamespaces");
         let list = self.intact(worker.get_durable_object_namespaces(), &list_at)?;
-        let mut classes: Vec<String> = Vec::new();
+        let mut classes: Vec<ActorClass> = Vec::new();
         for index in 0..list.len() {
             let (namespace, at) = (list.get(index), list_at.index(index));
-            let known = ["className", "uniqueKey", "ephemeralLocal", "preventEviction", "enableSql"];
+            let known = ["className", "uniqueKey", "ephemeralLocal", "preventEviction", "enableSql", "container"];
             self.refuse_others(namespace, &at, &known);
             let class_at = at.field("className");
             let class = self.string(namespace.get_class_name(), &class_at)?;
-            match namespace.which() {
+            let ephemeral = match namespace.which() {
                 Ok(worker::durable_object_namespace::UniqueKey(key)) => {
                     self.string(key, &at.field("uniqueKey"))?;
+                    false
                 }
-                Ok(worker::durable_object_namespace::EphemeralLocal(())) => {}
+                Ok(worker::durable_object_namespace::EphemeralLocal(())) => true,
                 Err(_) => return self.newer(&at),
+            };
+            if namespace.has_container() {
+                self.warning(
+                    &at.field("container"),
+                    "containers are not supported yet, nor Durable Objects, which have them",
+                );
             }
             if class.is_empty() {
                 if !at.is_incomplete() {
                     self.error(&class_at, "a namespace of Durable Objects needs a `className`");
                 }
-            } else if classes.contains(&class) {
+            } else if classes.iter().any(|other| other.name == class) {
                 self.error(&class_at, format!("there is already a namespace of the class `{class}`"));
             } else {
                 self.warning(&class_at, NOT_YET);
-                classes.push(class);
+                classes.push(ActorClass { name: class, ephemeral });
             }
         }
         self.storage(worker, name, !classes.is_empty(), at)?;

@@ -168,7 +168,7 @@ impl Validator<'_> {
         self.refuse_others(
             config,
             at,
-            &["services", "sockets", "v8Flags", "extensions", "structuredLogging", "logging"],
+            &["services", "sockets", "v8Flags", "extensions", "autogates", "structuredLogging", "logging"],
         );
 
         let services_at = at.field("services");
@@ -202,6 +202,11 @@ impl Validator<'_> {
                 self.error(&flag_at, "a flag for V8 begins with a dash, such as `--expose-gc`");
             }
         }
+        let gates_at = at.field("autogates");
+        let gates = self.strings(config.get_autogates(), &gates_at)?;
+        for (index, gate) in (0..).zip(&gates) {
+            self.warning(&gates_at.index(index), format!("there is no autogate `{gate}`: it changes nothing"));
+        }
         let structured_logging = self.structured_logging(config, at);
         let extensions_at = at.field("extensions");
         let extensions = self.intact(config.get_extensions(), &extensions_at)?;
@@ -225,7 +230,15 @@ impl Validator<'_> {
         }
         let logging_at = at.field("logging");
         let logging = self.intact(config.get_logging(), &logging_at)?;
-        self.refuse_others(logging, &logging_at, &["structuredLogging"]);
+        self.refuse_others(logging, &logging_at, &["structuredLogging", "stdoutPrefix", "stderrPrefix"]);
+        for (field, is_set) in
+            [("stdoutPrefix", logging.has_stdout_prefix()), ("stderrPrefix", logging.has_stderr_prefix())]
+        {
+            if is_set {
+                let text = "`process.stdout` and `process.stderr` are not supported yet, whose lines begin with this";
+                self.warning(&logging_at.field(field), text);
+            }
+        }
         Some(logging.get_structured_logging() || config.get_structured_logging())
     }
 

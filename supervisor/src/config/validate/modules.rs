@@ -32,10 +32,10 @@ impl Validator<'_> {
         let list: Vec<Option<Module>> =
             (0..modules.len()).map(|index| self.module(modules.get(index), &at.index(index), &mut names)).collect();
         let main_at = at.index(0);
-        if !matches!(modules.get(0).which(), Ok(worker::module::EsModule(_)))
-            && list.first().is_some_and(Option::is_some)
-            && !main_at.is_incomplete()
-        {
+        let is_script = |first: &Option<Module>| {
+            first.as_ref().is_none_or(|first| matches!(first.kind, ModuleKind::EsModule(_) | ModuleKind::Python))
+        };
+        if !list.first().is_none_or(is_script) && !main_at.is_incomplete() {
             self.error(&main_at, "Main module must be an ES module.");
         }
         Some(WorkerSource::Modules(list.into_iter().collect::<Option<_>>()?))
@@ -51,8 +51,24 @@ impl Validator<'_> {
         self.refuse_others(
             module,
             at,
-            &["name", "esModule", "commonJsModule", "text", "data", "wasm", "json", "pythonModule", "namedExports"],
+            &[
+                "name",
+                "esModule",
+                "commonJsModule",
+                "text",
+                "data",
+                "wasm",
+                "json",
+                "pythonModule",
+                "obsoletePythonRequirement",
+                "namedExports",
+            ],
         );
+        if let Ok(kind::ObsoletePythonRequirement(_)) = module.which()
+            && !self.rules.lenient
+        {
+            self.unsupported(&at.field("obsoletePythonRequirement"));
+        }
         let name_at = at.field("name");
         let name = self.string(module.get_name(), &name_at)?;
         if name.is_empty() {
@@ -82,6 +98,11 @@ impl Validator<'_> {
             Ok(kind::Data(data)) => ModuleKind::Data(self.bytes(data, &at.field("data"))?),
             Ok(kind::Wasm(data)) => ModuleKind::Wasm(self.bytes(data, &at.field("wasm"))?),
             Ok(kind::Json(text)) => ModuleKind::Json(self.string(text, &at.field("json"))?),
+            // A service that does not start fails alone.
+            Ok(kind::PythonModule(_) | kind::ObsoletePythonRequirement(_)) if self.rules.lenient => {
+                self.warning(at, format!("the module `{name}` is written in Python: its worker does not start"));
+                ModuleKind::Python
+            }
             Ok(kind::PythonModule(_)) => {
                 self.reporter.error_with_help(
                     at.field("pythonModule").name_place(),

@@ -38,6 +38,9 @@ impl Validator<'_> {
                 "durableObjectNamespaces",
                 "durableObjectStorage",
                 "containerEngine",
+                "tails",
+                "streamingTails",
+                "workflowsEngine",
             ],
         );
         let outbound_at = at.field("globalOutbound");
@@ -56,6 +59,8 @@ impl Validator<'_> {
         };
         let actor_classes = self.actor_classes(worker, name, at);
         self.container_engine(worker, at)?;
+        self.tails(worker, name, at)?;
+        self.workflows(worker, name, at)?;
         let mut service_worker = false;
         let source = match worker.which() {
             Ok(worker::Modules(modules)) => {
@@ -119,6 +124,43 @@ impl Validator<'_> {
             }
             Err(_) => return self.newer(&engine_at),
         }
+        Some(())
+    }
+
+    /// Those who are to be told what the worker did, which nobody is yet. The worker itself does not notice.
+    fn tails(&mut self, worker: worker::Reader<'_>, name: &str, at: &Cursor<'_>) -> Option<()> {
+        for (field, tails) in [("tails", worker.get_tails()), ("streamingTails", worker.get_streaming_tails())] {
+            let tails_at = at.field(field);
+            let tails = self.intact(tails, &tails_at)?;
+            for index in 0..tails.len() {
+                self.designator(tails.get(index), &format!("Worker \"{name}\"'s {field}"), &tails_at.index(index))?;
+            }
+            if !tails.is_empty() {
+                self.warning(&tails_at, "tail workers are not supported yet: they are told nothing");
+            }
+        }
+        Some(())
+    }
+
+    /// What runs the workflows of a worker, which only their bindings reach, and objects, which cannot be made yet.
+    fn workflows(&mut self, worker: worker::Reader<'_>, name: &str, at: &Cursor<'_>) -> Option<()> {
+        if !worker.has_workflows_engine() {
+            return Some(());
+        }
+        let engine_at = at.field("workflowsEngine");
+        let engine = self.intact(worker.get_workflows_engine(), &engine_at)?;
+        self.refuse_others(engine, &engine_at, &["actorClass", "workflows"]);
+        if !engine.has_actor_class() {
+            if !engine_at.is_incomplete() {
+                let message = format!("Worker service \"{name}\"'s workflowsEngine is missing actorClass.");
+                self.error(&engine_at, message);
+            }
+            return None;
+        }
+        let class_at = engine_at.field("actorClass");
+        let class = self.intact(engine.get_actor_class(), &class_at)?;
+        self.designator(class, &format!("Worker \"{name}\"'s workflowsEngine"), &class_at)?;
+        self.warning(&engine_at, "workflows are not supported yet: none runs");
         Some(())
     }
 

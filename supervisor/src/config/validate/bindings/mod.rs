@@ -6,6 +6,7 @@ mod durable_object_namespace;
 mod from_environment;
 mod hyperdrive;
 mod memory_cache;
+mod not_yet;
 mod service;
 mod unsafe_eval;
 mod wasm_module;
@@ -42,7 +43,7 @@ struct Of<'a> {
     depth: usize,
 }
 
-const TABLE: [Row; 12] = [
+const TABLE: [Row; 19] = [
     Row { field: "text", read: constant::read },
     Row { field: "data", read: constant::read },
     Row { field: "json", read: constant::read },
@@ -55,6 +56,13 @@ const TABLE: [Row; 12] = [
     Row { field: "memoryCache", read: memory_cache::read },
     Row { field: "analyticsEngine", read: analytics_engine::read },
     Row { field: "hyperdrive", read: hyperdrive::read },
+    Row { field: "kvNamespace", read: not_yet::read },
+    Row { field: "r2Bucket", read: not_yet::read },
+    Row { field: "queue", read: not_yet::read },
+    Row { field: "cryptoKey", read: not_yet::read },
+    Row { field: "durableObjectClass", read: not_yet::read },
+    Row { field: "workerLoader", read: not_yet::read },
+    Row { field: "workerdDebugPort", read: not_yet::read },
 ];
 
 impl Validator<'_> {
