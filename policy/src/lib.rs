@@ -8,6 +8,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("Bulkhead's sandbox is made of Linux system calls");
 
+mod alone;
 pub mod cgroup;
 pub mod check;
 pub mod enter;

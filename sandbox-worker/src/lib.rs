@@ -10,6 +10,7 @@
 
 pub mod api;
 mod bindings;
+mod cxx;
 mod events;
 pub mod io;
 pub mod isolate;

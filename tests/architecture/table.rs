@@ -5,6 +5,7 @@ use super::Floors;
 pub(super) const WORKER: Floors = Floors {
     sources: "sandbox-worker/src",
     rooms: &[
+        ("cxx", &[]),
         ("log", &[]),
         ("limits", &[]),
         ("isolate", &["limits", "log"]),
