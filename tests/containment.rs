@@ -3,6 +3,7 @@
 
 mod containment {
     mod check_sandbox;
+    mod compile;
     mod crashes;
     mod engine;
     #[cfg(feature = "probes")]

@@ -7,6 +7,7 @@ mod differential {
     mod bindings;
     mod channels;
     mod compatibility;
+    mod compile;
     mod console;
     mod cross_request;
     mod entrypoints;

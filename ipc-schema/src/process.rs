@@ -2,7 +2,7 @@
 //!
 //! | descriptor | what it is |
 //! |---|---|
-//! | 0, 1 | `/dev/null` |
+//! | 0, 1 | `/dev/null`, or where there is none an empty file in memory |
 //! | 2 | write end of the diagnostic pipe: panic and fatal-error texts, read by the supervisor with bounds |
 //! | 3 | control connection: the process serves `WorkerControl` |
 //! | 4 … 3 + shards | one event connection for each supervisor shard: the process serves `EventPort` |

@@ -9,7 +9,6 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     os::unix::net::UnixStream,
-    path::Path,
     time::Duration,
 };
 
@@ -17,7 +16,7 @@ use crate::{
     cgroup::{CgroupLimits, Delegation, WorkerCgroup},
     enter::{self, Mode, Options},
     report::{Layer, Report, Status, parse_violation},
-    spawn::{Exit, SpawnError, WorkerCommand, WorkerProcess},
+    spawn::{Exit, Program, SpawnError, WorkerCommand, WorkerProcess},
     table::{Profile, Refusal},
 };
 
@@ -56,19 +55,19 @@ pub enum CheckError {
     },
 }
 
-/// Runs the self-test with the worker executable `exe`, in a cgroup of its own if there is a delegation that can make one; else
+/// Runs the self-test with the worker's `program`, in a cgroup of its own if there is a delegation that can make one; else
 /// that is why there is none. Every layer has a status in the result.
 ///
 /// Takes a few milliseconds; ends within about half a minute whatever the child does.
 ///
 /// # Errors
 /// See [`CheckError`].
-pub fn run(exe: &Path, cgroups: Result<&Delegation, String>) -> Result<Report, CheckError> {
+pub fn run(program: &Program, cgroups: Result<&Delegation, String>) -> Result<Report, CheckError> {
     let io = |step| move |source| CheckError::Io { step, source };
     let (mut ours, theirs) = UnixStream::pair().map_err(io("making a socket pair"))?;
     let (mut said, diagnostics) = io::pipe().map_err(io("making a pipe"))?;
     ours.set_read_timeout(Some(PATIENCE)).map_err(io("setting a timeout"))?;
-    let mut command = WorkerCommand::new(exe, diagnostics.into());
+    let mut command = WorkerCommand::new(program.clone(), diagnostics.into());
     command.args.push(SELF_TEST_ARG.into());
     command.fds.push(theirs.into());
     let limits = CgroupLimits { memory_bytes: Some(1 << 30), threads: 64, cpu_millis: Some(1000) };

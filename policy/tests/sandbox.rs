@@ -20,7 +20,7 @@ use bulkhead_policy::{
     enter::{self, Mode, Options, Prepared},
     probe::{self, Expect, PROBE_ARG, PROBES},
     report::{Layer, OUTSIDE_PREFIX, Status, parse_violation},
-    spawn::{Exit, PidNamespace, SpawnError, WorkerCommand, WorkerProcess},
+    spawn::{Exit, PidNamespace, Program, SpawnError, WorkerCommand, WorkerProcess},
     table::{Profile, Refusal},
 };
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -43,6 +43,7 @@ fn main() {
     };
     let tests = vec![
         trial("a_worker_inherits_exactly_what_it_is_given", inherits_exactly_what_it_is_given),
+        trial("a_program_in_memory_is_as_one_in_a_file", program_in_memory),
         trial("descriptors_arrive_in_order_whatever_their_numbers", descriptors_arrive_in_order),
         trial("a_missing_executable_is_an_error_and_leaves_no_child", missing_executable),
         trial("every_thread_is_shut_and_the_walls_stand", walls_stand),
@@ -202,7 +203,9 @@ fn child(mode: &str, rest: &[String]) -> ! {
             }
             print!(
                 "{}",
-                check::run(&own_exe(), Delegation::take().as_ref().map_err(ToString::to_string)).unwrap().to_lines()
+                check::run(&own_exe().into(), Delegation::take().as_ref().map_err(ToString::to_string))
+                    .unwrap()
+                    .to_lines()
             );
         }
         other => panic!("{other}"),
@@ -284,6 +287,23 @@ fn inherits_exactly_what_it_is_given() {
         r#"[0, 1, 2, 3] ["/dev/null", "/dev/null"] 0 ["SigBlk:\t0000000000000000", "SigIgn:\t0000000000001000"]"#,
         "SIGPIPE is ignored by Rust's own start-up"
     );
+}
+
+fn program_in_memory() {
+    let program = Program::in_memory(|file| io::copy(&mut File::open(own_exe())?, file).map(drop)).unwrap();
+    // Nothing more is open, also not the program itself.
+    let (reader, writer) = io::pipe().unwrap();
+    let (ours, mut command) = command("list", &[], writer.into());
+    command.program = program.clone();
+    let (said, lines, exit) = ended(command, ours, reader);
+    assert_eq!((exit, &said), (Exit::Code(0), &outcome("list", &[]).0), "{lines}");
+    let report =
+        |program| check::run(program, Delegation::take().as_ref().map_err(ToString::to_string)).unwrap().to_lines();
+    assert_eq!(report(&program), report(&own_exe().into()));
+    // A program that is none.
+    let program = Program::in_memory(|file| file.write_all(b"nothing")).unwrap();
+    let error = WorkerCommand::new(program, stderr()).spawn().unwrap_err();
+    assert!(matches!(error, SpawnError::Child { step: "execveat", .. }), "{error}");
 }
 
 fn descriptors_arrive_in_order() {
@@ -527,7 +547,7 @@ fn probes_end_as_they_must() {
 }
 
 fn self_test() {
-    let report = check::run(&own_exe(), Delegation::take().as_ref().map_err(ToString::to_string)).unwrap();
+    let report = check::run(&own_exe().into(), Delegation::take().as_ref().map_err(ToString::to_string)).unwrap();
     for layer in Layer::ALL {
         assert!(report.get(layer).is_some(), "{layer}");
     }
@@ -555,7 +575,7 @@ fn self_test_without_root() {
 }
 
 fn self_test_of_a_failing_child() {
-    let error = check::run("/bin/ls".as_ref(), Delegation::take().as_ref().map_err(ToString::to_string))
+    let error = check::run(&"/bin/ls".into(), Delegation::take().as_ref().map_err(ToString::to_string))
         .unwrap_err()
         .to_string();
     assert!(error.contains("exit code 2") && error.contains("sandbox-self-test"), "{error}");

@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod link;
 pub mod log;
 pub mod net;
+pub mod program;
 pub mod schedule;
 pub mod service;
 pub mod shard;

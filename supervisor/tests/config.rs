@@ -298,6 +298,32 @@ fn a_constant_is_chosen_by_name() {
 }
 
 #[test]
+fn a_compiled_configuration_is_what_it_was_made_of() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("config.capnp");
+    let text = r#"using Workerd = import "/workerd/workerd.capnp";
+using Bulkhead = import "/bulkhead/policy.capnp";
+const config :Workerd.Config = (services = [(name = "w", worker = (compatibilityDate = "2024-01-01",
+  modules = [(name = "w", esModule = "export default {}"), (name = "t", text = embed "text")]))]);
+const policy :Bulkhead.Policy = (default = (threads = 5));"#;
+    fs::write(&path, text).expect("a file");
+    fs::write(directory.path().join("text"), "x".repeat(3 << 20)).expect("a file");
+    let loaded = config::load(&Source::Text(path.clone()), &options()).expect("it is right");
+    let (compiled, warnings) = config::compile(&Source::Text(path), &options()).expect("it is right");
+    assert!(warnings.is_empty(), "{warnings:?}");
+    // One segment, as whoever reads it in place needs it.
+    assert_eq!(compiled.config[..4], [0; 4]);
+    assert!(!format!("{compiled:?}").contains("120"), "it shows what it holds");
+    directory.close().expect("nothing is needed any more");
+    let source = Source::Compiled(compiled.into());
+    let again = config::load(&source, &options()).expect("it is right");
+    assert_eq!(again.config, loaded.config);
+    assert_eq!(again.config.services[0].kind.worker().expect("a worker").policy.threads, 5);
+    let (same, _) = config::compile(&source, &options()).expect("it is compiled");
+    assert!(matches!(source, Source::Compiled(compiled) if *compiled == same), "it changes when it is compiled");
+}
+
+#[test]
 fn files_come_from_beside_the_text_and_from_import_directories() {
     let directory = tempfile::tempdir().expect("a directory");
     let root = directory.path();

@@ -10,7 +10,11 @@ use std::{
     },
 };
 
-use super::{PidNamespace, SpawnError, WorkerCommand, WorkerProcess, process::reap};
+use super::{
+    PidNamespace, Program, SpawnError, WorkerCommand, WorkerProcess,
+    process::reap,
+    program::{self, InMemory},
+};
 use crate::sys::check;
 
 /// The stack on which a child runs until `execve`. One is enough: the parent is suspended meanwhile.
@@ -54,7 +58,10 @@ impl Drop for Stack {
 
 /// Everything the child needs, prepared before `clone`. The child may only read it, except for `failed`.
 struct Plan {
-    exe: *const libc::c_char,
+    /// Its path, or nothing where it has none and is `program`.
+    path: *const libc::c_char,
+    /// Negative: it has a path.
+    program: RawFd,
     argv: *const *const libc::c_char,
     envp: *const *const libc::c_char,
     null: RawFd,
@@ -71,10 +78,9 @@ struct Plan {
 }
 
 pub(super) fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Result<WorkerProcess, SpawnError> {
-    let WorkerCommand { exe, args, fds, diagnostics, pid_namespace, cgroup } = command;
+    let WorkerCommand { program, args, fds, diagnostics, pid_namespace, cgroup } = command;
     let c_string = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| SpawnError::Nul);
-    let exe_c = c_string(exe.clone().into_os_string().into_vec())?;
-    let mut argv_owned = vec![exe_c.clone()];
+    let mut argv_owned = vec![program.name()?];
     for arg in args {
         argv_owned.push(c_string(arg.into_vec())?);
     }
@@ -82,20 +88,25 @@ pub(super) fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Res
     argv.push(std::ptr::null());
     let envp = [std::ptr::null()];
 
-    // Sources above all targets, so that moving one into place cannot overwrite another.
-    let floor = 3 + fds.len() as RawFd;
+    // Sources above all targets, so that moving one into place cannot overwrite another. The last target is the program's.
+    let floor = 4 + fds.len() as RawFd;
     let lift = |fd: &OwnedFd| -> Result<OwnedFd, SpawnError> {
         // SAFETY: the descriptor is open, and the result is a new one that nobody else owns.
         unsafe { check(libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, floor)).map(|fd| OwnedFd::from_raw_fd(fd)) }
             .map_err(|source| SpawnError::Parent { step: "duplicating a descriptor", source })
     };
-    let null: OwnedFd = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null")
-        .map_err(|source| SpawnError::Parent { step: "opening /dev/null", source })?
-        .into();
+    let null = match OpenOptions::new().read(true).write(true).open("/dev/null") {
+        Ok(null) => null.into(),
+        // An empty directory is the root.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => program::nothing()
+            .map_err(|source| SpawnError::Parent { step: "making what stands for /dev/null", source })?,
+        Err(source) => return Err(SpawnError::Parent { step: "opening /dev/null", source }),
+    };
     let null = lift(&null)?;
+    let in_memory = match &program {
+        Program::File(_) => None,
+        Program::InMemory(InMemory { file, .. }) => Some(lift(file)?),
+    };
     let diagnostics = lift(&diagnostics)?;
     let lifted = fds.iter().map(lift).collect::<Result<Vec<_>, _>>()?;
     let numbers: Vec<RawFd> = lifted.iter().map(AsRawFd::as_raw_fd).collect();
@@ -105,7 +116,8 @@ pub(super) fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Res
     let uid_map = format!("0 {uid} 1\n");
     let gid_map = format!("0 {gid} 1\n");
     let mut plan = Plan {
-        exe: exe_c.as_ptr(),
+        path: if in_memory.is_some() { c"".as_ptr() } else { argv_owned[0].as_ptr() },
+        program: in_memory.as_ref().map_or(-1, AsRawFd::as_raw_fd),
         argv: argv.as_ptr(),
         envp: envp.as_ptr(),
         null: null.as_raw_fd(),
@@ -138,7 +150,7 @@ pub(super) fn spawn_on_this_thread(command: WorkerCommand, stack: &Stack) -> Res
     for namespaces in attempts {
         plan.map_ids = namespaces & libc::CLONE_NEWUSER != 0;
         plan.failed = None;
-        match start(&mut plan, namespaces, stack, &exe) {
+        match start(&mut plan, namespaces, stack, &program) {
             Err(error @ SpawnError::PidNamespace(_)) => refused = Some(error),
             other => return other,
         }
@@ -153,7 +165,7 @@ fn start(
     plan: &mut Plan,
     namespaces: libc::c_int,
     stack: &Stack,
-    exe: &std::path::Path,
+    program: &Program,
 ) -> Result<WorkerProcess, SpawnError> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is a valid signal set; both are filled before they are read.
@@ -199,7 +211,7 @@ fn start(
             Err(if step == MAP_STEP {
                 SpawnError::PidNamespace(source)
             } else {
-                SpawnError::Child { exe: exe.to_owned(), step, source }
+                SpawnError::Child { program: program.clone(), step, source }
             })
         }
     }
@@ -218,7 +230,7 @@ extern "C" fn child(plan: *mut libc::c_void) -> libc::c_int {
     }
 }
 
-/// The child's steps, ending in `execve`, which does not return when it succeeds.
+/// The child's steps, ending in `execve` or `execveat`, which do not return when they succeed.
 ///
 /// # Safety
 /// Only for [`child`].
@@ -258,7 +270,12 @@ unsafe fn child_steps(plan: &Plan) -> Result<std::convert::Infallible, &'static 
         for at in 0..plan.count {
             ok(libc::dup2(*plan.fds.add(at), 3 + at as libc::c_int), "placing a descriptor")?;
         }
-        let first_unwanted = 3 + plan.count as libc::c_uint;
+        let mut first_unwanted = 3 + plan.count as libc::c_uint;
+        if plan.program >= 0 {
+            // Closed when the program is loaded.
+            ok(libc::dup3(plan.program, first_unwanted as libc::c_int, libc::O_CLOEXEC), "placing the program")?;
+            first_unwanted += 1;
+        }
         if libc::syscall(libc::SYS_close_range, first_unwanted, libc::c_uint::MAX, 0 as libc::c_uint) < 0 {
             return Err("close_range");
         }
@@ -266,7 +283,13 @@ unsafe fn child_steps(plan: &Plan) -> Result<std::convert::Infallible, &'static 
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
-        libc::execve(plan.exe, plan.argv, plan.envp);
-        Err("execve")
+        if plan.program < 0 {
+            libc::execve(plan.path, plan.argv, plan.envp);
+            return Err("execve");
+        }
+        // By its descriptor alone, which needs no /proc.
+        let at = 3 + plan.count as libc::c_int;
+        libc::syscall(libc::SYS_execveat, at, plan.path, plan.argv, plan.envp, libc::AT_EMPTY_PATH);
+        Err("execveat")
     }
 }

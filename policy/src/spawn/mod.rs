@@ -22,22 +22,25 @@
 
 mod child;
 mod process;
+mod program;
 
 use std::{
     ffi::OsString,
     io,
     os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
     sync::{
         OnceLock,
         mpsc::{self, SyncSender},
     },
 };
 
-pub use self::process::{Exit, WorkerProcess};
 use self::{
     child::{Stack, spawn_on_this_thread},
     process::reap,
+};
+pub use self::{
+    process::{Exit, WorkerProcess},
+    program::{InMemory, Program},
 };
 
 /// The exit code that stands for `SIGABRT` in a worker that is the init of its pid namespace: 128 + 6, as a shell shows it.
@@ -58,8 +61,8 @@ pub enum PidNamespace {
 /// A worker to be started.
 #[derive(Debug)]
 pub struct WorkerCommand {
-    /// The worker's executable, as an absolute path.
-    pub exe: PathBuf,
+    /// The worker's program.
+    pub program: Program,
     /// Its arguments, without the program name. They are visible in `ps`: nothing secret belongs here.
     pub args: Vec<OsString>,
     /// The descriptors it gets, as 3, 4, 5 … in this order.
@@ -94,10 +97,10 @@ pub enum SpawnError {
     )]
     PidNamespace(io::Error),
     /// A step in the child, before its program ran, failed.
-    #[error("cannot start the worker {exe}: {step} failed in the child: {source}")]
+    #[error("cannot start the worker {program}: {step} failed in the child: {source}")]
     Child {
-        /// The executable.
-        exe: PathBuf,
+        /// The program.
+        program: Program,
         /// What was being done.
         step: &'static str,
         /// What the kernel answered.
@@ -110,9 +113,9 @@ pub enum SpawnError {
 
 impl WorkerCommand {
     /// A command without arguments and descriptors.
-    pub fn new(exe: impl Into<PathBuf>, diagnostics: OwnedFd) -> Self {
+    pub fn new(program: impl Into<Program>, diagnostics: OwnedFd) -> Self {
         let (args, fds) = (Vec::new(), Vec::new());
-        Self { exe: exe.into(), args, fds, diagnostics, pid_namespace: PidNamespace::default(), cgroup: None }
+        Self { program: program.into(), args, fds, diagnostics, pid_namespace: PidNamespace::default(), cgroup: None }
     }
 
     /// Starts the worker and returns when its program has been loaded.

@@ -22,19 +22,29 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Serve requests as a configuration says
     Serve(Box<ServeArgs>),
-    /// Not supported yet: make a program that contains a configuration
-    Compile(RestArgs),
+    /// Make one file of this program and a configuration, which serves it
+    Compile(Box<CompileArgs>),
     /// Run the tests of the workers of a configuration
     Test(Box<TestArgs>),
     /// Say which layers of the sandbox this machine gives
     CheckSandbox(CheckSandboxArgs),
 }
 
-/// What a subcommand takes that does not exist yet: anything.
-#[derive(Debug, Args)]
-pub(super) struct RestArgs {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub(super) _rest: Vec<String>,
+/// The command line of a program that contains a configuration.
+#[derive(Debug, Parser)]
+#[command(
+    name = "supervisor",
+    version,
+    about = "Serve requests as the configuration says that this program contains",
+    after_help = "This program contains a configuration, and the policy for its workers if there is one."
+)]
+pub(super) struct CompiledCli {
+    /// Log informational messages to standard error
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+
+    #[command(flatten)]
+    pub(super) options: ServeOptions,
 }
 
 #[derive(Debug, Args)]
@@ -73,9 +83,9 @@ pub(super) enum ColorMode {
     Never,
 }
 
-/// What `serve` and `test` have in common.
-#[derive(Debug, Args)]
-pub(super) struct CommonArgs {
+/// Where a configuration comes from.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SourceArgs {
     /// A configuration in Cap'n Proto text, or with --binary an encoded one (`-`: standard input)
     #[arg(value_name = "config-file")]
     pub(super) config: PathBuf,
@@ -84,6 +94,14 @@ pub(super) struct CommonArgs {
     #[arg(short = 'I', long, value_name = "dir")]
     pub(super) import_path: Vec<PathBuf>,
 
+    /// The configuration is an encoded Cap'n Proto message, not text
+    #[arg(short, long)]
+    pub(super) binary: bool,
+}
+
+/// Where the policy comes from that holds for workers.
+#[derive(Debug, Args)]
+pub(super) struct PolicyArgs {
     /// Take what workers may use from the constant of type `Policy` in <file>, whatever the configuration says
     #[arg(long, value_name = "file")]
     pub(super) policy: Option<PathBuf>,
@@ -91,10 +109,13 @@ pub(super) struct CommonArgs {
     /// The constant that holds the policy, if the file given with --policy, or else the configuration, has several
     #[arg(long, value_name = "name")]
     pub(super) policy_const: Option<String>,
+}
 
-    /// The configuration is an encoded Cap'n Proto message, not text
-    #[arg(short, long)]
-    pub(super) binary: bool,
+/// What `serve`, `test` and programs that contain a configuration have in common.
+#[derive(Debug, Args)]
+pub(super) struct CommonArgs {
+    #[command(flatten)]
+    pub(super) policy: PolicyArgs,
 
     /// Let the socket <name> listen on <addr>, whatever the configuration says
     #[arg(short, long, value_name = "name>=<addr", value_parser = parse_override)]
@@ -134,11 +155,21 @@ Example:
   supervisor serve samples/hello/config.capnp --socket-addr http=127.0.0.1:8080")]
 pub(super) struct ServeArgs {
     #[command(flatten)]
-    pub(super) common: CommonArgs,
+    pub(super) source: SourceArgs,
 
     /// The constant in the file that holds the configuration, if there are several
     #[arg(value_name = "const-name")]
     pub(super) const_name: Option<String>,
+
+    #[command(flatten)]
+    pub(super) options: ServeOptions,
+}
+
+/// How a configuration is served.
+#[derive(Debug, Args)]
+pub(super) struct ServeOptions {
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
 
     /// Let the socket <name> use the open, listening descriptor <fd>
     #[arg(short = 'S', long, value_name = "name>=<fd", value_parser = parse_fd_override)]
@@ -164,6 +195,28 @@ pub(super) struct ServeArgs {
     pub(super) missing: MissingArgs,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The result goes to standard output, and needs no other file to run. Its options are those of `serve`.
+
+Example:
+  supervisor compile samples/hello/config.capnp > hello && ./hello --socket-addr http=127.0.0.1:8080")]
+pub(super) struct CompileArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+
+    /// The constant in the file that holds the configuration, if there are several
+    #[arg(value_name = "const-name")]
+    pub(super) const_name: Option<String>,
+
+    #[command(flatten)]
+    pub(super) policy: PolicyArgs,
+
+    /// Write only the encoded configuration, which `serve --binary` reads
+    #[arg(long)]
+    pub(super) config_only: bool,
+}
+
 /// How the results of tests are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum TestFormat {
@@ -183,11 +236,14 @@ Examples:
   supervisor test tests.wd-test 'api:*Cache*' --jobs 2 --junit report.xml")]
 pub(super) struct TestArgs {
     #[command(flatten)]
-    pub(super) common: CommonArgs,
+    pub(super) source: SourceArgs,
 
     /// Which tests: `service`, `service:entrypoint` or `const:service:entrypoint`, with `*`, `?` and `[a-z]` in the names
     #[arg(value_name = "filter", value_parser = Filter::parse)]
     pub(super) filter: Option<Filter>,
+
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
 
     /// Have the disk service <name> serve the directory <path>; TEST_TMPDIR need not exist
     #[arg(short, long, value_name = "name>=<path", value_parser = parse_override)]
@@ -341,6 +397,7 @@ mod tests {
     fn the_definition_is_sound() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+        CompiledCli::command().debug_assert();
     }
 
     #[test]
@@ -351,11 +408,11 @@ mod tests {
             &["c.capnp", "-b", "--verbose", "name", "-s", "a=1.2.3.4:5", "-Sb=4", "--control-fd=3"],
         ] {
             let (serve, verbose) = serve(arguments);
-            assert_eq!(serve.common.config, PathBuf::from("c.capnp"));
+            assert_eq!(serve.source.config, PathBuf::from("c.capnp"));
             assert_eq!(serve.const_name.as_deref(), Some("name"));
-            assert_eq!(serve.common.socket_addr, [("a".to_owned(), "1.2.3.4:5".to_owned())]);
-            assert_eq!(serve.socket_fd, [("b".to_owned(), 4)]);
-            assert_eq!((serve.common.binary, verbose, serve.control_fd), (true, true, Some(3)));
+            assert_eq!(serve.options.common.socket_addr, [("a".to_owned(), "1.2.3.4:5".to_owned())]);
+            assert_eq!(serve.options.socket_fd, [("b".to_owned(), 4)]);
+            assert_eq!((serve.source.binary, verbose, serve.options.control_fd), (true, true, Some(3)));
         }
     }
 
@@ -370,17 +427,17 @@ mod tests {
             "-",
             "--inspector-addr=localhost:0",
         ]);
-        assert_eq!(serve.common.config, PathBuf::from("-"));
-        assert_eq!(serve.common.external_addr, [("loopback".to_owned(), "127.0.0.1:1".to_owned())]);
-        assert_eq!(serve.missing.given(), ["--inspector-addr"]);
+        assert_eq!(serve.source.config, PathBuf::from("-"));
+        assert_eq!(serve.options.common.external_addr, [("loopback".to_owned(), "127.0.0.1:1".to_owned())]);
+        assert_eq!(serve.options.missing.given(), ["--inspector-addr"]);
     }
 
     #[test]
     fn a_policy_is_a_file_and_a_name() {
         let (serve, _) = serve(&["c.capnp", "--policy=p.capnp", "--policy-const", "strict", "-pa=b"]);
-        assert_eq!(serve.common.policy, Some(PathBuf::from("p.capnp")));
-        assert_eq!(serve.common.policy_const.as_deref(), Some("strict"));
-        assert_eq!((serve.const_name, serve.missing.given()), (None, vec!["--perfetto-trace"]));
+        assert_eq!(serve.options.common.policy.policy, Some(PathBuf::from("p.capnp")));
+        assert_eq!(serve.options.common.policy.policy_const.as_deref(), Some("strict"));
+        assert_eq!((serve.const_name, serve.options.missing.given()), (None, vec!["--perfetto-trace"]));
     }
 
     #[test]
@@ -426,14 +483,14 @@ mod tests {
             "--cluster-advertise",
         ] {
             let (serve, _) = serve(&["c", option, "x=y"]);
-            let given = serve.missing.given();
+            let given = serve.options.missing.given();
             assert_eq!(given.len(), 1, "{option}");
             assert!(!option.starts_with("--") || given == [option], "{option}: {given:?}");
         }
         for option in
             ["-w", "--watch", "--async-trace-promises", "--python-save-snapshot", "--python-save-baseline-snapshot"]
         {
-            assert_eq!(serve(&["c", option]).0.missing.given().len(), 1, "{option}");
+            assert_eq!(serve(&["c", option]).0.options.missing.given().len(), 1, "{option}");
         }
     }
 }

@@ -8,18 +8,20 @@ use bulkhead_policy::{
     report::{Report, Status},
 };
 
+use super::setup;
+
 /// Runs the self-test with the `sandbox-worker` beside this executable and prints the result, as text or as JSON.
 ///
 /// The exit code is 0 when workers can run with `--sandbox=required`, 1 when they cannot, 2 when there is no result.
 pub fn run(json: bool) -> ExitCode {
-    let exe = match std::env::current_exe() {
-        Ok(exe) => exe.with_file_name("sandbox-worker"),
+    let worker = match setup::worker_beside() {
+        Ok(worker) => worker.into(),
         Err(error) => {
-            eprintln!("supervisor: cannot find the own executable: {error}");
+            eprintln!("{error}");
             return ExitCode::from(2);
         }
     };
-    match check::run(&exe, Delegation::take().as_ref().map_err(ToString::to_string)) {
+    match check::run(&worker, Delegation::take().as_ref().map_err(ToString::to_string)) {
         Ok(report) => {
             if json {
                 println!("{:#}", to_json(&report));

@@ -2,22 +2,23 @@
 
 use std::{collections::HashMap, process::ExitCode, sync::Arc, time::Duration};
 
-use bulkhead_policy::cgroup::Delegation;
+use bulkhead_policy::{cgroup::Delegation, spawn::Program};
 use tokio::sync::Notify;
 
 use super::{
-    args::ServeArgs,
+    args::{ServeArgs, ServeOptions},
     control::Control,
     not_supported, setup,
-    setup::{Permission, report, say},
+    setup::{Origin, Permission, report, say},
     signals::Signals,
     test::Tests,
 };
 use crate::{
-    config::{Config, ServiceId},
-    fleet::{Fleet, FleetConfig, FleetHandle},
+    config::{Compiled, Config, ServiceId},
+    fleet::{Fleet, FleetHandle},
     log::{Entry, Log},
     net::{budget::connections, pipe, resolve::ResolverSettings, tls::server::Acceptor},
+    program::Embedded,
     service::{
         cache::Store,
         disk::Directory,
@@ -34,10 +35,22 @@ const FLEET_DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves until a signal asks for the end.
 pub(super) fn run(arguments: ServeArgs, verbose: bool) -> ExitCode {
-    if let Some(option) = arguments.missing.given().first() {
+    let ServeArgs { source, const_name, options } = arguments;
+    if let Some(option) = options.missing.given().first() {
         return not_supported(&format!("the option {option}"));
     }
-    end(serve(&arguments, verbose, None))
+    let origin = Origin::named(source, const_name, &options.common.policy);
+    end(origin.and_then(|origin| serve(&origin, setup::worker_beside()?.into(), &options, verbose, None)))
+}
+
+/// The same with what this program contains.
+pub(super) fn run_embedded(embedded: Embedded, options: ServeOptions, verbose: bool) -> ExitCode {
+    if let Some(option) = options.missing.given().first() {
+        return not_supported(&format!("the option {option}"));
+    }
+    let Embedded { worker, config, policy } = embedded;
+    let origin = Origin::embedded(Compiled { config, policy }, &options.common.policy);
+    end(origin.and_then(|origin| serve(&origin, worker, &options, verbose, None)))
 }
 
 /// The exit code of a command that has come to an end.
@@ -51,8 +64,14 @@ pub(super) fn end(result: Result<ExitCode, String>) -> ExitCode {
     }
 }
 
-/// Serves until a signal asks for the end, or until all tests have run, if there are such.
-pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) -> Result<ExitCode, String> {
+/// Serves with processes that run `worker` until a signal asks for the end, or until all tests have run, if there are such.
+pub(super) fn serve(
+    origin: &Origin,
+    worker: Program,
+    arguments: &ServeOptions,
+    verbose: bool,
+    tests: Option<Tests>,
+) -> Result<ExitCode, String> {
     // A kernel that does not know huge pages needs no setting.
     let _ = bulkhead_policy::memory::disable_huge_pages();
     // As little is lost: timers of a millisecond are a twentieth longer then.
@@ -60,7 +79,7 @@ pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) 
     // First of all.
     let (mut inherited_sockets, control) = setup::claim(arguments)?;
 
-    let config = setup::load(arguments, verbose, tests.as_ref())?;
+    let config = setup::load(origin, arguments, verbose, tests.as_ref())?;
     if verbose {
         setup::report_missing_flags(&config);
     }
@@ -68,13 +87,11 @@ pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) 
     let cache = setup::cache(&config)?;
     let acceptors = setup::acceptors(&config)?;
     let shards = arguments.shards.unwrap_or_else(setup::default_shards) as usize;
-    let executable = FleetConfig::default_executable()
-        .map_err(|error| format!("error: cannot find the own executable, and so not the worker's: {error}"))?;
     // From here on a signal is an orderly end, also while the workers start.
     let signals = Signals::listen().map_err(|error| format!("error: cannot listen for signals: {error}"))?;
     let cgroups = Delegation::take().map(Arc::new);
     setup::raise_descriptor_limit();
-    let check = setup::SandboxCheck::start(executable.clone(), &cgroups)?;
+    let check = setup::SandboxCheck::start(worker.clone(), &cgroups)?;
 
     let colors = setup::colors(arguments.common.color);
     let log = match &tests {
@@ -82,7 +99,7 @@ pub(super) fn serve(arguments: &ServeArgs, verbose: bool, tests: Option<Tests>) 
         None => Log::to_standard_streams(colors, config.structured_logging),
     };
     let log = log.map_err(|error| format!("error: cannot start the log: {error}"))?;
-    let mut fleet_config = setup::fleet_config(arguments, verbose, executable, shards, cgroups.ok());
+    let mut fleet_config = setup::fleet_config(arguments, verbose, worker, shards, cgroups.ok());
     if let Some(tests) = &tests {
         tests.adjust(&mut fleet_config);
     }

@@ -15,16 +15,17 @@ use bulkhead_policy::{
     check::{self, CheckError},
     inherited,
     report::{Layer, Report, Status},
+    spawn::Program,
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::{
-    args::{ColorMode, SandboxMode, SeccompMode, ServeArgs},
+    args::{ColorMode, PolicyArgs, SandboxMode, SeccompMode, ServeOptions, SourceArgs},
     control::Control,
     test::{TEST_DIRECTORY, Tests},
 };
 use crate::{
-    config::{self, Config, Loaded, ServiceId, ServiceKind},
+    config::{self, Compiled, Config, Loaded, ServiceId, ServiceKind},
     fleet::FleetConfig,
     log::{Colors, Entry},
     net::{
@@ -41,7 +42,7 @@ pub(super) type InheritedSocket<'a> = (&'a str, RawFd, Option<OwnedFd>);
 
 /// Takes the descriptors that the command line names. They are claimed by number, and every file that we open could take one of
 /// these numbers: to be called before anything is opened.
-pub(super) fn claim(arguments: &ServeArgs) -> Result<(Vec<InheritedSocket<'_>>, Option<Control>), String> {
+pub(super) fn claim(arguments: &ServeOptions) -> Result<(Vec<InheritedSocket<'_>>, Option<Control>), String> {
     let mut sockets = Vec::new();
     for (name, number) in &arguments.socket_fd {
         let fd = inherited::listening_socket(*number)
@@ -60,13 +61,13 @@ pub(super) fn claim(arguments: &ServeArgs) -> Result<(Vec<InheritedSocket<'_>>, 
 
 /// How the fleet works that the command line asks for.
 pub(super) fn fleet_config(
-    arguments: &ServeArgs,
+    arguments: &ServeOptions,
     verbose: bool,
-    executable: PathBuf,
+    worker: Program,
     shards: usize,
     cgroups: Option<Arc<Delegation>>,
 ) -> FleetConfig {
-    let mut config = FleetConfig::new(executable, u32::try_from(shards).unwrap_or(u32::MAX));
+    let mut config = FleetConfig::new(worker, u32::try_from(shards).unwrap_or(u32::MAX));
     if arguments.common.seccomp == SeccompMode::Log {
         eprintln!(
             "warning: --seccomp=log protects nothing: workers make every system call that they like, and those that the \
@@ -126,35 +127,84 @@ pub(super) fn report_missing_flags(config: &Config) {
     }
 }
 
-pub(super) fn load(arguments: &ServeArgs, verbose: bool, tests: Option<&Tests>) -> Result<Arc<Config>, String> {
-    let path = &arguments.common.config;
-    let source = match (path == Path::new("-"), arguments.common.binary) {
-        (true, false) => return Err("error: -: Reading config from stdin is only allowed with --binary.".to_owned()),
-        (true, true) => config::Source::BinaryStdin,
-        (false, true) => config::Source::Binary(path.clone()),
-        (false, false) => config::Source::Text(path.clone()),
-    };
-    if arguments.common.binary && arguments.const_name.is_some() {
-        return Err("error: a binary configuration has no constants: leave <const-name> out".to_owned());
+/// Where a configuration comes from, and how it is read.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) source: config::Source,
+    pub(super) const_name: Option<String>,
+    pub(super) import_paths: Vec<PathBuf>,
+}
+
+impl Origin {
+    /// That which the command line names.
+    pub(super) fn named(source: SourceArgs, const_name: Option<String>, policy: &PolicyArgs) -> Result<Self, String> {
+        let SourceArgs { config: path, import_path: import_paths, binary } = source;
+        if binary && const_name.is_some() {
+            return Err("error: a binary configuration has no constants: leave <const-name> out".to_owned());
+        }
+        let source = match (path == Path::new("-"), binary) {
+            (true, false) => {
+                return Err("error: -: Reading config from stdin is only allowed with --binary.".to_owned());
+            }
+            (true, true) => config::Source::BinaryStdin,
+            (false, true) => config::Source::Binary(path),
+            (false, false) => config::Source::Text(path),
+        };
+        let origin = Self { source, const_name, import_paths };
+        origin.check(policy).map(|()| origin)
     }
-    if arguments.common.binary && arguments.common.policy_const.is_some() && arguments.common.policy.is_none() {
-        return Err("error: a binary configuration has no constants: --policy-const needs --policy".to_owned());
+
+    /// That which this program contains.
+    pub(super) fn embedded(compiled: Compiled, policy: &PolicyArgs) -> Result<Self, String> {
+        let source = config::Source::Compiled(Arc::new(compiled));
+        let origin = Self { source, const_name: None, import_paths: Vec::new() };
+        origin.check(policy).map(|()| origin)
     }
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+
+    fn check(&self, policy: &PolicyArgs) -> Result<(), String> {
+        let text = matches!(self.source, config::Source::Text(_));
+        if !text && policy.policy_const.is_some() && policy.policy.is_none() {
+            return Err("error: a binary configuration has no constants: --policy-const needs --policy".to_owned());
+        }
+        Ok(())
+    }
+
+    /// How it is read today.
+    pub(super) fn options(&self, policy: &PolicyArgs) -> config::Options {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        config::Options {
+            const_name: self.const_name.clone(),
+            policy: policy.policy.clone(),
+            policy_const: policy.policy_const.clone(),
+            import_paths: self.import_paths.clone(),
+            ..config::Options::on(Date::from_unix_seconds(seconds))
+        }
+    }
+}
+
+/// The file of the worker's program, beside that of this one.
+pub(super) fn worker_beside() -> Result<PathBuf, String> {
+    let own = std::env::current_exe()
+        .map_err(|error| format!("error: cannot find the own executable, and so not the worker's: {error}"))?;
+    Ok(own.with_file_name(bulkhead_ipc::process::WORKER_EXECUTABLE))
+}
+
+pub(super) fn load(
+    origin: &Origin,
+    arguments: &ServeOptions,
+    verbose: bool,
+    tests: Option<&Tests>,
+) -> Result<Arc<Config>, String> {
     let options = config::Options {
-        const_name: arguments.const_name.clone(),
-        policy: arguments.common.policy.clone(),
-        policy_const: arguments.common.policy_const.clone(),
-        import_paths: arguments.common.import_path.clone(),
         experimental: arguments.common.experimental,
-        today: Date::from_unix_seconds(seconds),
         compat_date: tests.and_then(|tests| tests.compat_date.clone()),
         lenient: tests.is_some(),
+        ..origin.options(&arguments.common.policy)
     };
     let Loaded { mut config, warnings, .. } =
-        config::load(&source, &options).map_err(|diagnostics| diagnostics.to_string())?;
+        config::load(&origin.source, &options).map_err(|diagnostics| diagnostics.to_string())?;
     // Tools write binary ones, with much that nothing may ever use.
-    if !arguments.common.binary || verbose {
+    if matches!(origin.source, config::Source::Text(_)) || verbose {
         warnings.iter().for_each(|warning| eprintln!("{warning}"));
     }
     if let Some(tests) = tests {
@@ -174,9 +224,9 @@ pub(super) struct SandboxCheck(JoinHandle<Result<Report, CheckError>>);
 pub(super) struct Permission(());
 
 impl SandboxCheck {
-    pub(super) fn start(executable: PathBuf, cgroups: &Result<Arc<Delegation>, CgroupError>) -> Result<Self, String> {
+    pub(super) fn start(worker: Program, cgroups: &Result<Arc<Delegation>, CgroupError>) -> Result<Self, String> {
         let cgroups = cgroups.as_ref().map(Arc::clone).map_err(ToString::to_string);
-        let run = move || check::run(&executable, cgroups.as_deref().map_err(Clone::clone));
+        let run = move || check::run(&worker, cgroups.as_deref().map_err(Clone::clone));
         let thread = std::thread::Builder::new().name("check".into()).spawn(run);
         thread.map(SandboxCheck).map_err(|error| format!("error: cannot start a thread: {error}"))
     }
@@ -385,13 +435,15 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::args::{Cli, Command};
+    use crate::cli::args::{Cli, Command, ServeArgs};
 
     /// Loads what this command line names; gives the threads that the only worker may have.
     fn threads(arguments: &[&str]) -> Result<u32, String> {
         let cli = Cli::try_parse_from(["supervisor", "serve"].iter().chain(arguments)).expect("a command line");
         let Command::Serve(arguments) = cli.command else { panic!("{:?}", cli.command) };
-        let config = load(&arguments, false, None)?;
+        let ServeArgs { source, const_name, options } = *arguments;
+        let origin = Origin::named(source, const_name, &options.common.policy)?;
+        let config = load(&origin, &options, false, None)?;
         let worker = config.services[0].kind.worker().expect("a worker");
         Ok(worker.policy.threads)
     }

@@ -23,9 +23,10 @@ use tokio::sync::oneshot;
 pub(super) use self::filter::Filter;
 use self::report::{Failure, TestResult, label};
 use super::{
-    args::{ServeArgs, TestArgs, TestFormat},
+    args::{CommonArgs, MissingArgs, ServeOptions, TestArgs, TestFormat},
     not_supported,
     serve::{end, serve},
+    setup::{self, Origin},
 };
 use crate::{
     config::{BindingValue, Config, Designator, ServiceId, ServiceKind, policy::WorkerPolicy},
@@ -64,8 +65,10 @@ pub(super) fn run(arguments: TestArgs, verbose: bool) -> ExitCode {
         return not_supported(&format!("the option {option}"));
     }
     let tests = Tests::new(&arguments);
-    let arguments = tests.serve_arguments(arguments);
-    end(serve(&arguments, verbose, Some(tests)))
+    let TestArgs { source, common, directory_path, missing, .. } = arguments;
+    let origin = Origin::named(source, tests.filter.const_name.clone(), &common.policy);
+    let options = tests.serve_options(common, directory_path, missing);
+    end(origin.and_then(|origin| serve(&origin, setup::worker_beside()?.into(), &options, verbose, Some(tests))))
 }
 
 /// Which tests are run, and how.
@@ -114,22 +117,25 @@ impl Tests {
     }
 
     /// What a server is started with for these tests.
-    fn serve_arguments(&self, arguments: TestArgs) -> ServeArgs {
-        let mut common = arguments.common;
+    fn serve_options(
+        &self,
+        mut common: CommonArgs,
+        directory_path: Vec<(String, String)>,
+        missing: MissingArgs,
+    ) -> ServeOptions {
         for (_, address) in common.socket_addr.iter_mut().chain(&mut common.external_addr) {
             if let Some(within) = self.address(address) {
                 *address = within;
             }
         }
-        ServeArgs {
+        ServeOptions {
             common,
-            const_name: self.filter.const_name.clone(),
             socket_fd: Vec::new(),
             control_fd: None,
             shards: Some(1),
             strict_start: false,
-            directory_path: arguments.directory_path,
-            missing: arguments.missing,
+            directory_path,
+            missing,
         }
     }
 

@@ -22,11 +22,15 @@ mod text;
 mod validate;
 
 use std::{
+    fmt,
     fs::File,
     os::fd::AsFd as _,
     path::{Path, PathBuf},
     rc::Rc,
+    sync::Arc,
 };
+
+use zeroize::Zeroizing;
 
 use bulkhead_ipc::{
     compatibility::{Date, MAX_DATE},
@@ -68,6 +72,24 @@ pub enum Source {
     Binary(PathBuf),
     /// The same on standard input, to its end.
     BinaryStdin,
+    /// What [`compile`] made.
+    Compiled(Arc<Compiled>),
+}
+
+/// A configuration and what goes with it as messages, whose bytes are wiped when they are dropped: there may be private keys among
+/// them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Compiled {
+    /// The configuration, of one segment in stream framing.
+    pub config: Zeroizing<Vec<u8>>,
+    /// The policy for it, if it has one, as such a message.
+    pub policy: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compiled").finish_non_exhaustive()
+    }
 }
 
 /// What loading depends on besides the source.
@@ -132,17 +154,101 @@ pub fn load(source: &Source, options: &Options) -> Result<Loaded, Diagnostics> {
         Source::Text(path) => load_text(&Disk, path, options),
         Source::Binary(path) => {
             let bytes = Disk.read(path, MAX_MESSAGE_BYTES);
-            let mut loaded = load_binary(&path.display().to_string(), bytes, &Disk, options)?;
+            let mut loaded = load_binary(&path.display().to_string(), slice(&bytes), None, &Disk, options)?;
             loaded.files.insert(0, path.clone());
             Ok(loaded)
         }
-        Source::BinaryStdin => {
-            // Not by way of the library's buffer, which keeps what went through it.
-            let stdin = std::io::stdin().as_fd().try_clone_to_owned().map(File::from);
-            let bytes = stdin.and_then(|stdin| read_bounded(stdin, 0, MAX_MESSAGE_BYTES));
-            load_binary("<stdin>", bytes, &Disk, options)
+        Source::BinaryStdin => load_binary("<stdin>", slice(&read_stdin()), None, &Disk, options),
+        Source::Compiled(compiled) => load_binary(
+            "<this program>",
+            Ok(&compiled.config),
+            compiled.policy.as_deref().map(Vec::as_slice),
+            &Disk,
+            options,
+        ),
+    }
+}
+
+fn read_stdin() -> std::io::Result<Content> {
+    // Not by way of the library's buffer, which keeps what went through it.
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned().map(File::from)?;
+    read_bounded(stdin, 0, MAX_MESSAGE_BYTES)
+}
+
+fn slice(bytes: &std::io::Result<Content>) -> Result<&[u8], &std::io::Error> {
+    bytes.as_ref().map(|bytes| bytes.as_slice())
+}
+
+/// Makes messages of a configuration and its policy, of which nothing is needed any more then. Whether they mean something is not
+/// checked: that depends on where and how they are used. Reads as [`load`] does.
+///
+/// # Errors
+///
+/// What is wrong with the text, or that a binary configuration is none.
+pub fn compile(source: &Source, options: &Options) -> Result<(Compiled, Vec<Diagnostic>), Diagnostics> {
+    let name = match source {
+        Source::Compiled(compiled) => return Ok((Compiled::clone(compiled), Vec::new())),
+        Source::Text(path) => return compile_text(path, options),
+        Source::Binary(path) => path.display().to_string(),
+        Source::BinaryStdin => "<stdin>".to_owned(),
+    };
+    let bytes = match source {
+        Source::Binary(path) => Disk.read(path, MAX_MESSAGE_BYTES),
+        _ => read_stdin(),
+    };
+    let mut evaluator = evaluator(&Disk, Path::new(&name), options)?;
+    let file = evaluator.reporter.add_file(name, None);
+    let policy = load_policy(&mut evaluator, None, options);
+    let Evaluator { mut reporter, .. } = evaluator;
+    let Some(message) = read_message(slice(&bytes), file, &mut reporter) else { return Err(reporter.finish()) };
+    let config = message.get_root().and_then(one_segment);
+    finish_compiled(config, policy, reporter, file)
+}
+
+fn compile_text(path: &Path, options: &Options) -> Result<(Compiled, Vec<Diagnostic>), Diagnostics> {
+    let mut evaluator = evaluator(&Disk, path, options)?;
+    let Some(module) = load_config(&mut evaluator, path) else { return Err(evaluator.reporter.finish()) };
+    let file = evaluator.file_of(module);
+    let value = constant(&mut evaluator, module, CONFIG, options.const_name.as_deref());
+    let policy = load_policy(&mut evaluator, Some(module), options);
+    let Evaluator { mut reporter, .. } = evaluator;
+    let encoded = value.and_then(|value| encode_reporting::<workerd_capnp::config::Owned>(&value, file, &mut reporter));
+    let Some((mut message, _)) = encoded else { return Err(finish(reporter, file)) };
+    let config = message.get_root_as_reader().and_then(one_segment);
+    let wiped = message.get_root::<workerd_capnp::config::Builder<'_>>().and_then(|root| wipe(root.into()));
+    finish_compiled(wiped.and(config), policy, reporter, file)
+}
+
+fn finish_compiled(
+    config: capnp::Result<Builder<HeapAllocator>>,
+    policy: Option<Encoded>,
+    mut reporter: Reporter,
+    file: u32,
+) -> Result<(Compiled, Vec<Diagnostic>), Diagnostics> {
+    let compiled = config.and_then(|mut message| {
+        let config = Content::new(capnp::serialize::write_message_to_words(&message));
+        wipe(message.get_root::<workerd_capnp::config::Builder<'_>>()?.into())?;
+        let policy = policy.map(|(message, _)| message.get_root_as_reader().and_then(one_segment)).transpose()?;
+        let policy = policy.map(|message| Content::new(capnp::serialize::write_message_to_words(&message)));
+        Ok(Compiled { config, policy })
+    });
+    match compiled {
+        Ok(compiled) if !reporter.has_errors() => Ok((compiled, reporter.take_warnings())),
+        Ok(_) => Err(finish(reporter, file)),
+        Err(error) => {
+            reporter.error(Place::File(file), format!("cannot encode the configuration: {error}"));
+            Err(reporter.finish())
         }
     }
+}
+
+/// A message with this root, of one segment, which readers can use where it lies.
+fn one_segment(root: capnp::any_pointer::Reader<'_>) -> capnp::Result<Builder<HeapAllocator>> {
+    let words = u32::try_from(root.target_size()?.word_count + 1)
+        .map_err(|_| capnp::Error::failed("it is too long".to_owned()))?;
+    let mut message = Builder::new(HeapAllocator::new().first_segment_words(words));
+    message.set_root(root)?;
+    Ok(message)
 }
 
 /// Loads a configuration from bytes of text alone: imports and embeds find only what `files` holds under absolute
@@ -169,7 +275,7 @@ pub fn load_text_from_bytes(
 ///
 /// All that is wrong with it, and where in the message.
 pub fn load_binary_from_bytes(bytes: &[u8], options: &Options) -> Result<Config, Diagnostics> {
-    load_binary("<bytes>", Ok(bytes.to_vec().into()), &Memory::default(), options).map(|loaded| loaded.config)
+    load_binary("<bytes>", Ok(bytes), None, &Memory::default(), options).map(|loaded| loaded.config)
 }
 
 /// The binary form of a configuration written as text: one message in stream framing. Whether it means something is not
@@ -434,55 +540,84 @@ fn without_repeats(files: Vec<PathBuf>) -> Vec<PathBuf> {
     files.into_iter().filter(|path| known.insert(path.clone())).collect()
 }
 
-/// The files are those of the policy.
+/// The files are those of the policy, which is `own_policy` where the command line names none.
 fn load_binary(
     name: &str,
-    bytes: std::io::Result<Content>,
+    bytes: Result<&[u8], &std::io::Error>,
+    own_policy: Option<&[u8]>,
     files: &dyn FileSystem,
     options: &Options,
 ) -> Result<Loaded, Diagnostics> {
     let mut evaluator = evaluator(files, Path::new(name), options)?;
     let file = evaluator.reporter.add_file(name.to_owned(), None);
-    let policy = load_policy(&mut evaluator, None, options);
+    let policy = match own_policy {
+        Some(own) if options.policy.is_none() => decode_policy(own, file, &mut evaluator.reporter),
+        _ => load_policy(&mut evaluator, None, options),
+    };
     let Evaluator { mut reporter, read, .. } = evaluator;
-    let bytes = match bytes {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            reporter.error(Place::File(file), format!("cannot read the configuration: {}", describe(&error)));
-            return Err(reporter.finish());
-        }
-    };
-    let help = "--binary expects one Cap'n Proto message of type `Config` in stream framing";
-    let mut options_for_reader = ReaderOptions::new();
-    // A text is looked at up to four times, which counts each time. A message that points at one place from many is the
-    // reason for a limit.
-    options_for_reader.traversal_limit_in_words(Some(bytes.len() + 1024)).nesting_limit(MAX_DEPTH as i32);
-    let mut rest = bytes.as_slice();
-    let message = match capnp::serialize::read_message_from_flat_slice(&mut rest, options_for_reader) {
-        Ok(message) => message,
-        Err(error) => {
-            let what = if bytes.is_empty() { "it is empty".to_owned() } else { error.to_string() };
-            reporter.error_with_help(Place::File(file), format!("this is not a binary configuration: {what}"), help);
-            return Err(reporter.finish());
-        }
-    };
-    if !rest.is_empty() {
-        let message = format!("this is not a binary configuration: {} bytes follow the message", rest.len());
-        reporter.error_with_help(Place::File(file), message, help);
-        return Err(reporter.finish());
-    }
+    let Some(message) = read_message(bytes, file, &mut reporter) else { return Err(reporter.finish()) };
     let positions = Positions::new(file);
     let config = match message.get_root() {
         Ok(reader) => validate_with(reader, &positions, policy.as_ref(), options, &mut reporter),
         Err(error) => {
             let message = format!("this is not a binary configuration: {error}");
-            reporter.error_with_help(Place::File(file), message, help);
+            reporter.error_with_help(Place::File(file), message, BINARY_HELP);
             None
         }
     };
     match config {
         Some(config) => Ok(Loaded { config, files: without_repeats(read), warnings: reporter.take_warnings() }),
         None => Err(finish(reporter, file)),
+    }
+}
+
+const BINARY_HELP: &str = "--binary expects one Cap'n Proto message of type `Config` in stream framing";
+
+/// A message whose parts lie where they were read.
+type Borrowed<'a> = capnp::message::Reader<capnp::serialize::BufferSegments<&'a [u8]>>;
+
+/// Takes bytes for one message. `None` where they are none; then that was reported.
+fn read_message<'a>(
+    bytes: Result<&'a [u8], &std::io::Error>,
+    file: u32,
+    reporter: &mut Reporter,
+) -> Option<Borrowed<'a>> {
+    let bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            reporter.error(Place::File(file), format!("cannot read the configuration: {}", describe(error)));
+            return None;
+        }
+    };
+    let mut options = ReaderOptions::new();
+    // A text is looked at up to four times, which counts each time. A message that points at one place from many is the
+    // reason for a limit.
+    options.traversal_limit_in_words(Some(bytes.len() + 1024)).nesting_limit(MAX_DEPTH as i32);
+    let mut rest = bytes;
+    let what = match capnp::serialize::read_message_from_flat_slice(&mut rest, options) {
+        Ok(message) if rest.is_empty() => return Some(message),
+        Ok(_) => format!("{} bytes follow the message", rest.len()),
+        Err(_) if bytes.is_empty() => "it is empty".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    reporter.error_with_help(Place::File(file), format!("this is not a binary configuration: {what}"), BINARY_HELP);
+    None
+}
+
+/// A policy as [`compile`] makes it. `None` where it is none; then that was reported.
+fn decode_policy(mut bytes: &[u8], file: u32, reporter: &mut Reporter) -> Option<Encoded> {
+    let decoded =
+        capnp::serialize::read_message_from_flat_slice(&mut bytes, ReaderOptions::new()).and_then(|message| {
+            let mut policy = Builder::new_default();
+            policy.set_root(message.get_root::<policy_capnp::policy::Reader<'_>>()?)?;
+            Ok(policy)
+        });
+    match decoded {
+        Ok(policy) => Some((policy, Positions::new(file))),
+        Err(error) => {
+            reporter.error(Place::File(file), format!("cannot read the policy: {error}"));
+            None
+        }
     }
 }
 

@@ -30,13 +30,12 @@ mod watch;
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bulkhead_ipc::transport::{Limits, MAX_EVENTS, MAX_EXCHANGES};
-use bulkhead_policy::cgroup::Delegation;
+use bulkhead_policy::{cgroup::Delegation, spawn::Program};
 use tokio::sync::{
     mpsc, oneshot,
     watch::{Receiver, Sender},
@@ -56,8 +55,8 @@ use spawner::{ProcessSpawner, Spawner};
 /// How a fleet works.
 #[derive(Debug, Clone)]
 pub struct FleetConfig {
-    /// The worker's executable: [`FleetConfig::default_executable`].
-    pub executable: PathBuf,
+    /// The worker's program.
+    pub program: Program,
     /// Number of shards, 1 … [`MAX_SHARDS`](bulkhead_ipc::process::MAX_SHARDS).
     pub shards: u32,
     /// Whether workers go on without a layer of the sandbox that this kernel does not give.
@@ -97,10 +96,10 @@ pub struct FleetConfig {
 }
 
 impl FleetConfig {
-    /// The defaults, for an executable and a number of shards.
-    pub fn new(executable: PathBuf, shards: u32) -> Self {
+    /// The defaults, for a worker's program and a number of shards.
+    pub fn new(program: Program, shards: u32) -> Self {
         Self {
-            executable,
+            program,
             shards,
             best_effort_sandbox: false,
             seccomp_log: false,
@@ -120,14 +119,6 @@ impl FleetConfig {
             max_events: MAX_EVENTS,
             max_exchanges: MAX_EXCHANGES,
         }
-    }
-
-    /// The worker's executable beside the one that runs.
-    ///
-    /// # Errors
-    /// The system does not say which executable runs.
-    pub fn default_executable() -> std::io::Result<PathBuf> {
-        Ok(std::env::current_exe()?.with_file_name(bulkhead_ipc::process::WORKER_EXECUTABLE))
     }
 }
 
@@ -200,7 +191,7 @@ impl Fleet {
     /// # Errors
     /// The threads cannot be made. That a process cannot be started shows in [`FleetHandle::start_check`] and in the log.
     pub fn start(fleet: FleetConfig, config: Arc<Config>, log: Log) -> Result<FleetHandle, FleetError> {
-        let spawner = ProcessSpawner { executable: fleet.executable.clone(), cgroups: fleet.cgroups.clone() };
+        let spawner = ProcessSpawner { program: fleet.program.clone(), cgroups: fleet.cgroups.clone() };
         Self::start_with(fleet, config, log, Box::new(spawner))
     }
 

@@ -3,7 +3,6 @@
 use std::{
     cell::OnceCell,
     os::{fd::OwnedFd, unix::net::UnixStream},
-    path::PathBuf,
     rc::Rc,
     sync::Arc,
 };
@@ -11,7 +10,7 @@ use std::{
 use bulkhead_ipc::{process::WorkerArgs, transport::MAX_CHUNK};
 use bulkhead_policy::{
     cgroup::{CgroupLimits, Delegation, WorkerCgroup},
-    spawn::{Exit, WorkerCommand, WorkerProcess},
+    spawn::{Exit, Program, WorkerCommand, WorkerProcess},
 };
 use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
@@ -74,10 +73,10 @@ pub(super) fn arguments(policy: &WorkerPolicy, common: &WorkerArgs) -> WorkerArg
     }
 }
 
-/// Starts the real worker executable.
+/// Starts the real worker.
 pub struct ProcessSpawner {
-    /// Absolute path of the executable.
-    pub executable: PathBuf,
+    /// The worker's program.
+    pub program: Program,
     /// Where each process gets a cgroup of its own, if the machine lets it.
     pub cgroups: Option<Arc<Delegation>>,
 }
@@ -121,7 +120,7 @@ impl Spawner for ProcessSpawner {
         }
         let (diagnostics, their_diagnostics) =
             std::io::pipe().map_err(|e| format!("making the diagnostic pipe failed: {e}"))?;
-        let mut command = WorkerCommand::new(&self.executable, their_diagnostics.into());
+        let mut command = WorkerCommand::new(self.program.clone(), their_diagnostics.into());
         command.args = args.to_argv();
         command.fds = fds;
         let cgroup = match &self.cgroups {
@@ -141,8 +140,9 @@ impl Spawner for ProcessSpawner {
         let last = Rc::new(OnceCell::new());
         let at_end = last.clone();
         // The number is another process's as soon as this one was waited for.
-        let meter: Meter = Box::new(move || last.get().cloned().unwrap_or_else(|| usage::read(pid)));
-        let process = Box::new(Watched { process, cgroup, at_end });
+        let program = self.program.memory_bytes();
+        let meter: Meter = Box::new(move || last.get().cloned().unwrap_or_else(|| usage::read(pid, program)));
+        let process = Box::new(Watched { process, cgroup, program, at_end });
         Ok(Spawned { process, control, events, diagnostics: diagnostics.into(), meter })
     }
 }
@@ -151,6 +151,8 @@ impl Spawner for ProcessSpawner {
 struct Watched {
     process: AsyncFd<WorkerProcess>,
     cgroup: Option<WorkerCgroup>,
+    /// Bytes of its program that count as its memory and are not.
+    program: u64,
     /// What it had used at its end.
     at_end: Rc<OnceCell<Result<Usage, String>>>,
 }
@@ -177,7 +179,7 @@ impl Process for Watched {
                     Err(_) => return None,
                 };
                 // It has ended, and its number is its own until it is waited for.
-                let used = usage::read(ready.get_inner().pid());
+                let used = usage::read(ready.get_inner().pid(), self.program);
                 match ready.get_inner_mut().try_wait() {
                     Ok(Some(exit)) => {
                         let _ = self.at_end.set(used);
