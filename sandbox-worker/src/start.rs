@@ -132,6 +132,7 @@ fn connect(stream: StdUnixStream) -> std::io::Result<tokio::net::UnixStream> {
 #[cfg(feature = "probes")]
 struct Hidden {
     probe: Option<Vec<String>>,
+    on_call: Option<String>,
     without: Vec<bulkhead_policy::report::Layer>,
 }
 
@@ -142,9 +143,13 @@ impl Hidden {
         let text = |argument: &std::ffi::OsString| argument.to_string_lossy().into_owned();
         let found = argv.iter().position(|argument| argument == probe::PROBE_ARG);
         let probe = found.map(|index| argv.drain(index..).skip(1).map(|argument| text(&argument)).collect());
+        let on_call =
+            |argument: &std::ffi::OsString| text(argument).strip_prefix(probe::ON_CALL_ARG).map(str::to_owned);
+        let found = argv.iter().position(|argument| on_call(argument).is_some());
+        let on_call = found.and_then(|index| on_call(&argv.remove(index)));
         let without = argv.pop_if(|argument| probe::parse_without(&text(argument)).is_some());
         let without = without.and_then(|argument| probe::parse_without(&text(&argument))).unwrap_or_default();
-        Self { probe, without }
+        Self { probe, on_call, without }
     }
 
     fn leave_out(&mut self, options: &mut enter::Options) {
@@ -153,6 +158,20 @@ impl Hidden {
 
     fn run(self, isolate: &Isolate, directory: Option<&std::os::fd::OwnedFd>) {
         use std::os::fd::AsRawFd;
+        if let Some(name) = &self.on_call {
+            let defined = isolate.enter(|scope| {
+                let data = v8::String::new(scope, name)?;
+                let attempt = |scope: &mut v8::PinScope<'_, '_>,
+                               args: v8::FunctionCallbackArguments<'_>,
+                               _: v8::ReturnValue<'_, v8::Value>| {
+                    bulkhead_policy::probe::run(&[args.data().to_rust_string_lossy(scope)], None)
+                };
+                let function = v8::Function::builder(attempt).data(data.into()).build(scope)?;
+                let name = v8::String::new(scope, bulkhead_policy::probe::ON_CALL_NAME)?;
+                scope.get_current_context().global(scope).set(scope, name.into(), function.into())
+            });
+            assert_eq!(defined, Some(true), "an isolate has room for a function");
+        }
         match self.probe.as_deref() {
             None => {}
             // A script in the isolate, which is not there for `policy` to use.

@@ -103,6 +103,52 @@ export const bFine = { test() {} };";
     assert_eq!(records[2], serde_json::json!({ "event": "end", "passed": 1, "failed": 1 }));
 }
 
+/// What a worker does whose engine an attacker has taken over: a call that the policy does not permit.
+#[cfg(feature = "probes")]
+#[test]
+fn a_test_that_makes_a_forbidden_call_fails_alone() {
+    if bulkhead_test_support::runtime::seccomp_log() {
+        // Nothing is forbidden there.
+        return;
+    }
+    let source = "export const aFine = { test() {} };
+export const bCalls = { async test() { console.log('about to call'); await scheduler.wait(1); sandboxProbe(); } };
+export const cFine = { test() {} };
+export const dCalls = { async test(controller, env, ctx) { ctx.waitUntil(scheduler.wait(1).then(sandboxProbe)); } };";
+    let report = tempfile::NamedTempFile::new().expect("a file");
+    let config = r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (services = [
+  (name = "bad", worker = (modules = [(name = "bad.js", esModule = embed "bad.js")], compatibilityDate = "2026-01-01")),
+  (name = "other", worker = (modules = [(name = "o", esModule = "export default { test() {} };")],
+    compatibilityDate = "2026-01-01")),
+], v8Flags = ["--sandbox-probe-on-call=mkdirat"]);"#;
+    let setup = Setup::config(config).file("bad.js", source);
+    let setup = setup.argument(format!("--junit={}", report.path().display())).argument("--format=json");
+    let exit = bulkhead_test_support::supervisor!().test(setup).that_breaks_out().wait();
+    assert_eq!(
+        results(&exit),
+        [
+            ("PASS", "bad:aFine"),
+            ("FAIL", "bad:bCalls"),
+            ("PASS", "bad:cFine"),
+            ("FAIL", "bad:dCalls"),
+            ("PASS", "other"),
+        ],
+        "{}",
+        exit.stderr
+    );
+    assert_eq!(exit.code, Some(1));
+    let reason = "worker \"bad\": its process was killed by a forbidden system call 258 (mkdirat)";
+    assert_eq!(exit.stderr.matches(reason).count(), 2, "{}", exit.stderr);
+    let xml = std::fs::read_to_string(report.path()).expect("a report");
+    assert!(xml.contains("tests=\"5\" failures=\"2\"") && xml.contains("(mkdirat)"), "{xml}");
+    assert!(xml.contains("<system-out>about to call\n"), "{xml}");
+    let records = exit.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let failed: Vec<_> = records.filter(|record| record["result"] == "fail").collect();
+    assert_eq!(failed.len(), 2, "{}", exit.stdout);
+    assert_eq!(failed[0]["log"], serde_json::json!(["about to call"]));
+}
+
 #[test]
 fn a_worker_that_does_not_start_fails_alone() {
     let source = "export default { test() { syntax error } };";
@@ -141,7 +187,9 @@ export const second = { test() {} };",
 #[test]
 fn a_run_of_many_services_keeps_few_processes_and_leaves_none() {
     let count = std::env::var("BULKHEAD_TEST_SERVICES").map_or(40, |text| text.parse().expect("a number"));
-    let setup = many(count).argument("--jobs=2").argument("--shuffle=7");
+    let scratch = tempfile::tempdir().expect("a directory");
+    let path = scratch.path().to_str().expect("text");
+    let setup = many(count).argument("--jobs=2").argument("--shuffle=7").environment("TMPDIR", path);
     let server = bulkhead_test_support::supervisor!().test(setup);
     let supervisor = server.pid();
     let (mut most, mut descriptors) = (0, 0);
@@ -156,4 +204,5 @@ fn a_run_of_many_services_keeps_few_processes_and_leaves_none() {
     assert!(most <= 24, "{most} processes at once");
     assert!(descriptors <= 512, "{descriptors} descriptors at once");
     wait_until("the last process to be gone", || process::workers(supervisor).is_empty());
+    assert_eq!(std::fs::read_dir(path).expect("it is there").count(), 0, "something was left in {path}");
 }

@@ -7,7 +7,7 @@
 //! - [`ESCAPE`] and the name of an attempt, with what it needs to know;
 //!
 //! the worker shuts itself in as always, initialises V8, seals, and calls [`run`]. The test looks at how the process ended.
-//! With [`WITHOUT_ARG`] the worker leaves layers out.
+//! With [`WITHOUT_ARG`] the worker leaves layers out, and with [`ON_CALL_ARG`] script makes a probe's attempt when it likes.
 
 pub mod cases;
 mod escape;
@@ -21,6 +21,13 @@ pub const PROBE_ARG: &str = "--sandbox-probe";
 
 /// The worker's hidden argument that leaves layers out: their names, between commas.
 pub const WITHOUT_ARG: &str = "--sandbox-probe-without=";
+
+/// The worker's hidden argument that gives scripts a global function [`ON_CALL_NAME`], which is the probe that it names. It begins as one
+/// does that is for V8, so that a configuration can have it.
+pub const ON_CALL_ARG: &str = "--v8-flag=--sandbox-probe-on-call=";
+
+/// What scripts call then.
+pub const ON_CALL_NAME: &str = "sandboxProbe";
 
 /// In place of a probe's name: makes the calls in the following arguments one by one, each of which is a number and six
 /// arguments between commas, and writes a line for each that came back (see [`parse_result`]).
