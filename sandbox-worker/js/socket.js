@@ -34,6 +34,11 @@
       return this.native;
     }
     broke() {}
+    /** As in the reference, a chunk that a script writes and that are no bytes ends nothing. */
+    refuse(chunk) {
+      if (this.stream.state !== WRITABLE || chunk === undefined || typeof chunk === "string") return undefined;
+      return bytesOf(chunk) === undefined ? PromiseReject(byteStreamTypeError()) : undefined;
+    }
     write(chunk) {
       if (chunk === undefined) return resolvedPromise;
       const bytes = typeof chunk === "string" ? internal.encodeUtf8(chunk) : bytesOf(chunk);
@@ -80,6 +85,8 @@
   const shutReadable = (wrapper, error, later) => {
     const stream = readableOf(wrapper);
     if (stream.state !== READABLE) return;
+    // As in the reference, a socket that is closed is so for whoever has asked, and what is read from it fails.
+    if (later !== undefined) stream.reader?.closed.resolve(undefined);
     stream.controller.error(error);
     if (later !== undefined) stream.storedError = later;
   };

@@ -90,6 +90,21 @@ const probes = {
     }
     return seen;
   },
+  after_a_wrong_chunk: async ({ echo }) => {
+    const socket = connect(`127.0.0.1:${echo}`);
+    const [writer, reader] = [socket.writable.getWriter(), socket.readable.getReader()];
+    const written = [writer.write(enc("a")), writer.write({}), writer.write(enc("b"))].map(settled);
+    const seen = [await Promise.all(written), writer.desiredSize, await settled(writer.ready)];
+    let text = "";
+    while (text.length < 2) text += await read(reader);
+    return [...seen, text, await settled(writer.close()), await read(reader), await settled(socket.closed)];
+  },
+  a_wrong_chunk_of_a_pipe: async ({ echo }) => {
+    const socket = connect(`127.0.0.1:${echo}`);
+    const chunks = new ReadableStream({ start(c) { c.enqueue(enc("a")); c.enqueue({}); c.enqueue(enc("b")); c.close(); } });
+    const piped = await settled(chunks.pipeTo(socket.writable, { preventAbort: true }));
+    return [piped, await settled(socket.close())];
+  },
   high_water_mark: async ({ echo }) => {
     const writer = connect(`127.0.0.1:${echo}`, { highWaterMark: 10 }).writable.getWriter();
     const before = writer.desiredSize;
@@ -127,6 +142,14 @@ const probes = {
     seen.push(await settled(socket.close()), await pending, await settled(socket.closed));
     return [...seen, await settled(socket.writable.getWriter().write(enc("x"))), await settled(reader.read())];
   },
+  closed_beneath_a_reader: async ({ greets }) => {
+    const socket = connect(`127.0.0.1:${greets}`);
+    const [reader, writer] = [socket.readable.getReader(), socket.writable.getWriter()];
+    const seen = [await read(reader)];
+    const [pending, closed] = [settled(reader.read()), settled(reader.closed)];
+    seen.push(await settled(socket.close()), await pending, await closed, await settled(reader.closed), await settled(writer.closed));
+    return [...seen, await settled(reader.read()), await settled(writer.write(enc("x")))];
+  },
   closed_after_writes: async ({ counts }) => {
     const socket = connect(`127.0.0.1:${counts}`);
     const writer = socket.writable.getWriter();
@@ -156,6 +179,13 @@ const probes = {
     const writer = socket.writable.getWriter();
     await writer.write(enc("x"));
     return [await settled(socket.readable.getReader().read()), await settled(socket.closed), await settled(writer.write(enc("x")))];
+  },
+  written_after_a_reset: async ({ resets }) => {
+    const socket = connect(`127.0.0.1:${resets}`);
+    const writer = socket.writable.getWriter();
+    await writer.write(enc("x"));
+    const seen = [await settled(socket.readable.getReader().read()), await settled(socket.closed), await settled(writer.write(enc("x")))];
+    return [...seen, await settled(writer.write(enc("x"))), await settled(writer.close()), await settled(writer.closed)];
   },
   a_cancelled_reader: async ({ echo }) => {
     const socket = connect(`127.0.0.1:${echo}`);

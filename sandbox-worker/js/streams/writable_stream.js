@@ -145,7 +145,8 @@
     write(chunk = undefined) {
       if (!isObject(this) || !(#w in this)) return PromiseReject(illegalInvocation());
       if (this.#w.stream === undefined) return PromiseReject(new TypeErrorConstructor(RELEASED_WRITER));
-      return refuseOwner(this.#w.stream, "Writable") ?? writerWrite(this.#w, chunk);
+      const { stream } = this.#w;
+      return refuseOwner(stream, "Writable") ?? stream.native?.refuse?.(chunk) ?? writerWrite(this.#w, chunk);
     }
   }
   shape(WritableStreamDefaultWriter, "WritableStreamDefaultWriter", 1);
