@@ -19,7 +19,7 @@ use nix::{
 use bulkhead_test_support::{
     Runtime, Server, Setup,
     expectations::{Observation, check},
-    http,
+    http, process,
     runtime::wait_until,
 };
 
@@ -135,6 +135,7 @@ export default {
         });
         return new Response(body, { headers: type });
       }
+      case "/pass": return env.ORIGIN.fetch("http://example.com/");
       case "/state": return Response.json({ active, made });
       case "/relay": {
         const source = new EventSource("http://example.com/", { fetcher: env.ORIGIN });
@@ -202,6 +203,39 @@ fn a_stream_of_events_outlasts_the_time_of_an_event() {
     drop(stream);
     wait_until("the stream is cancelled", || state(&server).0 == 0);
     assert_eq!(server.stop().code, Some(0));
+}
+
+/// Silent ends of streams that are silent too, whose networks might have gone.
+#[test]
+fn the_kernel_asks_after_both_ends_of_a_stream_of_events() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
+    let server = serve(listener.local_addr().expect("an address").port(), "wallTimeMs = 300");
+    let mut client = http::Connection::open(server.port());
+    client.send(http::request("GET", "/pass", &[], b"")).expect("sent");
+    let (mut origin, _) = listener.accept().expect("a connection");
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    origin.write_all(head.as_bytes()).expect("sent");
+    client.head().expect("a head");
+    for end in [client.stream(), &origin] {
+        // What was sent last may have to be acknowledged first.
+        wait_until("the kernel asks", || {
+            process::asks_after(end).is_some_and(|hundredths| (1000..=6100).contains(&hundredths))
+        });
+    }
+    // Either end's going is the other's, although not a byte is sent.
+    let reset = libc::linger { l_onoff: 1, l_linger: 0 };
+    setsockopt(&client.stream().as_fd(), sockopt::Linger, &reset).expect("set");
+    drop(client);
+    let mut rest = Vec::new();
+    let _ = origin.read_to_end(&mut rest);
+    let mut client = http::Connection::open(server.port());
+    client.send(http::request("GET", "/pass", &[], b"")).expect("sent");
+    let (mut origin, _) = listener.accept().expect("a connection");
+    origin.write_all(head.as_bytes()).expect("sent");
+    client.head().expect("a head");
+    setsockopt(&origin.as_fd(), sockopt::Linger, &reset).expect("set");
+    drop(origin);
+    assert!(client.to_end().is_ok_and(|rest| rest.is_empty()), "it breaks off");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use bulkhead_test_support::{Server, Setup, process, runtime::wait_until, supervisor};
 use nix::sys::signal::Signal;
 
-use super::peer::{ACCEPT, Backend, KEY, Peer, accepting, client, request, upgraded};
+use super::peer::{ACCEPT, Backend, KEY, accepting, client, request, upgraded};
 
 fn setup(backend: &Backend) -> Setup {
     Setup::config(&format!(
@@ -212,18 +212,6 @@ fn who_reads_nothing_is_not_read_for() {
     assert!(silent.receive(sent).iter().all(|byte| *byte == 7));
 }
 
-/// In how many hundredths of a second the kernel asks after the other side of the connection that `peer` has, as it says of the end that
-/// the test does not have; `None`: it does not.
-fn asks_after(peer: &Peer) -> Option<u64> {
-    let port = |address: std::io::Result<std::net::SocketAddr>| format!(":{:04X}", address.expect("an address").port());
-    let (theirs, ours) = (port(peer.stream.peer_addr()), port(peer.stream.local_addr()));
-    let all = std::fs::read_to_string("/proc/net/tcp").expect("the kernel tells");
-    let mut rows = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let row = rows.find(|row| row[1].ends_with(&theirs) && row[2].ends_with(&ours)).expect("the connection is there");
-    let (timer, when) = row[5].split_once(':').expect("a timer");
-    (timer == "02").then(|| u64::from_str_radix(when, 16).expect("a number"))
-}
-
 #[test]
 fn the_kernel_asks_whether_somebody_is_still_there() {
     let backend = Backend::start();
@@ -231,11 +219,13 @@ fn the_kernel_asks_whether_somebody_is_still_there() {
     let (client, peer) = (upgraded(server.port(), "/"), backend.next());
     for end in [&client, &peer] {
         // What was sent last may have to be acknowledged first.
-        wait_until("the kernel asks", || asks_after(end).is_some_and(|when| (1000..=6100).contains(&when)));
+        wait_until("the kernel asks", || {
+            process::asks_after(&end.stream).is_some_and(|when| (1000..=6100).contains(&when))
+        });
     }
     // It may have gone, and not only have ended its sending side.
     client.finish();
-    wait_until("the kernel asks sooner", || asks_after(&client).is_some_and(|when| when <= 510));
+    wait_until("the kernel asks sooner", || process::asks_after(&client.stream).is_some_and(|when| when <= 510));
 }
 
 #[test]

@@ -378,6 +378,9 @@ impl Client {
         let goes_on = head.version == Version::HTTP_11 && !says_close(&head.headers);
         // What the peer speaks is between us and it.
         head.version = Version::HTTP_11;
+        if says_events(&head.headers) {
+            connection.wire.ask_after_peer();
+        }
         let in_use = InUse { connection, client: self.this.clone(), to: to.clone(), is_sent };
         if incoming.is_end_stream() {
             in_use.release();
@@ -529,6 +532,11 @@ fn encode(parts: &Parts, host: &HeaderValue, asking: Option<&Asking>, upload: Up
     *request.uri_mut() = parts.uri.clone();
     *request.headers_mut() = headers;
     request
+}
+
+/// Whether a response is a stream of events, which may be silent for as long as its sender likes.
+fn says_events(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| bulkhead_ipc::head::is_event_stream(kind.as_bytes()))
 }
 
 /// Whether the peer says that the connection ends with this response (RFC 9112, section 9.6).

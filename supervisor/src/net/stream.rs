@@ -130,6 +130,11 @@ impl Wire {
     /// it is still there. It may not leave what it is sent for as long.
     pub(super) fn begin_exchange(&self) {
         self.stall.set(Some(WRITE_STALL));
+        self.ask_after_peer();
+    }
+
+    /// Has the kernel ask whether the peer is still there.
+    pub(super) fn ask_after_peer(&self) {
         if let Socket::Tcp(stream) = &*self.socket.borrow() {
             duplex::ask_after_peer(stream, duplex::SILENCE);
         }

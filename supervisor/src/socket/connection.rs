@@ -285,6 +285,11 @@ impl Connection {
     /// still there.
     pub(crate) fn begin_exchange(&self) {
         self.is_exchange.set(true);
+        self.ask_after_client();
+    }
+
+    /// What the client gets may be silent for as long as it lasts: has the kernel ask whether the client is still there.
+    pub(crate) fn ask_after_client(&self) {
         if let Some(stream) = &*self.stream.borrow() {
             stream.borrow().ask_after_peer(duplex::SILENCE);
         }

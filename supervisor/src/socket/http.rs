@@ -428,6 +428,10 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
             if let Some(PassedThrough(text)) = head.extensions.remove() {
                 socket.complain(&text);
             }
+            let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+            if kind.is_some_and(bulkhead_ipc::head::is_event_stream) {
+                context.connection.ask_after_client();
+            }
             let framing = Framing { head_request, version, exact_size: body.size_hint().exact() };
             rewrite_response(&mut head, framing, &socket.options.inject_response_headers);
             Ok(Response::from_parts(head, body))

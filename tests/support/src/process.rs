@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -162,4 +163,19 @@ fn tree(root: u32) -> Vec<u32> {
     let mut all = descendants(root);
     all.push(root);
     all
+}
+
+/// In how many hundredths of a second the kernel asks after the other side of the connection that `stream` has, as it says of the end that
+/// is not this process's; `None`: it does not.
+///
+/// # Panics
+/// There is no such connection of IPv4.
+pub fn asks_after(stream: &TcpStream) -> Option<u64> {
+    let port = |address: std::io::Result<SocketAddr>| format!(":{:04X}", address.expect("an address").port());
+    let (theirs, ours) = (port(stream.peer_addr()), port(stream.local_addr()));
+    let all = fs::read_to_string("/proc/net/tcp").expect("the kernel tells");
+    let mut rows = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row[1].ends_with(&theirs) && row[2].ends_with(&ours)).expect("the connection is there");
+    let (timer, when) = row[5].split_once(':').expect("a timer");
+    (timer == "02").then(|| u64::from_str_radix(when, 16).expect("a number"))
 }
