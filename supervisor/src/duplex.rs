@@ -551,4 +551,96 @@ mod tests {
             assert_eq!(waiting.await, Some(Err(())));
         });
     }
+
+    /// As [`begin`], over a connection that goes on inside of TLS where the starter is asked. What stands for TLS says whose it is, as it
+    /// is, or fails for `nobody`.
+    fn begin_carrying() -> (DuplexStream, Pieces, Body, Rc<Starter>, Sending) {
+        let (ours, theirs) = duplex(64);
+        let (receiver, sender) = split(ours, Bytes::new());
+        let (pieces, starter) = (Pieces::default(), Rc::<Starter>::default());
+        let handshake = async |mut stream: DuplexStream, host: Option<String>| {
+            let host = host.unwrap_or_default();
+            if host == "nobody" {
+                return Err(std::io::Error::other("no such host"));
+            }
+            stream.write_all(format!("tls:{host};").as_bytes()).await?;
+            Ok(stream)
+        };
+        let offer = |receiver, to| (Body::Pull(Box::pin(receiver)), to);
+        let carrying = carry(sender, pieces.body(), Some(starter.clone()), handshake, offer);
+        (theirs, pieces, Body::Pull(Box::pin(receiver)), starter, tokio::task::spawn_local(carrying))
+    }
+
+    async fn hears(peer: &mut DuplexStream, expected: &str) {
+        let mut heard = vec![0; expected.len()];
+        peer.read_exact(&mut heard).await.expect("it is sent");
+        assert_eq!(String::from_utf8_lossy(&heard), expected);
+    }
+
+    #[test]
+    fn nobody_has_to_ask_for_tls() {
+        local(async {
+            let (mut peer, pieces, mut received, starter, carrying) = begin_carrying();
+            pieces.say("plain");
+            hears(&mut peer, "plain").await;
+            pieces.end();
+            peer.shutdown().await.expect("it lives");
+            assert_eq!(next(&mut received).await, None);
+            assert!(carrying.await.expect("no panic").is_ok());
+            assert!(starter.start(None, Body::Empty).await.is_err(), "it is too late");
+        });
+    }
+
+    #[test]
+    fn all_that_is_said_before_is_sent_before_the_handshake() {
+        local(async {
+            let (mut peer, pieces, mut received, starter, carrying) = begin_carrying();
+            let inside = Pieces::default();
+            pieces.say("before;");
+            inside.say("inside");
+            let started = starter.clone().start(Some("mail.test".to_owned()), inside.body());
+            // Once, whoever asks.
+            assert!(starter.start(None, Body::Empty).await.is_err());
+            hears(&mut peer, "before;").await;
+            pieces.say("also before;");
+            hears(&mut peer, "also before;").await;
+            pieces.end();
+            hears(&mut peer, "tls:mail.test;inside").await;
+            let mut from = started.await.expect("it has begun");
+            peer.write_all(b"answer").await.expect("it is read");
+            assert_eq!(next(&mut from).await, Some(Ok("answer".to_owned())));
+            assert_eq!(next(&mut received).await, None, "nothing that comes after it is of before");
+            inside.end();
+            peer.shutdown().await.expect("it lives");
+            assert_eq!(next(&mut from).await, None);
+            assert!(carrying.await.expect("no panic").is_ok());
+        });
+    }
+
+    #[test]
+    fn a_handshake_that_fails_ends_the_connection_and_says_why() {
+        local(async {
+            let (mut peer, pieces, mut received, starter, carrying) = begin_carrying();
+            let started = starter.start(Some("nobody".to_owned()), Body::Empty);
+            pieces.end();
+            assert_eq!(started.await.err().map(|error| error.0), Some("no such host".to_owned()));
+            assert_eq!(carrying.await.expect("no panic").err(), Some(Broken));
+            let mut text = String::new();
+            peer.read_to_string(&mut text).await.expect("it ends");
+            assert_eq!(text, "");
+            assert!(next(&mut received).await.is_none_or(|next| next.is_err()));
+        });
+    }
+
+    #[test]
+    fn what_breaks_before_the_handshake_has_whoever_asked_hear_of_it() {
+        local(async {
+            let (peer, pieces, _received, starter, carrying) = begin_carrying();
+            let started = starter.start(None, Body::Empty);
+            pieces.push(Some(Err(BodyError("broken".to_owned()))));
+            assert!(started.await.is_err());
+            assert_eq!(carrying.await.expect("no panic").err(), Some(Broken));
+            drop(peer);
+        });
+    }
 }

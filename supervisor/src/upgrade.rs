@@ -169,3 +169,106 @@ fn append(to: &mut HeaderMap, from: HeaderMap) {
         !is_left_out
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEBSOCKET: Upgrade = Upgrade("websocket");
+
+    fn headers(of: &[(&'static str, &'static str)]) -> HeaderMap {
+        of.iter().map(|(name, value)| ((*name).parse().expect("a name"), HeaderValue::from_static(value))).collect()
+    }
+
+    fn asked(of: &[(&'static str, &'static str)]) -> Option<Upgrade> {
+        let mut request = http::Request::new(());
+        for (name, value) in of {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        Upgrade::asked(&request.into_parts().0)
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for_by_a_header_of_this_hop() {
+        for connection in ["Upgrade", "upgrade", "keep-alive, Upgrade", "a,upgrade,b"] {
+            assert_eq!(asked(&[("connection", connection), ("upgrade", "WebSocket")]), Some(WEBSOCKET), "{connection}");
+        }
+        assert_eq!(asked(&[("connection", "a"), ("connection", "upgrade"), ("upgrade", "websocket")]), Some(WEBSOCKET));
+        // It came from behind somebody who does not know of it.
+        assert_eq!(asked(&[("upgrade", "websocket")]), None);
+        assert_eq!(asked(&[("connection", "upgraded"), ("upgrade", "websocket")]), None);
+        // One that there is, and one alone.
+        for upgrade in ["h2c", "websocket, h2c", "websocket/13", ""] {
+            assert_eq!(asked(&[("connection", "upgrade"), ("upgrade", upgrade)]), None, "{upgrade}");
+        }
+        assert_eq!(asked(&[("connection", "upgrade"), ("upgrade", "websocket"), ("upgrade", "websocket")]), None);
+    }
+
+    #[test]
+    fn an_acceptance_is_of_the_request_and_says_so_first() {
+        let request = headers(&[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="), ("sec-websocket-version", "13")]);
+        let mut response = headers(&[("x-own", "1"), ("sec-websocket-accept", "forged"), ("connection", "close")]);
+        response.append("x-own", HeaderValue::from_static("2"));
+        response.append("upgrade", HeaderValue::from_static("h2c"));
+        response.append("upgrade", HeaderValue::from_static("h3"));
+        response.append("content-length", HeaderValue::from_static("5"));
+        Acceptance::of(WEBSOCKET, &Method::GET, &request).write(&mut response).expect("it can be accepted");
+        let said: Vec<_> =
+            response.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("text"))).collect();
+        let expected = [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            // RFC 6455, section 1.3.
+            ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+            ("x-own", "1"),
+            ("x-own", "2"),
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_accepted_is_told_why() {
+        let good = [("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="), ("sec-websocket-version", "13")];
+        let version = [good[0], ("sec-websocket-version", "8")];
+        let key = [("sec-websocket-key", "short"), good[1]];
+        for (method, request, status, names_version) in
+            [(Method::POST, &good, 400, false), (Method::GET, &version, 426, true), (Method::GET, &key, 400, false)]
+        {
+            let mut response = headers(&[("x-own", "1")]);
+            let error =
+                Acceptance::of(WEBSOCKET, &method, &headers(request)).write(&mut response).expect_err("it is refused");
+            assert_eq!(error.status().as_u16(), status);
+            let header = error.header().map(|(name, value)| (name.to_string(), value));
+            let version = ("sec-websocket-version".to_owned(), HeaderValue::from_static("13"));
+            assert_eq!(header, names_version.then_some(version));
+        }
+    }
+
+    #[test]
+    fn an_answer_is_held_against_what_was_asked() {
+        let asking = Asking::new(WEBSOCKET);
+        let mut request = HeaderMap::new();
+        asking.write(&mut request);
+        let mut response = HeaderMap::new();
+        Acceptance::of(WEBSOCKET, &Method::GET, &request).write(&mut response).expect("it asks as it should");
+        assert_eq!(asking.check(&response), Ok(()));
+        // Whoever answers another request, or to nothing.
+        assert!(Asking::new(WEBSOCKET).check(&response).is_err());
+        for name in ["connection", "upgrade", "sec-websocket-accept"] {
+            let mut less = response.clone();
+            less.remove(name);
+            assert!(asking.check(&less).is_err(), "without {name}");
+        }
+    }
+
+    #[test]
+    fn what_is_of_one_hop_stays_there() {
+        for name in ["connection", "upgrade", "keep-alive", "transfer-encoding", "content-length", "sec-websocket-key"]
+        {
+            assert!(is_of_hop(&name.parse().expect("a name")), "{name}");
+        }
+        for name in ["sec-websocket-protocol", "sec-websocket-extensions", "host", "cookie"] {
+            assert!(!is_of_hop(&name.parse().expect("a name")), "{name}");
+        }
+    }
+}

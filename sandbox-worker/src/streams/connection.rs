@@ -341,3 +341,6 @@ impl Drop for Outgoing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
