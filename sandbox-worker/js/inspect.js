@@ -238,6 +238,21 @@
   const ARRAY = 1;
   const ARRAY_EXTRAS = 2;
 
+  /** A text in the colour of what it is, where colours are asked for. */
+  const paint = (context, text, style) => (context?.more?.paint === undefined ? text : context.more.paint(text, style));
+  /** How long a text is without what colours it. */
+  const plainLength = (context, text) => (context.more?.paint === undefined ? text.length : plainText(text).length);
+  const plainText = (text) => {
+    let plain = "";
+    let from = 0;
+    for (let start = indexOf(text, "\u001b["); start !== -1; start = indexOf(text, "\u001b[", from)) {
+      plain += stringSlice(text, from, start);
+      const end = indexOf(text, "m", start);
+      from = end === -1 ? text.length : end + 1;
+    }
+    return plain + stringSlice(text, from);
+  };
+
   const formatPrimitive = (context, value) => {
     if (typeof value === "string") {
       if (context.isWhole) return quote(value);
@@ -255,21 +270,21 @@
         while (start < value.length) {
           let end = indexOf(value, "\n", start) + 1;
           if (end === 0) end = value.length;
-          text += (start === 0 ? "" : indent) + quote(stringSlice(value, start, end));
+          text += (start === 0 ? "" : indent) + paint(context, quote(stringSlice(value, start, end)), "string");
           start = end;
         }
         return text + trailer;
       }
-      return quote(value) + trailer;
+      return paint(context, quote(value), "string") + trailer;
     }
     const isGrouped = context?.more !== undefined && context.more.numericSeparator;
     if (typeof value === "number") {
       const text = value === 0 && 1 / value < 0 ? "-0" : numberToString(value);
-      return isGrouped ? groupNumber(text) : text;
+      return paint(context, isGrouped ? groupNumber(text) : text, "number");
     }
-    if (typeof value === "bigint") return `${isGrouped ? groupNumber(`${value}`) : value}n`;
-    if (typeof value === "symbol") return symbolToString(value);
-    return `${value}`;
+    if (typeof value === "bigint") return paint(context, `${isGrouped ? groupNumber(`${value}`) : value}n`, "bigint");
+    if (typeof value === "symbol") return paint(context, symbolToString(value), "symbol");
+    return paint(context, `${value}`, value === null ? "null" : typeof value);
   };
   /** A number with its digits in groups of three, from the point in both directions. */
   const groupNumber = (text) => {
@@ -293,9 +308,10 @@
     }
     const proxy = native.getProxyDetails(value);
     if (proxy !== undefined && proxy !== null) {
-      if (proxy.target === null) return "<Revoked Proxy>";
+      if (proxy.target === null) return paint(context, "<Revoked Proxy>", "special");
       if (context.isWhole) return formatValue(context, proxy.target, level, isTyped);
       if (context.more !== undefined && !context.more.showProxy) return formatValue(context, proxy.target, level, isTyped);
+      if (context.more?.showsHandlers) return formatProxy(context, proxy, level);
       if (level > context.depth) return "Proxy [Object]";
       return `Proxy(${formatValue(context, proxy.target, level, false)})`;
     }
@@ -319,9 +335,19 @@
         index = mapSize(context.circular) + 1;
         mapSet(context.circular, value, index);
       }
-      return `[Circular *${index}]`;
+      return paint(context, `[Circular *${index}]`, "special");
     }
     return formatRaw(context, value, level, isTyped);
+  };
+  /** A proxy as its target and its handler. */
+  const formatProxy = (context, { target, handler }, level) => {
+    if (level > context.depth) return paint(context, "Proxy [Array]", "special");
+    const output = newVec();
+    context.indentation += 2;
+    output[0] = formatValue(context, target, level + 1, false);
+    output[1] = formatValue(context, handler, level + 1, false);
+    context.indentation -= 2;
+    return layOut(context, output, "", "Proxy [", "]", ARRAY_EXTRAS, level + 1, output);
   };
   /** The value's own inspection function, if reading it runs no getter. */
   const customOf = (value) => {
@@ -405,7 +431,7 @@
   const formatProperty = (context, object, key, level, type, descriptor = getOwnPropertyDescriptor(object, key)) => {
     let text;
     if (descriptor === undefined) {
-      text = "undefined";
+      text = paint(context, "undefined", "undefined");
     } else if ("value" in descriptor) {
       const indentation = context.isWhole && type === OBJECT ? 3 : 2;
       context.indentation += indentation;
@@ -415,19 +441,19 @@
     } else if (descriptor.get !== undefined && (context.isWhole || callsGetter(context, descriptor))) {
       text = formatGetter(context, object, descriptor, level);
     } else if (descriptor.get !== undefined) {
-      text = descriptor.set !== undefined ? "[Getter/Setter]" : "[Getter]";
+      text = paint(context, descriptor.set !== undefined ? "[Getter/Setter]" : "[Getter]", "special");
     } else {
-      text = descriptor.set !== undefined ? "[Setter]" : "undefined";
+      text = descriptor.set !== undefined ? paint(context, "[Setter]", "special") : paint(context, "undefined", "undefined");
     }
     if (type === ARRAY_EXTRAS) return text;
     let name;
     if (typeof key === "symbol") {
-      name = symbolToString(key);
+      name = paint(context, symbolToString(key), "symbol");
       if (descriptor !== undefined && descriptor.enumerable === false) name = `[${name}]`;
     } else if (key === "__proto__") name = "['__proto__']";
     else if (descriptor !== undefined && descriptor.enumerable === false) name = `[${key}]`;
     else if (regexpExec(identifier, key) !== null) name = key;
-    else name = quote(key);
+    else name = paint(context, quote(key), "string");
     context.budget -= name.length + 2;
     return startsWith(text, "\n") ? `${name}:${text}` : `${name}: ${text}`;
   };
@@ -441,12 +467,13 @@
       value = FunctionPrototypeApply(descriptor.get, object, []);
     } catch (error) {
       const message = isObject(error) ? error.message : undefined;
-      return `[${label}: <Inspection threw (${typeof message === "string" ? message : ""})>]`;
+      return paint(context, `[${label}: <Inspection threw (${typeof message === "string" ? message : ""})>]`, "special");
     }
     context.indentation += 2;
     const text = formatValue(context, value, level, false);
     context.indentation -= 2;
-    return isObject(value) ? `[${label}] ${text}` : `[${label}: ${text}]`;
+    if (isObject(value)) return `${paint(context, `[${label}]`, "special")} ${text}`;
+    return `${paint(context, `[${label}:`, "special")} ${text}${paint(context, "]", "special")}`;
   };
 
   const functionBase = (value, name, tag) => {
@@ -638,7 +665,7 @@
         if (keys !== undefined) end = keys;
         else while (end < length && !hasOwn(value, end)) end++;
         const count = end - index;
-        output[output.length] = `<${count} empty item${count > 1 ? "s" : ""}>`;
+        output[output.length] = paint(context, `<${count} empty item${count > 1 ? "s" : ""}>`, "undefined");
         index = end;
       } else {
         output[output.length] = formatProperty(context, value, `${index}`, level, ARRAY_EXTRAS, descriptor);
@@ -700,21 +727,22 @@
       const limit = context.maxItems;
       for (let i = 0; i < length && i < limit; i++) text += (i === 0 ? "" : " ") + padStart(numberToString(bytes[i], 16), 2, "0");
       if (length > limit) text += ` ... ${length - limit} more byte${length - limit > 1 ? "s" : ""}`;
-      output[0] = `[Uint8Contents]: <${text}>`;
+      output[0] = `${paint(context, "[Uint8Contents]", "special")}: <${text}>`;
     }
-    output[1] = `byteLength: ${isSharedArrayBuffer(value) ? viewByteLength(new Bytes(value)) : arrayBufferByteLength(value)}`;
+    const byteLength = isSharedArrayBuffer(value) ? viewByteLength(new Bytes(value)) : arrayBufferByteLength(value);
+    output[1] = `byteLength: ${paint(context, `${byteLength}`, "number")}`;
     return output;
   };
   const formatPromise = (context, value, level) => {
     const output = newVec();
     const { state, result } = native.getPromiseDetails(value);
     if (state === 0) {
-      output[0] = "<pending>";
+      output[0] = paint(context, "<pending>", "special");
     } else {
       context.indentation += 2;
       const text = formatValue(context, result, level, false);
       context.indentation -= 2;
-      output[0] = state === 2 ? `<rejected> ${text}` : text;
+      output[0] = state === 2 ? `${paint(context, "<rejected>", "special")} ${text}` : text;
     }
     return output;
   };
@@ -843,7 +871,7 @@
       format = () => formatArray(context, value, level + 1);
     } else if (typeof value === "function") {
       base = functionBase(value, name, tag);
-      if (keys.length === 0) return charge(context, base);
+      if (keys.length === 0) return charge(context, paint(context, base, "special"));
     } else if (isView(value) && typedArrayTag(value) !== undefined) {
       const fallback = typedArrayTag(value);
       open = `${prefix(name, tag === fallback ? "" : tag, fallback, `(${typedArrayLength(value)})`)}[`;
@@ -863,13 +891,13 @@
       base = regexpToString(value);
       const shown = prefix(name, tag, "RegExp");
       if (shown !== "RegExp ") base = shown + base;
-      if (keys.length === 0) return charge(context, base);
+      if (keys.length === 0) return charge(context, paint(context, base, "regexp"));
     } else if (kind === "Date" && isDate(value)) {
       const time = dateGetTime(value);
       base = time !== time ? "Invalid Date" : dateToISOString(value);
       const shown = prefix(name, tag, "Date");
       if (shown !== "Date ") base = shown + base;
-      if (keys.length === 0) return charge(context, base);
+      if (keys.length === 0) return charge(context, paint(context, base, "date"));
     } else if (isError(value)) {
       base = formatError(context, value, name, tag, keys, level);
       if (keys.length === 0) return charge(context, base);
@@ -883,8 +911,8 @@
       open = `${prefix(name, tag, "DataView")}{`;
       format = () => {
         const output = newVec();
-        output[0] = `byteLength: ${viewByteLength(value)}`;
-        output[1] = `byteOffset: ${viewByteOffset(value)}`;
+        output[0] = `byteLength: ${paint(context, `${viewByteLength(value)}`, "number")}`;
+        output[1] = `byteOffset: ${paint(context, `${viewByteOffset(value)}`, "number")}`;
         context.indentation += 2;
         output[2] = `buffer: ${formatValue(context, viewBuffer(value), level + 1, false)}`;
         context.indentation -= 2;
@@ -895,7 +923,7 @@
       format = () => formatPromise(context, value, level + 1);
     } else if ((kind === "WeakSet" && isWeakSet(value)) || (kind === "WeakMap" && isWeakMap(value))) {
       open = `${prefix(name, tag, kind)}{`;
-      format = () => single("<items unknown>");
+      format = () => single(paint(context, "<items unknown>", "special"));
     } else if (tag === "Map Iterator" || tag === "Set Iterator") {
       const preview = native.previewEntries(value);
       if (preview !== undefined && preview !== null) {
@@ -917,9 +945,10 @@
         }
         base = `[${kind}`;
         if (kind !== name) base += name === null ? " (null prototype)" : ` (${name})`;
-        base += `: ${formatPrimitive(context, boxed.value)}]`;
+        const inner = formatPrimitive(context, boxed.value);
+        base += `: ${context.more?.paint === undefined ? inner : plainText(inner)}]`;
         if (tag !== "" && tag !== name && tag !== kind) base += ` [${tag}]`;
-        if (keys.length === 0) return charge(context, base);
+        if (keys.length === 0) return charge(context, paint(context, base, boxedStyles[kind]));
       } else if (objectTag(value) === "[object Arguments]") {
         open = "[Arguments] {";
         if (keys.length === 0) return "[Arguments] {}";
@@ -945,7 +974,7 @@
     if (level > context.depth || context.budget <= 0) {
       const shown = prefix(name, tag, "Object");
       const label = stringSlice(shown, 0, shown.length - 1);
-      return name === null ? `[${label}]` : `[${ArrayIsArray(value) ? "Array" : label}]`;
+      return paint(context, name === null ? `[${label}]` : `[${ArrayIsArray(value) ? "Array" : label}]`, "special");
     }
     context.seen[context.seen.length] = value;
     context.currentDepth = level;
@@ -962,7 +991,7 @@
     if (context.circular !== undefined) {
       const index = mapGet(context.circular, value);
       if (index !== undefined) {
-        const reference = `<ref *${index}>`;
+        const reference = paint(context, `<ref *${index}>`, "special");
         if (base === "") open = `${reference} ${open}`;
         else base = `${reference} ${base}`;
       }
@@ -1004,6 +1033,7 @@
     __proto__: null, Number: numberValueOf, String: stringValueOf, Boolean: booleanValueOf, BigInt: bigintValueOf,
     Symbol: symbolValueOf,
   };
+  const boxedStyles = { __proto__: null, Number: "number", String: "string", Boolean: "boolean", BigInt: "bigint", Symbol: "symbol" };
   const boxedPrimitive = (value, kind) => {
     const valueOf = boxedValueOf[kind];
     if (valueOf === undefined) return undefined;
@@ -1020,7 +1050,7 @@
     let total = 0;
     let longest = 0;
     for (let i = 0; i < count; i++) {
-      widths[i] = widthOf(output[i]);
+      widths[i] = widthOf(context.more?.paint === undefined ? output[i] : plainText(output[i]));
       total += widths[i] + 2;
       if (widths[i] > longest) longest = widths[i];
     }
@@ -1082,7 +1112,7 @@
     const head = base === "" ? "" : `${base} `;
     if (compact === true) {
       let length = output.length + output.length;
-      for (let i = 0; i < output.length && length <= context.breakLength; i++) length += output[i].length;
+      for (let i = 0; i < output.length && length <= context.breakLength; i++) length += plainLength(context, output[i]);
       const isShort = length <= context.breakLength && (base === "" || indexOf(base, "\n") === -1);
       if (isShort) return `${open}${base === "" ? "" : ` ${base}`} ${join(output, ", ")} ${close}`;
       const indent = `\n${repeat(" ", context.indentation)}`;
@@ -1092,7 +1122,7 @@
     if (context.currentDepth - level < compact && before === output.length) {
       // On one line if it fits and nothing in it is broken.
       let length = output.length + (output.length + context.indentation + open.length + base.length + 10);
-      for (let i = 0; i < output.length && length <= context.breakLength; i++) length += output[i].length;
+      for (let i = 0; i < output.length && length <= context.breakLength; i++) length += plainLength(context, output[i]);
       if (length <= context.breakLength && (base === "" || indexOf(base, "\n") === -1)) {
         const joined = join(output, ", ");
         if (indexOf(joined, "\n") === -1) return output.length === 0 ? `${head}${open}${close}` : `${head}${open} ${joined} ${close}`;

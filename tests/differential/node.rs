@@ -51,6 +51,11 @@ fn utilities() {
 }
 
 #[test]
+fn more_utilities() {
+    beside_the_reference("node:util (more)", include_str!("node_util_more.js"), 215);
+}
+
+#[test]
 fn emitters_of_events() {
     beside_the_reference("node:events", include_str!("node_events.js"), 110);
 }

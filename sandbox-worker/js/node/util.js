@@ -1,6 +1,8 @@
-// node:util, as far as programs and assertions use it. What the reference has beside that says that it is not there when it is called.
+// node:util. What the reference has and does not implement says so when it is called, as there.
 import { isDeepStrictEqual as isEqual } from "internal:comparisons";
-import { coded, hide, invalidArgType, invalidArgValue, notImplemented } from "internal:node_errors";
+import { MIMEParams, MIMEType } from "internal:mime";
+import { coded, hide, invalidArgType, invalidArgValue, notImplemented, outOfRange, validateBoolean, validateString } from "internal:node_errors";
+import { messages, signals } from "internal:os_constants";
 import { Buffer } from "node-internal:internal_buffer";
 import types from "node:util/types";
 import scripts from "native:scripts";
@@ -8,7 +10,7 @@ import scripts from "native:scripts";
 const { formatArguments, inspectWith } = scripts;
 const {
   ArrayIsArray, ErrorConstructor, PromiseConstructor, ReflectApply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, isObject,
-  setPrototypeOf, toUSVString: toWellFormed, uncurryThis,
+  ownKeys, setPrototypeOf, toUSVString: toWellFormed, uncurryThis,
 } = scripts.primordials;
 const BaseTypeError = TypeError;
 const { getOwnPropertyDescriptors, defineProperties, keys, assign } = Object;
@@ -19,6 +21,15 @@ const stringSlice = uncurryThis(String.prototype.slice);
 const toUpperCase = uncurryThis(String.prototype.toUpperCase);
 const padStart = uncurryThis(String.prototype.padStart);
 const exec = uncurryThis(RegExp.prototype.exec);
+const indexOf = uncurryThis(String.prototype.indexOf);
+const trim = uncurryThis(String.prototype.trim);
+const { bind } = Function.prototype;
+const { captureStackTrace } = Error;
+const { hasOwn } = Object;
+const { trunc } = Math;
+const { isInteger } = Number;
+const MapConstructor = Map;
+const mapSet = uncurryThis(Map.prototype.set);
 const { TextDecoder, TextEncoder, AbortController, AbortSignal, console, queueMicrotask: microtask } = globalThis;
 const addListener = uncurryThis(globalThis.EventTarget.prototype.addEventListener);
 
@@ -35,7 +46,7 @@ const defaults = {
 };
 const optionNames = keys(defaults);
 
-/** The options with what they leave out; text is never painted. */
+/** The options with what they leave out. */
 const complete = (options) => {
   const all = { ...defaults };
   if (isObject(options)) {
@@ -44,8 +55,6 @@ const complete = (options) => {
       if (options[name] !== undefined) all[name] = options[name];
     }
   }
-  if (all.colors) throw notImplemented("inspect with colors");
-  if (all.showProxy) throw notImplemented("inspect with showProxy");
   return all;
 };
 
@@ -56,7 +65,9 @@ const forFormatter = (options) => {
   all.depth = orInfinity(all.depth);
   all.maxArrayLength = orInfinity(all.maxArrayLength);
   all.maxStringLength = orInfinity(all.maxStringLength);
+  all.showsHandlers = !!all.showProxy;
   all.showProxy = true;
+  all.paint = all.colors ? colored : undefined;
   all.compact = all.compact === false ? 0 : all.compact;
   all.sort = (output, start) => {
     const compare = typeof all.sorted === "function" ? all.sorted : undefined;
@@ -65,9 +76,16 @@ const forFormatter = (options) => {
   };
   all.given = (depth) => {
     const asked = { ...complete(options), depth };
-    return [depth, { stylize: (text) => `${text}`, ...asked }, inspect];
+    return [depth, { stylize: all.paint ?? ((text) => `${text}`), ...asked }, inspect];
   };
   return all;
+};
+
+/** A text in the colour that is set for what it is. */
+const colored = (text, style) => {
+  const name = inspect.styles[style];
+  const code = name === undefined ? undefined : inspect.colors[name];
+  return code === undefined ? `${text}` : `\u001b[${code[0]}m${text}\u001b[${code[1]}m`;
 };
 
 function inspect(value, options) {
@@ -279,27 +297,45 @@ function stripVTControlCharacters(str) {
   return text + rest;
 }
 
-/** As in the reference, where nothing is written to a terminal, the text as it is. */
+/** A text in colours where `validateStream` is false, and else as it is: as in the reference, nothing is written to a terminal. */
 function styleText(format, text) {
-  if (typeof text !== "string") throw invalidArgType("text", "of type string", text);
-  const formats = ArrayIsArray(format) ? format : [format];
-  for (let i = 0; i < formats.length; i++) {
-    if (getOwnPropertyDescriptor(codes, formats[i]) !== undefined) continue;
-    let names = "";
-    const known = keys(codes);
-    for (let j = 0; j < known.length; j++) names += `${j === 0 ? "" : ", "}'${known[j]}'`;
-    throw invalidArgValue("format", formats[i], `must be one of: ${names}`);
+  const options = arguments[2];
+  validateString(text, "text");
+  let isPlain = true;
+  if (arguments.length > 2 && options !== undefined) {
+    const { validateStream = true, stream } = options;
+    validateBoolean(validateStream, "options.validateStream");
+    isPlain = validateStream;
+    if (isPlain && stream !== undefined && !(isObject(stream) && (typeof stream.getReader === "function" || typeof stream.getWriter === "function" || typeof stream.on === "function"))) {
+      throw invalidArgType("stream", "an instance of ReadableStream, WritableStream, or Stream", stream);
+    }
   }
-  return text;
+  const formats = ArrayIsArray(format) ? format : [format];
+  let before = "";
+  let after = "";
+  for (let i = 0; i < formats.length; i++) {
+    if (formats[i] === "none") continue;
+    const code = getOwnPropertyDescriptor(codes, formats[i]) === undefined ? undefined : codes[formats[i]];
+    if (code === undefined) {
+      let names = "";
+      const known = keys(codes);
+      for (let j = 0; j < known.length; j++) names += `${j === 0 ? "" : ", "}'${known[j]}'`;
+      throw invalidArgValue("format", formats[i], `must be one of: ${names}`);
+    }
+    before += `\u001b[${code[0]}m`;
+    after = `\u001b[${code[1]}m${after}`;
+  }
+  return isPlain ? text : before + text + after;
 }
 
 // ---------------------------------------------------------------------------------------------------- others
 
-function aborted(signal, resource) {
+async function aborted(signal, resource) {
   if (!isObject(signal) || !(signal instanceof AbortSignal)) throw invalidArgType("signal", "an instance of AbortSignal", signal);
+  if (!isObject(resource)) throw invalidArgType("resource", "of type object", resource);
   return new PromiseConstructor((resolve) => {
     if (signal.aborted) resolve(undefined);
-    else addListener(signal, "abort", () => resolve(undefined), { __proto__: null, once: true });
+    else addListener(signal, "abort", resolve, { __proto__: null, once: true });
   });
 }
 
@@ -315,13 +351,15 @@ function transferableAbortSignal(signal) {
 const isArray = ArrayIsArray;
 const isBoolean = (value) => typeof value === "boolean";
 const isBuffer = (value) => isObject(value) && value instanceof Buffer;
-const { isDate, isRegExp } = types;
-const isErrorValue = (value) => types.isNativeError(value);
+const { isDate: isDateValue, isRegExp: isRegExpValue, isNativeError } = types;
+const isDate = (value) => isDateValue(value);
+const isRegExp = (value) => isRegExpValue(value);
+const { isError: isErrorValue } = { isError: (value) => isNativeError(value) };
 const isFunction = (value) => typeof value === "function";
 const isNull = (value) => value === null;
 const isNullOrUndefined = (value) => value === null || value === undefined;
 const isNumber = (value) => typeof value === "number";
-const isObjectValue = (value) => typeof value === "object" && value !== null;
+const { isObject: isObjectValue } = { isObject: (value) => typeof value === "object" && value !== null };
 const isPrimitive = (value) => !isObject(value);
 const isString = (value) => typeof value === "string";
 const isSymbol = (value) => typeof value === "symbol";
@@ -338,27 +376,180 @@ const missing = (name) => {
 function parseArgs() {
   throw new ErrorConstructor("node:util parseArgs is not implemented");
 }
-const parseEnv = missing("parseEnv");
-const diff = missing("diff");
-const getCallSites = missing("getCallSites");
-const getCallSite = getCallSites;
-const getSystemErrorMap = missing("getSystemErrorMap");
-const getSystemErrorMessage = missing("getSystemErrorMessage");
-const getSystemErrorName = missing("getSystemErrorName");
-const convertProcessSignalToExitCode = missing("convertProcessSignalToExitCode");
+/** The variables that a text of lines `NAME=value` sets. */
+function parseEnv(content) {
+  validateString(content, "content");
+  const variables = {};
+  for (let at = 0; at < content.length;) {
+    let end = lineEnd(content, at);
+    const equals = indexOf(content, "=", at);
+    const start = skipBlanks(content, at);
+    if (start >= end || content[start] === "#" || equals === -1 || equals >= end) {
+      at = end + 1;
+      continue;
+    }
+    let key = trim(stringSlice(content, start, equals));
+    if (exec(/^export\s/, key) !== null) key = trim(stringSlice(key, "export".length));
+    let from = equals + 1;
+    while (from < end && exec(/\s/, content[from]) !== null) from++;
+    const quote = content[from];
+    let value;
+    if (from < end && (quote === '"' || quote === "'" || quote === "`")) {
+      const close = indexOf(content, quote, from + 1);
+      if (close === -1) value = trim(stringSlice(content, from + 1, end));
+      else {
+        value = stringSlice(content, from + 1, close);
+        if (quote === '"') value = withLines(value);
+        end = lineEnd(content, close);
+      }
+    } else {
+      const comment = indexOf(content, "#", from);
+      value = trim(stringSlice(content, from, comment !== -1 && comment < end ? comment : end));
+    }
+    if (key !== "") variables[key] = value;
+    at = end + 1;
+  }
+  return variables;
+}
+const lineEnd = (text, from) => {
+  const end = indexOf(text, "\n", from);
+  return end === -1 ? text.length : end;
+};
+const skipBlanks = (text, from) => {
+  let at = from;
+  while (at < text.length && text[at] !== "\n" && exec(/\s/, text[at]) !== null) at++;
+  return at;
+};
+const withLines = (text) => {
+  let result = "";
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === "\\" && text[i + 1] === "n") {
+      result += "\n";
+      i++;
+    } else result += text[i];
+  }
+  return result;
+};
+
+/** The shortest way from one list to another (Myers): what stays is 0, what is only in the first 1, only in the second -1. */
+function diff(actual, expected) {
+  if (actual === expected && !(actual === undefined)) return [];
+  const before = checkDiff(actual, "actual");
+  const after = checkDiff(expected, "expected");
+  const most = before.length + after.length;
+  const trace = [];
+  let furthest = { __proto__: null, 1: 0 };
+  const path = () => {
+    for (let d = 0; d <= most; d++) {
+      trace[d] = { __proto__: null, ...furthest };
+      for (let k = -d; k <= d; k += 2) {
+        let x = k === -d || (k !== d && furthest[k - 1] < furthest[k + 1]) ? furthest[k + 1] : furthest[k - 1] + 1;
+        while (x < before.length && x - k < after.length && before[x] === after[x - k]) x++;
+        furthest[k] = x;
+        if (x >= before.length && x - k >= after.length) return d;
+      }
+    }
+    return most;
+  };
+  const backwards = [];
+  let x = before.length;
+  let y = after.length;
+  for (let d = path(); d >= 0; d--) {
+    furthest = trace[d];
+    const k = x - y;
+    const from = k === -d || (k !== d && furthest[k - 1] < furthest[k + 1]) ? k + 1 : k - 1;
+    const fromX = d === 0 ? 0 : furthest[from];
+    const fromY = d === 0 ? 0 : fromX - from;
+    while (x > fromX && y > fromY) {
+      x--;
+      y--;
+      backwards[backwards.length] = [0, before[x]];
+    }
+    if (d === 0) break;
+    if (x > fromX) backwards[backwards.length] = [1, before[--x]];
+    else backwards[backwards.length] = [-1, after[--y]];
+  }
+  const result = [];
+  for (let i = backwards.length - 1; i >= 0; i--) result[result.length] = backwards[i];
+  return result;
+}
+const checkDiff = (value, name) => {
+  if (!ArrayIsArray(value)) {
+    validateString(value, name);
+    return value;
+  }
+  for (let i = 0; i < value.length; i++) validateString(value[i], `${name}[${i}]`);
+  return value;
+};
+
+/** Who has called, from the caller on. */
+const callSites = { getCallSites(...args) {
+  const asked = args.length === 0 || args[0] === undefined ? 10 : +args[0];
+  if (!(asked >= 1 && asked <= 200)) throw new ErrorConstructor("Frame count should be between 1 and 200 inclusive.");
+  const before = { limit: getOwnPropertyDescriptor(ErrorConstructor, "stackTraceLimit"), prepare: getOwnPropertyDescriptor(ErrorConstructor, "prepareStackTrace") };
+  const holder = {};
+  let sites;
+  try {
+    defineProperty(ErrorConstructor, "stackTraceLimit", { __proto__: null, value: trunc(asked), writable: true, enumerable: true, configurable: true });
+    defineProperty(ErrorConstructor, "prepareStackTrace", { __proto__: null, value: (_, frames) => frames, writable: true, configurable: true });
+    captureStackTrace(holder, callSites.getCallSites);
+    sites = holder.stack;
+  } finally {
+    restore("stackTraceLimit", before.limit);
+    restore("prepareStackTrace", before.prepare);
+  }
+  const shown = [];
+  for (let i = 0; ArrayIsArray(sites) && i < sites.length; i++) {
+    const site = sites[i];
+    // Who waits has not called.
+    if (site.isAsync()) break;
+    const column = site.getColumnNumber() ?? 0;
+    shown[i] = {
+      functionName: site.getFunctionName() ?? "", scriptName: site.getScriptNameOrSourceURL() ?? "", lineNumber: site.getLineNumber() ?? 0,
+      columnNumber: column, column,
+    };
+  }
+  return shown;
+} };
+const restore = (name, descriptor) => {
+  if (descriptor === undefined) delete ErrorConstructor[name];
+  else defineProperty(ErrorConstructor, name, descriptor);
+};
+const boundCallSites = () => ReflectApply(bind, callSites.getCallSites, [undefined]);
+const getCallSites = boundCallSites();
+const getCallSite = boundCallSites();
+
+// --------------------------------------------------------------------------------------------- the system's errors
+
+function getSystemErrorMap() {
+  const map = new MapConstructor();
+  const numbers = ownKeys(messages);
+  for (let i = 0; i < numbers.length; i++) mapSet(map, +numbers[i], messages[numbers[i]]);
+  return map;
+}
+const systemError = (err, part) => {
+  if (typeof err !== "number") throw invalidArgType("err", "of type number", err);
+  if (err >= 0 || !isInteger(err)) throw outOfRange("err", "a negative integer", err);
+  return messages[err]?.[part] ?? `Unknown system error ${err}`;
+};
+function getSystemErrorName(err) {
+  return systemError(err, 0);
+}
+function getSystemErrorMessage(err) {
+  return systemError(err, 1);
+}
+function convertProcessSignalToExitCode(signalCode) {
+  if (typeof signalCode !== "string" || !hasOwn(signals, signalCode)) {
+    let names = "";
+    const known = ownKeys(signals);
+    for (let i = 0; i < known.length; i++) names += `${i === 0 ? "" : ", "}'${known[i]}'`;
+    throw invalidArgValue("signalCode", signalCode, `must be one of: ${names}`);
+  }
+  return 128 + signals[signalCode];
+}
 const _errnoException = missing("_errnoException");
 const _exceptionWithHostPort = missing("_exceptionWithHostPort");
 function setTraceSigInt(enable) {}
-class MIMEType {
-  constructor() {
-    throw notImplemented("MIMEType");
-  }
-}
-class MIMEParams {
-  constructor() {
-    throw notImplemented("MIMEParams");
-  }
-}
 const debug = debuglog;
 
 export {

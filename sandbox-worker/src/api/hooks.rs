@@ -86,7 +86,8 @@ impl Native {
         match v8::Local::<v8::Proxy>::try_from(value) {
             Ok(proxy) => {
                 let target = proxy.get_target(scope);
-                record(scope, &[("target", target)]).into()
+                let handler = proxy.get_handler(scope);
+                record(scope, &[("target", target), ("handler", handler)]).into()
             }
             Err(_) => v8::undefined(scope).into(),
         }
@@ -196,7 +197,7 @@ const HOOKS: &[(&str, &str, Hook)] = &[
     ("DigestState", "class with `update(chunk)`, `finish()`, `bytesWritten`", Hook::Class(DigestState::info)),
     ("algorithmName(given, algorithm)", "the name in what a script gave for a digest's algorithm", Hook::Function(DigestHelper::info)),
     ("native.getPromiseDetails(p)", "`{ state: 0 pending, 1 fulfilled, 2 rejected, result }`", Hook::Function(Native::info)),
-    ("native.getProxyDetails(v)", "`{ target }` (null when revoked), undefined for anything but a proxy", Hook::Function(Native::info)),
+    ("native.getProxyDetails(v)", "`{ target, handler }` (null when revoked), undefined for anything but a proxy", Hook::Function(Native::info)),
     ("native.previewEntries(iterator)", "`{ entries, isKeyValue }` of a Map or Set iterator, or undefined", Hook::Function(Native::info)),
     ("native.getOwnNonIndexProperties(o)", "own keys (names and symbols) of an array or view that are no indices", Hook::Function(Native::info)),
     ("native.getConstructorName(o)", "V8's class name of an object", Hook::Function(Native::info)),

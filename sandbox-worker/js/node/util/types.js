@@ -13,7 +13,7 @@ const kinds = [
 /** The name is the reference's, whose functions are bound ones. */
 const named = (name, test, shown = `bound ${name}`) => {
   const { [shown]: method } = {
-    [shown](value) {
+    [shown](value = undefined) {
       return test(value);
     },
   };
@@ -51,8 +51,8 @@ export const isBoxedPrimitive = named(
   (value) => isNumberObject(value) || isStringObject(value) || isBooleanObject(value) || isBigIntObject(value) || isSymbolObject(value),
 );
 // There are no keys yet.
-export const isCryptoKey = named("isCryptoKey", () => false, "isCryptoKey");
-export const isKeyObject = named("isKeyObject", () => false, "isKeyObject");
+export const isCryptoKey = (value) => false;
+export const isKeyObject = (value) => false;
 export { isArrayBufferValue as isArrayBuffer, isDataViewValue as isDataView, isSharedArrayBufferValue as isSharedArrayBuffer };
 
 export default {
