@@ -27,6 +27,11 @@ const LIBRARIES: [&str; 8] = ["stdc++", "gcc_s", "util", "rt", "pthread", "m", "
 const ARCHIVES: [(&str, &str); 3] =
     [("stdc++", "/* nothing */"), ("m", "GROUP ( -l:libm.a )"), ("", "GROUP ( -l:libc.a -l:libgcc_eh.a -l:libgcc.a )")];
 
+/// Functions of the C library that are used where it has them. An archive gives nothing that nobody insists on: without `pkey_…` V8
+/// would believe that there are no protection keys for its code.
+const IF_THERE: [&str; 8] =
+    ["__cxa_thread_atexit_impl", "gettid", "pkey_alloc", "pkey_free", "pkey_get", "pkey_mprotect", "pkey_set", "statx"];
+
 /// Links the programs, and only them, with the archives of the C library: position-independent all the same.
 ///
 /// `-C target-feature=+crt-static` does that for everything that is built, procedural macros among it, unless they are built for
@@ -51,6 +56,9 @@ fn link_statically() -> Result<(), Box<dyn Error>> {
     }
     println!("cargo::rustc-link-arg-bins=-L{}", directory.display());
     println!("cargo::rustc-link-arg-bins=-static-pie");
+    for function in IF_THERE {
+        println!("cargo::rustc-link-arg-bins=-Wl,--undefined={function}");
+    }
     // There is nothing that could be looked up: see policy/src/alone.rs.
     println!("cargo::rustc-link-arg-bins=-Wl,--wrap=dlsym");
     Ok(())

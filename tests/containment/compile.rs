@@ -189,3 +189,38 @@ fn what_a_program_lacks_is_said_in_a_line() {
         assert_eq!(error, format!("error: this program is damaged: its {part} is not what was written\n"));
     }
 }
+
+/// What programs ask for that there need not be, and that no C library has.
+const NOT_OF_THE_LIBRARY: [&str; 7] =
+    ["OPENSSL_memory_", "_ITM_", "_ZTH", "__cxa_finalize", "__gmon_start__", "_nl_current_", "sdallocx"];
+
+/// A program that is linked with archives lacks what nobody insisted on, and goes without: V8 without protection keys for its code.
+#[test]
+fn programs_need_no_library_and_lack_nothing_of_one() {
+    for path in [env!("CARGO_BIN_EXE_supervisor"), env!("CARGO_BIN_EXE_sandbox-worker")] {
+        let program = fs::read(path).expect("a program");
+        let number = |at: usize, len: usize| {
+            program[at..at + len].iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
+        };
+        // Of each entry of a table of the header, where it begins.
+        let entries = |table: usize, size: usize, count: usize| {
+            let (table, size, count) = (number(table, 8), number(size, 2), number(count, 2));
+            (0..count).map(move |index| table + index * size).collect::<Vec<_>>()
+        };
+        let (segments, sections) = (entries(32, 54, 56), entries(40, 58, 60));
+        const INTERPRETER: usize = 3;
+        const SYMBOLS: usize = 2;
+        assert!(segments.iter().all(|at| number(*at, 4) != INTERPRETER), "{path} is loaded by another program");
+        let symbols = sections.iter().find(|at| number(**at + 4, 4) == SYMBOLS).expect("it has symbols");
+        let names = number(sections[number(symbols + 40, 4)] + 24, 8);
+        let (at, len) = (number(symbols + 24, 8), number(symbols + 32, 8));
+        let weak =
+            program[at..at + len].chunks_exact(24).filter(|symbol| symbol[4] >> 4 == 2 && symbol[6..8] == [0, 0]);
+        let missing: Vec<String> = weak
+            .map(|symbol| names + u32::from_le_bytes(symbol[..4].try_into().expect("four bytes")) as usize)
+            .map(|at| program[at..].iter().take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect())
+            .filter(|name: &String| NOT_OF_THE_LIBRARY.iter().all(|other| !name.starts_with(other)))
+            .collect();
+        assert!(missing.is_empty(), "{path} goes without {missing:?}: `IF_THERE` in build.rs");
+    }
+}

@@ -142,7 +142,7 @@ const config :Workerd.Config = (services = [
     assert_eq!(exit.stderr.matches(reason).count(), 2, "{}", exit.stderr);
     let xml = std::fs::read_to_string(report.path()).expect("a report");
     assert!(xml.contains("tests=\"5\" failures=\"2\"") && xml.contains("(mkdirat)"), "{xml}");
-    assert!(xml.contains("<system-out>about to call\n"), "{xml}");
+    assert!(xml.contains("<system-out>about to call</system-out>"), "{xml}");
     let records = exit.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
     let failed: Vec<_> = records.filter(|record| record["result"] == "fail").collect();
     assert_eq!(failed.len(), 2, "{}", exit.stdout);
