@@ -62,11 +62,12 @@ fn a_worker_reaches_only_what_it_was_handed() {
         code.split(*name).nth(1).and_then(|rest| rest.split("\n}").next()).is_some_and(|of| of.contains(":ByteSource;"))
     };
     assert!(sources.iter().all(has_source));
-    // A worker may say where the rest of a body of its own is to be had: what it has, or was handed.
-    assert!(code.contains("pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool, rest :ByteSource);"));
+    // A worker may say where the rest of a body of its own is to be had, or what comes next of it: what it has, or was handed.
+    let pull = "pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool, rest :ByteSource, meanwhile :ByteSource, had :UInt64);";
+    assert!(code.contains(pull));
     // A connection goes on inside of TLS as two others.
     assert!(code.contains("startTls @3 (host :Text, to :ByteSource) -> (from :ByteSource, refused :Bool);"));
-    assert_eq!(code.matches(":ByteSource").count(), sources.len() + 3);
+    assert_eq!(code.matches(":ByteSource").count(), sources.len() + 4);
     let host = code.split("interface Host {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the host");
     let methods: Vec<&str> = host.lines().filter(|line| line.contains(" @")).map(str::trim).collect();
     assert_eq!(methods, ["log @0 (entries :List(LogEntry)) -> ();", "exceeded @1 (limit :Limit) -> ();"]);

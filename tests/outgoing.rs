@@ -12,6 +12,7 @@ mod outgoing {
     mod nginx;
     mod origin;
     mod passed;
+    mod relays;
     mod secure;
     mod sockets;
     mod start;

@@ -456,7 +456,7 @@ impl Peer {
             0,
         ][usize::from(call.interface % 8)];
         let number = call.question.get().wrapping_add(index);
-        calls(number, target, interface, (call.method / 64).into(), &self.table(&call.caps), |mut content| {
+        calls(number, target, interface, (call.method / 52).into(), &self.table(&call.caps), |mut content| {
             match &call.params {
                 Params::None => {}
                 // The only number of `pull`, and of `exceeded`.

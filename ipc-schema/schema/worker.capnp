@@ -280,13 +280,17 @@ struct HttpResponse {
 interface ByteSource {
   # Half of a body, at the side that has the bytes. Dropping the capability before `done` cancels the stream.
 
-  pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool, rest :ByteSource);
+  pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool, rest :ByteSource, meanwhile :ByteSource, had :UInt64);
   # Waits for at least one byte or the end; returns at most `maxBytes`. `done` may come with the last bytes. At most one
   # call may be open. A call that fails says that the stream broke, or (`source.rs`) that the response was sent before
   # anybody had begun to read a request's body.
   #
   # `rest` only of the body of a request to a `Channel` that asks for an upgrade, once, and in place of bytes: everything is pulled from
   # there. Whose bytes go to the other side may not be known when the request is sent.
+  #
+  # `meanwhile` only of what is sent by a connection, in place of bytes: until the next pull is answered, what comes by another connection,
+  # or by the same, goes here by itself, with this its source. It does so if nothing of it is on its way to the worker: its pulls have
+  # brought `had` bytes. A pull of it that is open meanwhile waits for its end, or for `recall`.
 
   cancel @1 () -> ();
   # Cancels the stream while a `pull` is open, which is answered at once. See `EventDispatcher.cancel` for why.
@@ -301,6 +305,9 @@ interface ByteSource {
   # sent as it is; `to` is what is sent after it. The answer comes after the handshake, and `from` has what the other end then sends.
   # `host` is whose certificate a server has to show, if that is not who was connected to; at most 255 bytes. A call that fails says that
   # the connection is gone.
+
+  recall @4 () -> ();
+  # Of what comes by a connection: it goes nowhere by itself any more. Pulls have what comes next.
 }
 
 enum BodyEnd {

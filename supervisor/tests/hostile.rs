@@ -42,7 +42,7 @@ use fakes::{
     Ends, Rig, World, eventually, get, local, request, settings, text,
     wire::{
         Cap, Message, Method, Said, Wire, calls, closed, empty, exceeded, frame, log, message, nobody, outcome, pull,
-        ran, response, returns, start_tls, subrequest, unknown,
+        ran, recall, response, returns, start_tls, subrequest, unknown,
     },
     worker,
 };
@@ -135,6 +135,7 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("stream-other-type", Torn, ""),
     ("stream-none", Unavailable, "invalid capability pointer"),
     ("stream-rest", Torn, "to be had elsewhere"),
+    ("stream-meanwhile", Torn, "of what is no connection"),
     // Connections that are upgraded.
     ("upgrade-bare", Unavailable, "without a stream"),
     ("upgrade-bytes", Unavailable, "without a stream"),
@@ -232,6 +233,7 @@ const ODDITIES: &[&str] = &[
     "cancel-nothing",
     "ask-end-finish-early",
     "tls-of-a-body",
+    "recall-of-a-body",
     "channel-hello",
     "channel-hello-twice",
     "channel-cancel-nothing",
@@ -638,6 +640,9 @@ async fn serve(mut wire: Wire, world: Arc<World>, pid: i32, orders: mpsc::Unboun
                     "stream-rest" => returns(question, &[Cap::SenderHosted(8)], |content| {
                         content.init_as::<byte_source::pull_results::Builder<'_>>().set_rest(nobody());
                     }),
+                    "stream-meanwhile" => returns(question, &[Cap::SenderHosted(8)], |content| {
+                        content.init_as::<byte_source::pull_results::Builder<'_>>().set_meanwhile(nobody());
+                    }),
                     "stream-close" => return,
                     other => panic!("no such stream {other}"),
                 };
@@ -791,6 +796,11 @@ fn be_odd(way: &str, question: u32, source: u32, event: u64) -> Vec<u8> {
         "tls-of-a-body" => {
             let mut both = frame(&start_tls(902, source, "a.test"));
             both.extend(frame(&finish(902)));
+            return both;
+        }
+        "recall-of-a-body" => {
+            let mut both = frame(&recall(903, source));
+            both.extend(frame(&finish(903)));
             return both;
         }
         "finish-nothing" => finish(500),

@@ -32,6 +32,26 @@ const read = async (reader) => {
   const { done, value } = await reader.read();
   return done ? "done" : dec(value);
 };
+/** Two connections of which what comes by one goes to the other, with what goes in and what comes out where both echo. */
+const relay = async (from, to, options) => {
+  for (const socket of [from, to]) await quiet(socket).opened;
+  const piped = settled(from.readable.pipeTo(to.writable, options));
+  return { from, to, piped, writer: from.writable.getWriter(), reader: to.readable.getReader() };
+};
+const echoes = (echo, options) => {
+  const open = () => connect(`127.0.0.1:${echo}`, { allowHalfOpen: true });
+  return relay(open(), open(), options);
+};
+/** Has several texts pass, one after the other: the later ones may go another way than the first. */
+const pass = async ({ writer, reader }, ...texts) => {
+  let seen = "";
+  for (const text of texts) {
+    await writer.write(enc(text));
+    seen += await read(reader);
+  }
+  return seen;
+};
+const prevented = { preventClose: true, preventAbort: true, preventCancel: true };
 const address = (value) => value.map((text) => [text, ok(() => connect(text))]);
 
 const probes = {
@@ -282,6 +302,78 @@ const probes = {
   one_that_takes_none: async (_, env) => {
     const socket = env.NONE.connect("abc.example:1");
     return [await settled(socket.opened), await settled(socket.closed), await all(socket.readable)];
+  },
+  relay: async ({ echo }) => {
+    const relayed = await echoes(echo);
+    const seen = [await pass(relayed, "a", "b", "c"), await settled(relayed.writer.close()), await relayed.piped];
+    return [...seen, await read(relayed.reader), relayed.from.readable.locked, relayed.to.writable.locked];
+  },
+  relay_that_does_not_close: async ({ echo }) => {
+    const relayed = await echoes(echo, { preventClose: true });
+    const seen = [await pass(relayed, "a", "b", "c"), await settled(relayed.writer.close()), await relayed.piped];
+    const writer = relayed.to.writable.getWriter();
+    seen.push(await settled(writer.write(enc("by hand"))), await read(relayed.reader));
+    return [...seen, await settled(writer.close()), await read(relayed.reader)];
+  },
+  relays_one_after_the_other: async ({ echo }) => {
+    const one = await echoes(echo, { preventClose: true });
+    const seen = [await pass(one, "a", "b", "c"), await settled(one.writer.close()), await one.piped];
+    const other = quiet(connect(`127.0.0.1:${echo}`));
+    await other.opened;
+    const piped = settled(other.readable.pipeTo(one.to.writable));
+    const writer = other.writable.getWriter();
+    seen.push(await pass({ writer, reader: one.reader }, "d", "e", "f"));
+    return [...seen, await settled(writer.close()), await piped, await read(one.reader)];
+  },
+  relay_from_one_that_resets: async ({ echo, resets }) => {
+    const relayed = await relay(connect(`127.0.0.1:${resets}`), connect(`127.0.0.1:${echo}`), prevented);
+    await relayed.writer.write(enc("x"));
+    const seen = [await relayed.piped, await settled(relayed.from.closed)];
+    const writer = relayed.to.writable.getWriter();
+    return [...seen, await settled(writer.write(enc("by hand"))), await read(relayed.reader)];
+  },
+  relay_to_one_that_resets: async ({ echo, resets }) => {
+    const relayed = await relay(connect(`127.0.0.1:${echo}`), connect(`127.0.0.1:${resets}`), prevented);
+    await relayed.writer.write(enc("x"));
+    const seen = [await settled(relayed.reader.read())];
+    // Who is gone is known when something was sent, at the latest.
+    let over = false;
+    relayed.piped.then(() => (over = true));
+    while (!over) {
+      await relayed.writer.write(enc("y"));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return [...seen, (await relayed.piped).split(":")[0], relayed.from.readable.locked];
+  },
+  relay_and_back: async ({ echo }, env) => {
+    const open = () => env.ECHO.connect("abc.example:1");
+    const [one, other] = [open(), open()];
+    const piped = [settled(one.readable.pipeTo(other.writable)), settled(other.readable.pipeTo(one.writable, prevented))];
+    await one.opened;
+    const seen = [await Promise.race([...piped, new Promise((resolve) => setTimeout(resolve, 50, "goes on"))])];
+    const socket = connect(`127.0.0.1:${echo}`);
+    return [...seen, await settled(socket.close())];
+  },
+  relay_through_identity: async ({ echo }) => {
+    const open = () => quiet(connect(`127.0.0.1:${echo}`));
+    const [from, to] = [open(), open()];
+    await from.opened;
+    const piped = settled(from.readable.pipeThrough(new IdentityTransformStream()).pipeTo(to.writable));
+    const [writer, reader] = [from.writable.getWriter(), to.readable.getReader()];
+    return [await pass({ writer, reader }, "a", "b", "c"), await settled(writer.close()), await piped, await read(reader)];
+  },
+  relay_of_much: async ({ echo }) => {
+    const relayed = await echoes(echo);
+    const seen = [await pass(relayed, "a", "b", "c")];
+    const much = new Uint8Array(1 << 20).map((_, i) => (i * 7 + (i >> 8)) & 255);
+    const written = settled(relayed.writer.write(much).then(() => relayed.writer.close()));
+    let [at, wrong] = [0, 0];
+    for (;;) {
+      const { done, value } = await relayed.reader.read();
+      if (done) break;
+      for (const byte of value) wrong += byte !== much[at++];
+    }
+    return [...seen, at, wrong, await written, await relayed.piped];
   },
   files: async (_, env) => settled(env.FILES.connect("abc.example:1").opened),
   tls_with_another_worker: async (_, env) => {

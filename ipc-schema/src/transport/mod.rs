@@ -540,6 +540,11 @@ impl Handle {
         self.shared.violation(what);
     }
 
+    /// Counts so many messages as the peer's own, which count as its answers otherwise.
+    pub fn charge(&self, messages: u64) {
+        self.shared.pace.borrow_mut().charge(messages);
+    }
+
     /// Allows the peer to send so much more than its rate: for who sets the pace by when it answers.
     pub fn allow(&self, messages: u64, bytes: u64) {
         self.shared.pace.borrow_mut().allow(messages, bytes);

@@ -35,6 +35,11 @@ impl Pace {
         self.bytes.add(bytes);
     }
 
+    /// Takes back what was allowed.
+    pub(super) fn charge(&mut self, messages: u64) {
+        self.messages.spend(messages);
+    }
+
     /// Takes note of a message of so many bytes.
     pub(super) fn spend(&mut self, bytes: u64) {
         self.messages.spend(1);

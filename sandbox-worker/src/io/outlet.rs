@@ -23,6 +23,11 @@ impl Outlet {
         &self.1
     }
 
+    /// Whether it is the same connection.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The same bytes, which are part of a message that came by this connection, for longer than that: [`Handle::keep`].
     pub(crate) fn keep(&self, bytes: &[u8]) -> Bytes {
         self.0.get().map_or_else(|| Bytes::copy_from_slice(bytes), |connection| connection.keep(bytes))

@@ -2,12 +2,13 @@
 
 use std::{
     cell::{Cell, RefCell},
+    pin::pin,
     rc::Rc,
 };
 
 use bulkhead_ipc::failure::LOST;
 use bytes::Bytes;
-use futures::future::LocalBoxFuture;
+use futures::future::{Either, LocalBoxFuture, select};
 use jsg::Error;
 
 use super::{
@@ -60,6 +61,11 @@ pub(crate) struct Connection {
     event: EventHandle,
     /// What it goes on as.
     inside: RefCell<Option<Rc<Connection>>>,
+    /// What is to be sent by itself, until whoever pulls what is sent is told so.
+    offered: RefCell<Option<Rc<WireSource>>>,
+    /// Rings for that one.
+    offering: Bell,
+    outlet: Outlet,
 }
 
 /// What became of what is sent.
@@ -88,11 +94,13 @@ impl Connection {
             outgoing: RefCell::default(),
             event: event.handle(),
             inside: RefCell::default(),
+            offered: RefCell::default(),
+            offering: Bell::new(context),
+            outlet: outlet.clone(),
         });
         let outgoing = Outgoing {
             from: RefCell::new(Some(source)),
             connection: connection.clone(),
-            outlet: outlet.clone(),
             context: context.handle(),
             hold: RefCell::new(Some(context.hold())),
         };
@@ -179,8 +187,8 @@ impl Connection {
     }
 
     /// Takes what is sent.
-    pub(crate) fn sink(&self) -> Rc<dyn Sink> {
-        Rc::new(Sent(self.sink.clone()))
+    pub(crate) fn sink(self: &Rc<Self>) -> Rc<dyn Sink> {
+        Rc::new(Sent(self.clone()))
     }
 
     /// Nothing more is sent.
@@ -240,6 +248,10 @@ impl Source for Incoming {
         })
     }
 
+    fn connection(&self) -> Option<Rc<WireSource>> {
+        if let From::Open(source) = &*self.0.from.borrow() { Some(source.clone()) } else { None }
+    }
+
     /// The other end has what comes, or says whether there is a connection.
     fn is_outside(&self) -> bool {
         true
@@ -258,7 +270,7 @@ impl Drop for Incoming {
 }
 
 /// What is written to a connection. Who writes is told when that is lost.
-struct Sent(Rc<dyn Sink>);
+struct Sent(Rc<Connection>);
 
 /// What somebody who writes is told: a pipe has no words for nobody pulling any more.
 fn told(broken: Broken) -> Broken {
@@ -270,27 +282,60 @@ fn told(broken: Broken) -> Broken {
 
 impl Sink for Sent {
     fn write(&self, bytes: Bytes) -> LocalBoxFuture<'_, Result<(), Broken>> {
-        Box::pin(async move { self.0.write(bytes).await.map_err(told) })
+        Box::pin(async move { self.0.sink.write(bytes).await.map_err(told) })
     }
 
     fn end(&self) -> Result<(), Broken> {
-        self.0.end()
+        self.0.sink.end()
     }
 
     fn abort(&self, why: Broken) {
-        self.0.abort(why);
+        self.0.sink.abort(why);
     }
 
     fn fed_by(&self, feed: &Rc<Feed>) {
-        self.0.fed_by(feed);
+        self.0.sink.fed_by(feed);
     }
 
     fn passed(&self) {
-        self.0.passed();
+        self.0.sink.passed();
+    }
+
+    fn shortcut(&self, from: Rc<WireSource>) -> Option<Shortcut> {
+        let connection = &self.0;
+        if connection.is_taken.get().is_some() || !from.comes_by(&connection.outlet) {
+            return None;
+        }
+        *connection.offered.borrow_mut() = Some(from.clone());
+        connection.offering.ring();
+        Some(Shortcut { connection: connection.clone(), from: Some(from) })
     }
 
     fn gone(&self) -> LocalBoxFuture<'_, Broken> {
-        Box::pin(async move { told(self.0.gone().await) })
+        Box::pin(async move { told(self.0.sink.gone().await) })
+    }
+}
+
+/// While it lives, what comes by one connection goes to another, or back, by itself.
+pub(crate) struct Shortcut {
+    connection: Rc<Connection>,
+    /// Until it is over.
+    from: Option<Rc<WireSource>>,
+}
+
+impl Shortcut {
+    /// A pull of what comes was answered: it did not go there, or does no more.
+    pub(super) fn end(mut self) {
+        self.from = None;
+    }
+}
+
+impl Drop for Shortcut {
+    fn drop(&mut self) {
+        let is_told = self.connection.offered.take().is_none();
+        if let Some(from) = self.from.take().filter(|_| is_told) {
+            from.recall();
+        }
     }
 }
 
@@ -299,7 +344,6 @@ struct Outgoing {
     /// Until its end.
     from: RefCell<Option<Rc<dyn Source>>>,
     connection: Rc<Connection>,
-    outlet: Outlet,
     context: IoContextHandle,
     /// Whoever pulls has the event go on, but while a pull waits for what is inside of the isolate, and at the end.
     hold: RefCell<Option<Hold>>,
@@ -320,10 +364,14 @@ impl Source for Outgoing {
             let Some(source) = self.from.borrow().clone() else { return Ok(Pulled::new(Bytes::new(), true)) };
             drop(self.hold.take());
             let waiting = Waiting(self);
-            // One that was aborted ends: what comes from the other end may go on.
-            let mut pulled = source.pull(max_bytes).await.unwrap_or_else(|_| Pulled::new(Bytes::new(), true));
+            let offered = pin!(self.connection.offering.wait(|| self.connection.offered.take()));
+            let mut pulled = match select(source.pull(max_bytes), offered).await {
+                // One that was aborted ends: what comes from the other end may go on.
+                Either::Left((pulled, _)) => pulled.unwrap_or_else(|_| Pulled::new(Bytes::new(), true)),
+                Either::Right((from, _)) => Pulled { meanwhile: Some(from), ..Pulled::new(Bytes::new(), false) },
+            };
             drop(waiting);
-            pulled.room = self.outlet.room(pulled.bytes.len()).await;
+            pulled.room = self.connection.outlet.room(pulled.bytes.len()).await;
             if pulled.done {
                 drop((self.from.take(), self.hold.take()));
                 self.connection.set_taken(Taken::All);

@@ -87,12 +87,16 @@ pub(crate) async fn pump(feed: Rc<Feed>, to: Rc<dyn Sink>, stop: Rc<Stop>, owner
         // Whoever is outside will answer; anybody else may be waiting too.
         let waiting = if from.is_outside() { None } else { waits() };
         let stopped = pin!(stop.bell.wait(|| stop.asked.get().then_some(())));
+        let shortcut = from.connection().and_then(|connection| to.shortcut(connection));
         let read = match select(stopped, select(to.gone(), pin!(from.read(MAX_PULL_BYTES)))).await {
             Either::Left(_) => return Pumped::Stopped,
             Either::Right((Either::Left((broken, _)), _)) => return Pumped::Sink(broken),
             Either::Right((Either::Right((read, _)), _)) => read,
         };
         drop(waiting);
+        if let Some(shortcut) = shortcut {
+            shortcut.end();
+        }
         match read {
             Ok(Some(bytes)) => {
                 let waiting = waits();

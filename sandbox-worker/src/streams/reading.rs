@@ -14,6 +14,7 @@ use super::{
     MAX_COLLECTED, MAX_PULL_BYTES,
     coding::Coding,
     source::{Broken, Given, Pulled, Source, Terms},
+    wire::WireSource,
 };
 use crate::io::{Remainder, Rest};
 
@@ -185,6 +186,11 @@ impl Source for Reading {
 
     fn is_outside(&self) -> bool {
         self.is_outside
+    }
+
+    fn connection(&self) -> Option<Rc<WireSource>> {
+        let is_here = !self.rest.borrow().is_empty() || self.broken.borrow().is_some();
+        self.source.borrow().as_ref().filter(|_| !is_here)?.connection()
     }
 
     /// What was given away is at its end here.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 
-use super::{pump::Feed, source::Broken};
+use super::{connection::Shortcut, pump::Feed, source::Broken, wire::WireSource};
 
 /// Takes bytes, piece by piece.
 pub(crate) trait Sink {
@@ -29,6 +29,12 @@ pub(crate) trait Sink {
 
     /// All that was to be written has gone past it: its feed was given away and drained.
     fn passed(&self) {}
+
+    /// Has what comes by a connection, which is all that will be written, go where this goes by itself. Whoever writes reads it all the
+    /// same, and has what does not.
+    fn shortcut(&self, _from: Rc<WireSource>) -> Option<Shortcut> {
+        None
+    }
 
     /// Ready when nobody will take what is written.
     fn gone(&self) -> LocalBoxFuture<'_, Broken>;

@@ -24,6 +24,11 @@ pub(crate) trait Source {
         false
     }
 
+    /// Where the next bytes come from, if that is a connection and none of them are here.
+    fn connection(&self) -> Option<Rc<WireSource>> {
+        None
+    }
+
     /// Gives all of it away, if nobody in the isolate has to see its bytes pass and the terms are kept. Nothing was pulled, and nothing is
     /// pulled afterwards.
     fn give(&self, _terms: Terms) -> Option<Given> {
@@ -100,12 +105,14 @@ pub(crate) struct Pulled {
     pub(crate) room: Option<Reservation>,
     /// Everything that follows is to be pulled from there.
     pub(crate) rest: Option<Rc<WireSource>>,
+    /// Until the next pull is answered, what comes by this goes to whoever pulls by itself.
+    pub(crate) meanwhile: Option<Rc<WireSource>>,
 }
 
 impl Pulled {
     /// Bytes for which no room was asked.
     pub(crate) fn new(bytes: Bytes, done: bool) -> Self {
-        Pulled { bytes, done, room: None, rest: None }
+        Pulled { bytes, done, room: None, rest: None, meanwhile: None }
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct WireSource {
     /// The connection that it comes by.
     connection: Outlet,
     kept: Option<Kept>,
+    /// Bytes that pulls have brought.
+    had: Rc<Cell<u64>>,
 }
 
 /// What goes with the body of a response to a request of the worker's own.
@@ -59,17 +61,28 @@ pub(crate) struct Kept {
 
 impl WireSource {
     pub(crate) fn new(client: byte_source::Client, length: Option<u64>, connection: &Outlet) -> Self {
-        WireSource { client, length, connection: connection.clone(), kept: None }
+        WireSource { client, length, connection: connection.clone(), kept: None, had: Rc::default() }
     }
 
     /// The body of a response to a request of the worker's own.
     pub(crate) fn kept(client: byte_source::Client, length: Option<u64>, connection: &Outlet, kept: Kept) -> Self {
-        WireSource { client, length, connection: connection.clone(), kept: Some(kept) }
+        WireSource { kept: Some(kept), ..Self::new(client, length, connection) }
     }
 
     /// The capability itself, for a body that goes back untouched.
     pub(crate) fn client(&self) -> byte_source::Client {
         self.client.clone()
+    }
+
+    /// Whether it comes by this connection to the process, and whoever has it has it to the end.
+    pub(super) fn comes_by(&self, connection: &Outlet) -> bool {
+        self.connection.is(connection) && self.kept.as_ref().is_none_or(|kept| kept.broken.is_none())
+    }
+
+    /// It goes nowhere by itself any more.
+    pub(super) fn recall(&self) {
+        let recalled = self.client.recall_request().send().promise;
+        tokio::task::spawn_local(async move { drop(recalled.await) });
     }
 
     /// Has the connection that this is of go on inside of TLS: from what comes to what comes then, with `to` for what is sent then. `host`:
@@ -92,7 +105,7 @@ impl WireSource {
                 return Ok(None);
             }
             let (client, kept) = (results.get_from()?, self.kept.clone());
-            Ok(Some(Rc::new(WireSource { client, length: None, connection, kept })))
+            Ok(Some(Rc::new(WireSource { kept, ..WireSource::new(client, None, &connection) })))
         })
     }
 
@@ -128,6 +141,7 @@ impl Source for WireSource {
                 let results = response.get().map_err(Broken::Wire)?;
                 let bytes = results.get_bytes().map_err(Broken::Wire)?;
                 if !bytes.is_empty() || results.get_done() {
+                    self.had.set(self.had.get() + bytes.len() as u64);
                     return Ok(Pulled::new(self.connection.keep(bytes), results.get_done()));
                 }
             }
@@ -209,6 +223,10 @@ impl Server for Offered {
         results.get().set_done(pulled.done);
         if let Some(rest) = &pulled.rest {
             results.get().set_rest(rest.client());
+        }
+        if let Some(meanwhile) = &pulled.meanwhile {
+            results.get().set_meanwhile(meanwhile.client());
+            results.get().set_had(meanwhile.had.get());
         }
         // Queued before anybody else gets room.
         drop((results, pulled.room));

@@ -15,7 +15,7 @@ use bulkhead_ipc::{
     calls::Call,
     limit,
     source::RESPONSE_SENT,
-    transport::Handle,
+    transport::{Handle, MESSAGES_FOR_A_CALL},
     worker_capnp::{BodyEnd, Limit, byte_source},
 };
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -25,7 +25,12 @@ use tokio::{
     time::Sleep,
 };
 
-use super::{Link, Place, Ticket, Work, busy::Busy, channels::Subrequest};
+use super::{
+    Link, Place, Ticket, Work,
+    busy::Busy,
+    channels::Subrequest,
+    shortcut::{Past, Shortcut},
+};
 use crate::{
     body::{
         Body, BodyError, PullSource, StartTls,
@@ -170,6 +175,7 @@ pub struct BodySource {
     renewed: Option<Renewed>,
     /// Where the event goes when the worker has sent the last of what it sends before TLS.
     inside: RefCell<Weak<Inherited>>,
+    past: Past,
 }
 
 /// An event that goes on with another body than it began with, once it does.
@@ -328,7 +334,7 @@ impl BodySource {
         let (connection, work) = (link.connection.clone(), link.work().clone());
         let (begun, handed) = (Cell::new(false), Cell::new(0));
         let (kept, alive) = (Cell::new(false), RefCell::new(None));
-        let (renewed, inside) = (None, RefCell::default());
+        let (renewed, inside, past) = (None, RefCell::default(), Past::default());
         Self {
             state,
             busy,
@@ -344,6 +350,7 @@ impl BodySource {
             alive,
             renewed,
             inside,
+            past,
         }
     }
 
@@ -393,6 +400,7 @@ impl BodySource {
         if let Some(waiting) = waiting {
             waiting.wake();
         }
+        self.past.end();
         self.over.notify_waiters();
     }
 
@@ -471,13 +479,30 @@ impl BodySource {
         if let Some(waiting) = state.waiting.take() {
             waiting.wake();
         }
+        self.past.end();
         self.over.notify_waiters();
         Rest { unread, state }
+    }
+
+    /// Who waits for bytes.
+    pub(super) fn take_waiting(&self) -> Option<std::task::Waker> {
+        self.state.borrow_mut().waiting.take()
+    }
+
+    /// What of it goes past its worker.
+    pub(super) fn past(&self) -> &Past {
+        &self.past
     }
 
     /// Waits until there are bytes, or there will be no more.
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_ready_as(cx, false).map(drop)
+    }
+
+    /// Waits until there are bytes for the worker, or there will be no more.
+    fn poll_for_worker(&self, cx: &mut Context<'_>) -> Poll<()> {
+        std::task::ready!(self.past.poll_over(cx));
+        self.poll_ready(cx)
     }
 
     fn poll_ready_as(&self, cx: &mut Context<'_>, held: bool) -> Poll<Option<Held>> {
@@ -523,6 +548,19 @@ impl BodySource {
         self.handed.set(self.handed.get() + chunk.as_ref().map_or(0, Chunk::remaining) as u64);
         Poll::Ready(Ok((chunk, is_end)))
     }
+
+    /// The next chunk for a connection to which it goes past the worker, as [`Self::poll_here`]. `None`: there are no more, and the worker
+    /// is to learn why.
+    fn poll_past(&self, limit: usize, held: bool, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
+        let _tells = Tells(self);
+        Poll::Ready(match std::task::ready!(self.poll_ready_as(cx, held)) {
+            Some(held) => Some(Chunk::Held(held)),
+            None => match std::task::ready!(self.poll_next(limit, cx)) {
+                Ok((bytes, _)) if !bytes.is_empty() => Some(Chunk::Bytes(bytes)),
+                Ok(_) | Err(_) => None,
+            },
+        })
+    }
 }
 
 impl byte_source::Server for BodySource {
@@ -542,9 +580,17 @@ impl byte_source::Server for BodySource {
         self.begun.set(true);
         let _tells = Tells(&self);
         // Bytes that the worker does not read must not pile up here, and bytes that do not come keep no room from others.
-        std::future::poll_fn(|cx| self.poll_ready(cx)).await;
-        let _room = self.connection.reserve(limit).await;
-        let (first, mut is_end) = std::future::poll_fn(|cx| self.poll_next(limit, cx)).await?;
+        let (_room, (first, mut is_end)) = loop {
+            std::future::poll_fn(|cx| self.poll_for_worker(cx)).await;
+            let room = self.connection.reserve(limit).await;
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            // Meanwhile they may have gone past.
+            if !self.past.is_open()
+                && let Poll::Ready(next) = self.poll_next(limit, &mut cx)
+            {
+                break (room, next?);
+            }
+        };
         let mut parts = vec![first];
         let mut length = parts[0].len();
         // What else is there travels along, and what the connection reads of what the kernel has: a call, with the two
@@ -649,6 +695,15 @@ impl byte_source::Server for BodySource {
         reply.get().set_from(link.offer_body(source));
         Ok(())
     }
+
+    async fn recall(
+        self: Rc<Self>,
+        _: byte_source::RecallParams,
+        _: byte_source::RecallResults,
+    ) -> Result<(), capnp::Error> {
+        self.past.end();
+        Ok(())
+    }
 }
 
 /// Longest name of a host whose certificate a worker asks for, in bytes.
@@ -748,6 +803,8 @@ pub(crate) struct RemoteBody {
     is_exchange: bool,
     /// Instead of its first bytes may come a source that has them all.
     may_refer: bool,
+    /// Where bytes come from while the worker is asked for some.
+    shortcut: Option<Shortcut>,
 }
 
 /// Where a body is that a worker sends.
@@ -807,6 +864,7 @@ impl RemoteBody {
             request,
             is_exchange: false,
             may_refer: false,
+            shortcut: None,
         }
     }
 
@@ -849,7 +907,13 @@ impl RemoteBody {
             request: None,
             is_exchange: false,
             may_refer,
+            shortcut: None,
         }
+    }
+
+    /// What a worker sends over a connection that it has asked for.
+    pub(crate) fn connect(source: byte_source::Client, link: &Rc<Link>, permit: &Subrequest) -> Self {
+        Self { is_exchange: true, ..Self::upload(source, None, link, permit, false) }
     }
 
     /// What a worker sends over a connection inside of TLS, after what it has sent as it is.
@@ -870,6 +934,7 @@ impl RemoteBody {
             request: None,
             is_exchange: true,
             may_refer: false,
+            shortcut: None,
         }
     }
 
@@ -915,6 +980,10 @@ impl RemoteBody {
             return Ok(None);
         }
         self.may_refer = false;
+        if reply.has_meanwhile() {
+            self.take_shortcut(reply)?;
+            return Ok(None);
+        }
         self.done = reply.get_done();
         if bytes.len() > self.asked as usize {
             return Err(self.violation("it sent more than it was asked for"));
@@ -924,6 +993,35 @@ impl RemoteBody {
         }
         self.count(bytes.len())?;
         Ok((!bytes.is_empty()).then(|| self.link.connection.keep(bytes)))
+    }
+
+    /// Has what comes by a connection go here, if nothing of it is on its way to the worker.
+    fn take_shortcut(&mut self, reply: byte_source::pull_results::Reader<'_>) -> Result<(), BodyError> {
+        let from = reply.get_meanwhile().map_err(|error| self.violation(&error.to_string()))?;
+        let is_empty = reply.get_bytes().is_ok_and(<[u8]>::is_empty) && !reply.get_done();
+        let from = self.link.offered_body(&from).filter(|from| from.renewed.is_some());
+        let Some(from) = from.filter(|_| self.is_exchange && is_empty) else {
+            return Err(self.violation("it said of what is no connection that bytes come from another one"));
+        };
+        if from.handed.get() == reply.get_had() {
+            self.shortcut = Some(Shortcut::open(&from));
+        }
+        // No byte pays for it, and the next pull would.
+        self.link.connection.charge(MESSAGES_FOR_A_CALL + 1);
+        Ok(())
+    }
+
+    /// The next bytes by the shortcut, or `None` if there is none, which is the worker's to learn.
+    fn poll_shortcut(&mut self, held: bool, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
+        let from = self.shortcut.as_ref().and_then(Shortcut::from);
+        let next = match from {
+            Some(from) => std::task::ready!(from.poll_past(self.chunk as usize, held, cx)),
+            None => None,
+        };
+        if next.is_none() {
+            self.shortcut = None;
+        }
+        Poll::Ready(next)
     }
 
     /// Takes note of bytes, and of the end if it is here.
@@ -962,7 +1060,8 @@ impl RemoteBody {
             Call::new(request.send().promise, Some(self.link.connection.clone()), kept, cancel as Box<_>)
         });
         let response = std::task::ready!(Pin::new(call).poll(cx));
-        self.call = None;
+        // What goes past the worker was there before its answer.
+        (self.call, self.shortcut) = (None, None);
         Poll::Ready(match response {
             Ok(response) => self.take(&response).transpose(),
             Err(error) => Some(Err(BodyError(quote(&error.to_string())))),
@@ -1005,7 +1104,13 @@ impl RemoteBody {
                 return Poll::Ready(Some(Err(BodyError(limit::text(Limit::WallTime).to_owned()))));
             }
             let result = match &self.source {
-                Source::There(_) => std::task::ready!(self.poll_there(cx)).map(|result| result.map(Chunk::Bytes)),
+                Source::There(_) => match self.poll_there(cx) {
+                    Poll::Ready(result) => result.map(|result| result.map(Chunk::Bytes)),
+                    Poll::Pending => match std::task::ready!(self.poll_shortcut(held, cx)) {
+                        Some(chunk) => Some(self.count(chunk.remaining()).map(|()| chunk)),
+                        None => return Poll::Pending,
+                    },
+                },
                 Source::Here { .. } => std::task::ready!(self.poll_here(held, cx)),
             };
             if result.is_none() && !self.done {

@@ -347,7 +347,7 @@ fn read_connect(
     };
     let uri = head.url.parse::<http::Uri>().ok().filter(|uri| uri.scheme().is_none() && uri.path().is_empty());
     let (has_url, uri) = (uri.is_some(), uri.unwrap_or_default());
-    let mut http = http::Request::new(Body::Pull(Box::pin(RemoteBody::upload(source, None, link, permit, false))));
+    let mut http = http::Request::new(Body::Pull(Box::pin(RemoteBody::connect(source, link, permit))));
     http.extensions_mut().insert(Connect { transport, remote: None });
     *http.method_mut() = Method::CONNECT;
     *http.uri_mut() = uri;

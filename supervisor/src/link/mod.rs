@@ -10,6 +10,7 @@ mod busy;
 mod channels;
 pub mod host;
 mod places;
+mod shortcut;
 mod work;
 
 use std::{

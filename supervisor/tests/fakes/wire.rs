@@ -155,6 +155,11 @@ pub fn start_tls(question: u32, target: u32, host: &str) -> Message {
     })
 }
 
+/// `ByteSource.recall` of the capability that was imported as `target`.
+pub fn recall(question: u32, target: u32) -> Message {
+    calls(question, target, byte_source::Client::TYPE_ID, 4, &[], |_| {})
+}
+
 /// `Channel.fetch` of the capability that was imported as `target`: a request for the event `event` with number `number`, as `fill`
 /// completes it.
 pub fn subrequest(
