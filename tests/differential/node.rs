@@ -108,6 +108,17 @@ fn processes() {
     }
 }
 
+#[test]
+fn processes_as_emitters() {
+    beside_the_reference("node:process (emitter)", include_str!("node_process_more.js"), 150);
+}
+
+/// The modules that hardly do more than be there.
+#[test]
+fn stand_ins() {
+    beside_the_reference("node:child_process and others", include_str!("node_stubs.js"), 450);
+}
+
 /// Which modules there are, and what is said of those that are not there yet.
 #[test]
 fn what_can_be_imported() {

@@ -3,13 +3,13 @@ import {
   AbortError, classed, invalidArgType, outOfRange, validateAbortSignal, validateBoolean, validateFunction,
 } from "internal:node_errors";
 import { AsyncResource } from "node:async_hooks";
-import { inspect } from "node:util";
 import scripts from "native:scripts";
 
+const { inspect, primordials } = scripts;
 const {
   ErrorConstructor, PromiseConstructor, PromiseReject, PromiseResolve, ReflectApply, defineProperty, getOwnPropertyDescriptor,
-  getPrototypeOf, isObject, ownKeys, setPrototypeOf, uncurryThis,
-} = scripts.primordials;
+  getPrototypeOf, isObject, ownKeys, uncurryThis,
+} = primordials;
 const { EventTarget, queueMicrotask, console, AbortSignal } = globalThis;
 const bind = uncurryThis(Function.prototype.bind);
 const addEventListener = uncurryThis(EventTarget.prototype.addEventListener);
@@ -50,7 +50,7 @@ const init = (emitter, opts) => {
     validateBoolean(opts.captureRejections, "options.captureRejections");
     capture = true;
   }
-  if (capture) defineProperty(emitter, kCapture, { __proto__: null, value: true, writable: true, enumerable: true, configurable: true });
+  defineProperty(emitter, kCapture, { __proto__: null, value: capture, writable: true, enumerable: true, configurable: true });
   // There are no domains, but programs look for one.
   emitter.domain = null;
 };

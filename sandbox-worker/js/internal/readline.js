@@ -1,0 +1,40 @@
+// What node:readline and its promises share: there is no terminal. As in the reference, nothing is read or written.
+import EventEmitter from "node:events";
+
+export class Interface extends EventEmitter {
+  terminal = false;
+  line = "";
+  cursor = 0;
+
+  getPrompt() {
+    return "";
+  }
+
+  setPrompt(prompt) {}
+
+  prompt(preserveCursor) {}
+
+  question(query, options, callback) {}
+
+  pause() {
+    return this;
+  }
+
+  resume() {
+    return this;
+  }
+
+  close() {}
+
+  write(data, key) {}
+
+  getCursorPos() {
+    return { rows: 0, cols: 0 };
+  }
+
+  [Symbol.dispose]() {}
+
+  async [Symbol.asyncDispose]() {}
+
+  async *[Symbol.asyncIterator]() {}
+}
