@@ -598,10 +598,10 @@ mod tests {
             let inside = Pieces::default();
             pieces.say("before;");
             inside.say("inside");
+            hears(&mut peer, "before;").await;
             let started = starter.clone().start(Some("mail.test".to_owned()), inside.body());
             // Once, whoever asks.
             assert!(starter.start(None, Body::Empty).await.is_err());
-            hears(&mut peer, "before;").await;
             pieces.say("also before;");
             hears(&mut peer, "also before;").await;
             pieces.end();

@@ -92,7 +92,7 @@ fn put(server: &Server, worker: &str, path: &str, headers: &str, body: &[u8]) ->
     ask(server, worker, "PUT", path, &[], &response).status
 }
 
-const FRESH: &str = "Cache-Control: max-age=600\r\n";
+const FRESH: &str = "Cache-Control: max-age=86400\r\n";
 
 #[test]
 fn one_line_gives_every_worker_a_cache_of_its_own() {

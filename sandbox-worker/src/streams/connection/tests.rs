@@ -105,6 +105,17 @@ fn one_that_is_lost_says_so_to_both_sides() {
 }
 
 #[test]
+fn one_that_nobody_sends_for_any_more_is_lost() {
+    with_isolate(async |isolate| {
+        let (connection, sent) = Connection::new(&event(&isolate));
+        let (mut ended, mut taken) = (Box::pin(connection.ended()), Box::pin(connection.clone().taken()));
+        assert!(waits(&mut ended).await && waits(&mut taken).await);
+        drop(sent);
+        assert_eq!((ended.await, taken.await), (End::Lost, Taken::Dropped));
+    });
+}
+
+#[test]
 fn what_is_written_is_pulled_to_its_end() {
     with_isolate(async |isolate| {
         let (connection, sent) = Connection::new(&event(&isolate));
