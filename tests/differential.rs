@@ -13,6 +13,7 @@ mod differential {
     mod entrypoints;
     mod extensions;
     mod loopback;
+    mod module_fallback;
     mod modules;
     mod node;
     mod probes;

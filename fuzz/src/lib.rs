@@ -9,6 +9,7 @@ mod cache;
 mod calls;
 mod cron;
 mod disk;
+mod modules;
 mod origin;
 mod policy;
 #[path = "../../supervisor/tests/fakes/mod.rs"]
@@ -36,6 +37,7 @@ pub use cache::{cache_file, cache_put};
 pub use calls::rpc_calls;
 pub use cron::cron;
 pub use disk::disk;
+pub use modules::module_definition;
 pub use origin::http_response;
 pub use policy::policy_table;
 pub use scheduled::scheduled;
@@ -65,6 +67,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("addresses", addresses),
     ("cache_file", cache_file),
     ("cache_put", cache_put),
+    ("module_definition", module_definition),
 ];
 
 /// Longest time that one input may take. It only ends what hangs.

@@ -392,6 +392,29 @@ struct Module {
   # Of a CommonJS module.
 }
 
+struct ModuleQuestion {
+  # What a process whose worker has a module fallback asks for when an import means no module: see `modules.rs`.
+
+  specifier @0 :Text;
+  # What it means: a path that begins with `/`, or a name with a scheme.
+  rawSpecifier @1 :Text;
+  # As it is written.
+  referrer @2 :Text;
+  # The module that imports, as `specifier` is written.
+  required @3 :Bool;
+  # Whether by `require()`.
+}
+
+struct ModuleAnswer {
+  union {
+    missing @0 :Void;
+    redirect @1 :Text;
+    # It is the module of this specifier.
+    module @2 :Module;
+    # Its content is `bytes`; its name is empty where the server gives none.
+  }
+}
+
 struct Binding {
   name @0 :Text;
   union {

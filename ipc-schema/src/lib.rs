@@ -9,6 +9,7 @@
 //! - [`failure`]: what both sides say of events that failed.
 //! - [`head`]: request and response heads, written and read with bounds.
 //! - [`limit`]: what is said when a worker exceeds a limit.
+//! - [`modules`]: questions for modules that a worker does not have.
 //! - [`scheduled`]: the parameters of scheduled runs, with bounds.
 //! - [`policy`]: what a worker may use, one row a limit.
 //! - [`process`]: what both sides must agree on before the first message: descriptors and arguments.
@@ -20,6 +21,7 @@ pub mod compatibility;
 pub mod failure;
 pub mod head;
 pub mod limit;
+pub mod modules;
 pub mod policy;
 pub mod process;
 pub mod scheduled;

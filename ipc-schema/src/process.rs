@@ -6,7 +6,8 @@
 //! | 2 | write end of the diagnostic pipe: panic and fatal-error texts, read by the supervisor with bounds |
 //! | 3 | control connection: the process serves `WorkerControl` |
 //! | 4 … 3 + shards | one event connection for each supervisor shard: the process serves `EventPort` |
-//! | 4 + shards | only with `--storage`: the directory of an actor |
+//! | 4 + shards | only with `--modules`: where the process asks for modules ([`modules`](crate::modules)); it blocks |
+//! | the next | only with `--storage`: the directory of an actor |
 
 use std::ffi::OsString;
 
@@ -38,7 +39,9 @@ pub struct WorkerArgs {
     pub threads: u32,
     /// Whether nothing in the process is compiled to machine code.
     pub jitless: bool,
-    /// The longest file, in bytes, of a process that was handed the directory of an actor, after the event connections;
+    /// Whether it was handed a descriptor to ask for modules by, after the event connections.
+    pub modules: bool,
+    /// The longest file, in bytes, of a process that was handed the directory of an actor, as the last descriptor;
     /// `None` for a process without storage. The supervisor starts none with storage yet.
     pub storage: Option<u64>,
     /// Whether a system call outside of the table is made and reported instead of ending the process. It protects nothing.
@@ -80,6 +83,9 @@ impl WorkerArgs {
         if self.jitless {
             argv.push("--jitless".into());
         }
+        if self.modules {
+            argv.push("--modules".into());
+        }
         if let Some(bytes) = self.storage {
             argv.push(format!("--storage={bytes}").into());
         }
@@ -102,6 +108,7 @@ impl WorkerArgs {
         let mut memory_bytes = 0;
         let mut threads = 0;
         let mut jitless = false;
+        let mut modules = false;
         let mut storage = None;
         let mut seccomp_log = false;
         for argument in argv {
@@ -119,6 +126,8 @@ impl WorkerArgs {
                 threads = number.parse().map_err(|_| ArgsError::Unknown(argument.clone()))?;
             } else if text == "--jitless" {
                 jitless = true;
+            } else if text == "--modules" {
+                modules = true;
             } else if let Some(number) = text.strip_prefix("--storage=") {
                 storage = Some(number.parse().map_err(|_| ArgsError::Unknown(argument.clone()))?);
             } else if text == "--seccomp=log" {
@@ -130,7 +139,18 @@ impl WorkerArgs {
             }
         }
         let shards = shards.ok_or(ArgsError::NoShards)?;
-        Ok(Self { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, storage, seccomp_log, v8_flags })
+        Ok(Self {
+            shards,
+            best_effort,
+            heap_bytes,
+            memory_bytes,
+            threads,
+            jitless,
+            modules,
+            storage,
+            seccomp_log,
+            v8_flags,
+        })
     }
 }
 
@@ -141,8 +161,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, jitless: bool, heap_bytes: u64, memory_bytes: u64, threads: u32, storage: Option<u64>, seccomp_log: bool, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
-            let args = WorkerArgs { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, storage, seccomp_log, v8_flags };
+        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, jitless: bool, heap_bytes: u64, memory_bytes: u64, threads: u32, modules: bool, storage: Option<u64>, seccomp_log: bool, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
+            let args = WorkerArgs { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, modules, storage, seccomp_log, v8_flags };
             prop_assert_eq!(WorkerArgs::parse(args.to_argv()), Ok(args));
         }
     }

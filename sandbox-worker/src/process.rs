@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    os::unix::net::UnixStream,
     rc::Rc,
 };
 
@@ -14,6 +15,8 @@ pub struct Process {
     /// The isolate that waits for a bundle.
     pub(crate) blank: RefCell<Option<Rc<Isolate>>>,
     pub(crate) logger: Rc<Logger>,
+    /// Where the supervisor is asked for modules, until there is a worker.
+    pub(crate) modules: RefCell<Option<UnixStream>>,
     pub(crate) worker: OnceCell<Rc<Worker>>,
     /// Told when `worker` is set or will never be.
     pub(crate) bound: Notify,
@@ -36,6 +39,7 @@ impl Process {
         Rc::new(Process {
             blank: RefCell::new(Some(isolate)),
             logger,
+            modules: RefCell::default(),
             worker: OnceCell::new(),
             bound: Notify::new(),
             failed: Cell::new(false),

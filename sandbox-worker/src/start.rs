@@ -73,7 +73,7 @@ fn run(snapshot: &'static [u8], code_caches: &'static [u8]) -> Result<(), StartE
         limits.threads = args.threads.into();
     }
     let mut options = enter::Options {
-        fds: 1 + args.shards as usize,
+        fds: 1 + args.shards as usize + usize::from(args.modules),
         mode: if args.best_effort { Mode::BestEffort } else { Mode::Required },
         limits,
         storage: args.storage.map(|file_bytes| enter::Storage { file_bytes }),
@@ -103,11 +103,13 @@ fn run(snapshot: &'static [u8], code_caches: &'static [u8]) -> Result<(), StartE
     let directory = sealed.take_directory();
     let mut streams = sealed.take_descriptors().into_iter().map(StdUnixStream::from);
     let control = streams.next().ok_or(StartError::NoControl)?;
+    let events: Vec<_> = streams.by_ref().take(args.shards as usize).collect();
+    process.modules.replace(streams.next());
     hidden.run(&isolate, directory.as_ref());
     drop(isolate);
 
     local.block_on(&runtime, async {
-        for stream in streams {
+        for stream in events {
             let outlet = Outlet::default();
             let port = rpc::port(process.clone(), outlet.clone());
             let (handle, connection) = transport::server(connect(stream)?, Limits::for_supervisor(), port.client);

@@ -95,5 +95,5 @@ macro_rules! targets {
 
 targets!(
     config_text config_binary http_head rpc_frames rpc_calls rpc_pipelined blob scheduled cron policy_table websocket_frames websocket_deflate
-    http_response tls_options disk addresses cache_file cache_put
+    http_response tls_options disk addresses cache_file cache_put module_definition
 );

@@ -33,6 +33,7 @@ pub(super) const WORKER: Floors = Floors {
         "streams/wire.rs",
         "testing.rs",
         "worker/bundle.rs",
+        "worker/fallback.rs",
     ],
 };
 
@@ -102,5 +103,13 @@ pub(super) const SUPERVISOR: Floors = Floors {
         ),
     ],
     exceptions: &[],
-    wire: &["fleet/bundle.rs", "fleet/keeper.rs", "fleet/process.rs", "fleet/shard.rs", "link", "service/worker"],
+    wire: &[
+        "fleet/bundle.rs",
+        "fleet/fallback",
+        "fleet/keeper.rs",
+        "fleet/process.rs",
+        "fleet/shard.rs",
+        "link",
+        "service/worker",
+    ],
 };

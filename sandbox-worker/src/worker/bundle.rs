@@ -1,6 +1,6 @@
 //! From a bundle to a worker that can be called: flags, limits, modules.
 
-use std::{ops::RangeFrom, rc::Rc};
+use std::{ops::RangeFrom, os::unix::net::UnixStream, rc::Rc};
 
 use bulkhead_ipc::{
     blob,
@@ -8,7 +8,7 @@ use bulkhead_ipc::{
     worker_capnp as wire,
 };
 
-use super::{Entrypoint, Target, Worker, entrypoints};
+use super::{Entrypoint, Target, Worker, entrypoints, fallback::Supervisor};
 use crate::{
     bindings::{self, Binding, Database, Export, NotYet, Value},
     isolate::{
@@ -87,7 +87,7 @@ impl Parts {
 }
 
 impl Worker {
-    /// Runs the bundle's code, of which `parts` were read before.
+    /// Runs the bundle's code, of which `parts` were read before. What it does not have it asks for on `fallback`, if there is that.
     ///
     /// # Errors
     ///
@@ -96,6 +96,7 @@ impl Worker {
         isolate: Rc<Isolate>,
         bundle: wire::worker_bundle::Reader<'_>,
         parts: Parts,
+        fallback: Option<UnixStream>,
     ) -> Result<Worker, Result<StartupError, capnp::Error>> {
         let malformed = |error: capnp::Error| Err(error);
         let flags = compatibility_flags(bundle)?;
@@ -122,6 +123,9 @@ impl Worker {
             let started = match parts.source {
                 Source::Modules(sources) => {
                     modules::extend(scope, parts.extensions).map_err(Ok)?;
+                    if let Some(stream) = fallback {
+                        modules::fall_back(scope, Rc::new(Supervisor(stream)));
+                    }
                     // In the reference too, what makes bindings cannot yet make code.
                     set_eval_allowed(context, false);
                     bindings::bind_all(scope, env, parts.bindings).map_err(Ok)?;

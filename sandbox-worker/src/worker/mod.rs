@@ -5,6 +5,7 @@
 
 mod bundle;
 mod entrypoints;
+mod fallback;
 mod handler;
 
 pub(crate) use bundle::Parts;

@@ -203,6 +203,8 @@ pub struct Worker {
     /// The classes of which there are namespaces of Durable Objects, each once. Whether the worker exports them is known only once
     /// it runs.
     pub actor_classes: Vec<ActorClass>,
+    /// The server that is asked for modules which are not there: its host and its port.
+    pub module_fallback: Option<String>,
     /// What it may use.
     pub policy: WorkerPolicy,
     /// When it runs without being asked; each once, at most [`MAX_SCHEDULES`].

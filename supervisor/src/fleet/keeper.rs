@@ -16,6 +16,7 @@ use super::{
     counters::Counter,
     decide::{Account, EndedBy, Failures},
     diagnostics::LineBudget,
+    fallback,
     manager::{Attached, Bound, Manager},
     process::{GRACE, Label, Live},
 };
@@ -231,6 +232,13 @@ impl Manager {
         let rate = worker.policy.log_bytes_per_second;
         let host: host::Client =
             capnp_rpc::new_client(Host::new(log, name, prefix, rate, for_host, Box::new(exceeded)));
+        let mut patience = self.fleet.bind_timeout;
+        if let (Some(server), Some(asked)) = (&worker.module_fallback, live.modules.take()) {
+            let log = self.reporter.log.clone();
+            fallback::start(asked, name, server, log, live.awaits_module.clone())
+                .map_err(|error| StartError::Process(error.to_string()))?;
+            patience += fallback::PATIENCE;
+        }
         let outcome = {
             let mut request = live.control.bind_request();
             let to = request.get().init_bundle();
@@ -243,7 +251,7 @@ impl Manager {
             tokio::task::yield_now().await;
             self.introduce(id, live, early);
             let bound = tokio::select! {
-                answer = tokio::time::timeout(self.fleet.bind_timeout, answer) => answer,
+                answer = tokio::time::timeout(patience, answer) => answer,
                 words = live.wait() => {
                     self.count_end(id, live);
                     return Err(StartError::Process(format!("it {words} while it started")));
@@ -264,7 +272,7 @@ impl Manager {
                 }
                 Err(_) => {
                     self.member(id).counters.count(Counter::StartUp);
-                    let seconds = self.fleet.bind_timeout.as_secs_f64();
+                    let seconds = patience.as_secs_f64();
                     Err(StartError::Process(format!("its start-up took longer than {seconds} s")))
                 }
             }

@@ -120,6 +120,7 @@ pub(super) fn run(
         memory_bytes: 0,
         threads: 0,
         jitless: false,
+        modules: false,
         storage: None,
         seccomp_log: fleet.seccomp_log,
         v8_flags: reporter.config.v8_flags.clone(),
@@ -205,7 +206,9 @@ impl Manager {
 
     /// What a process for a worker is started with.
     pub(super) fn arguments(&self, service: &ServiceId) -> WorkerArgs {
-        spawner::arguments(&self.member(service).worker.policy, &self.pool_args)
+        let worker = &self.member(service).worker;
+        let modules = worker.module_fallback.is_some();
+        WorkerArgs { modules, ..spawner::arguments(&worker.policy, &self.pool_args) }
     }
 
     /// A process of a worker that is not known to have ended.

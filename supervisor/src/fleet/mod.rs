@@ -17,6 +17,7 @@ mod bundle;
 pub mod counters;
 pub mod decide;
 mod diagnostics;
+pub mod fallback;
 mod keeper;
 mod manager;
 mod pool;

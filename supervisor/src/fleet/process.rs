@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     os::unix::net::UnixStream as StdStream,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -48,6 +48,10 @@ pub(super) struct Live {
     pub(super) control: worker_control::Client,
     pub(super) connection: Handle,
     pub(super) events: RefCell<Vec<Option<StdStream>>>,
+    /// Where it asks for modules, until it is bound.
+    pub(super) modules: RefCell<Option<StdStream>>,
+    /// Whether it waits for the answer to a question there.
+    pub(super) awaits_module: Arc<AtomicBool>,
     pub(super) ended: watch::Receiver<Ended>,
     pub(super) kill: Rc<Kill>,
     pub(super) label: Rc<RefCell<Label>>,
@@ -103,7 +107,7 @@ impl Live {
 impl Manager {
     /// Begins to watch a process: its end, its diagnostics, its control connection.
     pub(super) fn watch(self: &Rc<Self>, spawned: Spawned) -> std::io::Result<Rc<Live>> {
-        let Spawned { process, control, events, diagnostics, meter } = spawned;
+        let Spawned { process, control, events, modules, diagnostics, meter } = spawned;
         let (control, connection, driver) = transport::client::<worker_control::Client>(
             UnixStream::from_std(control)?,
             control_limits(self.fleet.connection),
@@ -120,6 +124,8 @@ impl Manager {
             control,
             connection: connection.clone(),
             events: RefCell::new(events.into_iter().map(Some).collect()),
+            modules: RefCell::new(modules),
+            awaits_module: Arc::default(),
             ended,
             kill: kill.clone(),
             label: label.clone(),

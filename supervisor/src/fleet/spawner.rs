@@ -26,6 +26,8 @@ pub struct Spawned {
     pub control: UnixStream,
     /// The event connection of each shard.
     pub events: Vec<UnixStream>,
+    /// Where the process asks for modules, if it was started to.
+    pub modules: Option<UnixStream>,
     /// Read end of the diagnostic pipe.
     pub diagnostics: OwnedFd,
     /// Says what the process has used; after its end, what it had used until then.
@@ -118,6 +120,15 @@ impl Spawner for ProcessSpawner {
             events.push(ours);
             fds.push(theirs.into());
         }
+        let modules = if args.modules {
+            let (ours, theirs) = UnixStream::pair().map_err(|e| format!("making a socketpair failed: {e}"))?;
+            // The process waits for its answers.
+            ours.set_nonblocking(true).map_err(|e| format!("making a socket non-blocking failed: {e}"))?;
+            fds.push(theirs.into());
+            Some(ours)
+        } else {
+            None
+        };
         let (diagnostics, their_diagnostics) =
             std::io::pipe().map_err(|e| format!("making the diagnostic pipe failed: {e}"))?;
         let mut command = WorkerCommand::new(self.program.clone(), their_diagnostics.into());
@@ -143,7 +154,7 @@ impl Spawner for ProcessSpawner {
         let program = self.program.memory_bytes();
         let meter: Meter = Box::new(move || last.get().cloned().unwrap_or_else(|| usage::read(pid, program)));
         let process = Box::new(Watched { process, cgroup, program, at_end });
-        Ok(Spawned { process, control, events, diagnostics: diagnostics.into(), meter })
+        Ok(Spawned { process, control, events, modules, diagnostics: diagnostics.into(), meter })
     }
 }
 

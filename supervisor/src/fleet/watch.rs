@@ -1,6 +1,6 @@
 //! Watches that processes keep their limits, with what the kernel says that they use.
 
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, sync::atomic::Ordering, time::Duration};
 
 use tokio::time::Instant;
 
@@ -54,7 +54,10 @@ impl Manager {
             let passed = looked.elapsed();
             looked += passed;
             watched.ping = open.as_mut().map(|(ping, _)| {
-                *ping = ping.older(passed, pause);
+                // It cannot answer while it waits for an answer itself.
+                if !live.awaits_module.load(Ordering::Relaxed) {
+                    *ping = ping.older(passed, pause);
+                }
                 *ping
             });
             let work = live.work.tally();

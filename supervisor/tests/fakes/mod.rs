@@ -165,7 +165,14 @@ where
         let process = FakeProcess { world: self.world.clone(), pid, exit };
         let world = self.world.clone();
         let meter = Box::new(move || Ok(world.usage.lock().expect("no panic").get(&pid).copied().unwrap_or_default()));
-        Ok(Spawned { process: Box::new(process), control, events, diagnostics: diagnostics.into(), meter })
+        Ok(Spawned {
+            process: Box::new(process),
+            control,
+            events,
+            modules: None,
+            diagnostics: diagnostics.into(),
+            meter,
+        })
     }
 }
 
@@ -197,6 +204,7 @@ fn worker_config(name: &str, policy: WorkerPolicy) -> ServiceConfig {
             global_outbound: Designator { service: ServiceId::named("internet"), entrypoint: None, props_json: None },
             cache_api_outbound: None,
             actor_classes: Vec::new(),
+            module_fallback: None,
             policy,
             schedules: Vec::new(),
         })),

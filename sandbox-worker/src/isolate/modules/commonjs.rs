@@ -114,7 +114,7 @@ fn require<'s>(
         let referrer = arguments.data().to_rust_string_lossy(scope);
         let specifier = arguments.get(0).to_string(scope).ok_or(Error::Pending)?.to_rust_string_lossy(scope);
         let isolate = Isolate::of(scope);
-        let entry = find(scope, &isolate, Referrer::Tenant(&referrer), &specifier).map_err(Missing::required)?;
+        let entry = find(scope, &isolate, Referrer::Tenant(&referrer), &specifier, true).map_err(Missing::required)?;
         let (required, commonjs) = (isolate.flags().is_on(REQUIRE_DEFAULT), isolate.flags().is_on(COMMONJS_DEFAULT));
         // Before both flags what is required is always the namespace.
         if !matches!(entry.kind, Kind::Es) && (required || commonjs) {

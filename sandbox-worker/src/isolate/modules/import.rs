@@ -81,7 +81,7 @@ fn imported(
         Some(Owner::Tenant) | None => Referrer::Tenant(&path),
     };
     let specifier = specifier.to_rust_string_lossy(scope);
-    let entry = find(scope, isolate, referrer, &specifier).map_err(|missing| missing.imported(&path))?;
+    let entry = find(scope, isolate, referrer, &specifier, false).map_err(|missing| missing.imported(&path))?;
     Ok((entry, path))
 }
 
@@ -173,7 +173,7 @@ fn import<'s>(
     let specifier = specifier.to_rust_string_lossy(scope);
     // Also in a built-in module, for all that is known there is a name, which a tenant's module can have too.
     let referrer = if is_marked(scope, &isolate, options) { Referrer::Extension } else { Referrer::Tenant(&referrer) };
-    let entry = find(scope, &isolate, referrer, &specifier).map_err(Missing::dynamic)?;
+    let entry = find(scope, &isolate, referrer, &specifier, false).map_err(Missing::dynamic)?;
     let module = v8::Local::new(scope, &entry.module);
     link(scope, module)?;
     // V8 evaluates nothing that is being evaluated. As in the reference, who imports a module from within its own

@@ -8,6 +8,7 @@
 mod code_cache;
 mod commonjs;
 mod extensions;
+mod fallback;
 mod import;
 mod native;
 pub(super) mod registry;
@@ -18,6 +19,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc};
 pub use commonjs::require_from;
 use commonjs::{evaluate_for_require, evaluate_synthetic};
 pub use extensions::{ExtensionModule, extend};
+pub use fallback::{Answer, Fallback, Question};
 use import::link;
 pub(super) use import::{import_dynamically, import_phase_dynamically};
 use jsg::{Error, Result};
@@ -79,6 +81,9 @@ pub(crate) struct Modules {
     /// V8 knows a module by an identity hash that need not be unique.
     by_hash: HashMap<i32, Vec<Rc<Entry>>>,
     extensions: extensions::Extensions,
+    /// Who is asked for modules that are not here, and how often that was.
+    fallback: Option<Rc<dyn Fallback>>,
+    asked: usize,
     /// The object that handlers get as `env`, for `cloudflare:workers`.
     env: Option<v8::Global<v8::Object>>,
 }
@@ -121,6 +126,11 @@ enum CommonJs {
     Begun(v8::Global<v8::Object>),
     /// It threw, and every further use of it throws the same: its exports are half of what they should be.
     Failed(v8::Global<v8::Value>),
+}
+
+/// Has somebody asked for modules that are not here.
+pub fn fall_back(scope: &mut v8::PinScope<'_, '_>, to: Rc<dyn Fallback>) {
+    Isolate::of(scope).modules.borrow_mut().fallback = Some(to);
 }
 
 /// Compiles and evaluates the modules of a worker whose handlers get `env`; gives the namespace of the first one, which is the
@@ -265,7 +275,7 @@ fn import_now<'s>(
     specifier: &str,
 ) -> Result<v8::Local<'s, v8::Object>> {
     let isolate = Isolate::of(scope);
-    let entry = find(scope, &isolate, by, specifier).map_err(Missing::dynamic)?;
+    let entry = find(scope, &isolate, by, specifier, false).map_err(Missing::dynamic)?;
     namespace(scope, &isolate, &entry)
 }
 

@@ -316,9 +316,9 @@ mod tests {
                 }
                 assert!(refused.is_err_and(|message| message.contains("No such module")), "{name}");
                 // A built-in module does find it.
-                isolate.enter(|scope| assert!(find(scope, &isolate, Referrer::Builtin, name).is_ok(), "{name}"));
+                isolate.enter(|scope| assert!(find(scope, &isolate, Referrer::Builtin, name, false).is_ok(), "{name}"));
                 // An extension's finds what is for it.
-                let is_found = isolate.enter(|scope| find(scope, &isolate, Referrer::Extension, name).is_ok());
+                let is_found = isolate.enter(|scope| find(scope, &isolate, Referrer::Extension, name, false).is_ok());
                 assert_eq!(is_found, name.starts_with(FOR_EXTENSIONS), "{name}");
             });
         }

@@ -6,7 +6,7 @@ use bulkhead_ipc::compatibility::Flag;
 use jsg::Error;
 
 use super::{
-    Entry, Owner, extensions, native, register,
+    Entry, Owner, extensions, fallback, native, register,
     registry::{self, Builtin},
 };
 use crate::isolate::Isolate;
@@ -113,20 +113,33 @@ pub(super) fn directory_of(path: &str) -> &str {
 }
 
 /// Specifiers with one of these schemes are names as they stand, and relative to nothing.
-fn has_scheme(specifier: &str) -> bool {
+pub(super) fn has_scheme(specifier: &str) -> bool {
     ["cloudflare:", "node:", "workerd:"].iter().any(|scheme| specifier.starts_with(scheme))
 }
 
-/// The module that `specifier` means to `referrer`. A built-in one is compiled when it is first imported.
+/// The module that `specifier` means to `referrer`, in an import or, if `required`, a `require()`. A built-in one is compiled when it is
+/// first imported; for one that is not here, somebody else is asked who has been named for that.
 pub(super) fn find(
     scope: &mut v8::PinScope<'_, '_>,
     isolate: &Isolate,
     referrer: Referrer<'_>,
     specifier: &str,
+    required: bool,
 ) -> Result<Rc<Entry>, Missing> {
-    let path = match referrer {
-        Referrer::Builtin => return find_builtin(scope, isolate, specifier.to_owned(), Owner::Program),
-        Referrer::Extension => return find_internal(scope, isolate, specifier),
+    let path = path_of(isolate, referrer, specifier)?;
+    match (find_here(scope, isolate, referrer, path), referrer) {
+        (Err(Missing::Unknown(path)), Referrer::Tenant(importer)) => {
+            fallback::find(scope, isolate, (importer, specifier), path, required)
+        }
+        (found, _) => found,
+    }
+}
+
+/// What `specifier` comes to.
+fn path_of(isolate: &Isolate, referrer: Referrer<'_>, specifier: &str) -> Result<String, Missing> {
+    Ok(match referrer {
+        Referrer::Builtin => specifier.to_owned(),
+        Referrer::Extension => join("", specifier).ok_or_else(|| Missing::Outside(specifier.to_owned()))?,
         Referrer::Tenant(_) if has_scheme(specifier) => specifier.to_owned(),
         Referrer::Tenant(_)
             if isolate.flags().is_on(NODE_NAMES) && BARE.split_ascii_whitespace().any(|name| name == specifier) =>
@@ -136,7 +149,27 @@ pub(super) fn find(
         Referrer::Tenant(path) => {
             join(directory_of(path), specifier).ok_or_else(|| Missing::Outside(specifier.to_owned()))?
         }
-    };
+    })
+}
+
+/// The module of a path, as far as there is one here that a module like `referrer` can import.
+pub(super) fn find_here(
+    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &Isolate,
+    referrer: Referrer<'_>,
+    path: String,
+) -> Result<Rc<Entry>, Missing> {
+    match referrer {
+        Referrer::Builtin => return find_builtin(scope, isolate, path, Owner::Program),
+        // Internal modules, of extensions and of the program.
+        Referrer::Extension => {
+            if let Some(entry) = extensions::find(scope, isolate, &path, true).map_err(Missing::Failed)? {
+                return Ok(entry);
+            }
+            return find_builtin(scope, isolate, path, Owner::Extension);
+        }
+        Referrer::Tenant(_) => {}
+    }
     let modules = isolate.modules.borrow();
     if let Some(entry) = modules.by_path.get(&path) {
         return Ok(entry.clone());
@@ -150,15 +183,6 @@ pub(super) fn find(
         return Ok(entry);
     }
     find_builtin(scope, isolate, path, Owner::Tenant)
-}
-
-/// What a module of an extension can import: internal modules, of extensions and of the program.
-fn find_internal(scope: &mut v8::PinScope<'_, '_>, isolate: &Isolate, specifier: &str) -> Result<Rc<Entry>, Missing> {
-    let path = join("", specifier).ok_or_else(|| Missing::Outside(specifier.to_owned()))?;
-    if let Some(entry) = extensions::find(scope, isolate, &path, true).map_err(Missing::Failed)? {
-        return Ok(entry);
-    }
-    find_builtin(scope, isolate, path, Owner::Extension)
 }
 
 /// The built-in module that a name means in an import of the worker's, whatever the worker has for it; with or without `node:`, and

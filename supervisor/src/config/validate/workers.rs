@@ -41,6 +41,7 @@ impl Validator<'_> {
                 "tails",
                 "streamingTails",
                 "workflowsEngine",
+                "moduleFallback",
             ],
         );
         let outbound_at = at.field("globalOutbound");
@@ -57,10 +58,9 @@ impl Validator<'_> {
         } else {
             Some(None)
         };
+        let module_fallback = self.module_fallback(worker, at);
         let actor_classes = self.actor_classes(worker, name, at);
-        self.container_engine(worker, at)?;
-        self.tails(worker, name, at)?;
-        self.workflows(worker, name, at)?;
+        self.does_not_run_yet(worker, name, at)?;
         let mut service_worker = false;
         let source = match worker.which() {
             Ok(worker::Modules(modules)) => {
@@ -99,11 +99,19 @@ impl Validator<'_> {
             global_outbound: global_outbound?,
             cache_api_outbound: cache_api_outbound?,
             actor_classes: actor_classes?,
+            module_fallback: module_fallback?,
             policy,
             schedules: Vec::new(),
         };
         self.compilable(&worker, at);
         Some(worker)
+    }
+
+    /// What is read and checked, and does nothing yet.
+    fn does_not_run_yet(&mut self, worker: worker::Reader<'_>, name: &str, at: &Cursor<'_>) -> Option<()> {
+        self.container_engine(worker, at)?;
+        self.tails(worker, name, at)?;
+        self.workflows(worker, name, at)
     }
 
     /// What runs the containers of Durable Objects, which nothing reaches as long as there are no Durable Objects.
@@ -125,6 +133,28 @@ impl Validator<'_> {
             Err(_) => return self.newer(&engine_at),
         }
         Some(())
+    }
+
+    /// The server that is asked for modules which are not there. `Some(None)`: there is none.
+    fn module_fallback(&mut self, worker: worker::Reader<'_>, at: &Cursor<'_>) -> Option<Option<String>> {
+        if !worker.has_module_fallback() {
+            return Some(None);
+        }
+        let server_at = at.field("moduleFallback");
+        let server = self.string(worker.get_module_fallback(), &server_at)?;
+        self.experimental(&server_at, "The module fallback service is")?;
+        let port = server.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(1..))) {
+            if !server_at.is_incomplete() {
+                self.error_with_help(
+                    &server_at,
+                    "a module fallback is a host and a port",
+                    "such as `localhost:8080` or `[::1]:8080`",
+                );
+            }
+            return None;
+        }
+        Some(Some(server))
     }
 
     /// Those who are to be told what the worker did, which nobody is yet. The worker itself does not notice.
