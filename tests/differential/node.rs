@@ -110,7 +110,17 @@ fn processes() {
 
 #[test]
 fn processes_as_emitters() {
-    beside_the_reference("node:process (emitter)", include_str!("node_process_more.js"), 150);
+    beside_the_reference("node:process (emitter)", include_str!("node_process_more.js"), 145);
+}
+
+#[test]
+fn consoles() {
+    beside_the_reference("node:console", include_str!("node_console.js"), 28);
+}
+
+#[test]
+fn performance_timelines() {
+    beside_the_reference("node:perf_hooks", include_str!("node_perf_hooks.js"), 50);
 }
 
 /// The modules that hardly do more than be there.

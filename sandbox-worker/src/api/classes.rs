@@ -28,7 +28,7 @@ use super::{
     memory_cache::MemoryCache,
     native_modules::{ChannelsModule, EntrypointsModule, ProgramModule, TypesModule},
     not_yet::{CryptoKey, KvNamespace, R2Bucket, WorkerLoader, WorkerQueue, WorkerdDebugPortConnector},
-    performance::Performance,
+    performance::{ClockModule, Performance},
     scheduled::ScheduledController,
     socket::SocketConnection,
     streams::{self, ReadableEnd, WritableEnd},
@@ -103,6 +103,7 @@ jsg::classes! {
         ChannelsModule,
         EntrypointsModule,
         ProgramModule,
+        ClockModule,
         TypesModule,
     ];
 }

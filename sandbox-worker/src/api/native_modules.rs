@@ -9,6 +9,7 @@ use super::{
         fetcher::Fetcher,
         request::{Input, RequestInit},
     },
+    performance::ClockModule,
     structured_clone::{deserialize, serialize},
     surface,
     timers::Timers,
@@ -153,6 +154,7 @@ impl TypesModule {
 /// The native modules.
 const MODULES: &[(&str, Describe)] = &[
     ("channels", ChannelsModule::info),
+    ("clock", ClockModule::info),
     ("entrypoints", EntrypointsModule::info),
     ("program", ProgramModule::info),
     ("timers", Timers::info),

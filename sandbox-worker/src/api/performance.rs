@@ -18,9 +18,30 @@ impl Performance {
     /// evaluated: no finer clock for timing attacks, and no clock at all where nothing has been asked yet.
     #[method]
     fn now(&self, scope: &mut v8::PinScope<'_, '_>) -> f64 {
-        if IoContext::current(scope).is_none() {
-            return 0.0;
-        }
-        clock::milliseconds() as f64
+        now(scope)
+    }
+}
+
+fn now(scope: &mut v8::PinScope<'_, '_>) -> f64 {
+    if IoContext::current(scope).is_none() {
+        return 0.0;
+    }
+    clock::milliseconds() as f64
+}
+
+/// The same for the module that has the Performance Timeline.
+#[derive(jsg::Trace, Debug)]
+pub(super) struct ClockModule;
+
+#[jsg::class]
+impl ClockModule {
+    #[static_method]
+    fn time_origin() -> f64 {
+        0.0
+    }
+
+    #[static_method]
+    fn now(scope: &mut v8::PinScope<'_, '_>) -> f64 {
+        now(scope)
     }
 }

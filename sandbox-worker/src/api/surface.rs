@@ -25,7 +25,7 @@ use super::{
     timers::Timers,
     url::{Url, UrlSearchParams},
 };
-use crate::isolate::{modules::builtin_object, script};
+use crate::isolate::{Isolate, modules::builtin_object, script};
 
 type Object<'s> = v8::Local<'s, v8::Object>;
 type Make = for<'s> fn(&mut v8::PinScope<'s, '_>) -> jsg::Result<Object<'s>>;
@@ -112,6 +112,19 @@ impl Row {
     }
 }
 
+/// The module of the classes of the Performance Timeline.
+const PERFORMANCE: &str = "node-internal:internal_performance";
+
+/// With the Performance Timeline or without it.
+fn performance<'s>(scope: &mut v8::PinScope<'s, '_>) -> jsg::Result<Object<'s>> {
+    const CLASSES: Flag = Flag::named("enable_global_performance_classes");
+    if Isolate::of(scope).flags().is_on(CLASSES) {
+        builtin_object(scope, PERFORMANCE, "performance")
+    } else {
+        jsg::instantiate(scope, Performance)
+    }
+}
+
 /// The module of what is in the global scope of the timers of Node.js.
 const TIMERS: &str = "node-internal:internal_timers";
 
@@ -131,7 +144,7 @@ static TABLE: &[Row] = &[
     row("SubtleCrypto", Class(SubtleCrypto::info), Prototype),
     row("crypto", Instance(|scope| jsg::instantiate(scope, Crypto::default())), Own),
     row("structuredClone", Function(CloneFunctions::info), Prototype),
-    row("performance", Instance(|scope| jsg::instantiate(scope, Performance)), Own),
+    row("performance", Instance(performance), Own),
     row("Headers", Class(Headers::info), Prototype)
         .cloned(Cloned::Copied(|scope, object| jsg::unwrap::<Headers>(scope, object).map(|it| it.copy(scope)))),
     row("Body", Class(Body::info), Prototype),
@@ -215,13 +228,13 @@ static TABLE: &[Row] = &[
     row("clearInterval", Instance(|scope| builtin_object(scope, TIMERS, "clearInterval")), Own).while_on("enable_nodejs_global_timers"),
     row("setImmediate", Instance(|scope| builtin_object(scope, TIMERS, "globalSetImmediate")), Prototype).while_on("nodejs_compat_v2"),
     row("clearImmediate", Instance(|scope| builtin_object(scope, TIMERS, "globalClearImmediate")), Prototype).while_on("nodejs_compat_v2"),
-    row("Performance", Missing, Prototype),
-    row("PerformanceEntry", Missing, Prototype),
-    row("PerformanceMark", Missing, Prototype),
-    row("PerformanceMeasure", Missing, Prototype),
-    row("PerformanceObserver", Missing, Prototype),
-    row("PerformanceObserverEntryList", Missing, Prototype),
-    row("PerformanceResourceTiming", Missing, Prototype),
+    row("Performance", Instance(|scope| builtin_object(scope, PERFORMANCE, "Performance")), Prototype).while_on("enable_global_performance_classes"),
+    row("PerformanceEntry", Instance(|scope| builtin_object(scope, PERFORMANCE, "PerformanceEntry")), Prototype).while_on("enable_global_performance_classes"),
+    row("PerformanceMark", Instance(|scope| builtin_object(scope, PERFORMANCE, "PerformanceMark")), Prototype).while_on("enable_global_performance_classes"),
+    row("PerformanceMeasure", Instance(|scope| builtin_object(scope, PERFORMANCE, "PerformanceMeasure")), Prototype).while_on("enable_global_performance_classes"),
+    row("PerformanceObserver", Instance(|scope| builtin_object(scope, PERFORMANCE, "PerformanceObserver")), Prototype).while_on("enable_global_performance_classes"),
+    row("PerformanceObserverEntryList", Instance(|scope| builtin_object(scope, PERFORMANCE, "PerformanceObserverEntryList")), Prototype).while_on("enable_global_performance_classes"),
+    row("PerformanceResourceTiming", Instance(|scope| builtin_object(scope, PERFORMANCE, "PerformanceResourceTiming")), Prototype).while_on("enable_global_performance_classes"),
 ];
 
 /// V8 calls it when a script first looks at the object of an [`Instance`] row, and keeps what it gives in its place.
