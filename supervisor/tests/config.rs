@@ -6,6 +6,7 @@ mod policy;
 mod tls;
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -372,6 +373,52 @@ fn files_come_from_beside_the_text_and_from_import_directories() {
     let again = config::load(&Source::Binary(binary.clone()), &options).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(again.config, loaded.config);
     assert_eq!(again.files, [binary]);
+}
+
+/// The paths that a load looks for, and whether it succeeds.
+fn looked_for(source: &Source, options: &Options) -> (BTreeSet<PathBuf>, bool) {
+    let paths = std::cell::RefCell::new(BTreeSet::new());
+    let loaded = config::load_observed(source, options, &|path| {
+        paths.borrow_mut().insert(path.to_owned());
+    });
+    (paths.into_inner(), loaded.is_ok())
+}
+
+#[test]
+fn what_another_load_may_depend_on_is_told_also_where_it_is_missing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path();
+    let at = |names: &[&str]| names.iter().map(|name| root.join(name)).collect::<BTreeSet<_>>();
+    let write = |name: &str, text: &str| fs::write(root.join(name), text).unwrap();
+    fs::create_dir(root.join("one")).unwrap();
+    fs::create_dir(root.join("two")).unwrap();
+    let options = Options { import_paths: vec![root.join("one"), root.join("two")], ..options() };
+    let source = Source::Text(root.join("config.capnp"));
+    assert_eq!(looked_for(&source, &options), (at(&["config.capnp"]), false));
+
+    write(
+        "config.capnp",
+        &format!(
+            "{PRELUDE}using Part = import \"/part.capnp\"; const config :Workerd.Config = (services = [(name = \"a\", \
+             worker = (serviceWorkerScript = embed \"a.js\", compatibilityDate = Part.date))]);"
+        ),
+    );
+    let all = at(&["config.capnp", "one/part.capnp", "two/part.capnp", "a.js"]);
+    assert_eq!(
+        looked_for(&source, &options),
+        (all.clone(), false),
+        "both places of the import, and what comes after it"
+    );
+    write("two/part.capnp", "const date :Text = \"2024-01-01\";");
+    write("a.js", "");
+    assert_eq!(looked_for(&source, &options), (all, true), "what would be found first is still of interest");
+    write("one/part.capnp", "const date :Text = embed \"date\";");
+    let (paths, loaded) = looked_for(&source, &options);
+    assert!(paths.is_superset(&at(&["one/part.capnp", "one/date", "a.js"])) && !loaded, "{paths:?}");
+
+    let binary = Source::Binary(root.join("config.bin"));
+    let options = Options { policy: Some(root.join("policy.capnp")), ..options };
+    assert_eq!(looked_for(&binary, &options), (at(&["config.bin", "policy.capnp"]), false));
 }
 
 #[test]

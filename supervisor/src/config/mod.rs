@@ -57,7 +57,7 @@ use self::{
     text::{
         encode::{encode, wipe},
         evaluate::{Evaluator, Typed},
-        files::{Content, Disk, FileSystem, Memory, describe, read_bounded},
+        files::{Content, Disk, FileSystem, Memory, Observed, describe, read_bounded},
     },
     validate::Rules,
 };
@@ -150,20 +150,32 @@ pub fn test_date(text: &str) -> Option<Date> {
 ///
 /// All that is wrong with it, and where.
 pub fn load(source: &Source, options: &Options) -> Result<Loaded, Diagnostics> {
+    load_observed(source, options, &|_| ())
+}
+
+/// As [`load`]. `looks_for` is told the path of each file before it is looked for: of those that are read, and of those that would
+/// be if they were there. When one of them changes, another load may have another result, also where this one fails. A path may be
+/// told several times.
+///
+/// # Errors
+///
+/// All that is wrong with it, and where.
+pub fn load_observed(source: &Source, options: &Options, looks_for: &dyn Fn(&Path)) -> Result<Loaded, Diagnostics> {
+    let disk = &Observed { files: Disk, looks_for };
     match source {
-        Source::Text(path) => load_text(&Disk, path, options),
+        Source::Text(path) => load_text(disk, path, options),
         Source::Binary(path) => {
-            let bytes = Disk.read(path, MAX_MESSAGE_BYTES);
-            let mut loaded = load_binary(&path.display().to_string(), slice(&bytes), None, &Disk, options)?;
+            let bytes = disk.read(path, MAX_MESSAGE_BYTES);
+            let mut loaded = load_binary(&path.display().to_string(), slice(&bytes), None, disk, options)?;
             loaded.files.insert(0, path.clone());
             Ok(loaded)
         }
-        Source::BinaryStdin => load_binary("<stdin>", slice(&read_stdin()), None, &Disk, options),
+        Source::BinaryStdin => load_binary("<stdin>", slice(&read_stdin()), None, disk, options),
         Source::Compiled(compiled) => load_binary(
             "<this program>",
             Ok(&compiled.config),
             compiled.policy.as_deref().map(Vec::as_slice),
-            &Disk,
+            disk,
             options,
         ),
     }

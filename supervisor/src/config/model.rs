@@ -496,7 +496,7 @@ pub struct Loaded {
     /// What was configured.
     pub config: Config,
     /// Every file that was read: the configuration, its imports and its embeds, in the order of first use, without
-    /// repeats. Whoever wants to reload on a change watches these.
+    /// repeats.
     pub files: Vec<PathBuf>,
     /// What will fail when it is used, in the order of the source.
     pub warnings: Vec<Diagnostic>,

@@ -39,6 +39,25 @@ impl FileSystem for Disk {
     }
 }
 
+/// The files of another file system, of which somebody is told before they are looked for.
+pub(crate) struct Observed<'a, F> {
+    pub(crate) files: F,
+    pub(crate) looks_for: &'a dyn Fn(&Path),
+}
+
+impl<F: FileSystem> FileSystem for Observed<'_, F> {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Content> {
+        (self.looks_for)(path);
+        self.files.read(path, limit)
+    }
+
+    fn identity(&self, path: &Path) -> PathBuf {
+        // Where nothing is, another path is tried: what comes to be there would be found first.
+        (self.looks_for)(path);
+        self.files.identity(path)
+    }
+}
+
 /// Reads to the end, at most `limit` bytes. How many there are is probably known.
 pub(crate) fn read_bounded(mut reader: impl Read, expected: u64, limit: u64) -> io::Result<Content> {
     let room = |bytes: u64| usize::try_from(bytes.min(limit).saturating_add(1)).unwrap_or(usize::MAX);
