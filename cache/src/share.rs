@@ -27,6 +27,13 @@ impl Space {
         Space { limit, total: 0, used: vec![0; users] }
     }
 
+    /// From now on there is so much space, for so many users, those that were there first and no fewer. Where there is less than is used, [`Self::excess`] says
+    /// who gives up what.
+    pub fn resize(&mut self, limit: u64, users: usize) {
+        self.limit = limit;
+        self.used.resize(users.max(self.used.len()), 0);
+    }
+
     /// All that there is.
     pub fn limit(&self) -> u64 {
         self.limit
@@ -120,6 +127,17 @@ mod tests {
             assert!(take(&mut space, 2, 5));
         }
         assert!(space.used(0) == 200 && space.used(2) >= 390, "{space:?}");
+    }
+
+    #[test]
+    fn who_joins_gets_a_part_and_less_space_is_given_up() {
+        let mut space = Space::new(100, 1);
+        assert!(take(&mut space, 0, 100));
+        space.resize(60, 3);
+        assert_eq!(space.excess(&[]), Some((0, 40)));
+        space.give(0, 40);
+        assert_eq!(space.excess(&[]), None);
+        assert!(take(&mut space, 2, 30) && space.used(0) == 30, "{space:?}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
     io::{self, Read as _},
     os::{fd::OwnedFd, unix::ffi::OsStrExt as _, unix::fs::FileExt as _, unix::fs::MetadataExt as _},
     path::Path,
+    sync::Arc,
 };
 
 use bulkhead_cache::{
@@ -51,11 +52,11 @@ const DIRECTORY: OFlags = FILE.union(OFlags::DIRECTORY);
 
 /// The directory of all caches, which no other process uses.
 pub(super) struct Files {
-    root: Directory,
+    root: Arc<Directory>,
     /// By the workers' numbers.
     names: Vec<String>,
     /// Locked for as long as it is open.
-    _lock: OwnedFd,
+    _lock: Arc<OwnedFd>,
 }
 
 impl Files {
@@ -82,7 +83,13 @@ impl Files {
                 delete(&root, &[OsStr::from_bytes(name).to_owned()])?;
             }
         }
-        Ok(Files { root, names, _lock: lock })
+        Ok(Files { root: Arc::new(root), names, _lock: Arc::new(lock) })
+    }
+
+    /// The same directory, for these workers after those that it is for.
+    pub(super) fn with<'a>(&self, workers: impl Iterator<Item = &'a str>) -> Files {
+        let names = self.names.iter().cloned().chain(workers.map(directory_of)).collect();
+        Files { root: self.root.clone(), names, _lock: self._lock.clone() }
     }
 
     /// The names on the way to a file.

@@ -9,6 +9,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64, atomic::Ordering},
     time::SystemTime,
 };
@@ -127,16 +128,29 @@ struct Tenant {
     purging: Mutex<()>,
 }
 
-/// The caches of all workers.
+impl Default for Tenant {
+    fn default() -> Self {
+        Self { shelves: Mutex::default(), files: Arc::new(Semaphore::new(OPEN_FILES)), purging: Mutex::default() }
+    }
+}
+
+/// The longest body that is kept in memory.
+fn hot_bytes(config: &Cache) -> u64 {
+    if config.disk.is_some() { HOT_BYTES.min(config.memory_bytes / HOT_PART) } else { config.object_bytes }
+}
+
+/// The caches of all workers. Another store may have all of it in common with this one, and more workers: [`Store::succeed`].
 pub struct Store {
-    tenants: Vec<Tenant>,
+    tenants: Vec<Arc<Tenant>>,
     by_name: HashMap<ServiceId, usize>,
-    memory: Mutex<Space>,
-    disk: Option<(Files, Mutex<Space>)>,
+    memory: Arc<Mutex<Space>>,
+    disk: Option<(Files, Arc<Mutex<Space>>)>,
+    /// Where that is.
+    path: Option<PathBuf>,
     object_bytes: u64,
     hot_bytes: u64,
     /// The number of the newest entry.
-    newest: AtomicU64,
+    newest: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Store {
@@ -157,7 +171,7 @@ impl Store {
     /// There is no such directory, it cannot be used, or another process uses it.
     pub fn open<'a>(config: &Cache, workers: impl Iterator<Item = &'a ServiceId>) -> io::Result<Store> {
         let workers: Vec<_> = workers.collect();
-        let space = |bytes| Mutex::new(Space::new(bytes, workers.len()));
+        let space = |bytes| Arc::new(Mutex::new(Space::new(bytes, workers.len())));
         let disk = match &config.disk {
             Some((path, bytes)) => {
                 let names: Vec<_> = workers.iter().map(|worker| worker.as_str()).collect();
@@ -165,27 +179,55 @@ impl Store {
             }
             None => None,
         };
-        let files = || Arc::new(Semaphore::new(OPEN_FILES));
-        let tenant = || Tenant { shelves: Mutex::default(), files: files(), purging: Mutex::default() };
-        let hot_bytes =
-            if disk.is_some() { HOT_BYTES.min(config.memory_bytes / HOT_PART) } else { config.object_bytes };
         let store = Store {
-            tenants: std::iter::repeat_with(tenant).take(workers.len()).collect(),
+            tenants: std::iter::repeat_with(Arc::<Tenant>::default).take(workers.len()).collect(),
             memory: space(config.memory_bytes),
             disk,
+            path: config.disk.as_ref().map(|(path, _)| path.clone()),
             object_bytes: config.object_bytes,
-            hot_bytes,
-            newest: AtomicU64::new(0),
+            hot_bytes: hot_bytes(config),
+            newest: Arc::default(),
             by_name: workers.iter().map(|worker| (*worker).clone()).zip(0..).collect(),
         };
         store.scan()?;
         Ok(store)
     }
 
+    /// A store for these workers that goes on with what this one holds, as `config` says, while this one is still used; `None` if it is to be in another place. What workers
+    /// had stored that are not among these any more is given up like anything that nobody asks for. It may wait.
+    pub fn succeed(&self, config: &Cache, workers: &[&ServiceId]) -> Option<Store> {
+        if self.path.as_ref() != config.disk.as_ref().map(|(path, _)| path) {
+            return None;
+        }
+        let new: Vec<&ServiceId> =
+            workers.iter().copied().filter(|worker| !self.by_name.contains_key(*worker)).collect();
+        let mut by_name = self.by_name.clone();
+        by_name.extend(new.iter().map(|worker| (*worker).clone()).zip(self.tenants.len()..));
+        let tenants = self.tenants.iter().cloned().chain(new.iter().map(|_| Arc::default())).collect();
+        let disk = self.disk.as_ref();
+        let store = Store {
+            tenants,
+            by_name,
+            memory: self.memory.clone(),
+            disk: disk.map(|(files, space)| (files.with(new.iter().map(|worker| worker.as_str())), space.clone())),
+            path: self.path.clone(),
+            object_bytes: config.object_bytes,
+            hot_bytes: hot_bytes(config),
+            newest: self.newest.clone(),
+        };
+        lock(&store.memory).resize(config.memory_bytes, store.tenants.len());
+        store.shrink(Tier::Memory);
+        if let (Some((_, space)), Some((_, bytes))) = (&store.disk, &config.disk) {
+            lock(space).resize(*bytes, store.tenants.len());
+            store.shrink(Tier::Disk);
+        }
+        Some(store)
+    }
+
     /// Takes note of what is on disk, and gives up what is too much.
     fn scan(&self) -> io::Result<()> {
         let Some((files, space)) = &self.disk else { return Ok(()) };
-        for (tenant, Tenant { shelves, .. }) in self.tenants.iter().enumerate() {
+        for (tenant, Tenant { shelves, .. }) in self.tenants.iter().map(|tenant| &**tenant).enumerate() {
             let mut shelves = lock(shelves);
             for (name, bytes) in files.scan(tenant)? {
                 self.newest.fetch_max(name.number, Ordering::Relaxed);
@@ -196,13 +238,18 @@ impl Store {
             }
             shelves.purged = files.purged(tenant, self.newest.load(Ordering::Relaxed));
         }
+        self.shrink(Tier::Disk);
+        Ok(())
+    }
+
+    /// Gives up what is too much. On disk it may wait.
+    fn shrink(&self, tier: Tier) {
         let mut bare = Vec::new();
-        while let Some((tenant, bytes)) = { lock(space).excess(&bare) } {
-            if self.give_up(Tier::Disk, tenant, bytes) == 0 {
+        while let Some((tenant, bytes)) = { lock(self.space(tier)).excess(&bare) } {
+            if self.give_up(tier, tenant, bytes) == 0 {
                 bare.push(tenant);
             }
         }
-        Ok(())
     }
 
     fn space(&self, tier: Tier) -> &Mutex<Space> {
@@ -240,7 +287,9 @@ impl Store {
 
     /// Has a worker give up entries of so many bytes, and says of how many it did.
     fn give_up(&self, tier: Tier, victim: usize, bytes: u64) -> usize {
-        let mut shelves = lock(&self.tenants[victim].shelves);
+        // One that only a later store knows has nothing to give up here.
+        let Some(tenant) = self.tenants.get(victim) else { return 0 };
+        let mut shelves = lock(&tenant.shelves);
         let (hot, cold) = match tier {
             Tier::Memory => (shelves.hot.give_up(bytes), Vec::new()),
             Tier::Disk => {
