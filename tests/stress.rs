@@ -9,6 +9,7 @@ mod stress {
     mod given;
     mod origins;
     mod reach;
+    mod reload;
     mod sockets;
     mod stalls;
     mod streams;

@@ -11,7 +11,7 @@ use bulkhead_supervisor::{
     net::address::DEFAULT_HTTP_PORT,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{Addressees, Served, ShardServices, ShardSocket, Shards},
-    socket::{BoundSocket, Limits},
+    socket::{BoundSocket, Limits, Opening},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -44,16 +44,19 @@ fn main() {
     let count = arguments.next().map_or(1, |count| count.parse().expect("a number of shards"));
     let mut bound = BoundSocket::bind(&address, DEFAULT_HTTP_PORT, count).expect("an address to listen on");
     println!("port {}", bound.port());
-    let mut shards = Shards::start(count, &Limits::default(), Arc::new(Services)).expect("shards");
+    let limits = Limits::default();
+    let mut shards = Shards::start(count, &limits, Arc::new(Services)).expect("shards");
     let listeners = bound.listen().expect("to listen");
     let socket = |listeners| ShardSocket {
         name: "http".into(),
         address: String::new(),
         protocol: Protocol::Http(HttpOptions::default()),
         tls: None,
-        listeners,
+        opening: Opening::New(0, listeners),
         log: Log::to_channel(1).0,
     };
-    shards.serve(listeners.into_iter().map(|listeners| vec![socket(listeners)]).collect()).expect("to serve");
+    shards
+        .serve(listeners.into_iter().map(|listeners| vec![socket(listeners)]).collect(), limits.connections)
+        .expect("to serve");
     shards.join().expect("to serve");
 }

@@ -48,6 +48,11 @@ pub const OWN_BEGINNINGS: &[&str] = &[
     // The lines of `supervisor test`, which are the reference's.
     "workerd/server/server/run.rs:",
     "Tests failed!",
+    // The lines of `--watch`, which are the reference's too.
+    "Noticed configuration change,",
+    "Reloading due to config change",
+    "Can't start server due to",
+    "Can't reload due to",
 ];
 
 /// The streams that show colours: there, sequences of tenants that set colours and fonts pass.

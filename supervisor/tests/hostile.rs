@@ -1613,7 +1613,7 @@ fn what_a_posted_run_fails_with_is_one_line() {
         let (log, mut entries) = bulkhead_supervisor::log::Log::to_channel(1000);
         let services = Arc::new(Posted { fleet: rig.fleet.clone(), log });
         let mut shards = Shards::start(1, &Default::default(), services).expect("a shard");
-        shards.serve(vec![Vec::new()]).expect("a shard");
+        shards.serve(vec![Vec::new()], 1).expect("a shard");
         let mailbox = shards.mailboxes().remove(0);
         let ways = ["run-failure-long", "run-failure-forged", "run-exception", "run-outcome-unknown", "run-die"];
         mailbox.post(Letter { to: worker(0), event: scheduled("run-null") }).expect("room");

@@ -25,7 +25,7 @@ use bulkhead_supervisor::{
     net::address::DEFAULT_HTTP_PORT,
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{Addressees, Drained, Served, ShardServices, ShardSocket, Shards},
-    socket::{BoundSocket, Limits},
+    socket::{BoundSocket, Limits, Opening},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
@@ -240,7 +240,7 @@ fn start_sockets(addresses: &[&str], shards: usize, limits: &Limits, options: &H
     let factory = Arc::new(Factory(counts.clone(), addresses.len()));
     let mut running = Shards::start(shards, limits, factory).unwrap();
     let mut parts: Vec<Vec<ShardSocket>> = (0..shards).map(|_| Vec::new()).collect();
-    for socket in &mut bound {
+    for (socket, number) in bound.iter_mut().zip(0..) {
         for (part, listeners) in parts.iter_mut().zip(socket.listen().unwrap()) {
             let (options, log) = (options.clone(), Log::to_channel(1).0);
             part.push(ShardSocket {
@@ -248,12 +248,12 @@ fn start_sockets(addresses: &[&str], shards: usize, limits: &Limits, options: &H
                 address: String::new(),
                 protocol: Protocol::Http(options),
                 tls: None,
-                listeners,
+                opening: Opening::New(number, listeners),
                 log,
             });
         }
     }
-    running.serve(parts).unwrap();
+    running.serve(parts, limits.connections).unwrap();
     let ports: Vec<u16> = bound.iter().map(BoundSocket::port).collect();
     Server {
         shards: Some(running),

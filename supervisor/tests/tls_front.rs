@@ -24,7 +24,7 @@ use bulkhead_supervisor::{
     },
     service::{LocalFuture, Service, ServiceError, ServiceRequest},
     shard::{Addressees, Drained, Served, ShardServices, ShardSocket, Shards},
-    socket::{BoundSocket, Limits},
+    socket::{BoundSocket, Limits, Opening},
 };
 use bulkhead_test_support::certificates::Authority;
 use bytes::Bytes;
@@ -115,10 +115,10 @@ impl Server {
             address: String::new(),
             protocol: Protocol::Http(options),
             tls: Some(tls),
-            listeners,
+            opening: Opening::New(0, listeners),
             log,
         };
-        shards.serve(vec![vec![socket]]).expect("to serve");
+        shards.serve(vec![vec![socket]], limits.connections).expect("to serve");
         let mut roots = RootCertStore::empty();
         use rustls::pki_types::pem::PemObject;
         roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM")).expect("a certificate");

@@ -125,6 +125,10 @@ pub(super) struct CommonArgs {
     #[arg(short, long, value_name = "name>=<addr", value_parser = parse_override)]
     pub(super) external_addr: Vec<(String, String)>,
 
+    /// Load the configuration anew when one of its files changes: the file itself, its imports and its embeds
+    #[arg(short, long)]
+    pub(super) watch: bool,
+
     /// Permit features that may change in a later release
     #[arg(long)]
     pub(super) experimental: bool,
@@ -297,9 +301,6 @@ pub(super) struct MissingArgs {
     /// Listen for the Chrome DevTools
     #[arg(short, long, value_name = "addr")]
     inspector_addr: Option<String>,
-    /// Reload when the configuration changes
-    #[arg(short, long)]
-    watch: bool,
     /// Listen for privileged debugging connections
     #[arg(long, value_name = "addr")]
     debug_port: Option<String>,
@@ -335,7 +336,6 @@ impl MissingArgs {
     pub(super) fn given(&self) -> Vec<&'static str> {
         [
             ("--inspector-addr", self.inspector_addr.is_some()),
-            ("--watch", self.watch),
             ("--debug-port", self.debug_port.is_some()),
             ("--perfetto-trace", self.perfetto_trace.is_some()),
             ("--async-trace", self.async_trace.is_some()),
@@ -487,9 +487,7 @@ mod tests {
             assert_eq!(given.len(), 1, "{option}");
             assert!(!option.starts_with("--") || given == [option], "{option}: {given:?}");
         }
-        for option in
-            ["-w", "--watch", "--async-trace-promises", "--python-save-snapshot", "--python-save-baseline-snapshot"]
-        {
+        for option in ["--async-trace-promises", "--python-save-snapshot", "--python-save-baseline-snapshot"] {
             assert_eq!(serve(&["c", option]).0.options.missing.given().len(), 1, "{option}");
         }
     }

@@ -1,32 +1,47 @@
 //! `supervisor serve`: configuration, fleet, listeners, shards, and back in the opposite order.
+//!
+//! With `--watch`, what there is once for each configuration, its [`Generation`], can be followed by another: that is loaded and started beside
+//! it, takes its place on all shards, and the one before finishes what it does. Until then nothing of it has changed, so that one that cannot be
+//! served is refused, and no more.
 
-use std::{collections::HashMap, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::Write as _,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use bulkhead_policy::{cgroup::Delegation, spawn::Program};
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Notify, oneshot},
+    task::{JoinHandle, JoinSet},
+};
 
 use super::{
     args::{ServeArgs, ServeOptions},
     control::Control,
+    files::WatchedFiles,
+    generation::{Generation, Parts, keeps_connections},
+    listeners::{Listeners, Opened, Plan},
     not_supported, setup,
     setup::{Origin, Permission, report, say},
-    signals::Signals,
+    signals::{End, Signals},
     test::Tests,
 };
 use crate::{
-    config::{Compiled, Config, ServiceId},
-    fleet::{Fleet, FleetHandle},
+    config::{Compiled, Config, ServiceId, Source},
+    fleet::{FleetConfig, FleetHandle},
     log::{Entry, Log},
-    net::{budget::connections, pipe, resolve::ResolverSettings, tls::server::Acceptor},
+    net::{budget::connections, pipe, resolve::ResolverSettings},
     program::Embedded,
     service::{
-        cache::Store,
-        disk::Directory,
         graph::{Called, Calls, WorkerServices, calls},
         memory_cache::MemoryCaches,
     },
-    shard::{ShardSocket, Shards, SystemClock, Time, Timetable},
-    socket::{BoundSocket, Limits},
+    shard::{Drained, Leaving, Mailbox, ShardSocket, Shards, SystemClock, Time, Timetable},
+    socket::{Limits, Opening},
     text::own_text,
 };
 
@@ -70,22 +85,22 @@ pub(super) fn serve(
     worker: Program,
     arguments: &ServeOptions,
     verbose: bool,
-    tests: Option<Tests>,
+    mut tests: Option<Tests>,
 ) -> Result<ExitCode, String> {
     // A kernel that does not know huge pages needs no setting.
     let _ = bulkhead_policy::memory::disable_huge_pages();
     // As little is lost: timers of a millisecond are a twentieth longer then.
     let _ = bulkhead_policy::timers::wake_on_time();
     // First of all.
-    let (mut inherited_sockets, control) = setup::claim(arguments)?;
+    let (inherited_sockets, control) = setup::claim(arguments)?;
 
-    let config = setup::load(origin, arguments, verbose, tests.as_ref())?;
-    if verbose {
-        setup::report_missing_flags(&config);
-    }
-    let directories = setup::directories(&config, &arguments.directory_path, tests.is_some())?;
-    let cache = setup::cache(&config)?;
-    let acceptors = setup::acceptors(&config)?;
+    let watched = if arguments.common.watch { Some(watch(&origin.source)?) } else { None };
+    let loader = Loader { origin, arguments, verbose, watched };
+    let first = loader.load(tests.as_ref(), None);
+    let first = match &loader.watched {
+        None => Ok(first?),
+        Some(_) => first,
+    };
     let shards = arguments.shards.unwrap_or_else(setup::default_shards) as usize;
     // From here on a signal is an orderly end, also while the workers start.
     let signals = Signals::listen().map_err(|error| format!("error: cannot listen for signals: {error}"))?;
@@ -93,177 +108,465 @@ pub(super) fn serve(
     setup::raise_descriptor_limit();
     let check = setup::SandboxCheck::start(worker.clone(), &cgroups)?;
 
-    let colors = setup::colors(arguments.common.color);
-    let log = match &tests {
-        Some(tests) => Log::to_watched_streams(colors, config.structured_logging, tests.watch()),
-        None => Log::to_standard_streams(colors, config.structured_logging),
-    };
-    let log = log.map_err(|error| format!("error: cannot start the log: {error}"))?;
     let mut fleet_config = setup::fleet_config(arguments, verbose, worker, shards, cgroups.ok());
     if let Some(tests) = &tests {
         tests.adjust(&mut fleet_config);
     }
+    let is_structured = first.as_ref().is_ok_and(|parts| parts.config.structured_logging);
+    let log = new_log(arguments, is_structured, tests.as_ref())?;
     // Its first processes start while the machine is tested.
-    let fleet = Fleet::start(fleet_config, config.clone(), log.clone()).map_err(|error| format!("error: {error}"))?;
+    let first = first.and_then(|parts| Generation::start(parts, fleet_config.clone(), log.clone()));
     let permission = check.finish(arguments.common.sandbox, verbose)?;
-    let mut bound = setup::bind(&config, &arguments.common.socket_addr, &mut inherited_sockets, shards)?;
+    let mut listeners = Listeners::new(arguments, inherited_sockets, shards);
+    let first = first.and_then(|next| Ok((listeners.plan(next.config())?, next)));
+    let first = match &loader.watched {
+        None => Ok(first?),
+        Some(_) => first,
+    };
+    let mut server = Server {
+        strict_start: arguments.strict_start,
+        verbose,
+        shards,
+        fleet_config,
+        log,
+        resolver: ResolverSettings { servers: arguments.common.dns_server.clone(), ..ResolverSettings::default() },
+        control,
+        listeners,
+        loader: &loader,
+        current: None,
+        running: None,
+        retiring: Retiring::default(),
+        counted: Arc::default(),
+        _permission: permission,
+    };
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("error: cannot start an event loop: {error}"))?;
-    let server = Server {
-        config,
-        strict_start: arguments.strict_start,
-        verbose,
-        shards,
-        fleet,
-        log: log.clone(),
-        resolver: ResolverSettings { servers: arguments.common.dns_server.clone(), ..ResolverSettings::default() },
-        signals,
-        control,
-        acceptors,
-        directories,
-        cache,
-        bound: &mut bound,
-        tests,
-        _permission: permission,
-    };
     let result = runtime.block_on(async {
-        let result = server.serve().await;
+        let result = server.serve(signals, first, tests.take()).await;
         // What was said last is what explains the end.
-        log.flush().await;
+        server.log.flush().await;
         result
     });
     // A shard that is still cut short by a second signal must not be waited for.
     runtime.shutdown_background();
-    drop(bound);
+    drop(server);
     result
 }
 
-/// What is there before anybody is served.
+/// Where what is said goes.
+fn new_log(arguments: &ServeOptions, is_structured: bool, tests: Option<&Tests>) -> Result<Log, String> {
+    let colors = setup::colors(arguments.common.color);
+    let log = match tests {
+        Some(tests) => Log::to_watched_streams(colors, is_structured, tests.watch()),
+        None => Log::to_standard_streams(colors, is_structured),
+    };
+    log.map_err(|error| format!("error: cannot start the log: {error}"))
+}
+
+/// Watches for changes of what is loaded from `source`. As in the reference, a file that is not there at all is none that will be.
+fn watch(source: &Source) -> Result<WatchedFiles, String> {
+    match source {
+        Source::Text(path) | Source::Binary(path) => {
+            std::fs::metadata(path).map_err(|error| format!("error: {}: {error}", path.display()))?;
+        }
+        Source::BinaryStdin => {
+            return Err("error: --watch needs a file: standard input cannot be read again".to_owned());
+        }
+        Source::Compiled(_) => {
+            return Err("error: --watch needs a file: the configuration is part of this program".to_owned());
+        }
+    }
+    WatchedFiles::new().map_err(|error| format!("error: --watch: cannot watch files: {error}"))
+}
+
+/// Loads the configuration that the command line names.
+struct Loader<'a> {
+    origin: &'a Origin,
+    arguments: &'a ServeOptions,
+    verbose: bool,
+    /// What it depends on, where somebody waits for changes.
+    watched: Option<WatchedFiles>,
+}
+
+impl Loader<'_> {
+    /// Loads it to take the place of the one `before`, if there is one.
+    fn load(&self, tests: Option<&Tests>, before: Option<&Parts>) -> Result<Parts, String> {
+        let Some(watched) = &self.watched else {
+            return Parts::load(self.origin, self.arguments, self.verbose, tests, &|_| (), before);
+        };
+        watched.begin();
+        let looks_for = |path: &Path| watched.add(path);
+        let parts = Parts::load(self.origin, self.arguments, self.verbose, tests, &looks_for, before);
+        let ended = watched.end(parts.is_ok());
+        parts.and_then(|parts| ended.map(|()| parts))
+    }
+
+    /// Waits until something changes that it depends on: for ever where nobody looks.
+    async fn change(&self) -> Result<(), String> {
+        match &self.watched {
+            Some(watched) => watched.change().await.map_err(|error| format!("error: --watch: {error}")),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until nothing has changed for a while.
+    async fn settled(&self) -> Result<(), String> {
+        while let Ok(changed) = tokio::time::timeout(SETTLING, self.change()).await {
+            changed?;
+        }
+        Ok(())
+    }
+}
+
+/// How long nothing has to change before the configuration is loaded again: who writes several files, or one in several steps, is done then.
+const SETTLING: Duration = Duration::from_millis(500);
+
+/// What serves, whatever the configuration is.
 struct Server<'a> {
-    config: Arc<Config>,
     strict_start: bool,
     verbose: bool,
     shards: usize,
-    fleet: FleetHandle,
+    fleet_config: FleetConfig,
     log: Log,
     resolver: ResolverSettings,
-    signals: Signals,
     control: Option<Control>,
-    acceptors: Vec<Option<Acceptor>>,
-    directories: HashMap<ServiceId, Arc<Directory>>,
-    cache: Option<Arc<Store>>,
-    bound: &'a mut [BoundSocket],
-    tests: Option<Tests>,
+    listeners: Listeners<'a>,
+    loader: &'a Loader<'a>,
+    /// What is served.
+    current: Option<Current>,
+    running: Option<Shards>,
+    retiring: Retiring,
+    /// Whose counters are reported.
+    counted: Arc<Mutex<Option<(FleetHandle, Log)>>>,
     /// Without it nobody is served, and no worker is told its code.
     _permission: Permission,
 }
 
+/// The configuration that is served.
+struct Current {
+    generation: Generation,
+    limits: Limits,
+    clock: Option<JoinHandle<()>>,
+    /// Where tests are called, if there are any that did not run yet.
+    calls: Option<Calls>,
+}
+
+/// Why the server does something else than to serve.
+enum Event {
+    /// A signal asks for the end.
+    Signal(End),
+    /// Something has changed.
+    Change,
+    /// The tests have run.
+    Tested(ExitCode),
+}
+
 impl Server<'_> {
-    /// Serves until a signal asks for the end, and ends.
-    async fn serve(mut self) -> Result<ExitCode, String> {
-        tokio::spawn(report_counters(self.fleet.clone(), self.log.clone(), self.signals.asked.clone()));
-        let tests = self.tests.take();
-        tokio::select! {
-            // Tests start what they are of, and say what does not start.
-            () = std::future::ready(()), if tests.is_some() => {}
-            started = start_check(&self.fleet, &self.config, self.strict_start, &self.log) => started?,
-            signal = self.signals.next() => {
-                report(self.verbose, &format!("{signal} while starting; ending"));
-                return Ok(ExitCode::SUCCESS);
+    /// Serves until a signal asks for the end, or the tests have run and nobody watches for changes, and ends.
+    async fn serve(
+        &mut self,
+        mut signals: Signals,
+        first: Result<(Plan, Generation), String>,
+        tests: Option<Tests>,
+    ) -> Result<ExitCode, String> {
+        tokio::spawn(report_counters(self.counted.clone(), signals.asked.clone()));
+        let tests = tests.as_ref();
+        let first = match first {
+            Ok((plan, next)) => tokio::select! {
+                begun = self.begin(plan, next, tests.is_some()) => begun,
+                signal = signals.next() => {
+                    report(self.verbose, &format!("{signal} while starting; ending"));
+                    return Ok(ExitCode::SUCCESS);
+                }
+            },
+            Err(error) => Err(error),
+        };
+        match first {
+            Ok(()) => {}
+            Err(error) if self.loader.watched.is_none() => return Err(error),
+            Err(error) => self.refused(&error),
+        }
+        let mut code = ExitCode::SUCCESS;
+        loop {
+            match self.event(&mut signals, tests).await? {
+                Event::Tested(tested) => {
+                    code = tested;
+                    if self.loader.watched.is_none() {
+                        self.stop().await;
+                        return Ok(code);
+                    }
+                }
+                Event::Signal(signal) => match tests {
+                    Some(_) if self.current.as_ref().is_some_and(|current| current.calls.is_some()) => {
+                        say(&format!("{signal}: ending before all tests have run"));
+                        self.stop().await;
+                        return Ok(ExitCode::from(signal.exit_code()));
+                    }
+                    Some(_) => {
+                        self.stop().await;
+                        return Ok(code);
+                    }
+                    None => {
+                        report(self.verbose, &format!("{signal}: finishing the requests in flight"));
+                        return self.finish(&mut signals).await;
+                    }
+                },
+                Event::Change => {
+                    let stopped = tokio::select! {
+                        reloaded = self.reload(tests) => { reloaded?; false }
+                        // It is for the loop to act upon.
+                        () = signals.wait() => true,
+                    };
+                    if stopped {
+                        report(self.verbose, "ending while the configuration is loaded");
+                    }
+                }
             }
+        }
+    }
+
+    /// Waits until there is something to do. Tests run meanwhile, if there are any that have not.
+    async fn event(&mut self, signals: &mut Signals, tests: Option<&Tests>) -> Result<Event, String> {
+        let tested = async {
+            match (tests, &self.current) {
+                (Some(tests), Some(Current { generation, calls: Some(calls), .. })) => {
+                    tests.run(generation.config(), &generation.fleet, calls, &generation.log).await
+                }
+                _ => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            biased;
+            signal = signals.next() => Event::Signal(signal),
+            changed = self.loader.change() => changed.map(|()| Event::Change)?,
+            code = tested => Event::Tested(code?),
+        };
+        if let (Event::Tested(_) | Event::Change, Some(current)) = (&event, &mut self.current) {
+            current.calls = None;
+        }
+        Ok(event)
+    }
+
+    /// Something has changed: loads the configuration when all is quiet, until it is served or refused. Dropping it leaves all as it was.
+    async fn reload(&mut self, tests: Option<&Tests>) -> Result<(), String> {
+        loop {
+            self.notice();
+            self.loader.settled().await?;
+            self.announce().await;
+            let (next, loader) = (self.next(tests), self.loader);
+            let loaded = tokio::select! {
+                biased;
+                begun = async {
+                    let (plan, next) = next?;
+                    self.begin(plan, next, tests.is_some()).await
+                } => begun,
+                changed = loader.change() => {
+                    changed?;
+                    continue;
+                }
+            };
+            if let Err(error) = loaded {
+                self.refused(&error);
+            }
+            return Ok(());
+        }
+    }
+
+    /// Loads the configuration, and makes all that can be made beside the one that is served.
+    fn next(&mut self, tests: Option<&Tests>) -> Result<(Plan, Generation), String> {
+        let parts = self.loader.load(tests, self.current.as_ref().map(|current| &current.generation.parts))?;
+        if parts.config.structured_logging != self.log.is_structured() {
+            self.log = new_log(self.loader.arguments, parts.config.structured_logging, tests)?;
+        }
+        let next = Generation::start(parts, self.fleet_config.clone(), self.log.clone())?;
+        Ok((self.listeners.plan(next.config())?, next))
+    }
+
+    /// As the reference says it, to whoever looks at a terminal.
+    fn notice(&self) {
+        if self.log.is_structured() {
+            self.log.event("Noticed configuration change, reloading shortly...");
+        } else {
+            // The next line takes its place.
+            let _ = std::io::stderr().lock().write_all(b"Noticed configuration change, reloading shortly...\r");
+        }
+    }
+
+    async fn announce(&self) {
+        if self.log.is_structured() {
+            return self.log.event("Reloading due to config change...");
+        }
+        self.log.flush().await;
+        // Longer than the line before, which it covers.
+        eprintln!("{:<71}", "Reloading due to config change...");
+    }
+
+    /// Says why a configuration is not served.
+    fn refused(&self, error: &str) {
+        eprintln!("{error}");
+        match self.current {
+            None => eprintln!("Can't start server due to config errors, waiting for config files to change..."),
+            Some(_) => eprintln!(
+                "Can't reload due to config errors, serving as before and waiting for config files to change..."
+            ),
+        }
+    }
+
+    /// Has a configuration served, in place of the one before, if there is one: as soon as all of it is ready, or not at all.
+    async fn begin(&mut self, plan: Plan, next: Generation, is_test: bool) -> Result<(), String> {
+        // Tests start what they are of, and say what does not start.
+        if !is_test {
+            // Who is served already loses nothing by waiting.
+            let patience = if self.current.is_some() { Patience::ForAll } else { Patience::ForThoseThatHaveTo };
+            start_check(&next.fleet, next.config(), self.strict_start, &next.log, patience).await?;
         }
         let descriptors = setup::descriptor_limit();
         let outgoing = connections(descriptors, self.shards);
         let limits = Limits::default().fit_descriptors(
             descriptors.saturating_sub((outgoing + pipe::descriptors(outgoing)) * self.shards),
             self.shards,
-            self.config.workers().count(),
-            self.config.sockets.len(),
+            next.config().workers().count(),
+            next.config().sockets.len(),
         );
-        let (calls, called) = tests.as_ref().map(|_| calls()).unzip();
-        let running = self.listen(&limits, outgoing, called)?;
-        if let Some((tests, calls)) = tests.zip(calls) {
-            return self.test(tests, calls, running).await;
-        }
-        let timetable = Timetable::new(&self.config, running.mailboxes(), self.log.clone(), SystemClock.now());
+        let (calls, called) = if is_test { Some(calls()).unzip() } else { (None, None) };
+        let (mailboxes, leaving) = self.switch(plan, &next, &limits, outgoing, called)?;
+        let timetable = Timetable::new(next.config(), mailboxes, next.log.clone(), SystemClock.now());
         let clock = timetable.map(|timetable| tokio::spawn(timetable.run(SystemClock)));
-        let signal = self.signals.next().await;
-        if let Some(clock) = clock {
-            clock.abort();
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some((next.fleet.clone(), next.log.clone()));
+        let before = self.current.replace(Current { generation: next, limits, clock, calls });
+        if let (Some(before), Some(leaving)) = (before, leaving) {
+            if let Some(clock) = before.clock {
+                clock.abort();
+            }
+            self.retiring.add(leaving, before.generation, before.limits.drain_time, is_test);
         }
-        report(self.verbose, &format!("{signal}: finishing the requests in flight"));
-        self.finish(running, limits.drain_time).await
+        Ok(())
     }
 
-    /// Starts the shards, and says that the sockets listen.
-    fn listen(&mut self, limits: &Limits, outgoing: usize, called: Option<Called>) -> Result<Shards, String> {
+    /// Has the shards serve a configuration, and says where they listen. Gives its mailboxes, and what they served before.
+    fn switch(
+        &mut self,
+        plan: Plan,
+        next: &Generation,
+        limits: &Limits,
+        outgoing: usize,
+        called: Option<Called>,
+    ) -> Result<(Vec<Mailbox>, Option<Leaving>), String> {
+        let Parts { config, directories, cache, acceptors } = &next.parts;
         let services = Arc::new(WorkerServices {
-            fleet: self.fleet.clone(),
-            config: self.config.clone(),
-            directories: self.directories.clone(),
-            caches: Arc::new(MemoryCaches::new(&self.config)),
-            cache: self.cache.clone(),
-            log: self.log.clone(),
+            fleet: next.fleet.clone(),
+            config: config.clone(),
+            directories: directories.clone(),
+            caches: Arc::new(MemoryCaches::new(config)),
+            cache: cache.clone(),
+            log: next.log.clone(),
             resolver: self.resolver.clone(),
             connections: outgoing,
             called,
         });
-        let mut running = Shards::start(self.shards, limits, services).map_err(|error| format!("error: {error}"))?;
-        hand_over(&self.config, &self.acceptors, self.bound, &mut running, self.shards, &self.log)?;
-        for (socket, bound) in self.config.sockets.iter().zip(&*self.bound) {
-            if let Some(control) = &mut self.control
-                && let Err(error) = control.listen(&socket.name, bound.port())
-            {
-                return Err(format!("error: cannot write to --control-fd: {error}"));
-            }
-            report(self.verbose, &format!("socket \"{}\" listens, port {}", socket.name, bound.port()));
-        }
-        Ok(running)
-    }
-
-    /// Runs the tests, and ends all that they needed.
-    async fn test(&mut self, tests: Tests, calls: Calls, running: Shards) -> Result<ExitCode, String> {
-        let code = tokio::select! {
-            passed = tests.run(&self.config, &self.fleet, &calls, &self.log) => passed?,
-            signal = self.signals.next() => {
-                say(&format!("{signal}: ending before all tests have run"));
-                ExitCode::from(signal.exit_code())
+        let mut running = match self.running.take() {
+            None => Shards::start(self.shards, limits, services).map_err(|error| format!("error: {error}"))?,
+            Some(mut running) => {
+                let ready = running.prepare(services).map_err(|error| format!("error: {error}"));
+                if let Err(error) = ready {
+                    self.running = Some(running);
+                    return Err(error);
+                }
+                running
             }
         };
-        running.shut_down();
-        // What was given to `waitUntil` was waited for, and nobody else is to be served.
-        self.fleet.drain(Duration::ZERO).await;
-        Ok(code)
+        let opened = match self.listeners.open(plan) {
+            Ok(opened) => opened,
+            Err(error) => {
+                running.discard();
+                self.running = self.current.is_some().then_some(running);
+                return Err(error);
+            }
+        };
+        let before = self.current.as_ref().map(|current| &*current.generation.parts.config);
+        let mut news = Vec::new();
+        let mut parts: Vec<Vec<ShardSocket>> = (0..self.shards).map(|_| Vec::with_capacity(opened.len())).collect();
+        for ((socket, tls), Opened { listening, listeners, is_news, was }) in
+            config.sockets.iter().zip(acceptors).zip(opened)
+        {
+            let number = listening.number;
+            let was = was.and_then(|was| before?.sockets.iter().find(|socket| socket.name == was));
+            let keeps_connections = was.is_some_and(|was| keeps_connections(was, socket));
+            let mut listeners = listeners.map(Vec::into_iter);
+            for part in &mut parts {
+                let opening = match &mut listeners {
+                    Some(listeners) => Opening::New(number, listeners.next().unwrap_or_default()),
+                    None => Opening::Kept { listener: number, keeps_connections },
+                };
+                part.push(ShardSocket {
+                    name: socket.name.clone(),
+                    protocol: socket.protocol.clone(),
+                    address: listening.bound.address(),
+                    tls: tls.clone(),
+                    opening,
+                    log: next.log.clone(),
+                });
+            }
+            if is_news {
+                news.push((socket.name.clone(), listening.bound.port()));
+            }
+        }
+        let mailboxes = running.mailboxes();
+        let leaving = running.serve(parts, limits.connections).map_err(|error| format!("error: {error}"));
+        self.running = Some(running);
+        let leaving = leaving?;
+        for (socket, port) in news {
+            if let Some(control) = &mut self.control
+                && let Err(error) = control.listen(&socket, port)
+            {
+                let error = format!("error: cannot write to --control-fd: {error}");
+                if self.current.is_none() {
+                    return Err(error);
+                }
+                // Who started us does not listen any more; those who are served do not care.
+                next.log.event(error);
+            }
+            report(self.verbose, &format!("socket \"{socket}\" listens, port {port}"));
+        }
+        Ok((mailboxes, leaving))
+    }
+
+    /// Ends all at once. What was given to `waitUntil` was waited for, and nobody is to be served any more.
+    async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.shut_down();
+        }
+        if let Some(current) = self.current.take() {
+            current.generation.fleet.drain(Duration::ZERO).await;
+        }
+        self.retiring.hurry();
+        self.retiring.ended().await;
     }
 
     /// Lets the shards and then the workers finish what they do, or ends at once at a second signal.
-    async fn finish(&mut self, running: Shards, drain_time: Duration) -> Result<ExitCode, String> {
+    async fn finish(&mut self, signals: &mut Signals) -> Result<ExitCode, String> {
+        let (Some(running), Some(current)) = (self.running.take(), self.current.take()) else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        if let Some(clock) = &current.clock {
+            clock.abort();
+        }
         running.shut_down();
         let joined = tokio::task::spawn_blocking(move || running.join());
+        let retiring = &mut self.retiring;
         let finished = async {
             let drained =
                 joined.await.map_err(|error| format!("error: {error}"))?.map_err(|error| error.to_string())?;
-            if drained.cut_off > 0 {
-                say(&format!(
-                    "{} connections were not finished after {drain_time:?} and were cut off",
-                    drained.cut_off
-                ));
-            }
-            if drained.runs_cut_off > 0 {
-                say(&format!(
-                    "{} scheduled runs were not finished after {drain_time:?} and were cut off",
-                    drained.runs_cut_off
-                ));
-            }
-            self.fleet.drain(FLEET_DRAIN).await;
+            say_cut_off(&drained, current.limits.drain_time);
+            tokio::join!(current.generation.fleet.drain(FLEET_DRAIN), retiring.ended());
             Ok(ExitCode::SUCCESS)
         };
         tokio::select! {
             result = finished => result,
-            signal = self.signals.next() => {
+            signal = signals.next() => {
                 say(&format!("{signal} again: ending at once"));
                 // The workers' lives hang on this process's.
                 Ok(ExitCode::from(signal.exit_code()))
@@ -272,13 +575,83 @@ impl Server<'_> {
     }
 }
 
+/// Says what was not finished in time.
+fn say_cut_off(drained: &Drained, drain_time: Duration) {
+    if drained.cut_off > 0 {
+        say(&format!("{} connections were not finished after {drain_time:?} and were cut off", drained.cut_off));
+    }
+    if drained.runs_cut_off > 0 {
+        say(&format!(
+            "{} scheduled runs were not finished after {drain_time:?} and were cut off",
+            drained.runs_cut_off
+        ));
+    }
+}
+
+/// Configurations whose places others have taken, and that finish what they do.
+#[derive(Default)]
+struct Retiring {
+    tasks: JoinSet<()>,
+    /// Ends those early that do not go on for long anyway; the oldest first.
+    hurries: VecDeque<oneshot::Sender<()>>,
+}
+
+/// Configurations that may finish at the same time. The oldest makes room: its connections are cut off.
+const MAX_RETIRING: usize = 4;
+
+impl Retiring {
+    /// Lets a configuration finish, for at most `drain_time`, or ends it.
+    fn add(&mut self, leaving: Leaving, generation: Generation, drain_time: Duration, ends: bool) {
+        while self.tasks.try_join_next().is_some() {}
+        self.hurries.retain(|hurry| !hurry.is_closed());
+        while self.hurries.len() >= MAX_RETIRING {
+            self.hurries.pop_front();
+        }
+        let (hurry, hurried) = oneshot::channel();
+        if !ends {
+            self.hurries.push_back(hurry);
+        }
+        self.tasks.spawn(async move {
+            let Generation { parts, fleet, log } = generation;
+            let begun = Instant::now();
+            let drained = leaving.finish(async { drop(hurried.await) }).await;
+            if !ends {
+                say_cut_off(&drained, drain_time.min(begun.elapsed()));
+            }
+            fleet.drain(if ends { Duration::ZERO } else { FLEET_DRAIN }).await;
+            log.flush().await;
+            drop(parts);
+        });
+    }
+
+    /// Ends all of them now.
+    fn hurry(&mut self) {
+        self.hurries.clear();
+    }
+
+    /// Waits until all have ended.
+    async fn ended(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
 /// Starts workers before anybody asks for them: those that have to start, which is an error if they do not, and a few others
 /// that sockets lead to. Of these the log says why they do not start, and nobody waits long for them.
-async fn start_check(fleet: &FleetHandle, config: &Arc<Config>, strict: bool, log: &Log) -> Result<(), String> {
+async fn start_check(
+    fleet: &FleetHandle,
+    config: &Arc<Config>,
+    strict: bool,
+    log: &Log,
+    patience: Patience,
+) -> Result<(), String> {
     let has_socket = |service: &ServiceId| config.sockets.iter().any(|socket| socket.service.service == *service);
     let services = config.workers().map(|(id, _)| id.clone());
     let (have_to, others): (Vec<_>, Vec<_>) = services.partition(|service| strict || has_to_start(service.as_str()));
     let early: Vec<ServiceId> = others.into_iter().filter(has_socket).take(STARTED_EARLY).collect();
+    if patience == Patience::ForAll {
+        let errors = faults(fleet, config, have_to.into_iter().chain(early).collect()).await;
+        return if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) };
+    }
     let for_log = (fleet.clone(), config.clone(), log.clone());
     let early = tokio::spawn(async move {
         let (fleet, config, log) = for_log;
@@ -323,6 +696,15 @@ fn has_to_start(service: &str) -> bool {
     service.starts_with("core:user:")
 }
 
+/// For which workers it is waited, and which have to start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// Those that have to, whatever is served.
+    ForThoseThatHaveTo,
+    /// All that are started before they are asked for.
+    ForAll,
+}
+
 /// Workers behind sockets that are started before the sockets listen, so that their first requests need not wait. More would
 /// make a large configuration slow to start.
 const STARTED_EARLY: usize = 8;
@@ -330,38 +712,15 @@ const STARTED_EARLY: usize = 8;
 /// How long the sockets wait for them.
 const EARLY_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Begins to listen on every socket and gives each shard its part.
-fn hand_over(
-    config: &Config,
-    acceptors: &[Option<Acceptor>],
-    bound: &mut [BoundSocket],
-    running: &mut Shards,
-    shards: usize,
-    log: &Log,
-) -> Result<(), String> {
-    let mut parts: Vec<Vec<ShardSocket>> = (0..shards).map(|_| Vec::with_capacity(bound.len())).collect();
-    for ((socket, tls), bound) in config.sockets.iter().zip(acceptors).zip(bound) {
-        let listeners = bound.listen().map_err(|error| format!("Socket \"{}\": {error}", socket.name))?;
-        for (part, listeners) in parts.iter_mut().zip(listeners) {
-            part.push(ShardSocket {
-                name: socket.name.clone(),
-                protocol: socket.protocol.clone(),
-                address: bound.address(),
-                tls: tls.clone(),
-                listeners,
-                log: log.clone(),
-            });
-        }
-    }
-    running.serve(parts).map_err(|error| format!("error: {error}"))
-}
-
 /// Writes a line with the counters of each worker to standard error at every `SIGUSR1`.
-async fn report_counters(fleet: FleetHandle, log: Log, asked: Arc<Notify>) {
+async fn report_counters(counted: Arc<Mutex<Option<(FleetHandle, Log)>>>, asked: Arc<Notify>) {
     loop {
         asked.notified().await;
-        for text in fleet.counter_report() {
-            log.write(Entry::own(&text)).await;
+        let counted = counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((fleet, log)) = counted {
+            for text in fleet.counter_report() {
+                log.write(Entry::own(&text)).await;
+            }
         }
     }
 }

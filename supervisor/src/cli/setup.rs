@@ -28,12 +28,8 @@ use crate::{
     config::{self, Compiled, Config, Loaded, ServiceId, ServiceKind},
     fleet::FleetConfig,
     log::{Colors, Entry},
-    net::{
-        address::{DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT},
-        tls::{client::Inside, server::Acceptor},
-    },
+    net::tls::{client::Inside, server::Acceptor},
     service::{cache::Store, disk::Directory, external::destination},
-    socket::BoundSocket,
     text::own_text,
 };
 
@@ -189,11 +185,13 @@ pub(super) fn worker_beside() -> Result<PathBuf, String> {
     Ok(own.with_file_name(bulkhead_ipc::process::WORKER_EXECUTABLE))
 }
 
+/// Loads the configuration. `looks_for` is told the paths that this depends on.
 pub(super) fn load(
     origin: &Origin,
     arguments: &ServeOptions,
     verbose: bool,
     tests: Option<&Tests>,
+    looks_for: &dyn Fn(&Path),
 ) -> Result<Arc<Config>, String> {
     let options = config::Options {
         experimental: arguments.common.experimental,
@@ -202,7 +200,7 @@ pub(super) fn load(
         ..origin.options(&arguments.common.policy)
     };
     let Loaded { mut config, warnings, .. } =
-        config::load(&origin.source, &options).map_err(|diagnostics| diagnostics.to_string())?;
+        config::load_observed(&origin.source, &options, looks_for).map_err(|diagnostics| diagnostics.to_string())?;
     // Tools write binary ones, with much that nothing may ever use.
     if matches!(origin.source, config::Source::Text(_)) || verbose {
         warnings.iter().for_each(|warning| eprintln!("{warning}"));
@@ -282,48 +280,6 @@ pub(super) fn descriptor_limit() -> usize {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(usize::MAX, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
 }
 
-/// Binds every socket of the configuration, or says everything that is wrong with them.
-pub(super) fn bind(
-    config: &Config,
-    addresses: &[(String, String)],
-    inherited_sockets: &mut [InheritedSocket<'_>],
-    shards: usize,
-) -> Result<Vec<BoundSocket>, String> {
-    let mut errors = unmatched(config, addresses.iter().map(|(name, _)| name.as_str()));
-    errors.extend(unmatched(config, inherited_sockets.iter().map(|(name, ..)| *name)));
-    let mut bound = Vec::with_capacity(config.sockets.len());
-    for socket in &config.sockets {
-        let inherited = inherited_sockets.iter_mut().rev().find(|(name, ..)| *name == socket.name);
-        // The last of several overrides counts, as with every option that is repeated.
-        let address = addresses.iter().rev().find(|(name, _)| *name == socket.name).map(|(_, address)| address);
-        let result = match (inherited, address.or(socket.address.as_ref())) {
-            (Some((_, number, fd)), _) => match fd.take() {
-                Some(fd) => BoundSocket::inherited(fd, *number, shards),
-                None => continue,
-            },
-            (None, Some(address)) => {
-                let port = if socket.tls.is_some() { DEFAULT_HTTPS_PORT } else { DEFAULT_HTTP_PORT };
-                BoundSocket::bind(address, port, shards)
-            }
-            (None, None) => {
-                errors.push(format!(
-                    "Socket \"{0}\" has no address in the config, so must be specified on the command line with \
-                     `--socket-addr`.",
-                    socket.name
-                ));
-                continue;
-            }
-        };
-        match result {
-            Ok(socket) => bound.push(socket),
-            Err(error) => {
-                errors.push(format!("Socket \"{0}\": {error} (`--socket-addr={0}=<addr>` overrides it)", socket.name))
-            }
-        }
-    }
-    if errors.is_empty() { Ok(bound) } else { Err(errors.join("\n")) }
-}
-
 /// Opens the directory of each disk service, or says everything that is wrong with them. `paths` are those of the command line.
 pub(super) fn directories(
     config: &Config,
@@ -367,14 +323,18 @@ pub(super) fn directories(
     if errors.is_empty() { Ok(open) } else { Err(own_text(&errors.join("\n"))) }
 }
 
-/// What the caches of the workers are kept in, where there are any.
-pub(super) fn cache(config: &Config) -> Result<Option<Arc<Store>>, String> {
+/// What the caches of the workers are kept in, where there are any: what was stored `before`, where that is in the same place.
+pub(super) fn cache(config: &Config, before: Option<&Arc<Store>>) -> Result<Option<Arc<Store>>, String> {
     let cache = config.services.iter().find_map(|service| match &service.kind {
         ServiceKind::Cache(cache) => Some(cache),
         _ => None,
     });
     let Some(cache) = cache else { return Ok(None) };
-    let store = Store::open(cache, config.workers().map(|(id, _)| id)).map_err(|error| {
+    let workers: Vec<_> = config.workers().map(|(id, _)| id).collect();
+    if let Some(store) = before.and_then(|before| before.succeed(cache, &workers)) {
+        return Ok(Some(Arc::new(store)));
+    }
+    let store = Store::open(cache, workers.into_iter()).map_err(|error| {
         let path = cache.disk.as_ref().map_or(Path::new(""), |(path, _)| path);
         own_text(&format!("error: cannot use the directory of the cache, {}: {error}", path.display()))
     })?;
@@ -418,18 +378,6 @@ pub(super) fn place_externals(config: &mut Config, addresses: &[(String, String)
     if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
 }
 
-/// Overrides for sockets that do not exist.
-fn unmatched<'a>(config: &Config, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    names
-        .filter(|name| !config.sockets.iter().any(|socket| socket.name == *name))
-        .map(|name| {
-            format!(
-                "Config did not define any socket named \"{name}\" to match the override provided on the command line."
-            )
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -443,7 +391,7 @@ mod tests {
         let Command::Serve(arguments) = cli.command else { panic!("{:?}", cli.command) };
         let ServeArgs { source, const_name, options } = *arguments;
         let origin = Origin::named(source, const_name, &options.common.policy)?;
-        let config = load(&origin, &options, false, None)?;
+        let config = load(&origin, &options, false, None, &|_| ())?;
         let worker = config.services[0].kind.worker().expect("a worker");
         Ok(worker.policy.threads)
     }

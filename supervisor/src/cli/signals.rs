@@ -10,6 +10,8 @@ use tokio::sync::{Notify, mpsc};
 pub(super) struct Signals {
     /// Those that ask for the end.
     ends: mpsc::UnboundedReceiver<End>,
+    /// One of them that has been seen, and that nobody has acted upon.
+    first: Option<End>,
     /// Told of those that ask for the counters.
     pub(super) asked: Arc<Notify>,
 }
@@ -57,11 +59,21 @@ impl Signals {
                 }
             }
         })?;
-        Ok(Signals { ends, asked })
+        Ok(Signals { ends, first: None, asked })
+    }
+
+    /// Waits until there is one that asks for the end, and leaves it there.
+    pub(super) async fn wait(&mut self) {
+        if self.first.is_none() {
+            self.first = Some(self.next().await);
+        }
     }
 
     /// The next signal that asks for the end.
     pub(super) async fn next(&mut self) -> End {
+        if let Some(first) = self.first.take() {
+            return first;
+        }
         // The thread never ends.
         self.ends.recv().await.unwrap_or(End::Terminate)
     }

@@ -428,6 +428,15 @@ impl Protocol {
             Protocol::Tcp { .. } => None,
         }
     }
+
+    /// Whether the same is spoken with clients, whatever becomes of it.
+    pub fn is_same_as(&self, other: &Protocol) -> bool {
+        match (self, other) {
+            (Protocol::Http(_), Protocol::Http(_)) => true,
+            (Protocol::Tcp { starts_tls: before }, Protocol::Tcp { starts_tls: after }) => before == after,
+            _ => false,
+        }
+    }
 }
 
 /// Which service, and which part of it with which parameters.

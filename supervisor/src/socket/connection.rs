@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    rc::Rc,
+    rc::{Rc, Weak},
     task::{Context, Poll, Waker},
 };
 
@@ -11,11 +11,12 @@ use tokio::sync::Notify;
 
 use super::{
     client::ClientIo,
+    front::InUse,
     limits::{Activity, CONNECTION_BUFFER, Limits, MAX_READ, Phase, Shares, TickLimits, make_room, overdue},
     stream::KEEPALIVE,
     upload::Upload,
 };
-use crate::{body::held, duplex};
+use crate::{body::held, duplex, service::Service};
 
 /// Ticks after which the kernel is asked about a client that somebody is said to read from.
 const TICKS_UNATTENDED: u64 = 16;
@@ -58,6 +59,10 @@ pub(crate) struct Connection {
     held: held::Line,
     /// Its socket, by number.
     holder: usize,
+    /// The configuration that it was last used by, by number.
+    configuration: Cell<u64>,
+    /// Who answers, or has answered last.
+    service: RefCell<Option<Weak<dyn Service>>>,
     shared: Rc<Shared>,
 }
 
@@ -118,6 +123,8 @@ impl Connection {
             sends_held: Cell::new(false),
             held: held::Line::default(),
             holder,
+            configuration: Cell::new(0),
+            service: RefCell::new(None),
             shared,
         })
     }
@@ -369,11 +376,18 @@ impl Connection {
         2 * (self.reading.get() - CONNECTION_BUFFER)
     }
 
-    /// Marks the beginning of a request; the guard's end is the request's end.
-    pub(crate) fn begin_request(self: &Rc<Self>) -> InFlight {
+    /// Marks the beginning of a request, which `service` answers for a configuration; the guard's end is the request's end.
+    pub(crate) fn begin_request(self: &Rc<Self>, service: &Rc<dyn Service>, in_use: Rc<InUse>) -> InFlight {
         self.head.set(0);
         self.set_phase(Phase::Busy);
-        InFlight { connection: self.clone() }
+        self.configuration.set(in_use.number());
+        *self.service.borrow_mut() = Some(Rc::downgrade(service));
+        InFlight { connection: self.clone(), _in_use: in_use }
+    }
+
+    /// Who answers the request in flight.
+    pub(crate) fn service(&self) -> Option<Rc<dyn Service>> {
+        self.service.borrow().as_ref().and_then(Weak::upgrade)
     }
 }
 
@@ -381,6 +395,8 @@ impl Connection {
 /// whichever comes last.
 pub(crate) struct InFlight {
     connection: Rc<Connection>,
+    /// What it is answered by lives as long.
+    _in_use: Rc<InUse>,
 }
 
 impl InFlight {
@@ -406,31 +422,34 @@ pub(crate) struct ConnectionTable {
     draining: Cell<bool>,
     /// Connections that were told to make room and have not left yet.
     leaving: Cell<usize>,
+    /// Whether each socket is open. The number of one that is not is free as soon as it has no connection.
+    open: RefCell<Vec<bool>>,
     /// Those of each socket.
-    handshakes: Vec<Handshakes>,
+    handshakes: RefCell<Vec<Handshakes>>,
     next_handshake: Cell<u64>,
     /// How many each socket may have.
     max_handshakes: usize,
 }
 
 impl ConnectionTable {
-    /// A table for the connections of `sockets` sockets.
-    pub(crate) fn new(limits: &Limits, sockets: usize) -> Rc<ConnectionTable> {
+    /// A table for connections of sockets, of which none is open yet.
+    pub(crate) fn new(limits: &Limits) -> Rc<ConnectionTable> {
         Rc::new(ConnectionTable {
             connections: RefCell::default(),
-            shares: RefCell::new(Shares::new(limits.connections, sockets)),
+            shares: RefCell::new(Shares::new(limits.connections, 0)),
             shared: Rc::new(Shared {
                 clock: Cell::new(0),
                 waiting: Cell::new(0),
                 changed: Notify::new(),
-                receiving: RefCell::new(Shares::new(limits.buffer_bytes / 2, sockets)),
-                sending: RefCell::new(Shares::new(limits.buffer_bytes / 2, sockets)),
+                receiving: RefCell::new(Shares::new(limits.buffer_bytes / 2, 0)),
+                sending: RefCell::new(Shares::new(limits.buffer_bytes / 2, 0)),
                 starved: RefCell::default(),
             }),
             limits: TickLimits::new(limits),
             draining: Cell::new(false),
             leaving: Cell::new(0),
-            handshakes: (0..sockets).map(|_| Rc::default()).collect(),
+            open: RefCell::default(),
+            handshakes: RefCell::default(),
             next_handshake: Cell::new(0),
             max_handshakes: limits.handshakes,
         })
@@ -438,6 +457,41 @@ impl ConnectionTable {
 
     pub(crate) fn len(&self) -> usize {
         self.connections.borrow().len()
+    }
+
+    /// Takes a number for a socket that opens. To be followed by [`Self::divide`].
+    pub(crate) fn open_socket(&self) -> usize {
+        let mut open = self.open.borrow_mut();
+        let free = open.iter().enumerate().find(|(number, is_open)| !**is_open && self.is_bare(*number));
+        let number = free.map_or(open.len(), |(number, _)| number);
+        if number == open.len() {
+            open.push(true);
+            self.handshakes.borrow_mut().push(Rc::default());
+        }
+        open[number] = true;
+        number
+    }
+
+    /// Gives the number of a socket back, which may have connections for a while. To be followed by [`Self::divide`].
+    pub(crate) fn close_socket(&self, number: usize) {
+        self.open.borrow_mut()[number] = false;
+    }
+
+    /// Whether no connection has anything of a socket.
+    fn is_bare(&self, number: usize) -> bool {
+        [&self.shares, &self.shared.receiving, &self.shared.sending]
+            .into_iter()
+            .all(|shares| shares.borrow().is_bare(number))
+    }
+
+    /// Divides all that there is among the sockets that are open, `connections` connections among it.
+    pub(crate) fn divide(&self, connections: usize) {
+        let open = self.open.borrow();
+        self.shares.borrow_mut().set_total(connections);
+        for shares in [&self.shares, &self.shared.receiving, &self.shared.sending] {
+            shares.borrow_mut().divide(&open);
+        }
+        self.shared.changed.notify_waiters();
     }
 
     /// Waits until there is room for one more connection of a socket, making it where a client can be blamed.
@@ -500,7 +554,7 @@ impl ConnectionTable {
     /// Counts a handshake that begins. Where there are as many on its socket as there may be, the one that has lasted the
     /// longest is ended.
     pub(crate) fn begin_handshake(&self, ticket: &Ticket) -> Handshake {
-        let going_on = self.handshakes[ticket.connection.holder].clone();
+        let going_on = self.handshakes.borrow()[ticket.connection.holder].clone();
         let number = self.next_handshake.get();
         self.next_handshake.set(number + 1);
         {
@@ -526,7 +580,7 @@ impl ConnectionTable {
             // Who reads finds out, and whoever has said that it reads does so, or else somebody looks now and then.
             let is_attended = connection.is_attended.get() && !(now + key as u64).is_multiple_of(TICKS_UNATTENDED);
             let busy = activity.phase == Phase::Busy;
-            let waiting_in_drain = self.draining.get() && !busy && now > activity.since + 1;
+            let waiting_in_drain = connection.order.get() == Order::Drain && !busy && now > activity.since + 1;
             if waiting_in_drain
                 || overdue(&activity, now, &self.limits).is_some()
                 || (busy && now > activity.since + 1 && !is_attended && connection.is_gone())
@@ -544,6 +598,29 @@ impl ConnectionTable {
         for (_, connection) in &*self.connections.borrow() {
             connection.tell(Order::Drain);
         }
+    }
+
+    /// Tells the connections of a socket to finish, as it goes with the configuration of this number.
+    pub(crate) fn drain_socket(&self, socket: usize, configuration: u64) {
+        for (_, connection) in &*self.connections.borrow() {
+            if connection.holder == socket {
+                // What an older configuration still answers ends with that.
+                if connection.phase() != Phase::Busy {
+                    connection.configuration.set(configuration);
+                }
+                connection.tell(Order::Drain);
+            }
+        }
+    }
+
+    /// Ends the connections that a configuration holds, and says how many these are.
+    pub(crate) fn kill_those_of(&self, configuration: u64) -> usize {
+        let connections = self.connections.borrow();
+        let held = connections.iter().map(|(_, connection)| connection).filter(|connection| {
+            let is_held = connection.phase() == Phase::Busy || connection.order.get() == Order::Drain;
+            is_held && connection.configuration.get() == configuration
+        });
+        held.inspect(|connection| connection.tell(Order::Kill)).count()
     }
 
     /// Ends every connection.

@@ -21,6 +21,7 @@ use tokio::io::AsyncRead;
 use super::{
     client::{ClientIo, Watched},
     connection::{Connection, InFlight, Order, Ticket},
+    front::Place,
     handlers,
     limits::Limits,
     log::FailureLog,
@@ -33,7 +34,7 @@ use crate::{
     duplex::{self, Later, Receiver, Starter, later},
     log::Log,
     net::tls::server::Acceptor,
-    service::{PassedThrough, Service, ServiceError, ServiceRequest},
+    service::{LocalFuture, PassedThrough, Service, ServiceError, ServiceRequest},
     upgrade::{Acceptance, Connect, NotPossible, Transport, Upgrade},
 };
 
@@ -114,58 +115,63 @@ impl HttpSocket {
             Peer::Unknown => String::new(),
         }
     }
+}
 
-    /// Serves one connection until it ends: because the client or a handler wants it, because it breaks the protocol, or
-    /// because its [`Ticket`] says so.
-    pub(crate) async fn serve<S: ClientIo>(self: &Rc<Self>, stream: S, peer: &Peer, ticket: Ticket) {
-        let connection = ticket.connection.clone();
-        let upgrading = Rc::new(Upgrading::default());
-        let context = Rc::new(Context {
-            socket: self.clone(),
-            connection: connection.clone(),
-            cf_json: self.client_blob(peer).into(),
-            upgrading: upgrading.clone(),
-        });
-        let service = service_fn(move |request| answer(context.clone(), request));
-        let io = TokioIo::new(Watched::new(stream, connection.clone()));
-        let mut served = self.builder.serve_connection(io, service);
-        let mut draining = false;
-        let ends_well = watch(&*self.service, &connection, |cx, order| {
-            if order == Order::Drain && !upgrading.is_answered() && !std::mem::replace(&mut draining, true) {
-                Pin::new(&mut served).graceful_shutdown();
-            }
-            // A connection that ends with an error was ended by its client (gone, or breaking the protocol, which hyper
-            // has answered), or by a response that broke off, which `answer` or the service has put in the log.
-            let mut result = std::task::ready!(Pin::new(&mut served).poll(cx));
-            // After a request that asks for any protocol hyper leaves the connection as it is, unless it is asked once more.
-            if result.is_ok() && upgrading.was_asked.take() && !upgrading.is_answered() {
-                result = std::task::ready!(Pin::new(&mut served).poll(cx));
-            }
-            Poll::Ready(result.is_ok())
-        })
-        .await;
-        if ends_well == Some(true)
-            && let Some(answered) = upgrading.answered.take()
-        {
-            let parts = served.into_parts();
-            let (stream, first) = (parts.io.into_inner(), parts.read_buf);
-            exchange(&*self.service, &connection, (stream, first), answered, None, async |_, _| {
-                Err(std::io::ErrorKind::Unsupported.into())
-            })
-            .await;
+/// Serves one connection until it ends: because the client or a handler wants it, because it breaks the protocol, or
+/// because its [`Ticket`] says so. Each request is answered by what is at the `place` when it begins.
+pub(super) async fn serve<S: ClientIo>(place: Rc<Place<HttpSocket>>, stream: S, peer: Peer, ticket: Ticket) {
+    let connection = ticket.connection.clone();
+    let upgrading = Rc::new(Upgrading::default());
+    let builder = place.now().0.builder.clone();
+    let context = Rc::new(Context {
+        place,
+        connection: connection.clone(),
+        peer,
+        cf_json: RefCell::default(),
+        upgrading: upgrading.clone(),
+    });
+    let service = service_fn(move |request| answer(context.clone(), request));
+    let io = TokioIo::new(Watched::new(stream, connection.clone()));
+    let mut served = builder.serve_connection(io, service);
+    let mut draining = false;
+    let ends_well = watch(&connection, |cx, order| {
+        if order == Order::Drain && !upgrading.is_answered() && !std::mem::replace(&mut draining, true) {
+            Pin::new(&mut served).graceful_shutdown();
         }
-        connection.detach();
-        drop(ticket);
+        // A connection that ends with an error was ended by its client (gone, or breaking the protocol, which hyper
+        // has answered), or by a response that broke off, which `answer` or the service has put in the log.
+        let mut result = std::task::ready!(Pin::new(&mut served).poll(cx));
+        // After a request that asks for any protocol hyper leaves the connection as it is, unless it is asked once more.
+        if result.is_ok() && upgrading.was_asked.take() && !upgrading.is_answered() {
+            result = std::task::ready!(Pin::new(&mut served).poll(cx));
+        }
+        Poll::Ready(result.is_ok())
+    })
+    .await;
+    if ends_well == Some(true)
+        && let Some(answered) = upgrading.answered.take()
+    {
+        let parts = served.into_parts();
+        let (stream, first) = (parts.io.into_inner(), parts.read_buf);
+        exchange(
+            &connection,
+            (stream, first),
+            answered,
+            None,
+            async |_, _| Err(std::io::ErrorKind::Unsupported.into()),
+        )
+        .await;
     }
+    connection.detach();
+    drop(ticket);
 }
 
 /// Has `poll` go on with a connection until it is ready, or `None`: the connection is to end now.
 pub(super) async fn watch<T>(
-    service: &dyn Service,
     connection: &Rc<Connection>,
     mut poll: impl FnMut(&mut task::Context<'_>, Order) -> Poll<T>,
 ) -> Option<T> {
-    let mut crowded = None;
+    let mut crowded: Option<LocalFuture<'_, ()>> = None;
     poll_fn(|cx| {
         let order = connection.poll_order(cx);
         if order == Order::Kill {
@@ -179,7 +185,8 @@ pub(super) async fn watch<T>(
             return Poll::Ready(None);
         }
         // Who may have gone makes room for who is there.
-        if connection.is_half_closed() && crowded.get_or_insert_with(|| service.crowded()).as_mut().poll(cx).is_ready()
+        if connection.is_half_closed()
+            && crowded.get_or_insert_with(|| crowd(connection.service())).as_mut().poll(cx).is_ready()
         {
             return Poll::Ready(None);
         }
@@ -188,10 +195,19 @@ pub(super) async fn watch<T>(
     .await
 }
 
+/// Resolves when requests wait at the service.
+fn crowd(service: Option<Rc<dyn Service>>) -> LocalFuture<'static, ()> {
+    Box::pin(async move {
+        match service {
+            Some(service) => service.crowded().await,
+            None => std::future::pending().await,
+        }
+    })
+}
+
 /// Lets a connection, of which some bytes have been read, carry its two bodies until both have ended. If `starter` is asked for that,
 /// `handshake` has it go on inside of TLS.
 pub(super) async fn exchange<S: ClientIo>(
-    service: &dyn Service,
     connection: &Rc<Connection>,
     (stream, first): (Watched<S>, Bytes),
     answered: Answered,
@@ -207,10 +223,10 @@ pub(super) async fn exchange<S: ClientIo>(
         |receiver, body| (Body::Pull(Box::pin(received(receiver, None))), ResponseBody::new(body, in_flight.clone()));
     let response = ResponseBody::new(response, in_flight.clone());
     let mut sending = pin!(duplex::carry(sender, response, starter, handshake, offer));
-    let sent = watch(service, connection, |cx, _| sending.as_mut().poll(cx)).await;
+    let sent = watch(connection, |cx, _| sending.as_mut().poll(cx)).await;
     let Some(Ok(mut stream)) = sent else { return };
     // What the client still sends must not take from it what it was sent.
-    watch(service, connection, |cx, _| stream.poll_linger(cx)).await;
+    watch(connection, |cx, _| stream.poll_linger(cx)).await;
 }
 
 /// Whether a connection is to be handed over.
@@ -286,10 +302,35 @@ pub(crate) enum Peer {
 
 /// What every request of a connection shares.
 struct Context {
-    socket: Rc<HttpSocket>,
+    place: Rc<Place<HttpSocket>>,
     connection: Rc<Connection>,
-    cf_json: Rc<str>,
+    peer: Peer,
+    /// What says who is there, as the configuration of this number wants it.
+    cf_json: RefCell<Option<(u64, Rc<str>)>>,
     upgrading: Rc<Upgrading>,
+}
+
+/// A request that has begun.
+struct Begun<'a> {
+    context: &'a Context,
+    /// What answers it.
+    socket: Rc<HttpSocket>,
+    cf_json: Rc<str>,
+}
+
+impl Context {
+    /// A request begins.
+    fn begin(&self) -> (Begun<'_>, Rc<InFlight>) {
+        let (socket, in_use) = self.place.now();
+        let number = in_use.number();
+        let mut cached = self.cf_json.borrow_mut();
+        let cf_json = match &*cached {
+            Some((cached, json)) if *cached == number => json.clone(),
+            _ => cached.insert((number, socket.client_blob(&self.peer).into())).1.clone(),
+        };
+        let in_flight = Rc::new(self.connection.begin_request(&socket.service, in_use));
+        (Begun { context: self, socket, cf_json }, in_flight)
+    }
 }
 
 /// Makes hyper close the connection without an answer.
@@ -299,12 +340,12 @@ struct Unanswered;
 
 /// Answers one request. Dropping the future cancels it.
 async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Unanswered> {
-    let in_flight = Rc::new(context.connection.begin_request());
+    let (begun, in_flight) = context.begin();
     let (head, incoming) = request.into_parts();
     let version = head.version;
     if head.method == Method::CONNECT {
         context.upgrading.was_asked.set(true);
-        return answer_connect(&context, head, in_flight).await;
+        return answer_connect(&begun, head, in_flight).await;
     }
     if version == Version::HTTP_11 && head.headers.contains_key(header::UPGRADE) {
         context.upgrading.was_asked.set(true);
@@ -312,14 +353,14 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
         if incoming.is_end_stream()
             && let Some(upgrade) = Upgrade::asked(&head)
         {
-            return answer_upgrade(&context, head, upgrade, in_flight).await;
+            return answer_upgrade(&begun, head, upgrade, in_flight).await;
         }
     }
     let (upload, body) = match Upload::begin(incoming, expects_continue(&head), &context.connection, &in_flight) {
         Some((upload, body)) => (Some(upload), body),
         None => (None, Body::Empty),
     };
-    let mut response = ask(&context, head, body).await?;
+    let mut response = ask(&begun, head, body).await?;
     if let Some(upload) = upload
         && upload.settle(response.body_mut()).await
         && version == Version::HTTP_11
@@ -331,7 +372,7 @@ async fn answer(context: Rc<Context>, request: Request<Incoming>) -> Result<Resp
 
 /// Answers a request that asks for an upgrade.
 async fn answer_upgrade(
-    context: &Context,
+    begun: &Begun<'_>,
     mut head: http::request::Parts,
     upgrade: Upgrade,
     in_flight: Rc<InFlight>,
@@ -339,18 +380,18 @@ async fn answer_upgrade(
     let acceptance = Acceptance::of(upgrade, &head.method, &head.headers);
     head.extensions.insert(upgrade);
     let (request, body) = later();
-    let mut response = ask(context, head, body).await?;
+    let mut response = ask(begun, head, body).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         match acceptance.write(response.headers_mut()) {
             Err(error) => response = not_possible(error),
             Ok(()) => {
-                HeaderInjection::apply(&context.socket.options.inject_response_headers, response.headers_mut());
+                HeaderInjection::apply(&begun.socket.options.inject_response_headers, response.headers_mut());
                 let answered = Answered {
                     request,
                     response: std::mem::replace(response.body_mut(), Body::Empty),
                     in_flight: in_flight.clone(),
                 };
-                *context.upgrading.answered.borrow_mut() = Some(answered);
+                *begun.context.upgrading.answered.borrow_mut() = Some(answered);
             }
         }
     }
@@ -359,18 +400,18 @@ async fn answer_upgrade(
 
 /// Answers a request for a connection, and nothing but that: whatever its headers say, there is no body of HTTP (RFC 9110, section 9.3.6).
 async fn answer_connect(
-    context: &Context,
+    begun: &Begun<'_>,
     mut head: http::request::Parts,
     in_flight: Rc<InFlight>,
 ) -> Result<Response<ResponseBody>, Unanswered> {
-    let socket = &*context.socket;
+    let socket = &*begun.socket;
     head.extensions.insert(Connect { transport: Transport::Plain, remote: None });
     let (request, body) = later();
     let http = Request::from_parts(head, body);
     let response = match socket.service.connect(ServiceRequest { http, cf_json: Rc::from("") }).await {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             let answered = Answered { request, response: response.into_body(), in_flight: in_flight.clone() };
-            *context.upgrading.answered.borrow_mut() = Some(answered);
+            *begun.context.upgrading.answered.borrow_mut() = Some(answered);
             Response::new(Body::Empty)
         }
         Ok(response) => response,
@@ -395,11 +436,11 @@ fn expects_continue(head: &http::request::Parts) -> bool {
 }
 
 /// Asks the service, and makes a response of what it says.
-async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> Result<Response<Body>, Unanswered> {
+async fn ask(begun: &Begun<'_>, mut head: http::request::Parts, body: Body) -> Result<Response<Body>, Unanswered> {
     let head_request = head.method == Method::HEAD;
     let version = head.version;
     let is_upgrade = head.extensions.get::<Upgrade>().is_some();
-    let socket = &*context.socket;
+    let socket = &*begun.socket;
 
     let scheme = if socket.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     let rewritten = check_method(&head.method).and_then(|()| rewrite_request(&mut head, &socket.options, &scheme));
@@ -412,7 +453,7 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
     {
         return Ok(response);
     }
-    let cf_json = cf.map_or_else(|| context.cf_json.clone(), Rc::from);
+    let cf_json = cf.map_or_else(|| begun.cf_json.clone(), Rc::from);
     let request = ServiceRequest { http: Request::from_parts(head, body), cf_json };
     let response = match socket.service.fetch(request).await {
         Ok(response) if is_upgrade && response.status() == StatusCode::SWITCHING_PROTOCOLS => return Ok(response),
@@ -430,7 +471,7 @@ async fn ask(context: &Context, mut head: http::request::Parts, body: Body) -> R
             }
             let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
             if kind.is_some_and(bulkhead_ipc::head::is_event_stream) {
-                context.connection.ask_after_client();
+                begun.context.connection.ask_after_client();
             }
             let framing = Framing { head_request, version, exact_size: body.size_hint().exact() };
             rewrite_response(&mut head, framing, &socket.options.inject_response_headers);

@@ -195,8 +195,9 @@ pub(crate) fn make_room(connections: impl Iterator<Item = (usize, Activity)>) ->
 /// another from its share, and half is for whoever comes first.
 #[derive(Debug)]
 pub(crate) struct Shares {
-    /// What each holder has to itself.
-    reserved: usize,
+    total: usize,
+    /// What each holder has to itself; nothing where it is about to go.
+    reserved: Vec<usize>,
     /// What is for all.
     common: usize,
     /// What is taken of that.
@@ -208,20 +209,43 @@ pub(crate) struct Shares {
 impl Shares {
     /// Divides `total` among `holders`. Each gets at least one, whatever the total.
     pub(crate) fn new(total: usize, holders: usize) -> Shares {
-        let holders = holders.max(1);
-        let reserved = (total / 2 / holders).max(1);
-        let common = total.saturating_sub(reserved * holders);
-        Shares { reserved, common, common_taken: 0, taken: vec![0; holders] }
+        let mut shares = Shares { total, reserved: Vec::new(), common: 0, common_taken: 0, taken: Vec::new() };
+        shares.divide(&vec![true; holders]);
+        shares
+    }
+
+    /// Divides it anew, among those that stay; the others keep what they have taken until they give it back. A holder is left out
+    /// only when it has nothing.
+    pub(crate) fn divide(&mut self, stays: &[bool]) {
+        let holders = stays.iter().filter(|stays| **stays).count();
+        let each = (self.total / 2 / holders.max(1)).max(1);
+        self.reserved = stays.iter().map(|stays| if *stays { each } else { 0 }).collect();
+        self.taken.resize(stays.len(), 0);
+        self.common = self.total.saturating_sub(each * holders);
+        self.common_taken =
+            (0..stays.len()).map(|holder| self.taken[holder].saturating_sub(self.reserved[holder])).sum();
+    }
+
+    /// Sets how much there is. To be divided anew.
+    pub(crate) fn set_total(&mut self, total: usize) {
+        self.total = total;
+    }
+
+    /// Whether a holder has nothing.
+    pub(crate) fn is_bare(&self, holder: usize) -> bool {
+        self.taken[holder] == 0
     }
 
     /// Whether a holder can have `amount` more.
     pub(crate) fn has(&self, holder: usize, amount: usize) -> bool {
-        self.common_taken + self.beyond(holder, amount) <= self.common
+        let beyond = self.beyond(holder, amount);
+        // What is for all may be overdrawn by one that is about to go.
+        beyond == 0 || self.common_taken + beyond <= self.common
     }
 
     /// Whether a holder has more than what it has to itself.
     pub(crate) fn exceeds(&self, holder: usize) -> bool {
-        self.taken[holder] > self.reserved
+        self.taken[holder] > self.reserved[holder]
     }
 
     /// Gives a holder `amount`, whether there is that much or not.
@@ -238,7 +262,7 @@ impl Shares {
 
     /// How much of `amount` more would be of what is for all.
     fn beyond(&self, holder: usize, amount: usize) -> usize {
-        amount.saturating_sub(self.reserved.saturating_sub(self.taken[holder]))
+        amount.saturating_sub(self.reserved[holder].saturating_sub(self.taken[holder]))
     }
 }
 
@@ -269,6 +293,23 @@ mod tests {
         assert_eq!((shares.taken, shares.common_taken), (vec![0, 0], 0));
         assert!(Shares::new(100, 1).has(0, 100) && !Shares::new(100, 1).has(0, 101), "one holder has all of it");
         assert!(Shares::new(2, 8).has(7, 1), "each has something");
+    }
+
+    #[test]
+    fn what_is_divided_anew_is_never_lost() {
+        let mut shares = Shares::new(100, 2);
+        shares.take(0, 60);
+        shares.take(1, 5);
+        shares.divide(&[false, true, true]);
+        assert!(shares.has(2, 25), "a new one has its share");
+        assert!(!shares.has(0, 1) && !shares.has(2, 26), "what the one that goes still has is of what is for all");
+        shares.give_back(0, 60);
+        assert!(shares.is_bare(0) && shares.has(2, 75) && !shares.has(2, 76));
+        shares.set_total(40);
+        shares.divide(&[false, true]);
+        assert!(shares.has(1, 35) && !shares.has(1, 36), "one holder has all that there is");
+        shares.give_back(1, 5);
+        assert_eq!((shares.taken, shares.common_taken), (vec![0, 0], 0));
     }
 
     #[test]

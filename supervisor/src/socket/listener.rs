@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use crate::net::address::{Address, AddressError, Destination};
 
 /// Connections that wait in the kernel for us to accept them; the kernel lowers it to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Why a socket cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -101,19 +101,34 @@ impl BoundSocket {
     ///
     /// The address is not one, its host name has no address, or the kernel refuses it.
     pub fn bind(address: &str, default_port: u16, shards: usize) -> Result<BoundSocket, ListenError> {
+        Self::bind_beside(address, default_port, shards, &[])
+    }
+
+    /// As [`Self::bind`], where this program listens at `ports` already and is about to stop that: at a port of these, the address
+    /// may be another for the same port, such as `*:80` instead of `127.0.0.1:80`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::bind`].
+    pub fn bind_beside(
+        address: &str,
+        default_port: u16,
+        shards: usize,
+        ports: &[u16],
+    ) -> Result<BoundSocket, ListenError> {
         let parsed = Address::parse(address, default_port)
             .map_err(|error| ListenError::Address { address: address.to_owned(), error })?;
         match parsed {
             Address::Any { port } => {
-                match Self::bind_tcp(address, &[(Ipv6Addr::UNSPECIFIED, port).into()], shards) {
+                match Self::bind_tcp(address, &[(Ipv6Addr::UNSPECIFIED, port).into()], shards, ports) {
                     // A kernel without IPv6.
                     Err(ListenError::System { error, .. }) if error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT) => {
-                        Self::bind_tcp(address, &[(Ipv4Addr::UNSPECIFIED, port).into()], shards)
+                        Self::bind_tcp(address, &[(Ipv4Addr::UNSPECIFIED, port).into()], shards, ports)
                     }
                     result => result,
                 }
             }
-            Address::One(Destination::Ip(ip)) => Self::bind_tcp(address, &[ip], shards),
+            Address::One(Destination::Ip(ip)) => Self::bind_tcp(address, &[ip], shards, ports),
             Address::One(Destination::Host { name, port }) => {
                 let mut found: Vec<SocketAddr> = (name.as_str(), port)
                     .to_socket_addrs()
@@ -121,7 +136,7 @@ impl BoundSocket {
                     .collect();
                 let mut seen = Vec::new();
                 found.retain(|ip| !seen.contains(ip) && (seen.push(*ip), true).1);
-                Self::bind_tcp(address, &found, shards)
+                Self::bind_tcp(address, &found, shards, ports)
             }
             Address::One(Destination::Unix(path)) => Self::bind_unix(address, &path, shards),
             Address::One(Destination::UnixAbstract(name)) => {
@@ -182,7 +197,12 @@ impl BoundSocket {
         Ok(all)
     }
 
-    fn bind_tcp(address: &str, ips: &[SocketAddr], shards: usize) -> Result<BoundSocket, ListenError> {
+    fn bind_tcp(
+        address: &str,
+        ips: &[SocketAddr],
+        shards: usize,
+        own_ports: &[u16],
+    ) -> Result<BoundSocket, ListenError> {
         let fail = |step| move |error| ListenError::System { address: address.to_owned(), step, error };
         let mut all: Vec<Vec<Socket>> = (0..shards).map(|_| Vec::with_capacity(ips.len())).collect();
         let mut port = 0;
@@ -196,7 +216,14 @@ impl BoundSocket {
                 // The first socket is bound without SO_REUSEPORT: otherwise a second supervisor of the same user would
                 // share the port silently instead of being told that it is taken.
                 let first = tcp_socket(ip).map_err(fail("socket"))?;
-                first.bind(&ip.into()).map_err(fail("bind"))?;
+                match first.bind(&ip.into()) {
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse && own_ports.contains(&ip.port()) => {
+                        first.set_reuse_port(true).map_err(fail("SO_REUSEPORT"))?;
+                        first.bind(&ip.into())
+                    }
+                    bound => bound,
+                }
+                .map_err(fail("bind"))?;
                 first.set_reuse_port(true).map_err(fail("SO_REUSEPORT"))?;
                 let local = first.local_addr().map_err(fail("getsockname"))?;
                 let actual = local.as_socket().map_or(ip.port(), |local| local.port());
@@ -331,6 +358,18 @@ mod tests {
         let address = format!("127.0.0.1:{}", first.port());
         let error = BoundSocket::bind(&address, 80, 2).unwrap_err().to_string();
         assert!(error.contains(&address) && error.contains("another program listens there"), "{error}");
+    }
+
+    #[test]
+    fn an_address_may_be_widened_and_narrowed_beside_ones_own() {
+        for (before, after) in [("127.0.0.1", "*"), ("*", "127.0.0.1")] {
+            let mut first = BoundSocket::bind(&format!("{before}:0"), 80, 2).unwrap();
+            let _listeners = first.listen().unwrap();
+            let address = format!("{after}:{}", first.port());
+            assert!(BoundSocket::bind_beside(&address, 80, 2, &[1]).is_err());
+            let mut second = BoundSocket::bind_beside(&address, 80, 2, &[first.port()]).unwrap();
+            second.listen().unwrap();
+        }
     }
 
     #[test]

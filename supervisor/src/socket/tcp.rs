@@ -7,7 +7,8 @@ use http::{Method, Request, StatusCode, Uri};
 
 use super::{
     client::{ClientIo, Watched},
-    connection::{Connection, Ticket},
+    connection::{Connection, InFlight, Ticket},
+    front::Place,
     http::{Answered, Peer, exchange, watch},
     limits::Phase,
     log::FailureLog,
@@ -62,16 +63,24 @@ impl TcpSocket {
     }
 
     /// Serves one connection until it ends: because its two ends want that, one of them is gone, or its [`Ticket`] says so.
-    pub(super) async fn serve(&self, stream: Box<dyn ClientIo>, peer: &Peer, ticket: Ticket) {
+    pub(super) async fn serve(place: &Place<Self>, stream: Box<dyn ClientIo>, peer: &Peer, ticket: Ticket) {
         let connection = ticket.connection.clone();
         let stream = Watched::new(stream, connection.clone());
-        self.carry(&connection, stream, peer).await;
+        let (socket, in_use) = place.now();
+        let in_flight = connection.begin_request(&socket.service, in_use);
+        socket.carry(&connection, stream, peer, in_flight).await;
         connection.detach();
         drop(ticket);
     }
 
-    async fn carry(&self, connection: &Rc<Connection>, stream: Watched<Box<dyn ClientIo>>, peer: &Peer) {
-        let in_flight = Rc::new(connection.begin_request());
+    async fn carry(
+        &self,
+        connection: &Rc<Connection>,
+        stream: Watched<Box<dyn ClientIo>>,
+        peer: &Peer,
+        in_flight: InFlight,
+    ) {
+        let in_flight = Rc::new(in_flight);
         let remote = if let Peer::Ip(address) = peer { Some(address.to_string()) } else { None };
         let transport = if self.starts_tls { Transport::StartTls } else { Transport::Plain };
         let (request, body) = later();
@@ -81,7 +90,7 @@ impl TcpSocket {
         http.extensions_mut().insert(Connect { transport, remote });
         let response = {
             let mut asked = pin!(self.service.connect(ServiceRequest { http, cf_json: Rc::from("") }));
-            watch(&*self.service, connection, |cx, _| asked.as_mut().poll(cx)).await
+            watch(connection, |cx, _| asked.as_mut().poll(cx)).await
         };
         let response = match response {
             Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => response.into_body(),
@@ -105,6 +114,6 @@ impl TcpSocket {
             connection.set_phase(Phase::Busy);
             Ok(Watched::new(Box::new(SecureStream::from(stream)) as Box<dyn ClientIo>, connection.clone()))
         };
-        exchange(&*self.service, connection, (stream, Bytes::new()), answered, starter, handshake).await;
+        exchange(connection, (stream, Bytes::new()), answered, starter, handshake).await;
     }
 }

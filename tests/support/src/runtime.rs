@@ -360,6 +360,15 @@ impl Server {
         *self.ports.get(name).unwrap_or_else(|| panic!("no socket {name} among {:?}", self.ports))
     }
 
+    /// Waits for the next socket that is said to listen, beyond those that had to for the server to count as started.
+    ///
+    /// # Panics
+    ///
+    /// When there is none within [`PATIENCE`].
+    pub fn next_socket(&self) -> (String, u16) {
+        self.listening.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("no socket: {error}; {}", self.stderr()))
+    }
+
     /// The process id of the runtime (of the supervisor, in ours).
     pub fn pid(&self) -> u32 {
         self.child.id()
