@@ -10,7 +10,7 @@ use std::{
 use bulkhead_test_support::{
     Runtime, Setup,
     expectations::{Observation, check},
-    http,
+    http, process,
 };
 
 /// An answer: a status, a header or nothing, and a body. `None` breaks the connection.
@@ -257,4 +257,22 @@ fn a_server_that_is_not_there_has_no_modules() {
     server.wait_for_stderr(|log| {
         log.contains("worker \"main\": the module fallback gave no module \"/dep\": connecting to it failed")
     });
+}
+
+/// The process has no way out but the one more descriptor that it asks on, and others do not even have that.
+#[test]
+fn a_process_that_asks_for_modules_has_one_descriptor_more() {
+    let modules = Modules::start(answer);
+    let script = "import dep from './dep'; export default { fetch: () => new Response(dep) };";
+    let server = bulkhead_test_support::supervisor!().serve(setup(modules.port, script).argument("--shards=1"));
+    assert_eq!(http::get(server.port(), "/").expect("a response").text(), "dep");
+    let sockets = |worker: &u32| {
+        let of = process::descriptors(*worker).into_iter();
+        of.filter(|(_, target)| target.to_string_lossy().starts_with("socket:")).count()
+    };
+    let mut counts: Vec<_> = process::workers(server.pid()).iter().map(sockets).collect();
+    counts.sort_unstable();
+    // The control connection, that of the shard, and in the process that is bound the one for modules; what is in reserve is blank.
+    assert_eq!(counts.pop(), Some(3), "{counts:?}");
+    assert!(counts.iter().all(|count| *count <= 2), "{counts:?}");
 }
