@@ -128,8 +128,8 @@ const EVERYTHING: &str = "(async () => {
     let ticks = 0;
     const interval = setInterval(() => { if (++ticks === 3) clearInterval(interval); }, 1);
     const cleared = setTimeout(() => order.push('cleared'), 1);
-    setTimeout(() => { order.push('first'); clearTimeout(cleared); });
-    setTimeout(() => order.push('second'));
+    setTimeout(() => { order.push('first'); clearTimeout(cleared); }, 0);
+    setTimeout(() => order.push('second'), 0);
     order.push(await native(2), await native(0));
     await new Promise((done) => setTimeout(done, 5));
     while (ticks < 3) await new Promise((done) => setTimeout(done, 1));
