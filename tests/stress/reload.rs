@@ -374,8 +374,10 @@ fn a_worker_that_dies_and_a_stop_meanwhile_are_as_always() {
         });
     }
     let pids = process::descendants(server.pid());
+    let noticed = said(&server, "Noticed configuration change");
     write(&server, "w.js", &worker("4"));
-    server.wait_for_stderr(|stderr| stderr.ends_with("shortly...\r"));
+    // Then it waits for half a second, and loads.
+    wait_until("to be noticed", || said(&server, "Noticed configuration change") > noticed);
     let exit = server.stop();
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
     wait_until("all processes to end", || pids.iter().all(|pid| !process::is_alive(*pid)));
