@@ -102,6 +102,7 @@ fn every_capability_is_documented() {
         "tests/containment/testing.rs",
         "tests/outgoing/passed.rs",
         "supervisor/src/cli/test/report.rs",
+        "supervisor/src/cli/test/bench/report.rs",
         "supervisor/src/log.rs",
         "supervisor/src/fleet/counters.rs",
         "supervisor/src/fleet/diagnostics.rs",

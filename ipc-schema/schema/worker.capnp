@@ -145,9 +145,18 @@ interface EventDispatcher {
   # the Unix epoch, is a time that a `Date` can hold; `cron`, at most 1024 bytes, is what the handler is told of why it runs
   # and is not looked at. Both bounds are in `scheduled.rs`.
 
-  test @3 (event :UInt64) -> (outcome :ScheduledOutcome);
+  test @3 (event :UInt64, bench :Bench) -> (outcome :ScheduledOutcome, report :Text);
   # Runs the handler for tests. Answered when it and what it gave to `waitUntil` have come to their end, and what they logged has been
   # taken by `Host.log`. Nobody tries again: `noRetry` says nothing.
+  # With `bench` it is the handler for benchmarks, and `report` says in JSON how long its cases took; the bound is in `bench.rs`.
+}
+
+struct Bench {
+  # Which cases, and how; the rest of it is in `bench.rs`.
+
+  quick @0 :Bool;
+  filter @1 :Text;
+  pattern @2 :Text;
 }
 
 struct FetchOutcome {

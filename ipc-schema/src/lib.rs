@@ -15,6 +15,7 @@
 //! - [`process`]: what both sides must agree on before the first message: descriptors and arguments.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod blob;
 pub mod calls;
 pub mod compatibility;

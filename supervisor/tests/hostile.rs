@@ -15,11 +15,12 @@ use std::{
 };
 
 use bulkhead_ipc::{
+    bench::{Bench, MAX_REPORT},
     scheduled::Scheduled,
     transport::{Limits, MAX_DEPTH, MAX_SUBREQUESTS},
     worker_capnp::{
-        Limit, byte_source, channel, event_failure, event_port, fetch_outcome, http_request, http_response, log_entry,
-        request_rest, scheduled_outcome, worker_control,
+        Limit, byte_source, channel, event_dispatcher, event_failure, event_port, fetch_outcome, http_request,
+        http_response, log_entry, request_rest, scheduled_outcome, worker_control,
     },
 };
 use bulkhead_policy::spawn::Exit;
@@ -730,6 +731,8 @@ fn answer_run(way: &str, question: u32) -> Vec<u8> {
         "run-failure-forged" => failure(&|mut failure| failure.set_message(FORGED)),
         "run-failure-busy" => failure(&|mut failure| failure.set_kind(event_failure::Kind::Busy)),
         "run-failure-exceeded" => failure(&|mut failure| failure.set_kind(event_failure::Kind::Exceeded)),
+        "report-whole" => reports(question, MAX_REPORT),
+        "report-too-long" => reports(question, MAX_REPORT + 1),
         "run-return-promise" => ran(question, &[Cap::SenderPromise(7)], |_| {}),
         "run-return-many-capabilities" => ran(question, &[Cap::None; 9], |_| {}),
         "run-return-far-capability" => ran(question, &[Cap::SenderHosted(1 << 20)], |_| {}),
@@ -1525,6 +1528,35 @@ fn what_is_said_of_a_run_is_believed_of_that_run_only() {
         assert_eq!(link.connection.given_up(), 0);
         assert_eq!(lines(&mut rig), [""; 0]);
         drop((link, one, two, shard));
+        rig.ended().await;
+    });
+}
+
+/// An answer to benchmarks, with a report of so many bytes.
+fn reports(question: u32, length: usize) -> Message {
+    returns(question, &[], |content| {
+        let mut results = content.init_as::<event_dispatcher::test_results::Builder<'_>>();
+        results.reborrow().init_outcome().set_done(());
+        results.set_report("x".repeat(length).as_str());
+    })
+}
+
+#[test]
+fn a_report_that_is_too_long_ends_the_process() {
+    local(async {
+        let rig = fakes::start(settings(), 65_536, play);
+        let shard = rig.shard();
+        let one = WorkerService::new(&shard, &worker(0), None, None);
+        let run = async |way: &str| {
+            let bench = Bench { quick: true, filter: Some(way.to_owned()), pattern: String::new() };
+            let outcome = tokio::time::timeout(Duration::from_secs(30), one.event(Event::Bench(bench))).await;
+            outcome.expect("an answer")
+        };
+        let whole = run("report-whole").await.expect("an outcome");
+        assert_eq!(whole.report.map(|report| report.len()), Some(MAX_REPORT));
+        let outcome = run("report-too-long").await;
+        assert!(matches!(outcome, Err(ServiceError::Unavailable(_))), "{outcome:?}");
+        drop((one, shard));
         rig.ended().await;
     });
 }

@@ -313,3 +313,87 @@ const config :Workerd.Config = (services = [(name = \"w\", worker = (modules = [
         assert!(exit.stderr.contains(expected), "{expected}: {}", exit.stderr);
     }
 }
+
+/// Cases of every kind, in several entrypoints.
+const BENCHES: &str = r#"
+const refused = (run) => { try { run(); return 'taken'; } catch (error) { return `${error.name}: ${error.message}`; } };
+export default { async bench(b, env, ctx) {
+  await scheduler.wait(1);
+  console.log(String(b), JSON.stringify(b.options), b.blackBox(5), typeof env, 'exports' in ctx);
+  b.run('sync', () => b.blackBox(1));
+  b.run('async', async () => { await null; }, { samples: 2, minTime: '1ms', warmup: 0 });
+  b.run('skipped', () => {}, { skip: true });
+  b.run('throws', () => { throw new RangeError('far'); });
+  b.run('rejects', async () => { await null; throw new TypeError('later'); });
+  b.run('setup', (state) => { if (state !== 7) throw new Error('no state'); }, { batch: 3, samples: 4, setup: () => 7, teardown() {} });
+  b.run('setupThrows', () => {}, { setup() { throw new Error('su'); } });
+  const tries = [
+    () => b.run('sync', () => {}), () => b.run('x'), () => b.run(() => {}), () => b.run('x', {}), () => b.run('x', () => {}, 5), () => b.blackBox(),
+    ...[{ minTime: '1x' }, { minTime: null }, { minTime: '-1s' }, { samples: 0 }, { samples: 'x' }, { batch: 0 }, { warmup: -1 }].map(
+      (options) => () => b.run('x', () => {}, options)),
+  ];
+  for (const one of tries) console.log(refused(one));
+  b.run('late', () => { if (!b.told) console.log(b.told = refused(() => b.run('more', () => {}))); }, { samples: 1, minTime: 0 });
+} };
+export const failing = { bench() { throw new Error('boom'); } };
+export const empty = { async bench() {} };
+export const named = { bench(b) { b.run('one/two', () => {}, { samples: 1 }); } };
+export const nothing = { test() {}, fetch() {} };
+"#;
+
+/// What is said of benchmarks, without times: of a row of the table its name, how many samples it has, or what became of it.
+fn without_times(text: &str) -> Vec<String> {
+    let row = |line: &str| -> String {
+        let is_overhead = line.trim_start().starts_with("overhead per call");
+        let is_head = line.starts_with("bulkhead ") || line.starts_with("workerd 2");
+        match line.trim_start().split_once(' ') {
+            _ if is_overhead || is_head => "…".to_owned(),
+            Some((name, rest)) if rest.contains(" x ") => {
+                let samples = rest.split(" x ").next().and_then(|before| before.rsplit(' ').next()).unwrap_or_default();
+                format!("{name} {samples} samples")
+            }
+            // Columns are as wide as their numbers.
+            _ => line.split_whitespace().collect::<Vec<_>>().join(" "),
+        }
+    };
+    text.lines().map(row).collect()
+}
+
+#[test]
+fn what_is_said_of_benchmarks_is_what_the_reference_says() {
+    let setup = |arguments: &[&str]| {
+        let text = "using Workerd = import \"/workerd/workerd.capnp\";
+const config :Workerd.Config = (services = [
+  (name = \"b\", worker = (modules = [(name = \"worker\", esModule = embed \"b.js\")], compatibilityDate = \"2026-01-01\")),
+  (name = \"none\", worker = (modules = [(name = \"worker\", esModule = \"export default { fetch() {} };\")],
+    compatibilityDate = \"2026-01-01\"))]);";
+        let setup = Setup::config(text).file("b.js", BENCHES).argument("--quick").argument("--no-startup");
+        arguments.iter().fold(setup, |setup, argument| setup.argument(*argument))
+    };
+    let lines = |exit: &Exit| -> Vec<String> {
+        let is_result =
+            |line: &&str| line.starts_with("workerd/server/server/") || line.starts_with("Benchmarks failed!");
+        exit.stderr.lines().filter(is_result).map(without_duration).collect()
+    };
+    let (ours, reference) = (bulkhead_test_support::supervisor!(), Runtime::workerd());
+    for filter in
+        ["", "b:named", "b:named/one*", "b:named/t?o", "b:default/s*", "b:empty", "none", "no-such", "a:b:c:d", "b/["]
+    {
+        let run = |runtime: &Runtime| {
+            let setup = setup(&[]);
+            runtime.bench(if filter.is_empty() { setup } else { setup.constant(filter) }).wait()
+        };
+        let (exit, theirs) = (run(&ours), run(&reference));
+        assert_eq!(lines(&exit), lines(&theirs), "{filter}: {}", exit.stderr);
+        assert_eq!(exit.code, theirs.code, "{filter}: {}", exit.stderr);
+        assert_eq!(without_times(&exit.stdout), without_times(&theirs.stdout), "{filter}");
+    }
+    let json = ours.bench(setup(&["--format=json"]).constant("b:named")).wait();
+    let report: serde_json::Value =
+        serde_json::from_str(&json.stdout).unwrap_or_else(|error| panic!("{error}: {json:?}"));
+    let case = &report["groups"][0]["cases"][0];
+    assert_eq!((case["name"].as_str(), case["status"].as_str()), (Some("one/two"), Some("ok")), "{report}");
+    assert_eq!(case["wallNs"]["samples"].as_array().map(Vec::len), Some(1), "{report}");
+    let refused = ours.bench(setup(&["--trace"])).wait();
+    assert!(refused.code == Some(1) && refused.stderr.contains("--trace is not supported yet"), "{}", refused.stderr);
+}

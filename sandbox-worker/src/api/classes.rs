@@ -26,7 +26,7 @@ use super::{
     hooks::{Hooks, Native},
     hyperdrive::Hyperdrive,
     memory_cache::MemoryCache,
-    native_modules::{ChannelsModule, EntrypointsModule, ProgramModule, TypesModule},
+    native_modules::{BenchModule, ChannelsModule, EntrypointsModule, ProgramModule, TypesModule},
     not_yet::{CryptoKey, KvNamespace, R2Bucket, WorkerLoader, WorkerQueue, WorkerdDebugPortConnector},
     performance::{ClockModule, Performance},
     scheduled::ScheduledController,
@@ -104,6 +104,7 @@ jsg::classes! {
         EntrypointsModule,
         ProgramModule,
         ClockModule,
+        BenchModule,
         TypesModule,
     ];
 }

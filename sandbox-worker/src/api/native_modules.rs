@@ -1,6 +1,8 @@
 //! What built-in modules ask of native code, one class for a module: `js/cloudflare/workers.js` imports the static methods of
 //! [`EntrypointsModule`] as `native:entrypoints`. They are made when a worker first imports what needs them.
 
+use rustix::time::{ClockId, clock_gettime};
+
 use jsg::{Class as _, Describe, OrUndefined, Result};
 
 use super::{
@@ -87,6 +89,31 @@ impl ChannelsModule {
     }
 }
 
+/// The clocks that benchmarks are timed by.
+#[derive(jsg::Trace)]
+pub(super) struct BenchModule;
+
+/// Nanoseconds of a clock.
+fn nanoseconds(clock: ClockId) -> f64 {
+    let time = clock_gettime(clock);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+#[jsg::class]
+impl BenchModule {
+    /// Nanoseconds since some time.
+    #[static_method]
+    fn wall() -> f64 {
+        nanoseconds(ClockId::Monotonic)
+    }
+
+    /// Nanoseconds that this thread has computed.
+    #[static_method]
+    fn cpu() -> f64 {
+        nanoseconds(ClockId::ThreadCPUTime)
+    }
+}
+
 /// What `node:process` and `node:module` know of the program.
 #[derive(jsg::Trace)]
 pub(super) struct ProgramModule;
@@ -153,6 +180,7 @@ impl TypesModule {
 
 /// The native modules.
 const MODULES: &[(&str, Describe)] = &[
+    ("bench", BenchModule::info),
     ("channels", ChannelsModule::info),
     ("clock", ClockModule::info),
     ("entrypoints", EntrypointsModule::info),

@@ -11,6 +11,7 @@
 //! - Nothing of an event is left when its [`Delivery`] is dropped but what was given to `waitUntil`.
 //! - A handler that is done when its microtasks are is answered without another turn of the event loop.
 
+mod bench;
 mod connect;
 mod deliver;
 mod fetch;

@@ -1,11 +1,14 @@
-//! `test`: a test of the worker's own. It is over when its handler and what that gave to `waitUntil` are, and what they logged was
+//! `test`: a test of the worker's own, or benchmarks ([`super::bench`]). It is over when its handler and what that gave to `waitUntil` are, and what they logged was
 //! taken.
 
 use std::rc::Rc;
 
-use bulkhead_ipc::worker_capnp::event_dispatcher::{TestParams, TestResults};
+use bulkhead_ipc::{
+    bench::Bench,
+    worker_capnp::event_dispatcher::{TestParams, TestResults},
+};
 
-use super::{Kind, Progress, deliver::Dispatcher};
+use super::{Kind, Progress, bench::Benchmarks, deliver::Dispatcher};
 use crate::{
     api::test::controller,
     io::Event,
@@ -46,10 +49,24 @@ impl Kind for Test {
 
 impl Dispatcher {
     pub(super) async fn take_test(&self, params: TestParams, mut results: TestResults) -> Result<(), capnp::Error> {
-        let number = params.get()?.get_event();
+        let (number, bench) = {
+            let params = params.get()?;
+            (params.get_event(), if params.has_bench() { Some(Bench::read(params.get_bench()?)?) } else { None })
+        };
         drop(params);
-        let delivered = self.deliver(number, &mut Test).await?;
-        let failure = self.complete(number, delivered).await?;
+        let failure = match bench {
+            None => {
+                let delivered = self.deliver(number, &mut Test).await?;
+                self.complete(number, delivered).await?
+            }
+            Some(bench) => {
+                let delivered = self.deliver(number, &mut Benchmarks(bench)).await?.map(|(delivery, report)| {
+                    results.get().set_report(report);
+                    (delivery, ())
+                });
+                self.complete(number, delivered).await?
+            }
+        };
         self.cancellable(number, self.worker.isolate.logger().taken()).await?;
         let mut outcome = results.get().init_outcome();
         match failure {

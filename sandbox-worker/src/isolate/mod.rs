@@ -341,6 +341,11 @@ impl Isolate {
         }
     }
 
+    /// Whether the worker is run by its tests, or benchmarks.
+    pub fn is_tested(&self) -> bool {
+        self.testing.get() != Testing::default()
+    }
+
     /// What the worker may use.
     pub fn limits(&self) -> WorkerPolicy {
         self.limits.get()

@@ -100,6 +100,9 @@ fn class_target<'s>(
         // An instance may have others.
         let mut handlers = Handlers::default();
         for handler in Handler::ALL {
+            if handler == Handler::Bench && !Isolate::of(scope).is_tested() {
+                continue;
+            }
             let key = handler.key(scope);
             if prototype.has(scope, key.into()).ok_or(jsg::Error::Pending)? {
                 handlers.insert(handler);
@@ -151,6 +154,10 @@ fn object_target<'s>(
     if object.has(scope, key.into()).ok_or(jsg::Error::Pending)? {
         handlers.insert(Handler::Test);
     }
+    let key = Handler::Bench.key(scope);
+    if Isolate::of(scope).is_tested() && object.has(scope, key.into()).ok_or(jsg::Error::Pending)? {
+        handlers.insert(Handler::Bench);
+    }
     Ok((Target::Object { object: v8::Global::new(scope, object), methods }, handlers))
 }
 
@@ -193,9 +200,9 @@ pub(super) fn listening(scope: &mut v8::PinScope<'_, '_>) -> Result<Rc<Entrypoin
     Ok(Entrypoint::new(String::new(), Target::Listeners, handlers))
 }
 
-/// Whether the global object has listeners for events of this kind: tests are not delivered to listeners.
+/// Whether the global object has listeners for events of this kind: tests and benchmarks are not delivered to listeners.
 pub(super) fn listens(scope: &mut v8::PinScope<'_, '_>, handler: Handler) -> jsg::Result<bool> {
-    if handler == Handler::Test {
+    if matches!(handler, Handler::Test | Handler::Bench) {
         return Ok(false);
     }
     let name = jsg::string(scope, handler.name());

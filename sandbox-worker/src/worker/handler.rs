@@ -11,11 +11,13 @@ pub enum Handler {
     Scheduled,
     /// A test.
     Test,
+    /// Benchmarks. Only a worker that is tested is asked for them.
+    Bench,
 }
 
 impl Handler {
     /// All of them.
-    pub const ALL: [Handler; 4] = [Handler::Fetch, Handler::Connect, Handler::Scheduled, Handler::Test];
+    pub const ALL: [Handler; 5] = [Handler::Fetch, Handler::Connect, Handler::Scheduled, Handler::Test, Handler::Bench];
 
     /// The name of the method that an exported object has for it, and of the event that a script listens for.
     pub fn name(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Handler {
             Handler::Connect => "connect",
             Handler::Scheduled => "scheduled",
             Handler::Test => "test",
+            Handler::Bench => "bench",
         }
     }
 
@@ -95,6 +98,7 @@ mod tests {
 
     #[test]
     fn every_handler_is_asked_for() {
-        assert!(Handler::ALL.iter().all(|handler| ASKED_FOR.contains(&handler.name())));
+        let asked = |handler: &Handler| ASKED_FOR.contains(&handler.name()) || *handler == Handler::Bench;
+        assert!(Handler::ALL.iter().all(asked));
     }
 }

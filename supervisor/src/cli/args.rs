@@ -5,7 +5,7 @@ use std::{net::SocketAddr, os::fd::RawFd, path::PathBuf};
 use bulkhead_ipc::process::MAX_SHARDS;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::test::Filter;
+use super::test::{BenchFilter, Filter};
 
 /// Runs Workers-style JavaScript and WebAssembly, every isolate in a sandboxed process of its own
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ pub(super) enum Command {
     Compile(Box<CompileArgs>),
     /// Run the tests of the workers of a configuration
     Test(Box<TestArgs>),
+    /// Run the benchmarks of the workers of a configuration
+    Bench(Box<BenchArgs>),
     /// Say which layers of the sandbox this machine gives
     CheckSandbox(CheckSandboxArgs),
 }
@@ -289,6 +291,78 @@ pub(super) struct TestArgs {
     /// Run services, and the tests of each, in an order that follows from <seed>
     #[arg(long, value_name = "seed")]
     pub(super) shuffle: Option<u64>,
+
+    #[command(flatten)]
+    pub(super) missing: MissingArgs,
+}
+
+/// How the results of benchmarks are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BenchFormat {
+    /// A table for people
+    Text,
+    /// All that was measured, each sample too
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A benchmark is an export with a method `bench(b, env, ctx)`, which registers cases; each is timed after it has returned:
+  export default {
+    bench(b) {
+      const encoder = new TextEncoder();
+      b.run('encode', () => b.blackBox(encoder.encode('hello')));
+      b.run('fetch', async () => { await env.SERVICE.fetch('http://x/'); }, { minTime: '2s', samples: 20 });
+    }
+  }
+Options of a case: minTime, warmup, samples, batch, setup, teardown, skip. Exit codes: 0 if there was a benchmark and none has failed,
+else 1. How long workers take to start is not timed yet: it is as if --no-startup were given.")]
+pub(super) struct BenchArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+
+    /// Which benchmarks: as for `test`, and maybe a `/` and a pattern for the names of cases
+    #[arg(value_name = "filter", value_parser = BenchFilter::parse)]
+    pub(super) filter: Option<BenchFilter>,
+
+    /// Have the disk service <name> serve the directory <path>; TEST_TMPDIR need not exist
+    #[arg(short, long, value_name = "name>=<path", value_parser = parse_override)]
+    pub(super) directory_path: Vec<(String, String)>,
+
+    /// Do not say why benchmarks failed
+    #[arg(long)]
+    pub(super) no_verbose: bool,
+
+    /// Enable every autogate. There are none here, so that this changes nothing
+    #[arg(long)]
+    pub(super) all_autogates: bool,
+
+    /// The compatibility date of all workers, none of which has its own then: as for `test`, or `latest`
+    #[arg(long, value_name = "date")]
+    pub(super) compat_date: Option<String>,
+
+    /// Take less time: to see that benchmarks run, not to measure
+    #[arg(long)]
+    pub(super) quick: bool,
+
+    /// How results are written
+    #[arg(long, value_enum, value_name = "format", default_value = "text")]
+    pub(super) format: BenchFormat,
+
+    /// Write the results to <path> instead of standard output
+    #[arg(long, value_name = "path")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Not supported yet: run tail workers
+    #[arg(long)]
+    pub(super) trace: bool,
+
+    /// Do not time how long workers take to start, which is not done yet in any case
+    #[arg(long)]
+    pub(super) no_startup: bool,
 
     #[command(flatten)]
     pub(super) missing: MissingArgs,

@@ -1,4 +1,4 @@
-//! The command line: `supervisor serve | compile | test | check-sandbox`.
+//! The command line: `supervisor serve | compile | test | bench | check-sandbox`.
 //!
 //! Options, their values and their errors follow the reference, so that programs which start it can start this. What does
 //! not exist yet is still understood, and refused by name. A program that contains a configuration has no subcommands: it serves.
@@ -49,6 +49,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => serve::run(*arguments, cli.verbose),
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Test(arguments) => test::run(*arguments, cli.verbose),
+        Command::Bench(arguments) => test::run_benches(*arguments, cli.verbose),
         Command::CheckSandbox(arguments) => check_sandbox::run(arguments.json),
     }
 }

@@ -3,6 +3,7 @@
 //! What a server needs is there meanwhile: sockets, external servers, the other workers. A test that takes its process down fails
 //! alone; the next test of its worker has another process.
 
+mod bench;
 mod filter;
 mod report;
 
@@ -20,8 +21,14 @@ use futures::stream::{self, StreamExt as _};
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::sync::oneshot;
 
-pub(super) use self::filter::Filter;
-use self::report::{Failure, TestResult, label};
+use self::{
+    bench::Benches,
+    report::{Failure, TestResult, label},
+};
+pub(super) use self::{
+    bench::run as run_benches,
+    filter::{BenchFilter, Filter},
+};
 use super::{
     args::{CommonArgs, MissingArgs, ServeOptions, TestArgs, TestFormat},
     not_supported,
@@ -30,7 +37,7 @@ use super::{
 };
 use crate::{
     config::{BindingValue, Config, Designator, ServiceId, ServiceKind, policy::WorkerPolicy},
-    fleet::{FleetConfig, FleetHandle, StartError, Testing, decide::RestartPolicy},
+    fleet::{Entrypoint, FleetConfig, FleetHandle, StartError, Testing, decide::RestartPolicy},
     log::{Entry, Log, Stream, Watch},
     service::{
         Event, Outcome, ServiceError,
@@ -81,6 +88,8 @@ pub(super) struct Tests {
     junit: Option<PathBuf>,
     predictable: bool,
     gc_stress: bool,
+    /// What is run instead of tests.
+    benches: Option<Benches>,
     /// The compatibility date of all workers.
     pub(super) compat_date: Option<String>,
     /// What addresses within this run begin with.
@@ -99,8 +108,6 @@ struct Watched {
 
 impl Tests {
     fn new(arguments: &TestArgs) -> Self {
-        let mut nonce = [0; 16];
-        getrandom(&mut nonce, GetRandomFlags::empty()).expect("the kernel has random bytes");
         Self {
             filter: arguments.filter.clone().unwrap_or_default(),
             jobs: arguments.jobs as usize,
@@ -110,8 +117,9 @@ impl Tests {
             junit: arguments.junit.clone(),
             predictable: arguments.predictable,
             gc_stress: arguments.gc_stress,
+            benches: None,
             compat_date: arguments.compat_date.clone(),
-            loopback: format!("unix-abstract:bulkhead-test-{:032x}", u128::from_ne_bytes(nonce)),
+            loopback: loopback(),
             watched: Arc::default(),
         }
     }
@@ -163,7 +171,8 @@ impl Tests {
                 ServiceKind::Worker(worker) => {
                     let policy = &mut Arc::make_mut(worker).policy;
                     if policy.wall_time == default.wall_time {
-                        policy.wall_time = WALL_TIME;
+                        // Benchmarks take as long as they are asked to.
+                        policy.wall_time = if self.benches.is_some() { Duration::ZERO } else { WALL_TIME };
                     }
                     // What a test writes is what somebody wants to read.
                     if policy.log_bytes_per_second == default.log_bytes_per_second {
@@ -219,6 +228,9 @@ impl Tests {
             shuffle(&mut services, seed);
         }
         let run = Run { tests: self, fleet, calls, log, kept: kept(config), progress: Progress::new(services.len()) };
+        if let Some(benches) = &self.benches {
+            return run.benches(benches, &services).await;
+        }
         let jobs = stream::iter(services).map(|service| run.service(service));
         let results: Vec<Vec<TestResult>> = jobs.buffered(self.jobs).collect().await;
         self.watched().status.clear();
@@ -242,6 +254,13 @@ impl Tests {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What addresses within a run begin with.
+fn loopback() -> String {
+    let mut nonce = [0; 16];
+    getrandom(&mut nonce, GetRandomFlags::empty()).expect("the kernel has random bytes");
+    format!("unix-abstract:bulkhead-test-{:032x}", u128::from_ne_bytes(nonce))
 }
 
 /// The workers whose processes are kept once their own tests are over: those that others may call, and see the state of.
@@ -336,40 +355,44 @@ impl Run<'_> {
                 break;
             }
         }
-        let tests = exports.into_iter().filter(|export| export.tests).map(|export| export.name);
+        let benches = self.tests.benches.is_some();
+        let is_one = |export: &Entrypoint| if benches { export.benches } else { export.tests };
+        let tests = exports.into_iter().filter(is_one).map(|export| export.name);
         Ok(tests.filter(|name| self.tests.filter.has_entrypoint(name)).collect())
     }
 
     async fn test(&self, service: &ServiceId, entrypoint: String) -> TestResult {
         self.begin(service, &label(service.as_str(), &entrypoint)).await;
-        let mut ends = self.fleet.ends(service);
         let begun = Instant::now();
+        let outcome = self.call(service, &entrypoint, Event::Test).await;
+        self.end(service, &entrypoint, begun.elapsed(), outcome.err()).await
+    }
+
+    /// Has an event run, and gives what it reports, or why it has failed, for the user.
+    async fn call(&self, service: &ServiceId, entrypoint: &str, event: Event) -> Result<Option<String>, String> {
+        let mut ends = self.fleet.ends(service);
         let (reply, outcome) = oneshot::channel();
-        let name = (!entrypoint.is_empty()).then(|| entrypoint.clone());
+        let name = (!entrypoint.is_empty()).then(|| entrypoint.to_owned());
         let to = Designator { service: service.clone(), entrypoint: name, props_json: None };
-        let _ = self.calls.send(Call { to, event: Event::Test, reply });
-        let outcome = outcome.await;
-        let took = begun.elapsed();
-        let failure = match outcome {
-            Ok(Ok(Outcome { failure: None, .. })) => None,
-            Ok(Ok(Outcome { failure: Some(error), .. })) | Ok(Err(error)) => Some(error),
-            Err(_) => Some(ServiceError::Unavailable("the supervisor is about to end".to_owned())),
+        let _ = self.calls.send(Call { to, event, reply });
+        let failure = match outcome.await {
+            Ok(Ok(Outcome { failure: None, report, .. })) => return Ok(report),
+            Ok(Ok(Outcome { failure: Some(error), .. })) | Ok(Err(error)) => error,
+            Err(_) => ServiceError::Unavailable("the supervisor is about to end".to_owned()),
         };
-        let reason = match failure {
-            None => None,
+        Err(match failure {
             // Why, is known when the process has ended.
-            Some(error @ ServiceError::Unavailable(_)) => {
+            error @ ServiceError::Unavailable(_) => {
                 let ended = tokio::time::timeout(END, ends.changed()).await;
                 let words = ended.is_ok_and(|changed| changed.is_ok()).then(|| ends.borrow_and_update().words.clone());
-                Some(match words {
+                match words {
                     Some(words) => format!("worker {service:?}: its process {words}"),
                     None => format!("worker {service:?}: {error}"),
-                })
+                }
             }
-            Some(error @ (ServiceError::Exception(_) | ServiceError::Threw { .. })) => Some(error.to_string()),
-            Some(error) => Some(format!("worker {service:?}: {error}")),
-        };
-        self.end(service, &entrypoint, took, reason).await
+            error @ (ServiceError::Exception(_) | ServiceError::Threw { .. }) => error.to_string(),
+            error => format!("worker {service:?}: {error}"),
+        })
     }
 
     async fn begin(&self, service: &ServiceId, label: &str) {

@@ -409,11 +409,13 @@ fn read_outcome(
             let entrypoints = entrypoints.map_err(|error| malformed(&error))?;
             let read = |entrypoint: worker_capnp::entrypoint::Reader<'_>| {
                 let name = entrypoint.get_name()?.to_string()?;
-                let mut tests = false;
+                let (mut tests, mut benches) = (false, false);
                 for handler in entrypoint.get_handlers()? {
-                    tests |= handler?.as_bytes() == b"test";
+                    let handler = handler?.as_bytes();
+                    tests |= handler == b"test";
+                    benches |= handler == b"bench";
                 }
-                Ok(Entrypoint { name, tests })
+                Ok(Entrypoint { name, tests, benches })
             };
             entrypoints.iter().map(read).collect::<capnp::Result<_>>().map_err(|error| malformed(&error))
         }

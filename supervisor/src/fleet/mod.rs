@@ -168,6 +168,8 @@ pub struct Entrypoint {
     pub name: String,
     /// Whether it has a handler for `test`.
     pub tests: bool,
+    /// Whether it has one for `bench`; known of a worker that is tested.
+    pub benches: bool,
 }
 
 /// Counts, for metrics and tests.

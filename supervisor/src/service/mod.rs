@@ -17,7 +17,7 @@ pub mod worker;
 
 use std::{future::Future, pin::Pin, rc::Rc};
 
-use bulkhead_ipc::{failure::Thrown, limit, scheduled::Scheduled, worker_capnp::Limit};
+use bulkhead_ipc::{bench::Bench, failure::Thrown, limit, scheduled::Scheduled, worker_capnp::Limit};
 
 use crate::body::Body;
 
@@ -99,6 +99,8 @@ pub enum Event {
     Scheduled(Scheduled),
     /// A test of its own is to be run.
     Test,
+    /// Benchmarks of its own are to be run.
+    Bench(Bench),
 }
 
 impl Event {
@@ -107,6 +109,7 @@ impl Event {
         match self {
             Event::Scheduled(_) => "scheduled",
             Event::Test => "test",
+            Event::Bench(_) => "bench",
         }
     }
 
@@ -115,6 +118,7 @@ impl Event {
         match self {
             Event::Scheduled(run) => format!("schedule \"{}\"", run.cron),
             Event::Test => "test".to_owned(),
+            Event::Bench(_) => "bench".to_owned(),
         }
     }
 }
@@ -126,6 +130,8 @@ pub struct Outcome {
     pub failure: Option<ServiceError>,
     /// Whether the handler said that nobody is to try again, even if it failed.
     pub no_retry: bool,
+    /// What benchmarks reported: JSON, in the worker's words.
+    pub report: Option<String>,
 }
 
 /// Why a response is what it is, for the log: what the handler threw before its request was passed on.

@@ -162,8 +162,8 @@ impl UnderWay {
 fn complaint(outcome: Result<Outcome, ServiceError>) -> Option<String> {
     match outcome {
         Ok(Outcome { failure: None, .. }) => None,
-        Ok(Outcome { failure: Some(error), no_retry: true }) => Some(format!(", noRetry: {error}")),
-        Ok(Outcome { failure: Some(error), no_retry: false }) | Err(error) => Some(format!(": {error}")),
+        Ok(Outcome { failure: Some(error), no_retry: true, .. }) => Some(format!(", noRetry: {error}")),
+        Ok(Outcome { failure: Some(error), no_retry: false, .. }) | Err(error) => Some(format!(": {error}")),
     }
 }
 

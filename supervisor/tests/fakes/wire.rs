@@ -366,8 +366,14 @@ fn understand(mut frame: &[u8]) -> capnp::Result<Said> {
                 let params: event_dispatcher::scheduled_params::Reader<'_> = content.get_as()?;
                 (Method::Scheduled, params.get_cron()?.to_string()?)
             } else if interface == event_dispatcher::Client::TYPE_ID && number == 3 {
-                // A test has no parameter that could say how it is to be answered.
-                (Method::Scheduled, "run-outcome-unknown".to_owned())
+                let params: event_dispatcher::test_params::Reader<'_> = content.get_as()?;
+                // A test has no parameter that could say how it is to be answered; benchmarks have their filter.
+                let way = if params.has_bench() {
+                    params.get_bench()?.get_filter()?.to_str()?
+                } else {
+                    "run-outcome-unknown"
+                };
+                (Method::Scheduled, way.to_owned())
             } else if interface == event_dispatcher::Client::TYPE_ID {
                 let params: event_dispatcher::fetch_params::Reader<'_> = content.get_as()?;
                 event = params.get_event();

@@ -133,6 +133,11 @@ impl Runtime {
         self.start(setup, Some("test"))
     }
 
+    /// Starts `bench` likewise.
+    pub fn bench(&self, setup: Setup) -> Server {
+        self.start(setup, Some("bench"))
+    }
+
     /// Without a subcommand: a program that contains its configuration.
     fn start(&self, setup: Setup, subcommand: Option<&str>) -> Server {
         let (control, control_child) = std::io::pipe().expect("make a pipe");
@@ -141,7 +146,7 @@ impl Runtime {
             .current_dir(setup.directory.path())
             .args(subcommand)
             // The child's standard input is the one descriptor that std hands over without unsafe code.
-            .args((subcommand != Some("test")).then_some("--control-fd=0"))
+            .args((!matches!(subcommand, Some("test" | "bench"))).then_some("--control-fd=0"))
             .args(&setup.arguments)
             .args(subcommand.map(|_| &setup.config))
             .args(setup.constant.iter().filter(|_| subcommand.is_some()))

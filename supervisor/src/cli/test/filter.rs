@@ -1,4 +1,6 @@
-//! Which tests are run: names with `*`, `?` and `[a-z]`.
+//! Which tests and benchmarks are run: names with `*`, `?` and `[a-z]`.
+
+use bulkhead_ipc::bench::Bench;
 
 /// Which tests of which constant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,47 @@ impl Filter {
     pub(super) fn has_entrypoint(&self, name: &str) -> bool {
         self.entrypoint.matches(if name.is_empty() { "default" } else { name })
     }
+}
+
+/// Which benchmarks of which constant, and which of their cases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BenchFilter {
+    /// Which services and entrypoints.
+    pub(crate) tests: Filter,
+    /// Which cases; `None` for all.
+    cases: Option<String>,
+}
+
+impl BenchFilter {
+    /// Reads a filter for tests, maybe with a `/` and a pattern for the names of cases.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (tests, cases) = text.split_once('/').unwrap_or((text, ""));
+        Ok(Self { tests: Filter::parse(tests)?, cases: (!cases.is_empty()).then(|| cases.to_owned()) })
+    }
+
+    /// What a worker is asked for.
+    pub(super) fn bench(filter: Option<&Self>, quick: bool) -> Bench {
+        let filter = filter.and_then(|filter| filter.cases.clone());
+        Bench { quick, pattern: filter.as_deref().map_or_else(String::new, expression), filter }
+    }
+}
+
+/// A pattern for the names of cases as a regular expression of JavaScript, with its flags `u` and `s`. As in the reference it is one for
+/// paths: `*` and `?` stand for no `/`, and names are matched from their beginning or after any `/`.
+fn expression(pattern: &str) -> String {
+    let mut expression = String::from(if pattern.starts_with('/') { "^" } else { "^(?:.*/)?" });
+    for c in pattern.chars() {
+        match c {
+            '*' => expression.push_str("[^/]*"),
+            '?' => expression.push_str("[^/]"),
+            c => expression.push_str(&format!("\\u{{{:x}}}", c as u32)),
+        }
+    }
+    expression.push('$');
+    expression
 }
 
 /// A pattern for a whole name.
@@ -141,6 +184,21 @@ mod tests {
         let tests = [("one", ""), ("one", "aa"), ("one", "bb"), ("one", "C"), ("two", "a"), ("onetwo", "")];
         let asked = tests.into_iter().filter(|(s, e)| filter.has_service(s) && filter.has_entrypoint(e));
         asked.map(|(service, entrypoint)| if entrypoint.is_empty() { service } else { entrypoint }).collect()
+    }
+
+    #[test]
+    fn cases_are_asked_for_by_an_expression() {
+        let filter = BenchFilter::parse("s:e/a*/?.").expect("a filter");
+        assert_eq!(filter.tests, Filter::parse("s:e").expect("a filter"));
+        let bench = BenchFilter::bench(Some(&filter), true);
+        assert_eq!(bench.filter.as_deref(), Some("a*/?."));
+        assert_eq!(bench.pattern, "^(?:.*/)?\\u{61}[^/]*\\u{2f}[^/]\\u{2e}$");
+        assert!(expression("/a").starts_with("^\\u{2f}"));
+        for all in [None, Some("s"), Some("s/")] {
+            let filter = all.map(|text| BenchFilter::parse(text).expect("a filter"));
+            let bench = BenchFilter::bench(filter.as_ref(), false);
+            assert_eq!(bench, Bench { quick: false, filter: None, pattern: String::new() });
+        }
     }
 
     #[test]

@@ -30,15 +30,19 @@ pub(super) fn label(service: &str, entrypoint: &str) -> String {
     if entrypoint.is_empty() { service.to_owned() } else { format!("{service}:{entrypoint}") }
 }
 
-/// The lines of the reference, with the places in its source that it writes before them: whoever looks for those finds them.
+/// What the reference writes before its lines, a place in its source: whoever looks for those finds them.
+pub(super) fn place(file: &str, line: u32) -> String {
+    format!("workerd/server/server/{file}:{line}: debug: ")
+}
+
 pub(super) fn begun(label: &str) -> String {
-    format!("workerd/server/server/run.rs:642: debug: [ TEST ] {label}")
+    format!("{}[ TEST ] {label}", place("run.rs", 642))
 }
 
 pub(super) fn ended(result: &TestResult) -> String {
     let word = if result.failure.is_none() { "PASS" } else { "FAIL" };
     let label = label(&result.service, &result.entrypoint);
-    format!("workerd/server/server/run.rs:649: debug: [ {word} ] {label} ({:?})", result.took)
+    format!("{}[ {word} ] {label} ({:?})", place("run.rs", 649), result.took)
 }
 
 pub(super) const NONE_FOUND: &str = "workerd/server/server/run.rs:668: error: No tests found!";

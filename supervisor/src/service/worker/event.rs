@@ -1,6 +1,7 @@
 //! Events that are no requests: one call for each, and what it came to.
 
 use bulkhead_ipc::{
+    bench::{Bench, MAX_REPORT},
     scheduled::Scheduled,
     worker_capnp::{Limit, event_dispatcher, scheduled_outcome},
 };
@@ -30,7 +31,8 @@ impl WorkerService {
         let run = async {
             match event {
                 Event::Scheduled(run) => scheduled(&ticket, &dispatcher, &run).await,
-                Event::Test => test(&ticket, &dispatcher).await,
+                Event::Test => test(&ticket, &dispatcher, None).await,
+                Event::Bench(bench) => test(&ticket, &dispatcher, Some(&bench)).await,
             }
         };
         tokio::select! {
@@ -38,7 +40,7 @@ impl WorkerService {
             outcome = run => outcome,
             () = overdue => {
                 link.overdue();
-                Ok(Outcome { failure: Some(ServiceError::Exceeded(Limit::WallTime)), no_retry: false })
+                Ok(Outcome { failure: Some(ServiceError::Exceeded(Limit::WallTime)), no_retry: false, report: None })
             }
         }
     }
@@ -60,14 +62,35 @@ async fn scheduled(
     read(reply.get().and_then(|results| results.get_outcome()), ticket)
 }
 
-async fn test(ticket: &Ticket, dispatcher: &event_dispatcher::Client) -> Result<Outcome, ServiceError> {
-    let room = ticket.link().connection.reserve(0).await;
+async fn test(
+    ticket: &Ticket,
+    dispatcher: &event_dispatcher::Client,
+    bench: Option<&Bench>,
+) -> Result<Outcome, ServiceError> {
+    let link = ticket.link();
+    let room = link.connection.reserve(0).await;
     let mut call = dispatcher.test_request();
     call.get().set_event(ticket.number());
+    if let Some(bench) = bench {
+        bench.write(call.get().init_bench());
+    }
     let promise = call.send().promise;
     drop(room);
     let reply = answer(promise, dispatcher, ticket).await?;
-    read(reply.get().and_then(|results| results.get_outcome()), ticket)
+    let outcome = read(reply.get().and_then(|results| results.get_outcome()), ticket)?;
+    let report = || -> capnp::Result<Option<String>> {
+        let results = reply.get()?;
+        if bench.is_none() || !results.has_report() {
+            return Ok(None);
+        }
+        let report = results.get_report()?;
+        match report.len() {
+            0..=MAX_REPORT => Ok(Some(report.to_string()?)),
+            length => Err(capnp::Error::failed(format!("a report has {length} bytes"))),
+        }
+    };
+    let report = report().map_err(|error| violation(link, &error.to_string()))?;
+    Ok(Outcome { report, ..outcome })
 }
 
 /// What the worker says that came of an event.
@@ -79,7 +102,7 @@ fn read(outcome: capnp::Result<scheduled_outcome::Reader<'_>>, ticket: &Ticket) 
             scheduled_outcome::Done(()) => None,
             scheduled_outcome::Failure(failure) => Some(read_failure(failure?, link.name())?),
         };
-        Ok(Outcome { failure, no_retry: outcome.get_no_retry() })
+        Ok(Outcome { failure, no_retry: outcome.get_no_retry(), report: None })
     };
     read().map_err(|error: capnp::Error| violation(link, &error.to_string()))
 }

@@ -37,7 +37,7 @@ impl Service for Fake {
             let _dropped = CountDrop(&self.dropped);
             self.end.acquire().await.expect("it is open").forget();
             let failure = self.fails.get().then(|| ServiceError::Exception("it threw".into()));
-            Ok(Outcome { failure, no_retry: true })
+            Ok(Outcome { failure, no_retry: true, report: None })
         })
     }
 }
