@@ -1,43 +1,10 @@
 // node:readline/promises.
-import EventEmitter from "node:events";
+import { withQuestion } from "internal:readline";
 
-class Interface extends EventEmitter {
-  terminal = false;
-  line = "";
-  cursor = 0;
-
-  getPrompt() {
-    return "";
-  }
-
-  setPrompt(prompt) {}
-
-  prompt(preserveCursor) {}
-
-  async question(query, options) {}
-
-  pause() {
-    return this;
-  }
-
-  resume() {
-    return this;
-  }
-
-  close() {}
-
-  write(data, key) {}
-
-  getCursorPos() {
-    return { rows: 0, cols: 0 };
-  }
-
-  [Symbol.dispose]() {}
-
-  async [Symbol.asyncDispose]() {}
-
-  async *[Symbol.asyncIterator]() {}
-}
+const { question } = {
+  async question(query, options) {},
+};
+const Interface = withQuestion(question);
 
 class Readline {
   clearLine(direction) {
