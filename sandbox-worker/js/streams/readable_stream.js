@@ -71,10 +71,11 @@
       pull = method(object, "pull", "UnderlyingSource");
       start = method(object, "start", "UnderlyingSource");
       type = object.type;
-      if (type !== undefined) {
-        type = toDOMString(type);
-        if (type !== "bytes") throw new TypeErrorConstructor(`"${type}" is not a valid type of ReadableStream.`);
-      }
+      if (type !== undefined) type = toDOMString(type);
+    }
+    requireConstructors("ReadableStream");
+    if (type !== undefined && type !== "bytes") {
+      throw new TypeErrorConstructor(`"${type}" is not a valid type of ReadableStream.`);
     }
     const source = new ScriptSource(object, pull, cancel);
     let controller;
@@ -103,7 +104,6 @@
       }
       const source = dictionary(underlyingSource, () => constructorNotOfType("ReadableStream", 1, "UnderlyingSource"));
       const strategy = convertStrategy(queuingStrategy, "ReadableStream", 2);
-      requireConstructors("ReadableStream");
       const stream = (this.#s = new Readable());
       stream.wrapper = this;
       setUpScriptSource(stream, source, strategy);

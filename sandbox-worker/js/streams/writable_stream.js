@@ -50,6 +50,7 @@
       start = method(object, "start", "UnderlyingSink");
       write = method(object, "write", "UnderlyingSink");
     }
+    requireConstructors("WritableStream");
     const highWaterMark = extractHighWaterMark(strategy, 1);
     const sink = new ScriptSink(object, write, close, abort);
     const controller = new WritableController(stream, sink, highWaterMark, strategy.size);
@@ -66,7 +67,6 @@
       }
       const sink = dictionary(underlyingSink, () => constructorNotOfType("WritableStream", 1, "UnderlyingSink"));
       const strategy = convertStrategy(queuingStrategy, "WritableStream", 2);
-      requireConstructors("WritableStream");
       const stream = (this.#s = new Writable());
       stream.wrapper = this;
       setUpScriptSink(stream, sink, strategy);
