@@ -3,7 +3,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     os::fd::AsFd as _,
     sync::{
         Arc,
@@ -205,6 +205,16 @@ fn a_stream_of_events_outlasts_the_time_of_an_event() {
     assert_eq!(server.stop().code, Some(0));
 }
 
+/// The head of a request, up to its empty line: what is answered before it is there is no answer to it.
+fn read_head(connection: &mut TcpStream) -> Vec<u8> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && connection.read(&mut byte).is_ok_and(|count| count > 0) {
+        head.push(byte[0]);
+    }
+    head
+}
+
 /// Silent ends of streams that are silent too, whose networks might have gone.
 #[test]
 fn the_kernel_asks_after_both_ends_of_a_stream_of_events() {
@@ -213,6 +223,7 @@ fn the_kernel_asks_after_both_ends_of_a_stream_of_events() {
     let mut client = http::Connection::open(server.port());
     client.send(http::request("GET", "/pass", &[], b"")).expect("sent");
     let (mut origin, _) = listener.accept().expect("a connection");
+    read_head(&mut origin);
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     origin.write_all(head.as_bytes()).expect("sent");
     client.head().expect("a head");
@@ -231,6 +242,7 @@ fn the_kernel_asks_after_both_ends_of_a_stream_of_events() {
     let mut client = http::Connection::open(server.port());
     client.send(http::request("GET", "/pass", &[], b"")).expect("sent");
     let (mut origin, _) = listener.accept().expect("a connection");
+    read_head(&mut origin);
     origin.write_all(head.as_bytes()).expect("sent");
     client.head().expect("a head");
     setsockopt(&origin.as_fd(), sockopt::Linger, &reset).expect("set");
@@ -249,11 +261,7 @@ fn an_origin_of_events_may_vanish_and_a_client_of_its_reader_too() {
         // The first connection is cut in an event; the second stays, until whoever reads from it leaves.
         for number in 0..2 {
             let (mut connection, _) = listener.accept().expect("a connection");
-            let mut head = Vec::new();
-            let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && connection.read(&mut byte).is_ok_and(|count| count > 0) {
-                head.push(byte[0]);
-            }
+            let head = read_head(&mut connection);
             heads.push(String::from_utf8_lossy(&head).to_ascii_lowercase());
             let events = format!("retry: 1\nid: {number}\ndata: {number}\n\ndata: unfinished");
             let answer = format!(
@@ -266,7 +274,7 @@ fn an_origin_of_events_may_vanish_and_a_client_of_its_reader_too() {
                 connection.write_all(b"0\r\n\r\n").expect("sent");
                 continue;
             }
-            while connection.read(&mut byte).is_ok_and(|count| count > 0) {}
+            while connection.read(&mut [0]).is_ok_and(|count| count > 0) {}
             noted.fetch_add(1, Ordering::SeqCst);
         }
         heads
