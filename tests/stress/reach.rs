@@ -5,7 +5,7 @@ use std::{
     cell::Cell,
     io,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bulkhead_test_support::{
@@ -143,22 +143,6 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// How much longer a neighbour's answers may take.
 const RATIO: f64 = 1.5;
 
-/// The median of the times that a neighbour's answers take, one after the other.
-fn latency(server: &Server) -> Duration {
-    let mut connection = Connection::open(server.port_of("neighbour"));
-    let mut times: Vec<Duration> = (0..110)
-        .map(|_| {
-            let begin = Instant::now();
-            let response = connection.request("GET", "/", &[], b"").expect("the neighbour answers");
-            assert_eq!((response.status, response.text().as_str()), (200, "hello"));
-            begin.elapsed()
-        })
-        .collect();
-    let times = &mut times[10..];
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
 /// Asks the hog for `target` so many times at once; dropping them is leaving.
 fn ask(server: &Server, target: &str, times: usize) -> Vec<Connection> {
     let one = |_| {
@@ -182,19 +166,19 @@ fn nobody_else_notices(
     is_over: impl Fn() -> bool,
 ) {
     let held = || process::anonymous(server.pid()).expect("the supervisor lives");
-    latency(server);
+    http::median_time(server.port_of("neighbour"));
     let before = held();
     let mut seen = Vec::new();
     // A machine that others use is not always equally fast: what holds is seen once.
     for _ in 0..8 {
-        let first = latency(server);
+        let first = http::median_time(server.port_of("neighbour"));
         let clients = open();
         wait_until(what, &is_open);
-        let with = latency(server);
+        let with = http::median_time(server.port_of("neighbour"));
         let growth = held().saturating_sub(before);
         drop(clients);
         wait_until("what was open to be closed", &is_over);
-        let last = latency(server);
+        let last = http::median_time(server.port_of("neighbour"));
         println!("{what}: {with:?} beside it, {first:?} and {last:?} without; {} KiB more held", growth >> 10);
         assert!(growth < memory, "{what}: {growth} bytes more are held, and {memory} may be");
         seen.push(with.as_secs_f64() * 2.0 / (first + last).as_secs_f64());

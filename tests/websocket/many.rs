@@ -5,17 +5,10 @@
 use std::{
     io::{ErrorKind, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use bulkhead_test_support::{
-    Server, Setup,
-    held::Held,
-    http::{self, Connection},
-    process,
-    runtime::wait_until,
-    supervisor,
-};
+use bulkhead_test_support::{Server, Setup, held::Held, http, process, runtime::wait_until, supervisor};
 
 use super::peer::{KEY, Peer, accepting, client, masked, request, upgraded};
 
@@ -102,22 +95,6 @@ fn open(server: &Server) -> usize {
     http::get(server.port(), "/open").expect("an answer").text().parse().expect("a number")
 }
 
-/// The median of the times that a neighbour's answers take, one after the other.
-fn latency(server: &Server) -> Duration {
-    let mut connection = Connection::open(server.port_of("neighbour"));
-    let mut times: Vec<Duration> = (0..110)
-        .map(|_| {
-            let begin = Instant::now();
-            let response = connection.request("GET", "/", &[], b"").expect("the neighbour answers");
-            assert_eq!((response.status, response.text().as_str()), (200, "hello"));
-            begin.elapsed()
-        })
-        .collect();
-    let times = &mut times[10..];
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
 /// What a WebSocket that is open and silent takes of the memory of both processes together: `docs/performance.md` has what it is, and
 /// this leaves room for a debug build and for what an allocator takes at once.
 const MEMORY_OF_ONE: u64 = 40 << 10;
@@ -182,17 +159,17 @@ fn thousands_that_stall_delay_nobody_else() {
         let passed = (0..third).map(|_| fill(upgraded(server.port(), "/pass")));
         slow.into_iter().chain(unread).chain(passed).collect()
     };
-    latency(&server);
+    http::median_time(server.port_of("neighbour"));
     let mut seen = Vec::new();
     // A machine that others use is not always equally fast: what holds is seen once.
     for _ in 0..5 {
-        let first = latency(&server);
+        let first = http::median_time(server.port_of("neighbour"));
         let clients = stall();
-        let with = latency(&server);
+        let with = http::median_time(server.port_of("neighbour"));
         assert_eq!(open(&server), third);
         drop(clients);
         wait_until("all to be closed", || open(&server) == 0);
-        let last = latency(&server);
+        let last = http::median_time(server.port_of("neighbour"));
         println!("{} stalled: the neighbour answers in {with:?}, and in {first:?} and {last:?} without", 3 * third);
         seen.push(with.as_secs_f64() * 2.0 / (first + last).as_secs_f64());
         if seen.last().is_some_and(|ratio| *ratio <= RATIO) {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
 
 use crate::runtime::PATIENCE;
 
@@ -246,6 +247,26 @@ pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]
 /// As [`Connection::response`].
 pub fn get(port: u16, target: &str) -> io::Result<Response> {
     Connection::open(port).request("GET", target, &[], b"")
+}
+
+/// The median of the times that a hundred answers of a worker that says `hello` take, one after the other on one connection.
+///
+/// # Panics
+///
+/// When it does not answer so.
+pub fn median_time(port: u16) -> Duration {
+    let mut connection = Connection::open(port);
+    let mut times: Vec<Duration> = (0..110)
+        .map(|_| {
+            let begin = Instant::now();
+            let response = connection.request("GET", "/", &[], b"").expect("an answer");
+            assert_eq!((response.status, response.text().as_str()), (200, "hello"));
+            begin.elapsed()
+        })
+        .collect();
+    let times = &mut times[10..];
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
