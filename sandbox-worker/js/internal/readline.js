@@ -16,6 +16,9 @@ export function withQuestion(question) {
 
     prompt(preserveCursor) {}
 
+    // Its place among the names.
+    question() {}
+
     pause() {
       return this;
     }
@@ -38,7 +41,7 @@ export function withQuestion(question) {
 
     async *[Symbol.asyncIterator]() {}
   }
-  Object.defineProperty(Interface.prototype, "question", { value: question, writable: true, configurable: true });
+  Object.defineProperty(Interface.prototype, "question", { value: question });
   return Interface;
 }
 
