@@ -215,7 +215,7 @@ impl Parts<'_> {
     }
 }
 
-/// What [`write`] says about what it wrote.
+/// What [`write()`] says about what it wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// The result needs libraries of the system that it runs on.
