@@ -131,7 +131,9 @@ fn what_cannot_be_served_is_refused_and_what_is_served_goes_on() {
         ("config.capnp", config(HTTP).replace("service = \"main\"", "service = \"none\""), "config.capnp:4:".into()),
         (
             "config.capnp",
-            config(&format!(r#"{HTTP}, (name = "b", address = "127.0.0.1:{taken}", http = (), service = "main")"#)),
+            // Nor is the log another one then.
+            config(&format!(r#"{HTTP}, (name = "b", address = "127.0.0.1:{taken}", http = (), service = "main")"#))
+                .replace("services = [", "structuredLogging = true, services = ["),
             format!("Socket \"b\": cannot listen on `127.0.0.1:{taken}`"),
         ),
         (

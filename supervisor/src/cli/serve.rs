@@ -5,33 +5,32 @@
 //! served is refused, and no more.
 
 use std::{
-    collections::VecDeque,
     io::Write as _,
     path::Path,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bulkhead_policy::{cgroup::Delegation, spawn::Program};
-use tokio::{
-    sync::{Notify, oneshot},
-    task::{JoinHandle, JoinSet},
-};
+use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{
     args::{ServeArgs, ServeOptions},
     control::Control,
+    early::{Patience, start_check},
     files::WatchedFiles,
     generation::{Generation, Parts, keeps_connections},
     listeners::{Listeners, Opened, Plan},
-    not_supported, setup,
+    not_supported,
+    retiring::{FLEET_DRAIN, Retiring, say_cut_off},
+    setup,
     setup::{Origin, Permission, report, say},
     signals::{End, Signals},
     test::Tests,
 };
 use crate::{
-    config::{Compiled, Config, ServiceId, Source},
+    config::{Compiled, Source},
     fleet::{FleetConfig, FleetHandle},
     log::{Entry, Log},
     net::{budget::connections, pipe, resolve::ResolverSettings},
@@ -40,13 +39,9 @@ use crate::{
         graph::{Called, Calls, WorkerServices, calls},
         memory_cache::MemoryCaches,
     },
-    shard::{Drained, Leaving, Mailbox, ShardSocket, Shards, SystemClock, Time, Timetable},
+    shard::{Leaving, Mailbox, ShardSocket, Shards, SystemClock, Time, Timetable},
     socket::{Limits, Opening},
-    text::own_text,
 };
-
-/// How long workers may go on after the last connection has ended, for what `waitUntil` holds.
-const FLEET_DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves until a signal asks for the end.
 pub(super) fn run(arguments: ServeArgs, verbose: bool) -> ExitCode {
@@ -378,10 +373,13 @@ impl Server<'_> {
     /// Loads the configuration, and makes all that can be made beside the one that is served.
     fn next(&mut self, tests: Option<&Tests>) -> Result<(Plan, Generation), String> {
         let parts = self.loader.load(tests, self.current.as_ref().map(|current| &current.generation.parts))?;
-        if parts.config.structured_logging != self.log.is_structured() {
-            self.log = new_log(self.loader.arguments, parts.config.structured_logging, tests)?;
-        }
-        let next = Generation::start(parts, self.fleet_config.clone(), self.log.clone())?;
+        let is_structured = parts.config.structured_logging;
+        let log = if is_structured == self.log.is_structured() {
+            self.log.clone()
+        } else {
+            new_log(self.loader.arguments, is_structured, tests)?
+        };
+        let next = Generation::start(parts, self.fleet_config.clone(), log)?;
         Ok((self.listeners.plan(next.config())?, next))
     }
 
@@ -436,6 +434,7 @@ impl Server<'_> {
         let timetable = Timetable::new(next.config(), mailboxes, next.log.clone(), SystemClock.now());
         let clock = timetable.map(|timetable| tokio::spawn(timetable.run(SystemClock)));
         *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some((next.fleet.clone(), next.log.clone()));
+        self.log = next.log.clone();
         let before = self.current.replace(Current { generation: next, limits, clock, calls });
         if let (Some(before), Some(leaving)) = (before, leaving) {
             if let Some(clock) = before.clock {
@@ -574,143 +573,6 @@ impl Server<'_> {
         }
     }
 }
-
-/// Says what was not finished in time.
-fn say_cut_off(drained: &Drained, drain_time: Duration) {
-    if drained.cut_off > 0 {
-        say(&format!("{} connections were not finished after {drain_time:?} and were cut off", drained.cut_off));
-    }
-    if drained.runs_cut_off > 0 {
-        say(&format!(
-            "{} scheduled runs were not finished after {drain_time:?} and were cut off",
-            drained.runs_cut_off
-        ));
-    }
-}
-
-/// Configurations whose places others have taken, and that finish what they do.
-#[derive(Default)]
-struct Retiring {
-    tasks: JoinSet<()>,
-    /// Ends those early that do not go on for long anyway; the oldest first.
-    hurries: VecDeque<oneshot::Sender<()>>,
-}
-
-/// Configurations that may finish at the same time. The oldest makes room: its connections are cut off.
-const MAX_RETIRING: usize = 4;
-
-impl Retiring {
-    /// Lets a configuration finish, for at most `drain_time`, or ends it.
-    fn add(&mut self, leaving: Leaving, generation: Generation, drain_time: Duration, ends: bool) {
-        while self.tasks.try_join_next().is_some() {}
-        self.hurries.retain(|hurry| !hurry.is_closed());
-        while self.hurries.len() >= MAX_RETIRING {
-            self.hurries.pop_front();
-        }
-        let (hurry, hurried) = oneshot::channel();
-        if !ends {
-            self.hurries.push_back(hurry);
-        }
-        self.tasks.spawn(async move {
-            let Generation { parts, fleet, log } = generation;
-            let begun = Instant::now();
-            let drained = leaving.finish(async { drop(hurried.await) }).await;
-            if !ends {
-                say_cut_off(&drained, drain_time.min(begun.elapsed()));
-            }
-            fleet.drain(if ends { Duration::ZERO } else { FLEET_DRAIN }).await;
-            log.flush().await;
-            drop(parts);
-        });
-    }
-
-    /// Ends all of them now.
-    fn hurry(&mut self) {
-        self.hurries.clear();
-    }
-
-    /// Waits until all have ended.
-    async fn ended(&mut self) {
-        while self.tasks.join_next().await.is_some() {}
-    }
-}
-
-/// Starts workers before anybody asks for them: those that have to start, which is an error if they do not, and a few others
-/// that sockets lead to. Of these the log says why they do not start, and nobody waits long for them.
-async fn start_check(
-    fleet: &FleetHandle,
-    config: &Arc<Config>,
-    strict: bool,
-    log: &Log,
-    patience: Patience,
-) -> Result<(), String> {
-    let has_socket = |service: &ServiceId| config.sockets.iter().any(|socket| socket.service.service == *service);
-    let services = config.workers().map(|(id, _)| id.clone());
-    let (have_to, others): (Vec<_>, Vec<_>) = services.partition(|service| strict || has_to_start(service.as_str()));
-    let early: Vec<ServiceId> = others.into_iter().filter(has_socket).take(STARTED_EARLY).collect();
-    if patience == Patience::ForAll {
-        let errors = faults(fleet, config, have_to.into_iter().chain(early).collect()).await;
-        return if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) };
-    }
-    let for_log = (fleet.clone(), config.clone(), log.clone());
-    let early = tokio::spawn(async move {
-        let (fleet, config, log) = for_log;
-        faults(&fleet, &config, early).await.into_iter().for_each(|fault| log.event(fault));
-    });
-    let errors = faults(fleet, config, have_to).await;
-    if !errors.is_empty() {
-        return Err(errors.join("\n"));
-    }
-    // It goes on without us.
-    let _ = tokio::time::timeout(EARLY_PATIENCE, early).await;
-    Ok(())
-}
-
-/// Starts services, and says what is wrong with them.
-async fn faults(fleet: &FleetHandle, config: &Config, services: Vec<ServiceId>) -> Vec<String> {
-    let mut faults = Vec::new();
-    for (service, result) in services.iter().zip(fleet.start_check(&services).await) {
-        if let Err(error) = result {
-            faults.push(own_text(&format!("service {service}: {error}")));
-            continue;
-        }
-        let entrypoints = fleet.entrypoints(service).await;
-        for socket in config.sockets.iter().filter(|socket| socket.service.service == *service) {
-            if let Some(entrypoint) = &socket.service.entrypoint
-                && !entrypoints.iter().any(|exported| exported.name == *entrypoint)
-            {
-                faults.push(format!(
-                    "Socket \"{}\" refers to service \"{service}\" with a named entrypoint \"{entrypoint}\", but \"{service}\" \
-                     has no such named entrypoint.",
-                    socket.name
-                ));
-            }
-        }
-    }
-    faults
-}
-
-/// Whether it ends the start when this worker does not start, without any option. Development tools give the workers of
-/// their users such names, and rely on hearing at the start what is wrong with them.
-fn has_to_start(service: &str) -> bool {
-    service.starts_with("core:user:")
-}
-
-/// For which workers it is waited, and which have to start.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    /// Those that have to, whatever is served.
-    ForThoseThatHaveTo,
-    /// All that are started before they are asked for.
-    ForAll,
-}
-
-/// Workers behind sockets that are started before the sockets listen, so that their first requests need not wait. More would
-/// make a large configuration slow to start.
-const STARTED_EARLY: usize = 8;
-
-/// How long the sockets wait for them.
-const EARLY_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Writes a line with the counters of each worker to standard error at every `SIGUSR1`.
 async fn report_counters(counted: Arc<Mutex<Option<(FleetHandle, Log)>>>, asked: Arc<Notify>) {
