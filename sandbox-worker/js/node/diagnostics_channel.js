@@ -194,13 +194,12 @@ class TracingChannel {
     }
   }
 
-  traceSync(fn, context = {}, receiver = undefined, ...args) {
+  /** What is called from start to end, and reported if it throws. */
+  #during(context, body) {
     const { start, end, error } = this.#channels;
     return start.runStores(context, () => {
       try {
-        const result = ReflectApply(fn, receiver, args);
-        context.result = result;
-        return result;
+        return body();
       } catch (reason) {
         context.error = reason;
         error.publish(context);
@@ -208,45 +207,45 @@ class TracingChannel {
       } finally {
         end.publish(context);
       }
+    });
+  }
+
+  traceSync(fn, context = {}, receiver = undefined, ...args) {
+    return this.#during(context, () => {
+      const result = ReflectApply(fn, receiver, args);
+      context.result = result;
+      return result;
     });
   }
 
   tracePromise(fn, context = {}, receiver = undefined, ...args) {
-    const { start, end, asyncStart, asyncEnd, error } = this.#channels;
+    const { asyncStart, asyncEnd, error } = this.#channels;
     const settle = () => {
       asyncStart.publish(context);
       asyncEnd.publish(context);
     };
-    return start.runStores(context, () => {
-      try {
-        let promise = ReflectApply(fn, receiver, args);
-        if (!(isObject(promise) && promise instanceof PromiseConstructor)) promise = PromiseResolve(promise);
-        return PromisePrototypeThen(
-          promise,
-          (result) => {
-            context.result = result;
-            settle();
-            return result;
-          },
-          (reason) => {
-            context.error = reason;
-            error.publish(context);
-            settle();
-            return PromiseReject(reason);
-          },
-        );
-      } catch (reason) {
-        context.error = reason;
-        error.publish(context);
-        throw reason;
-      } finally {
-        end.publish(context);
-      }
+    return this.#during(context, () => {
+      let promise = ReflectApply(fn, receiver, args);
+      if (!(isObject(promise) && promise instanceof PromiseConstructor)) promise = PromiseResolve(promise);
+      return PromisePrototypeThen(
+        promise,
+        (result) => {
+          context.result = result;
+          settle();
+          return result;
+        },
+        (reason) => {
+          context.error = reason;
+          error.publish(context);
+          settle();
+          return PromiseReject(reason);
+        },
+      );
     });
   }
 
   traceCallback(fn, position = -1, context = {}, receiver = undefined, ...args) {
-    const { start, end, asyncStart, asyncEnd, error } = this.#channels;
+    const { asyncStart, asyncEnd, error } = this.#channels;
     const callback = args[position];
     validateFunction(callback, "callback");
     args[position] = function (...results) {
@@ -264,17 +263,7 @@ class TracingChannel {
         }
       });
     };
-    return start.runStores(context, () => {
-      try {
-        return ReflectApply(fn, receiver, args);
-      } catch (reason) {
-        context.error = reason;
-        error.publish(context);
-        throw reason;
-      } finally {
-        end.publish(context);
-      }
-    });
+    return this.#during(context, () => ReflectApply(fn, receiver, args));
   }
 
   get hasSubscribers() {
