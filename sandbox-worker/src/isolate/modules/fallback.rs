@@ -8,9 +8,6 @@ use super::{
 };
 use crate::isolate::Isolate;
 
-/// Most modules that somebody outside is asked for, those included that are not there.
-const MAX_QUESTIONS: usize = 65_536;
-
 /// Most redirects that are followed for one module.
 const MAX_REDIRECTS: usize = 16;
 
@@ -63,13 +60,6 @@ pub(super) fn find(
     let referrer = outside(referrer);
     let mut at = path.clone();
     for _ in 0..=MAX_REDIRECTS {
-        {
-            let mut modules = isolate.modules.borrow_mut();
-            if modules.asked == MAX_QUESTIONS {
-                break;
-            }
-            modules.asked += 1;
-        }
         let question = Question { specifier: &outside(&at), raw_specifier, referrer: &referrer, required };
         let entry = match fallback.ask(question) {
             Answer::Missing => break,

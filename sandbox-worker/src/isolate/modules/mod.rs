@@ -81,9 +81,8 @@ pub(crate) struct Modules {
     /// V8 knows a module by an identity hash that need not be unique.
     by_hash: HashMap<i32, Vec<Rc<Entry>>>,
     extensions: extensions::Extensions,
-    /// Who is asked for modules that are not here, and how often that was.
+    /// Who is asked for modules that are not here.
     fallback: Option<Rc<dyn Fallback>>,
-    asked: usize,
     /// The object that handlers get as `env`, for `cloudflare:workers`.
     env: Option<v8::Global<v8::Object>>,
 }

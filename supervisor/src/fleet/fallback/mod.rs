@@ -37,6 +37,9 @@ use crate::{log::Log, text::quote};
 /// How much longer a worker that has such a server may take to start.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Most questions of one process, those included to which there is no module. Then its descriptor is closed, and there are no more.
+const MAX_QUESTIONS: usize = 65_536;
+
 /// What a process asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Question {
@@ -77,15 +80,23 @@ pub(super) fn start(stream: StdStream, name: &str, server: &str, log: Log, waits
     let (name, client) = (name.to_owned(), Client::new(server));
     let run = move || {
         // How it ends is of no interest: the process has ended, or has written what no process writes, and gets no answer.
-        let _ = runtime.block_on(answer(stream, &name, client, &log, &waits));
+        let _ = runtime.block_on(answer(stream, &name, client, &log, &waits, MAX_QUESTIONS));
     };
     std::thread::Builder::new().name("modules".into()).spawn(run).map(drop)
 }
 
-async fn answer(stream: StdStream, name: &str, mut client: Client, log: &Log, waits: &AtomicBool) -> io::Result<()> {
+/// Answers at most so many questions.
+async fn answer(
+    stream: StdStream,
+    name: &str,
+    mut client: Client,
+    log: &Log,
+    waits: &AtomicBool,
+    most: usize,
+) -> io::Result<()> {
     let mut stream = UnixStream::from_std(stream)?;
     let mut lines = LineBudget::default();
-    loop {
+    for _ in 0..most {
         let mut head = [0; 4];
         stream.read_exact(&mut head).await?;
         let mut bytes = vec![0; length(head, MAX_QUESTION)?];
@@ -112,6 +123,7 @@ async fn answer(stream: StdStream, name: &str, mut client: Client, log: &Log, wa
         stream.write_all(&bytes).await?;
         waits.store(false, Ordering::Relaxed);
     }
+    Ok(())
 }
 
 fn write(found: Found) -> Builder<HeapAllocator> {
@@ -170,5 +182,22 @@ mod tests {
         for bytes in [&b""[..], &[0; 8], &[0xff; 64], &written("/dep")[..16]] {
             assert_ne!(Question::read(bytes).ok().map(|question| question.specifier).as_deref(), Some("/dep"));
         }
+    }
+    /// However many a process would like to ask.
+    #[tokio::test]
+    async fn a_process_asks_as_often_as_it_may() {
+        // Nobody listens there any more.
+        let server = std::net::TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("an address");
+        let (ours, theirs) = StdStream::pair().expect("a pair");
+        ours.set_nonblocking(true).expect("set");
+        let process = tokio::task::spawn_blocking(move || {
+            let mut question = Builder::new_default();
+            question.init_root::<module_question::Builder<'_>>().set_specifier("/dep");
+            (0..30).filter(|_| bulkhead_ipc::modules::ask(&theirs, &question).is_ok()).count()
+        });
+        let (log, _entries) = Log::to_channel(64);
+        let ended = answer(ours, "main", Client::new(&server.to_string()), &log, &AtomicBool::new(false), 3).await;
+        assert!(ended.is_ok());
+        assert_eq!(process.await.expect("no panic"), 3);
     }
 }
