@@ -46,9 +46,19 @@ fn program(alter: impl FnOnce(&mut Vec<u8>)) -> TempDir {
     directory
 }
 
+/// A program that is started, and does not outlive its test.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts `/program` where a directory is the root, in a mount namespace of its own, with or without `/proc`. What it says goes to
 /// pipes: there is no `/dev/null`.
-fn start(root: &Path, proc: bool, arguments: &[&str]) -> Child {
+fn start(root: &Path, proc: bool, arguments: &[&str]) -> Started {
     let enter_and_start = || -> nix::Result<std::io::Result<Child>> {
         // Only this thread enters it.
         unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)?;
@@ -68,9 +78,8 @@ fn start(root: &Path, proc: bool, arguments: &[&str]) -> Child {
         command.args(arguments).env_clear();
         Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn())
     };
-    thread::scope(|scope| scope.spawn(enter_and_start).join().expect("no panic"))
-        .expect("enter the directory")
-        .expect("start the program")
+    let started = thread::scope(|scope| scope.spawn(enter_and_start).join().expect("no panic"));
+    Started(started.expect("enter the directory").expect("start the program"))
 }
 
 fn rest(mut stream: impl Read) -> String {
@@ -127,7 +136,7 @@ fn a_program_runs_in_an_empty_directory_and_its_workers_are_shut_in_as_ever() {
     let directory = program(|_| {});
     let socket = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
     let address = format!("--socket-addr=http={socket}");
-    let mut child = start(directory.path(), true, &[&address, "--verbose", "--shards=1"]);
+    let Started(child) = &mut start(directory.path(), true, &[&address, "--verbose", "--shards=1"]);
     wait_until("an answer", || {
         let ended = child.try_wait().expect("ask for the status");
         assert!(ended.is_none(), "{ended:?}: {}", rest(child.stderr.take().expect("piped")));
@@ -166,7 +175,7 @@ fn what_a_program_lacks_is_said_in_a_line() {
         return;
     }
     let said = |directory: &TempDir, proc: bool| {
-        let mut child = start(directory.path(), proc, &[]);
+        let Started(child) = &mut start(directory.path(), proc, &[]);
         let (code, said) = (child.wait().expect("it ends").code(), rest(child.stderr.take().expect("piped")));
         assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
         said
