@@ -131,6 +131,7 @@ export default {
       for (let i = 0; i < 2000 && !mine.released; i++) await sleep(5);
       return new Response("was alive");
     }
+    if (what === "pause") { await sleep(5); return new Response("paused"); }
     if (what === "ready") return new Response(`${name in kept}`);
     if (what === "release") { kept[name].released = true; delete kept[name]; return new Response(String(trace.splice(0))); }
     try { return await answer(await cases[name][1](kept[name].value, request, env, ctx)); } catch (error) { return new Response(`threw ${error}`); }

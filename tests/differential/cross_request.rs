@@ -24,6 +24,8 @@ fn answer(mut connection: Connection) -> String {
 /// What the second request sees when the first is over, and when it is alive; and what then comes of the first.
 fn observe(server: &Server, name: &str) -> [String; 2] {
     assert_eq!(ask(server, &format!("/over/{name}"), "first"), "200 kept");
+    // The reference ends a request a while after its client has the answer.
+    assert_eq!(ask(server, "/pause", ""), "200 paused");
     let over = ask(server, &format!("/use/{name}"), "second");
     ask(server, &format!("/release/{name}"), "");
     let mut first = Connection::open(server.port());
