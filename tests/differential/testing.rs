@@ -314,6 +314,93 @@ const config :Workerd.Config = (services = [(name = \"w\", worker = (modules = [
     }
 }
 
+/// A configuration of what is not there, or is wrong, and of one worker that needs nothing of it.
+const BROKEN: &str = r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "sound", worker = (modules = [(name = "w", esModule = "export default { test() {} };")], compatibilityDate = "2026-01-01")),
+    (name = "assets", assets = (path = ".", config = "{}", compatibilityDate = "2026-01-01")),
+    (name = "bucket", bucket = (path = "a")),
+    (name = "nowhere", external = (address = "no such address", http = ())),
+    (name = "rpc", external = (address = "loopback:front", http = (capnpConnectHost = "rpc"))),
+    (name = "tls", network = (allow = ["public"], tlsOptions = (cipherList = "NOPE"))),
+    (name = "bundled", worker = (modules = [(name = "kv", bundled = "/workerd/kv.js")], compatibilityDate = "2026-01-01")),
+    (name = "site", worker = (modules = [(name = "w", esModule = "export default { fetch() { return new Response('site'); } };")],
+      compatibilityDate = "2026-01-01")),
+    (name = "uses", worker = (modules = [(name = "w", esModule = embed "w.js")], compatibilityDate = "2026-01-01",
+      globalOutbound = "bundled", bindings = [(name = "assets", service = (name = "assets", entrypoint = "AssetWorker")),
+      (name = "bucket", service = "bucket"), (name = "nowhere", service = "nowhere"), (name = "rpc", service = "rpc"),
+      (name = "tls", service = "tls"), (name = "flag", service = "flag")])),
+    (name = "flag", worker = (modules = [(name = "w", esModule = "export default { test() {} };")], compatibilityDate = "2026-01-01",
+      compatibilityFlags = ["no_such_flag_at_all"])),
+    (name = "imports", worker = (modules = [(name = "w", esModule = "import './kv'; export default { test() {} };"),
+      (name = "kv", bundled = "/workerd/kv.js")], compatibilityDate = "2026-01-01")),
+    (name = "importsNot", worker = (modules = [(name = "w", esModule = "export default { test() {} };"),
+      (name = "kv", bundled = "/workerd/kv.js")], compatibilityDate = "2026-01-01")),
+  ],
+  sockets = [
+    (name = "datagrams", address = "127.0.0.1:0", udp = (), service = "sound"),
+    (name = "front", address = "loopback:front", http = (), service = "site"),
+    (name = "files", address = "127.0.0.1:0", http = (), service = (name = "assets", entrypoint = "AssetWorker")),
+  ],
+);"#;
+
+const USES: &str = "
+const uses = (name) => ({ async test(_, env) { await env[name].fetch('http://a/'); } });
+export const assets = uses('assets');
+export const bucket = uses('bucket');
+export const nowhere = uses('nowhere');
+export const tls = uses('tls');
+export const flag = uses('flag');
+export const outbound = { async test() { await fetch('http://a/'); } };
+export const connects = { async test(_, env) { await env.assets.connect('a:1').opened; } };
+export const external = { async test(_, env) {
+  if (await (await env.rpc.fetch('http://a/')).text() !== 'site') throw new Error('it is another');
+} };
+export const rpc = { async test(_, env) { await env.rpc.add(1, 2); } };
+";
+
+#[test]
+fn what_is_wrong_with_a_service_fails_nothing_but_what_needs_it() {
+    let setup = |filter: &str| Setup::config(BROKEN).file("w.js", USES).constant(filter);
+    let exit = bulkhead_test_support::supervisor!().test(setup("*")).wait();
+    let failed = ["assets", "bucket", "nowhere", "tls", "flag", "outbound", "connects", "rpc"];
+    let failed: Vec<String> = failed.iter().map(|name| format!("[ FAIL ] uses:{name} (…)")).collect();
+    let others = ["[ FAIL ] flag (…)", "[ FAIL ] imports (…)"].map(str::to_owned);
+    let passed = ["sound", "uses:external", "importsNot"].map(|name| format!("[ PASS ] {name} (…)"));
+    let mut expected: Vec<String> = failed.into_iter().chain(others).chain(passed).collect();
+    expected.sort();
+    let said = results(&exit);
+    let ended =
+        said.iter().filter_map(|line| Some(line.split_once("debug: ")?.1)).filter(|line| !line.contains("TEST"));
+    let mut ended: Vec<String> = ended.map(str::to_owned).collect();
+    ended.sort();
+    assert_eq!(ended, expected, "{}", exit.stderr);
+    for text in [
+        "warning: `services[1].assets` is not supported yet",
+        "Uncaught Error: The service \"assets\" does not work: config.capnp:5:23: `services[1].assets` is not supported yet",
+        "Uncaught Error: The service \"bucket\" does not work: config.capnp:6:23: `services[2].bucket`",
+        "Uncaught Error: The service \"nowhere\" does not work: service nowhere: the address `no such address`",
+        "Uncaught Error: The service \"tls\" does not work: config.capnp:9:78: `NOPE` names no cipher suite",
+        "Uncaught Error: The service \"flag\" does not work: config.capnp:",
+        "Uncaught Error: The service \"bundled\" does not work: config.capnp:",
+        "service flag: config.capnp:18:29: No such compatibility flag: no_such_flag_at_all",
+        "service imports: Uncaught Error: the module `kv` is one of those that come with workerd, which are not supported yet",
+        "= the service `bucket` does not work: what needs it fails",
+        "warning: sockets for datagrams are not supported yet: this one is not opened",
+        "warning: `services[4].external.http.capnpConnectHost` is not supported yet, and left out",
+    ] {
+        assert!(exit.stderr.contains(text), "{text}: {}", exit.stderr);
+    }
+    let sound = bulkhead_test_support::supervisor!().test(setup("sound")).wait();
+    assert_eq!(sound.code, Some(0), "{}", sound.stderr);
+    // Nobody serves it.
+    let served = bulkhead_test_support::supervisor!().serve_to_exit(Setup::config(BROKEN).file("w.js", USES));
+    for text in ["5:23: error: `services[1].assets` is not supported yet", "18:29: error: No such compatibility flag"] {
+        assert!(served.code == Some(1) && served.stderr.contains(text), "{text}: {}", served.stderr);
+    }
+}
+
 /// Cases of every kind, in several entrypoints.
 const BENCHES: &str = r#"
 const refused = (run) => { try { run(); return 'taken'; } catch (error) { return `${error.name}: ${error.message}`; } };

@@ -25,7 +25,7 @@ use super::{
     test::{TEST_DIRECTORY, Tests},
 };
 use crate::{
-    config::{self, Compiled, Config, Loaded, ServiceId, ServiceKind},
+    config::{self, Broken, Compiled, Config, Loaded, ServiceId, ServiceKind},
     fleet::FleetConfig,
     log::{Colors, Entry},
     net::tls::{client::Inside, server::Acceptor},
@@ -208,7 +208,7 @@ pub(super) fn load(
     if let Some(tests) = tests {
         tests.prepare(&mut config);
     }
-    place_externals(&mut config, &arguments.common.external_addr)?;
+    place_externals(&mut config, &arguments.common.external_addr, tests.is_some())?;
     Ok(Arc::new(config))
 }
 
@@ -355,7 +355,7 @@ pub(super) fn acceptors(config: &Config) -> Result<Vec<Option<Acceptor>>, String
 }
 
 /// Puts external services where the command line says, and finds those that are nowhere.
-pub(super) fn place_externals(config: &mut Config, addresses: &[(String, String)]) -> Result<(), String> {
+pub(super) fn place_externals(config: &mut Config, addresses: &[(String, String)], tests: bool) -> Result<(), String> {
     let mut errors = Vec::new();
     for (name, address) in addresses {
         let external = config.services.iter_mut().find_map(|service| match &mut service.kind {
@@ -370,9 +370,16 @@ pub(super) fn place_externals(config: &mut Config, addresses: &[(String, String)
             )),
         }
     }
-    for service in &config.services {
-        if let ServiceKind::External(external) = &service.kind {
-            errors.extend(destination(&service.id, external).err());
+    for service in &mut config.services {
+        let ServiceKind::External(external) = &service.kind else { continue };
+        match destination(&service.id, external) {
+            Ok(_) => {}
+            // Who needs it fails alone.
+            Err(reason) if tests => {
+                say(&format!("warning: {reason}"));
+                service.kind = ServiceKind::Broken(Broken { reason: reason.into(), is_worker: false });
+            }
+            Err(reason) => errors.push(reason),
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }

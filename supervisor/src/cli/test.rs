@@ -36,7 +36,7 @@ use super::{
     setup::{self, Origin},
 };
 use crate::{
-    config::{BindingValue, Config, Designator, ServiceId, ServiceKind, policy::WorkerPolicy},
+    config::{BindingValue, Config, Designator, Service, ServiceId, ServiceKind, policy::WorkerPolicy},
     fleet::{Entrypoint, FleetConfig, FleetHandle, StartError, Testing, decide::RestartPolicy},
     log::{Entry, Log, Stream, Watch},
     service::{
@@ -222,12 +222,18 @@ impl Tests {
             // Better now than when all is done.
             std::fs::File::create(path).map_err(|error| cannot_write(path, error))?;
         }
-        let services = config.workers().map(|(id, _)| id).filter(|id| self.filter.has_service(id.as_str()));
+        let is_tested = |service: &&Service| match &service.kind {
+            ServiceKind::Broken(broken) => broken.is_worker,
+            kind => kind.worker().is_some(),
+        };
+        let services = config.services.iter().filter(is_tested).map(|service| &service.id);
+        let services = services.filter(|id| self.filter.has_service(id.as_str()));
         let mut services: Vec<&ServiceId> = services.collect();
         if let Some(seed) = self.shuffle {
             shuffle(&mut services, seed);
         }
-        let run = Run { tests: self, fleet, calls, log, kept: kept(config), progress: Progress::new(services.len()) };
+        let (kept, progress) = (kept(config), Progress::new(services.len()));
+        let run = Run { tests: self, fleet, calls, log, kept, broken: broken(config), progress };
         if let Some(benches) = &self.benches {
             return run.benches(benches, &services).await;
         }
@@ -279,6 +285,15 @@ fn kept(config: &Config) -> HashSet<ServiceId> {
     sockets.chain(reached).map(|to| to.service.clone()).collect()
 }
 
+/// The services that do not work, and why.
+fn broken(config: &Config) -> HashMap<ServiceId, Arc<str>> {
+    let broken = config.services.iter().filter_map(|service| match &service.kind {
+        ServiceKind::Broken(broken) => Some((service.id.clone(), broken.reason.clone())),
+        _ => None,
+    });
+    broken.collect()
+}
+
 /// How far the tests have come.
 struct Progress {
     services: usize,
@@ -306,6 +321,7 @@ struct Run<'a> {
     calls: &'a Calls,
     log: &'a Log,
     kept: HashSet<ServiceId>,
+    broken: HashMap<ServiceId, Arc<str>>,
     progress: Progress,
 }
 
@@ -329,17 +345,25 @@ impl Run<'_> {
                 results.push(self.end(service, "", begun.elapsed(), Some(reason)).await);
             }
         }
-        if !self.kept.contains(service) {
-            self.fleet.release(service);
-        }
+        self.leave(service);
         self.progress.ended.update(|ended| ended + 1);
         results
+    }
+
+    /// Ends the process of a worker that is through, if nobody else may need it.
+    fn leave(&self, service: &ServiceId) {
+        if !self.kept.contains(service) && !self.broken.contains_key(service) {
+            self.fleet.release(service);
+        }
     }
 
     /// The exports of a worker that are tests and asked for; or why it does not start, for the user.
     async fn tests_of(&self, service: &ServiceId) -> Result<Vec<String>, String> {
         // What a process exports that has ended meanwhile is not known.
         const TRIES: usize = 3;
+        if let Some(reason) = self.broken.get(service) {
+            return Err(format!("service {service}: {reason}"));
+        }
         let mut exports = Vec::new();
         for _ in 0..TRIES {
             let started = self.fleet.start_check(std::slice::from_ref(service)).await.pop();

@@ -74,6 +74,14 @@ impl Diagnostic {
         &self.message
     }
 
+    /// Where it is, and what is wrong, in one line.
+    fn line(&self) -> String {
+        match self.position {
+            Some((line, column)) => format!("{}:{line}:{column}: {}", self.file, self.message),
+            None => format!("{}: {}", self.file, self.message),
+        }
+    }
+
     /// What to do about it, in one line.
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()
@@ -142,6 +150,13 @@ pub(crate) struct Reporter {
     warnings: Vec<Diagnostic>,
 }
 
+/// How much was wrong at some time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    found: usize,
+    left_out: usize,
+}
+
 #[derive(Debug)]
 struct File {
     name: String,
@@ -193,6 +208,27 @@ impl Reporter {
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.sort_by_key(order);
         warnings
+    }
+
+    /// How much is wrong so far, for [`Self::excuse`].
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { found: self.found.len(), left_out: self.left_out }
+    }
+
+    /// Makes warnings of what was found to be wrong since `mark`, and gives the first of it in one line, if there is any. `help` goes
+    /// with those that have no advice of their own.
+    pub(crate) fn excuse(&mut self, mark: Mark, help: &str) -> Option<String> {
+        let mut excused = self.found.split_off(mark.found);
+        self.left_out = mark.left_out;
+        excused.sort_by_key(order);
+        let first = excused.first().map(Diagnostic::line);
+        let room = MAX_DIAGNOSTICS.saturating_sub(self.warnings.len());
+        self.warnings.extend(excused.into_iter().take(room).map(|error| Diagnostic {
+            severity: Severity::Warning,
+            help: error.help.or_else(|| Some(help.to_owned())),
+            ..error
+        }));
+        first
     }
 
     /// What was no more than a warning is what is wrong.
@@ -400,6 +436,25 @@ mod tests {
                 assert!(reporter.finish().to_string().contains('^'));
             }
         }
+    }
+
+    #[test]
+    fn what_is_excused_is_a_warning_and_no_more() {
+        let mut reporter = Reporter::default();
+        let file = reporter.add_file("f".into(), Some(Zeroizing::new("x\n".repeat(300))));
+        let at = |line: u32| Place::Span(Span { file, start: 2 * line, end: 2 * line + 1 });
+        let mark = reporter.mark();
+        assert_eq!(reporter.excuse(mark, "h"), None);
+        (1..=150).rev().for_each(|line| reporter.error(at(line), "m"));
+        assert_eq!(reporter.excuse(mark, "h").as_deref(), Some("f:52:1: m"));
+        assert!(!reporter.has_errors() && !reporter.is_full());
+        let warnings = reporter.take_warnings();
+        assert_eq!((warnings.len(), warnings[0].severity(), warnings[0].help()), (100, Severity::Warning, Some("h")));
+        reporter.error(at(1), "before");
+        let mark = reporter.mark();
+        reporter.error(at(0), "after");
+        assert_eq!(reporter.excuse(mark, "h").as_deref(), Some("f:1:1: after"));
+        assert!(reporter.finish().to_string().starts_with("f:2:1: error: before"));
     }
 
     #[test]

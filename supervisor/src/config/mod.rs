@@ -44,7 +44,7 @@ use capnp::{
 pub use self::{
     diagnostics::{Diagnostic, Diagnostics, Severity},
     model::{
-        ActorClass, Binding, BindingValue, Cache, Config, Designator, ExtensionModule, External, ExternalKind,
+        ActorClass, Binding, BindingValue, Broken, Cache, Config, Designator, ExtensionModule, External, ExternalKind,
         ExternalTls, HeaderInjection, HttpOptions, HttpStyle, Hyperdrive, Loaded, MemoryCacheLimits, Module,
         ModuleKind, Network, NotYet, Protocol, Reached, Service, ServiceId, ServiceKind, Socket, TlsOptions, Worker,
         WorkerSource,
@@ -111,7 +111,8 @@ pub struct Options {
     pub today: Date,
     /// The compatibility date of all workers, none of which has one of its own then: see [`test_date`].
     pub compat_date: Option<String>,
-    /// Whether what is not there yet is a warning where the rest can go without it, and fails where it is used.
+    /// Whether what is not there yet is a warning where the rest can go without it, and fails where it is used. A service with anything
+    /// wrong is [`Broken`] then.
     pub lenient: bool,
 }
 

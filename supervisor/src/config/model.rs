@@ -3,7 +3,7 @@
 //! These are plain values that belong to the supervisor: no reader of a message, no position in a file. A value of type
 //! [`Config`] has passed every rule that can be checked without running tenant code, so whoever takes one needs no check
 //! of its own: names are unique, designators point at services that exist, and nothing in the configuration was left out
-//! because it is not built yet.
+//! because it is not built yet, unless tests are to be run all the same ([`ServiceKind::Broken`]).
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -104,6 +104,9 @@ pub enum ServiceKind {
     Disk(Disk),
     /// The caches of all workers, of which each reaches its own.
     Cache(Cache),
+    /// What cannot be as it is configured. There is none of these where nobody asks for them
+    /// ([`Options::lenient`](super::Options::lenient)).
+    Broken(Broken),
 }
 
 impl ServiceKind {
@@ -111,9 +114,22 @@ impl ServiceKind {
     pub fn worker(&self) -> Option<&Arc<Worker>> {
         match self {
             ServiceKind::Worker(worker) => Some(worker),
-            ServiceKind::Network(_) | ServiceKind::External(_) | ServiceKind::Disk(_) | ServiceKind::Cache(_) => None,
+            ServiceKind::Network(_)
+            | ServiceKind::External(_)
+            | ServiceKind::Disk(_)
+            | ServiceKind::Cache(_)
+            | ServiceKind::Broken(_) => None,
         }
     }
+}
+
+/// A service that is there by its name, and fails whatever needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Why, in one line that says where.
+    pub reason: Arc<str>,
+    /// Whether it was to be a worker with code of its own, which cannot start.
+    pub is_worker: bool,
 }
 
 /// A part of the network.

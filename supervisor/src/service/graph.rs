@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Event, LocalFuture, Outcome, Service, ServiceError,
+    broken::BrokenService,
     cache::{CacheService, Store},
     disk::{Directory, DiskService},
     external::{ExternalService, destination},
@@ -45,6 +46,7 @@ enum Node {
     External(Arc<External>, Destination, Option<Rc<Secure>>),
     Disk(Arc<Directory>),
     Cache(Arc<Store>),
+    Broken(Arc<str>),
 }
 
 impl ServiceGraph {
@@ -69,6 +71,7 @@ impl ServiceGraph {
                     let to = destination(&service.id, external)?;
                     Node::External(external.clone(), to, external.tls.as_ref().map(secure))
                 }
+                ServiceKind::Broken(broken) => Node::Broken(broken.reason.clone()),
             };
             Ok((service.id.clone(), node))
         });
@@ -99,6 +102,7 @@ impl ServiceGraph {
             Node::External(external, to, secure) => {
                 Rc::new(ExternalService::new(external, to.clone(), secure.clone(), outlet))
             }
+            Node::Broken(reason) => Rc::new(BrokenService::new(to.service.as_str(), reason)),
             Node::Cache(store) => {
                 let cache = user.and_then(|user| CacheService::new(store, user));
                 Rc::new(cache.expect("only workers lead to the cache, and it is made for all of them"))

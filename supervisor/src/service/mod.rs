@@ -7,6 +7,7 @@
 //! The trait knows bodies and nothing else of this program: neither processes nor sockets. A kind of service has a file of its
 //! own, and `graph` alone knows all of them.
 
+pub mod broken;
 pub mod cache;
 pub mod disk;
 pub mod external;

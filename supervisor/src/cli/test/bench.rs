@@ -137,9 +137,7 @@ impl Run<'_> {
                     groups.push(self.end_bench(Group::failed(name, reason), Duration::ZERO).await);
                 }
             }
-            if !self.kept.contains(*service) {
-                self.fleet.release(service);
-            }
+            self.leave(service);
         }
         self.tests.watched().status.clear();
         self.log.flush().await;

@@ -64,6 +64,7 @@ pub(crate) fn validate(
         disks: HashMap::new(),
         services_complete: true,
         policies: Policies::default(),
+        option_is_wrong: false,
     };
     let config = validator.config(config, root, policy);
     if reporter.has_errors() { None } else { config }
@@ -80,6 +81,8 @@ struct Validator<'a> {
     /// Whether all names of services could be read.
     services_complete: bool,
     policies: Policies,
+    /// Whether an option says of all workers what cannot be.
+    option_is_wrong: bool,
 }
 
 impl Validator<'_> {
@@ -127,6 +130,10 @@ impl Validator<'_> {
         if self.rules.lenient {
             return self.reporter.warning(at.name_place(), format!("`{at}` is not supported yet, and left out"));
         }
+        self.refused(at);
+    }
+
+    fn refused(&mut self, at: &Cursor<'_>) {
         self.reporter.error(at.name_place(), format!("`{at}` is not supported yet"));
     }
 
@@ -186,13 +193,18 @@ impl Validator<'_> {
         let sockets = self.intact(config.get_sockets(), &sockets_at)?;
         let mut socket_names = HashSet::new();
         let sockets: Vec<Option<Socket>> = (0..sockets.len())
-            .map(|index| self.socket(sockets.get(index), &sockets_at.index(index), &mut socket_names))
+            .filter_map(|index| {
+                let (socket, socket_at) = (sockets.get(index), sockets_at.index(index));
+                if self.is_not_opened(socket, &socket_at) {
+                    return None;
+                }
+                let socket = self.socket(socket, &socket_at, &mut socket_names);
+                if let Some(socket) = &socket {
+                    self.entrypoint_of_worker(socket, &services, &socket_at.field("service"));
+                }
+                Some(socket)
+            })
             .collect();
-
-        for (index, socket) in sockets.iter().enumerate() {
-            let (Some(socket), socket_at) = (socket, sockets_at.index(index as u32)) else { continue };
-            self.entrypoint_of_worker(socket, &services, &socket_at.field("service"));
-        }
 
         let flags_at = at.field("v8Flags");
         let v8_flags = self.strings(config.get_v8_flags(), &flags_at).unwrap_or_default();

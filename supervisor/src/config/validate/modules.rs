@@ -11,6 +11,20 @@ use crate::config::{
     position::Cursor,
 };
 
+/// What is taken care of here.
+const KNOWN: [&str; 10] = [
+    "name",
+    "esModule",
+    "commonJsModule",
+    "text",
+    "data",
+    "wasm",
+    "json",
+    "pythonModule",
+    "obsoletePythonRequirement",
+    "namedExports",
+];
+
 impl Validator<'_> {
     pub(super) fn modules(
         &mut self,
@@ -29,8 +43,9 @@ impl Validator<'_> {
             return None;
         }
         let mut names = HashSet::new();
-        let list: Vec<Option<Module>> =
-            (0..modules.len()).map(|index| self.module(modules.get(index), &at.index(index), &mut names)).collect();
+        let list: Vec<Option<Module>> = (0..modules.len())
+            .map(|index| self.module(modules.get(index), &at.index(index), &mut names, index == 0))
+            .collect();
         let main_at = at.index(0);
         let is_script = |first: &Option<Module>| {
             first.as_ref().is_none_or(|first| matches!(first.kind, ModuleKind::EsModule(_) | ModuleKind::Python))
@@ -46,24 +61,13 @@ impl Validator<'_> {
         module: worker::module::Reader<'_>,
         at: &Cursor<'_>,
         names: &mut HashSet<String>,
+        is_main: bool,
     ) -> Option<Module> {
         use worker::module as kind;
-        self.refuse_others(
-            module,
-            at,
-            &[
-                "name",
-                "esModule",
-                "commonJsModule",
-                "text",
-                "data",
-                "wasm",
-                "json",
-                "pythonModule",
-                "obsoletePythonRequirement",
-                "namedExports",
-            ],
-        );
+        // In a worker of its own it is that which fails.
+        let bundled = (self.rules.lenient && !is_main).then_some("bundled");
+        let known: Vec<&str> = KNOWN.into_iter().chain(bundled).collect();
+        self.refuse_others(module, at, &known);
         if let Ok(kind::ObsoletePythonRequirement(_)) = module.which()
             && !self.rules.lenient
         {
@@ -110,6 +114,13 @@ impl Validator<'_> {
                     "write it in JavaScript, or compile it to WebAssembly (`wasm`)",
                 );
                 return None;
+            }
+            // Whoever imports it is told.
+            Ok(kind::Bundled(_)) if self.rules.lenient && !is_main => {
+                let reason =
+                    format!("the module `{name}` is one of those that come with workerd, which are not supported yet");
+                self.warning(at, format!("{reason}: importing it fails"));
+                ModuleKind::EsModule(format!("throw new Error({})", serde_json::Value::from(reason)))
             }
             // Have been refused.
             Ok(_) => return None,

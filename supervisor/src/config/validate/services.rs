@@ -2,13 +2,15 @@
 
 use std::{collections::hash_map::Entry, sync::Arc};
 
-use bulkhead_ipc::workerd_capnp::{external_server, network, service};
+use bulkhead_ipc::workerd_capnp::{external_server, network, service, worker};
 use capnp::{struct_list, text};
 
 use super::{Validator, tls::TlsRole};
 use crate::{
     config::{
-        model::{Disk, External, ExternalKind, ExternalTls, Network, Service, ServiceId, ServiceKind, TlsOptions},
+        model::{
+            Broken, Disk, External, ExternalKind, ExternalTls, Network, Service, ServiceId, ServiceKind, TlsOptions,
+        },
         position::Cursor,
     },
     net::{
@@ -45,7 +47,25 @@ impl Validator<'_> {
         }
     }
 
+    /// A service. Where tests are to be run, one that is wrong fails what needs it, and nothing else.
     pub(super) fn service(&mut self, service: service::Reader<'_>, at: &Cursor<'_>) -> Option<Service> {
+        let mark = self.reporter.mark();
+        let read = self.service_of_a_kind(service, at);
+        let is_kind = !matches!(service.which(), Ok(service::Unspecified(())));
+        if !self.rules.lenient || !is_kind || self.option_is_wrong {
+            return read;
+        }
+        let name = service.get_name().ok()?.to_str().ok()?;
+        match self.reporter.excuse(mark, &format!("the service `{name}` does not work: what needs it fails")) {
+            None => read,
+            Some(reason) => {
+                let broken = Broken { reason: reason.into(), is_worker: has_code(service) };
+                Some(Service { id: ServiceId::named(name), kind: ServiceKind::Broken(broken) })
+            }
+        }
+    }
+
+    fn service_of_a_kind(&mut self, service: service::Reader<'_>, at: &Cursor<'_>) -> Option<Service> {
         let name = service.get_name().ok()?.to_str().ok()?.to_owned();
         self.refuse_others(service, at, &["name", "worker", "network", "external", "disk", "unspecified"]);
         let worker_at = at.field("worker");
@@ -213,4 +233,11 @@ impl Validator<'_> {
         let network = Network { peers, tls: Some(TlsOptions { trust_browser_cas: true, ..TlsOptions::default() }) };
         Some(Service { id: ServiceId::named(INTERNET), kind: ServiceKind::Network(Arc::new(network)) })
     }
+}
+
+/// Whether a service is a worker with code of its own, which may have tests. What is bundled with the reference has none.
+fn has_code(service: service::Reader<'_>) -> bool {
+    let Ok(service::Worker(Ok(worker))) = service.which() else { return false };
+    let Ok(worker::Modules(Ok(modules))) = worker.which() else { return true };
+    !modules.iter().take(1).any(|main| matches!(main.which(), Ok(worker::module::Bundled(_))))
 }

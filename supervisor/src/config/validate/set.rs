@@ -25,7 +25,11 @@ impl Validator<'_> {
             }
             let inside = at.field(name);
             if self.intact(is_set(&reader, one), &inside)? {
-                self.unsupported(&inside);
+                // There is nothing without the alternative that was chosen.
+                match in_union(one) {
+                    true => self.refused(&inside),
+                    false => self.unsupported(&inside),
+                }
             }
         }
         Some(())

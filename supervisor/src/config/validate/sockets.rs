@@ -7,11 +7,20 @@ use capnp::{struct_list, text};
 
 use super::{Validator, tls::TlsRole};
 use crate::config::{
-    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, Protocol, Service, Socket, TlsOptions},
+    model::{Designator, HeaderInjection, HttpOptions, HttpStyle, Protocol, Service, ServiceKind, Socket, TlsOptions},
     position::Cursor,
 };
 
 impl Validator<'_> {
+    /// Whether a socket is left out, being of a kind that is not there yet. Whoever would connect to it fails.
+    pub(super) fn is_not_opened(&mut self, socket: socket::Reader<'_>, at: &Cursor<'_>) -> bool {
+        let is_missing = self.rules.lenient && matches!(socket.which(), Ok(socket::Udp(_)));
+        if is_missing {
+            self.warning(&at.field("udp"), "sockets for datagrams are not supported yet: this one is not opened");
+        }
+        is_missing
+    }
+
     pub(super) fn socket(
         &mut self,
         socket: socket::Reader<'_>,
@@ -98,7 +107,9 @@ impl Validator<'_> {
     /// Only workers have entrypoints, and are told parameters.
     pub(super) fn entrypoint_of_worker(&mut self, socket: &Socket, services: &[Option<Service>], at: &Cursor<'_>) {
         let Designator { service, entrypoint, props_json } = &socket.service;
-        let is_worker = |known: &Service| known.id == *service && known.kind.worker().is_some();
+        let is_worker = |known: &Service| {
+            known.id == *service && (known.kind.worker().is_some() || matches!(known.kind, ServiceKind::Broken(_)))
+        };
         let known = services.iter().all(Option::is_some);
         if !known || services.iter().flatten().any(is_worker) {
             return;

@@ -239,6 +239,7 @@ impl Validator<'_> {
         let has_date = worker.has_compatibility_date();
         match self.rules.compat_date.clone() {
             Some(_) if has_date => {
+                self.option_is_wrong = true;
                 self.error(
                     date_at,
                     "Worker specifies compatibilityDate but --compat-date was provided. When using --compat-date, workers \
@@ -250,6 +251,7 @@ impl Validator<'_> {
             Some(given) => {
                 let date = test_date(&given);
                 if date.is_none() {
+                    self.option_is_wrong = true;
                     self.error(at, format!("Invalid compatibility date: {given}"));
                 }
                 Some(Some(date?.to_string()))
