@@ -164,11 +164,29 @@ const escapes = {
 const isInName = (code) =>
   (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57) || code === 46 || code === 45 || code === 43 ||
   code === 95 || code > 127;
-const forbidden = /[\0\t\n\r #%/:<>?@[\\\]^|]/;
-const forbiddenInBrackets = /[\0\t\n\r #%/<>?@\\^|]/;
-const simplePath = /^(\/\/?(?!\/)[^?\s]*)(\?[^\s]*)?$/;
-const protocolPattern = /^[a-z0-9.+-]+:/i;
-const hostPattern = /^\/\/[^@/]+@[^@/]+/;
+/** The forbidden host code points of the URL Standard, and `%`: of a name, and between brackets. */
+const outsideBrackets = set(["\0", "\t", "\n", "\r", " ", "#", "%", "/", "<", ">", "?", "@", "\\", "^", "|"]);
+const outsideNames = { ...outsideBrackets, __proto__: null, ":": true, "[": true, "]": true };
+const hasAny = (text, characters) => {
+  for (let i = 0; i < text.length; i++) if (characters[text[i]]) return true;
+  return false;
+};
+
+/** How long the protocol is that a text begins with, with its colon; 0: there is none. */
+const protocolLength = (text) => {
+  for (let i = 0; i < text.length; i++) {
+    const code = charCodeAt(text, i);
+    if (code === 58) return i > 0 ? i + 1 : 0;
+    if (code > 127 || code === 95 || !isInName(code)) return 0;
+  }
+  return 0;
+};
+/** Whether two slashes are followed by someone and by the host that he asks. */
+const namesUser = (text) => {
+  if (!startsWith(text, "//")) return false;
+  const at = indexOf(text, "@", 2);
+  return at > 2 && indexOf(slice(text, 2, at), "/") === -1 && at + 1 < text.length && text[at + 1] !== "@" && text[at + 1] !== "/";
+};
 
 const invalidUrl = (input) => classed(ErrorConstructor, "ERR_INVALID_URL", "Invalid URL", { __proto__: null, input });
 
@@ -225,11 +243,11 @@ const takeHost = (target, rest, url) => {
   target.hostname = target.hostname.length > 255 ? "" : toLowerCase(target.hostname);
   if (target.hostname !== "") {
     if (isBracketed) {
-      if (exec(forbiddenInBrackets, target.hostname) !== null) throw invalidUrl(url);
+      if (hasAny(target.hostname, outsideBrackets)) throw invalidUrl(url);
     } else {
       // What looks like an address stays as it is.
       if (!isAscii(target.hostname) || includes(target.hostname, "xn--")) target.hostname = asciiName(target.hostname);
-      if (target.hostname === "" || exec(forbidden, target.hostname) !== null) throw invalidUrl(url);
+      if (target.hostname === "" || hasAny(target.hostname, outsideNames)) throw invalidUrl(url);
     }
   }
   target.host = `${target.hostname}${target.port ? `:${target.port}` : ""}`;
@@ -243,31 +261,31 @@ const takeHost = (target, rest, url) => {
 Url.prototype.parse = function parse(url, parseQueryString, slashesDenoteHost) {
   validateString(url, "url");
   let rest = straighten(url);
-  if (!slashesDenoteHost && !includes(rest, "#") && !includes(rest, "@")) {
-    const simple = exec(simplePath, rest);
-    if (simple !== null) {
-      this.path = rest;
-      this.href = rest;
-      this.pathname = simple[1];
-      if (simple[2]) {
-        this.search = simple[2];
-        this.query = slice(simple[2], 1);
-        if (parseQueryString) this.query = parseQuery(this.query);
-      } else if (parseQueryString) {
-        this.search = null;
-        this.query = { __proto__: null };
-      }
-      return this;
+  // Most are a path of this server.
+  const isPath = rest[0] === "/" && !startsWith(rest, "///") && exec(/[#@\s]/, rest) === null;
+  if (isPath && !slashesDenoteHost) {
+    const question = indexOf(rest, "?");
+    this.path = rest;
+    this.href = rest;
+    this.pathname = question === -1 ? rest : slice(rest, 0, question);
+    if (question !== -1) {
+      this.search = slice(rest, question);
+      this.query = slice(rest, question + 1);
+      if (parseQueryString) this.query = parseQuery(this.query);
+    } else if (parseQueryString) {
+      this.search = null;
+      this.query = { __proto__: null };
     }
+    return this;
   }
-  const protocol = exec(protocolPattern, rest)?.[0];
-  const lower = protocol === undefined ? undefined : toLowerCase(protocol);
+  const length = protocolLength(rest);
+  const lower = length === 0 ? undefined : toLowerCase(slice(rest, 0, length));
   if (lower !== undefined) {
     this.protocol = lower;
-    rest = slice(rest, lower.length);
+    rest = slice(rest, length);
   }
   let slashes = false;
-  if (slashesDenoteHost || lower !== undefined || exec(hostPattern, rest) !== null) {
+  if (slashesDenoteHost || lower !== undefined || namesUser(rest)) {
     slashes = startsWith(rest, "//");
     if (slashes && !(lower !== undefined && withoutHost[lower])) {
       rest = slice(rest, 2);
@@ -491,11 +509,11 @@ Url.prototype.resolveObject = function resolveObject(given) {
   const isDirectory = last === "" || ((result.host || relative.host || path.length > 1) && (last === "." || last === ".."));
   let up = 0;
   const kept = [];
-  for (let i = path.length - 1; i >= 0; i--) {
+  for (let i = 0; i < path.length; i++) {
     if (path[i] === ".") continue;
-    if (path[i] === "..") up++;
-    else if (up > 0) up--;
-    else unshift(kept, path[i]);
+    if (path[i] !== "..") kept[kept.length] = path[i];
+    else if (kept.length > 0) kept.length--;
+    else up++;
   }
   path = kept;
   if (!mustBeAbsolute && !dropsDots) for (; up > 0; up--) unshift(path, "..");
