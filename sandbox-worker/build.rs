@@ -1,7 +1,8 @@
 //! Prepares the scripts of `js/` for the program, which has them as text that V8 uses in place.
 //!
 //! - The built-in scripts, named in `js/ORDER`, are joined into one: an isolate compiles one script in less time than many.
-//! - The built-in modules are found below the directories of [`SCHEMES`], and become a table sorted by specifier. As many empty ones
+//! - The built-in modules are found below the directories of [`SCHEMES`], or made of the table in `js/stand_ins.txt`, which says how,
+//!   and become a table sorted by specifier. As many empty ones
 //!   as [`EMPTY`] says are added, for the test of what modules cost that nobody imports (`tests/start.rs` of the whole).
 
 use std::{
@@ -56,6 +57,7 @@ fn modules(js: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    found.extend(stand_ins(&fs::read_to_string(js.join("stand_ins.txt"))?));
     println!("cargo::rerun-if-env-changed={EMPTY}");
     let empty = env::var(EMPTY).map_or(Ok(0), |count| count.parse())?;
     found.extend((0..empty).map(|number| (format!("internal:empty_{number}"), String::new())));
@@ -78,6 +80,108 @@ fn modules(js: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     fs::write(out.join("modules.js"), texts)?;
     fs::write(out.join("modules.rs"), table)?;
     Ok(())
+}
+
+/// The specifiers and the texts of the modules in the table of those that are there in part.
+fn stand_ins(table: &str) -> Vec<(String, String)> {
+    let mut modules: Vec<(String, Vec<String>)> = Vec::new();
+    for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        match (line.starts_with("    "), line.strip_prefix("  "), modules.last_mut()) {
+            (_, None, _) => modules.push((line.to_owned(), Vec::new())),
+            (true, _, Some((_, lines))) => *lines.last_mut().expect("a line to go on with") += line.trim_start(),
+            (false, Some(line), Some((_, lines))) => lines.push(line.to_owned()),
+            (_, _, None) => panic!("js/stand_ins.txt: no module for {line:?}"),
+        }
+    }
+    let texts = modules.into_iter().map(|(specifier, lines)| {
+        let text = Exports::default().read(&lines).module(&specifier);
+        (specifier, text)
+    });
+    texts.collect()
+}
+
+/// The exports of such a module, as text.
+#[derive(Default)]
+struct Exports {
+    imports: String,
+    /// Definitions, and those that use them.
+    made: String,
+    given: String,
+    named: String,
+    members: String,
+    constants: Option<String>,
+    default: Option<String>,
+}
+
+impl Exports {
+    fn read(mut self, lines: &[String]) -> Self {
+        for line in lines {
+            if line.starts_with("import ") {
+                self.imports += &format!("{line};\n");
+            } else if let Some((name, value)) = line.split_once(" = ") {
+                self.given(name, value);
+                self.export(name, true, true);
+            } else {
+                line.split_whitespace().for_each(|word| self.word(word));
+            }
+        }
+        self
+    }
+
+    fn word(&mut self, word: &str) {
+        let mark = word.chars().next().filter(|first| "+-.".contains(*first));
+        let rest = if mark.is_some() { &word[1..] } else { word };
+        let name = if rest == "constants{" {
+            self.constants = Some(String::new());
+            return;
+        } else if rest == "}" {
+            let constants = self.constants.take().expect("constants were begun");
+            self.given("constants", &format!("{{ {constants}}}"));
+            "constants"
+        } else if let Some(class) = rest.strip_prefix("default=") {
+            self.default = Some(class.to_owned());
+            return;
+        } else if let Some((name, value)) = rest.split_once('=') {
+            self.given(name, value);
+            name
+        } else if let Some((name, signature)) = rest.split_once('/') {
+            self.stand_in(name, signature)
+        } else {
+            rest
+        };
+        if let Some(constants) = &mut self.constants {
+            *constants += &format!("{name}, ");
+        }
+        self.export(name, !matches!(mark, Some('-' | '.')), !matches!(mark, Some('+' | '.')));
+    }
+
+    fn given(&mut self, name: &str, value: &str) {
+        self.given += &format!("const {name} = {value};\n");
+    }
+
+    fn stand_in<'t>(&mut self, name: &'t str, signature: &str) -> &'t str {
+        let (kind, name) = name.split_once(':').unwrap_or(("function", name));
+        let signature = signature.replace('<', ", ");
+        self.made += &format!("const {name} = make.{kind}(\"{name}\", {signature});\n");
+        name
+    }
+
+    fn export(&mut self, name: &str, is_named: bool, is_member: bool) {
+        for (list, is_in) in [(&mut self.named, is_named), (&mut self.members, is_member)] {
+            if is_in {
+                *list += &format!("{name}, ");
+            }
+        }
+    }
+
+    fn module(self, specifier: &str) -> String {
+        let Exports { imports, made, given, named, members, constants: _, default } = self;
+        let default = default.map_or(format!("{{ {members}}}"), |class| format!("make.with({class}, {{ {members}}})"));
+        format!(
+            "import {{ standIns }} from \"internal:stand_ins\";\n{imports}const make = standIns(\"{specifier}\");\n{made}{given}\
+             export {{ {named}}};\nexport default {default};\n"
+        )
+    }
 }
 
 fn scripts_below(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {

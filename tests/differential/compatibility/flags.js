@@ -70,6 +70,7 @@ export default {
   enable_nodejs_punycode_module: () => outcome(async () => Object.keys(await import("node:punycode")).length > 0),
   enable_nodejs_cluster_module: () => outcome(async () => Object.keys(await import("node:cluster")).length > 0),
   enable_nodejs_child_process_module: () => outcome(async () => Object.keys(await import("node:child_process")).length > 0),
+  enable_nodejs_http2_module: () => outcome(async () => Object.keys(await import("node:http2")).length > 0),
   enable_nodejs_wasi_module: () => outcome(async () => Object.keys(await import("node:wasi")).length > 0),
   enable_nodejs_dgram_module: () => outcome(async () => Object.keys(await import("node:dgram")).length > 0),
   enable_nodejs_inspector_module: () => outcome(async () => Object.keys(await import("node:inspector")).length > 0),

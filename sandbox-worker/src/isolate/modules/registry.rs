@@ -1,7 +1,7 @@
 //! The modules that the program has: `cloudflare:…`, `node:…`, and those that only they can import, `internal:…` and `native:…`.
 //!
-//! A module is a file of `js/` whose path is its specifier: `js/node/async_hooks.js` is `node:async_hooks`. The build script finds
-//! it, and a row of [`ROWS`] says who may import it. It is compiled when it is first imported: for a worker that imports none, all
+//! A module is a file of `js/` whose path is its specifier: `js/node/async_hooks.js` is `node:async_hooks`; of what is there in part
+//! there is a table instead, `js/stand_ins.txt`. The build script finds it, and a row of [`ROWS`] says who may import it. It is compiled when it is first imported: for a worker that imports none, all
 //! that there is of them is bytes of the program that nobody reads.
 //!
 //! What a module needs of native code it imports as `native:…`, a name that no tenant's import reaches.
@@ -29,9 +29,14 @@ impl Row {
     const fn while_on(self, flags: &[&str]) -> Self {
         Row { gate: Gate::AnyOf(CompatibilityFlags::of(flags)), ..self }
     }
+
+    /// Likewise, of those for which one of [`NODE`] is on too.
+    const fn while_node_and(self, flags: &[&str]) -> Self {
+        Row { gate: Gate::NodeAndAnyOf(CompatibilityFlags::of(flags)), ..self }
+    }
 }
 
-/// What switches on most of the modules `node:…`.
+/// Without one of these only few of the modules `node:…` are there.
 const NODE: CompatibilityFlags = CompatibilityFlags::of(&["nodejs_compat", "nodejs_compat_v2"]);
 
 /// The modules that tenants can import, in any order.
@@ -50,35 +55,65 @@ const ROWS: &[Row] = &[
     row("node:path").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:path/posix").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:path/win32").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
-    row("node:perf_hooks").while_on(&["enable_nodejs_perf_hooks_module"]),
-    row("node:punycode").while_on(&["enable_nodejs_punycode_module"]),
+    row("node:perf_hooks").while_node_and(&["enable_nodejs_perf_hooks_module"]),
+    row("node:punycode").while_node_and(&["enable_nodejs_punycode_module"]),
     row("node:querystring").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:string_decoder").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
-    row("node:console").while_on(&["enable_nodejs_console_module"]),
+    row("node:console").while_node_and(&["enable_nodejs_console_module"]),
     row("node:constants").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:diagnostics_channel").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:module").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
-    row("node:os").while_on(&["enable_nodejs_os_module"]),
-    row("node:child_process").while_on(&["enable_nodejs_child_process_module"]),
-    row("node:cluster").while_on(&["enable_nodejs_cluster_module"]),
-    row("node:dgram").while_on(&["enable_nodejs_dgram_module"]),
-    row("node:domain").while_on(&["enable_nodejs_domain_module"]),
-    row("node:inspector").while_on(&["enable_nodejs_inspector_module"]),
-    row("node:inspector/promises").while_on(&["enable_nodejs_inspector_module"]),
-    row("node:readline").while_on(&["enable_nodejs_readline_module"]),
-    row("node:readline/promises").while_on(&["enable_nodejs_readline_module"]),
-    row("node:repl").while_on(&["enable_nodejs_repl_module"]),
-    row("node:sqlite").while_on(&["enable_nodejs_sqlite_module"]),
-    row("node:trace_events").while_on(&["enable_nodejs_trace_events_module"]),
-    row("node:v8").while_on(&["enable_nodejs_v8_module"]),
-    row("node:vm").while_on(&["enable_nodejs_vm_module"]),
-    row("node:wasi").while_on(&["enable_nodejs_wasi_module"]),
+    row("node:os").while_node_and(&["enable_nodejs_os_module"]),
+    row("node:child_process").while_node_and(&["enable_nodejs_child_process_module"]),
+    row("node:cluster").while_node_and(&["enable_nodejs_cluster_module"]),
+    row("node:dgram").while_node_and(&["enable_nodejs_dgram_module"]),
+    row("node:domain").while_node_and(&["enable_nodejs_domain_module"]),
+    row("node:inspector").while_node_and(&["enable_nodejs_inspector_module"]),
+    row("node:inspector/promises").while_node_and(&["enable_nodejs_inspector_module"]),
+    row("node:readline").while_node_and(&["enable_nodejs_readline_module"]),
+    row("node:readline/promises").while_node_and(&["enable_nodejs_readline_module"]),
+    row("node:repl").while_node_and(&["enable_nodejs_repl_module"]),
+    row("node:sqlite").while_node_and(&["enable_nodejs_sqlite_module"]),
+    row("node:trace_events").while_node_and(&["enable_nodejs_trace_events_module"]),
+    row("node:v8").while_node_and(&["enable_nodejs_v8_module"]),
+    row("node:vm").while_node_and(&["enable_nodejs_vm_module"]),
+    row("node:wasi").while_node_and(&["enable_nodejs_wasi_module"]),
     row("node:stream/web").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:sys").while_on(&["nodejs_compat_v2"]),
     row("node:test").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:timers").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:timers/promises").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
     row("node:url").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:_stream_duplex").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:_stream_passthrough").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:_stream_readable").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:_stream_transform").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:_stream_writable").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:_tls_common").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:_tls_wrap").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:crypto").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:dns").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:dns/promises").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:fs/promises").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:net").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:stream").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:stream/consumers").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:stream/promises").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:tls").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:zlib").while_on(&["nodejs_compat", "nodejs_compat_v2"]),
+    row("node:_http_agent").while_node_and(&["enable_nodejs_http_modules"]),
+    row("node:_http_client").while_node_and(&["enable_nodejs_http_modules"]),
+    row("node:_http_common").while_node_and(&["enable_nodejs_http_modules"]),
+    row("node:_http_incoming").while_node_and(&["enable_nodejs_http_modules"]),
+    row("node:_http_outgoing").while_node_and(&["enable_nodejs_http_modules"]),
+    row("node:http").while_node_and(&["enable_nodejs_http_modules"]),
+    row("node:https").while_node_and(&["enable_nodejs_http_modules"]),
+    row("node:_http_server").while_node_and(&["enable_nodejs_http_server_modules"]),
+    row("node:_stream_wrap").while_node_and(&["enable_nodejs_stream_wrap_module"]),
+    row("node:fs").while_node_and(&["enable_nodejs_fs_module"]),
+    row("node:http2").while_node_and(&["enable_nodejs_http2_module"]),
+    row("node:tty").while_node_and(&["enable_nodejs_tty_module"]),
+    row("node:worker_threads").while_node_and(&["enable_nodejs_worker_threads_module"]),
 ];
 
 /// What the names of modules that extensions can import begin with.
@@ -88,17 +123,6 @@ const FOR_EXTENSIONS: &str = "node-internal:";
 /// an error that says so.
 #[rustfmt::skip]
 const NOT_YET: &[(&[&str], CompatibilityFlags)] = &[
-    (&["node:_stream_duplex", "node:_stream_passthrough", "node:_stream_readable", "node:_stream_transform", "node:_stream_writable",
-        "node:_tls_common", "node:_tls_wrap", "node:crypto", "node:dns", "node:dns/promises",
-        "node:fs/promises", "node:net", "node:stream", "node:stream/consumers", "node:stream/promises", "node:tls", "node:zlib"], NODE),
-    (&["node:_http_agent", "node:_http_client", "node:_http_common", "node:_http_incoming", "node:_http_outgoing", "node:http",
-        "node:https"], CompatibilityFlags::of(&["enable_nodejs_http_modules"])),
-    (&["node:_http_server"], CompatibilityFlags::of(&["enable_nodejs_http_server_modules"])),
-    (&["node:_stream_wrap"], CompatibilityFlags::of(&["enable_nodejs_stream_wrap_module"])),
-    (&["node:fs"], CompatibilityFlags::of(&["enable_nodejs_fs_module"])),
-    (&["node:http2"], CompatibilityFlags::of(&["enable_nodejs_http2_module"])),
-    (&["node:tty"], CompatibilityFlags::of(&["enable_nodejs_tty_module"])),
-    (&["node:worker_threads"], CompatibilityFlags::of(&["enable_nodejs_worker_threads_module"])),
     (&["workerd:unsafe"], CompatibilityFlags::of(&["unsafe_module"])),
 ];
 
@@ -132,6 +156,8 @@ enum Gate {
     Open,
     /// Workers for which one of these is on.
     AnyOf(CompatibilityFlags),
+    /// Workers for which one of these is on, and one of [`NODE`].
+    NodeAndAnyOf(CompatibilityFlags),
     /// Built-in modules alone.
     Internal,
     /// Those, and modules of extensions.
@@ -208,6 +234,7 @@ impl Builtin {
         let open = match (by, &GATES[index]) {
             (Owner::Program, _) | (Owner::Tenant, Gate::Open) | (Owner::Extension, Gate::Extensions) => true,
             (Owner::Tenant, Gate::AnyOf(of)) => flags.has_any(of),
+            (Owner::Tenant, Gate::NodeAndAnyOf(of)) => flags.has_any(&NODE) && flags.has_any(of),
             (Owner::Tenant, Gate::Internal | Gate::Extensions) | (Owner::Extension, _) => false,
         };
         open.then_some(Builtin(index))
