@@ -63,8 +63,8 @@ fn a_worker_reaches_only_what_it_was_handed() {
     };
     assert!(sources.iter().all(has_source));
     // A worker may say where the rest of a body of its own is to be had, or what comes next of it: what it has, or was handed.
-    let pull = "pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool, rest :ByteSource, meanwhile :ByteSource, had :UInt64);";
-    assert!(code.contains(pull));
+    assert!(code.contains("pull @0 (maxBytes :UInt32, back :Data)"));
+    assert!(code.contains("-> (bytes :Data, done :Bool, rest :ByteSource, meanwhile :ByteSource, had :UInt64,"));
     // A connection goes on inside of TLS as two others.
     assert!(code.contains("startTls @3 (host :Text, to :ByteSource) -> (from :ByteSource, refused :Bool);"));
     assert_eq!(code.matches(":ByteSource").count(), sources.len() + 4);
@@ -96,6 +96,7 @@ fn every_capability_is_documented() {
     ];
     let modules = [
         "supervisor/src/link/allowances.rs",
+        "supervisor/src/link/back.rs",
         "supervisor/src/service/memory_cache/mod.rs",
         "supervisor/src/link/channels.rs",
         "tests/channels.rs",

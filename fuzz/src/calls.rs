@@ -459,9 +459,11 @@ impl Peer {
         calls(number, target, interface, (call.method / 52).into(), &self.table(&call.caps), |mut content| {
             match &call.params {
                 Params::None => {}
-                // The only number of `pull`, and of `exceeded`.
+                // The only number of `pull`, and of `exceeded`; and what goes back with a pull.
                 Params::Number(number) => {
-                    content.init_as::<byte_source::pull_params::Builder<'_>>().set_max_bytes(number.get());
+                    let mut params = content.init_as::<byte_source::pull_params::Builder<'_>>();
+                    params.set_max_bytes(number.get());
+                    params.set_back(&[b'x'; 8][..number.get() as usize % 9]);
                 }
                 Params::Text(text) => content.set_as(text.text().as_str()).expect("a text"),
                 Params::Log { entries, level, text } => {
@@ -596,6 +598,7 @@ fn give(question: u32, length: u32, done: bool) -> Message {
         let mut results = content.init_as::<byte_source::pull_results::Builder<'_>>();
         results.reborrow().init_bytes(length % 600_000);
         results.set_done(done);
+        results.set_before((length / 600_000).into());
     })
 }
 

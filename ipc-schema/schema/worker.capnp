@@ -289,7 +289,8 @@ struct HttpResponse {
 interface ByteSource {
   # Half of a body, at the side that has the bytes. Dropping the capability before `done` cancels the stream.
 
-  pull @0 (maxBytes :UInt32) -> (bytes :Data, done :Bool, rest :ByteSource, meanwhile :ByteSource, had :UInt64);
+  pull @0 (maxBytes :UInt32, back :Data)
+    -> (bytes :Data, done :Bool, rest :ByteSource, meanwhile :ByteSource, had :UInt64, before :UInt64, taken :Bool);
   # Waits for at least one byte or the end; returns at most `maxBytes`. `done` may come with the last bytes. At most one
   # call may be open. A call that fails says that the stream broke, or (`source.rs`) that the response was sent before
   # anybody had begun to read a request's body.
@@ -300,6 +301,10 @@ interface ByteSource {
   # `meanwhile` only of what is sent by a connection, in place of bytes: until the next pull is answered, what comes by another connection,
   # or by the same, goes here by itself, with this its source. It does so if nothing of it is on its way to the worker: its pulls have
   # brought `had` bytes. A pull of it that is open meanwhile waits for its end, or for `recall`.
+  #
+  # `back` only of what comes by a connection that an event was answered with, while a pull of what is sent by it is open: bytes that are sent
+  # before the answer to that, which is still to come, and then says how many have come so (`before`). No more than it asks for, and than
+  # `source.rs` says; once for each such pull, and again whenever an answer says that what there was is `taken`.
 
   cancel @1 () -> ();
   # Cancels the stream while a `pull` is open, which is answered at once. See `EventDispatcher.cancel` for why.

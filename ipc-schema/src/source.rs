@@ -1,5 +1,8 @@
-//! What the failure of a `ByteSource` says, where the other side acts on it.
+//! What both sides know of a `ByteSource` beside its schema.
 
-/// Nothing more can be read of a request's body, for the response has been sent and nobody had begun to read. It is the
-/// reference's text, and what a script gets.
+/// What the failure of a pull says that comes too late: the response has been sent, and nobody had begun to read its request's body. It is
+/// the reference's text, and what a script gets.
 pub const RESPONSE_SENT: &str = "Can't read from request stream after response has been sent.";
+
+/// Most bytes that a pull of what comes by a connection has with it of what goes back. What is longer is worth an answer of its own.
+pub const MAX_BACK: usize = 4 << 10;

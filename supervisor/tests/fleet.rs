@@ -328,12 +328,13 @@ impl event_dispatcher::Server for Events {
                 let held = Some(Hanging(self.world.clone()));
                 response.init_body().set_stream(capnp_rpc::new_client(Script::new("endless", held)));
             }
-            "/upgrade" | "/starts-tls" => {
+            "/upgrade" | "/starts-tls" | "/sends-back" => {
                 let http_request::body::Stream(source) = request.get_body().which()? else { panic!("no stream") };
                 let source = source?;
                 response.set_status(101);
                 response.init_body().set_stream(match path {
                     "/upgrade" => capnp_rpc::new_client(Relay(source)),
+                    "/sends-back" => capnp_rpc::new_client(SendsBack(source)),
                     _ => capnp_rpc::new_client(StartsTls(source)),
                 });
             }
@@ -415,6 +416,30 @@ impl byte_source::Server for Relay {
         let reply = reply.get()?;
         results.get().set_bytes(reply.get_bytes()?);
         results.get().set_done(reply.get_done());
+        Ok(())
+    }
+}
+
+/// Sends in one answer what comes after that which it only then sends with a pull of the other direction.
+struct SendsBack(byte_source::Client);
+
+impl byte_source::Server for SendsBack {
+    async fn pull(
+        self: Rc<Self>,
+        _: byte_source::PullParams,
+        mut results: byte_source::PullResults,
+    ) -> Result<(), capnp::Error> {
+        let source = self.0.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let mut call = source.pull_request();
+            call.get().set_max_bytes(1);
+            call.get().set_back(b"first");
+            call.send().promise.await.map(drop)
+        });
+        results.get().set_bytes(b"second");
+        results.get().set_before(5);
+        results.get().set_done(true);
         Ok(())
     }
 }
@@ -1416,6 +1441,22 @@ fn a_connection_that_goes_on_inside_of_tls_is_the_same_event() {
         drop(inside);
         eventually(|| !rig.world.pids().contains(&old)).await;
         drop((service, plain));
+        rig.ended().await;
+    });
+}
+
+#[test]
+fn what_comes_with_a_pull_goes_before_the_answer_that_says_so() {
+    local(async {
+        let rig = rig(watchful(), |_| Behaviour::Good);
+        let service = rig.service(0);
+        let response = service.fetch(upgrade("/sends-back", Silent::default())).await.expect("a connection");
+        let mut body = response.into_body();
+        for expected in ["first", "second"] {
+            assert_eq!(next_chunk(&mut body).await.expect("more").expect("bytes"), expected);
+        }
+        assert!(next_chunk(&mut body).await.is_none());
+        drop((service, body));
         rig.ended().await;
     });
 }

@@ -175,6 +175,7 @@ const WAYS: &[(&str, Client, &str)] = &[
     ("call-many-capabilities", Unavailable, "more than 8 capabilities"),
     ("pull-nothing", Unavailable, "pulled nothing, or twice"),
     ("pull-twice", Unavailable, "pulled nothing, or twice"),
+    ("pull-with-bytes", Unavailable, "sent with a pull what it was not asked for"),
     ("ask-end-twice", Unavailable, "asked twice at once what became of a body"),
     ("tls-host-long", Unavailable, "named a host that is too long"),
     // Requests of its own.
@@ -1036,6 +1037,11 @@ fn misbehave(way: &str, question: u32, source: u32, event: u64) -> Vec<u8> {
             twice.extend(frame(&pull(1, source, 10)));
             return twice;
         }
+        "pull-with-bytes" => calls(0, source, byte_source::Client::TYPE_ID, 0, &[], |content| {
+            let mut params = content.init_as::<byte_source::pull_params::Builder<'_>>();
+            params.set_max_bytes(10);
+            params.set_back(b"x");
+        }),
         "release-overflow" => message(|message| {
             let mut release = message.init_release();
             release.set_id(source);

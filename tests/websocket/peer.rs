@@ -183,12 +183,16 @@ pub(super) fn plain(opcode: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 impl Peer {
-    /// The next frame, of a short payload: its opcode and the payload.
+    /// The next frame, of a payload that is not long: its opcode and the payload.
     pub(super) fn frame(&mut self) -> (u8, Vec<u8>) {
         let head = self.receive(2);
-        assert!(head[0] & 0xf0 == 0x80 && head[1] & 0x7f < 126, "{head:?}");
+        assert!(head[0] & 0xf0 == 0x80 && head[1] & 0x7f < 127, "{head:?}");
+        let length = match head[1] & 0x7f {
+            126 => self.receive(2).iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
+            length => length.into(),
+        };
         let key = if head[1] & 0x80 == 0 { vec![0; 4] } else { self.receive(4) };
-        let payload = self.receive(usize::from(head[1] & 0x7f));
+        let payload = self.receive(length);
         (head[0] & 0xf, payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect())
     }
 }

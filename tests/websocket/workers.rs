@@ -94,6 +94,18 @@ export default {
     }
     const [client, server] = Object.values(new WebSocketPair());
     server.accept();
+    if (pathname === "/order") {
+      let count = 0;
+      const say = (text) => server.send(`${++count} ${text}`);
+      server.addEventListener("message", ({ data }) => {
+        if (data === "end") return setTimeout(() => (say("last"), server.close()), 20);
+        say(data);
+        if (count % 7 === 1) say("long".repeat(2500));
+        queueMicrotask(() => say("then"));
+        if (count % 2) setTimeout(() => say("later"), count % 3);
+      });
+      return new Response(null, { status: 101, webSocket: client });
+    }
     opened++;
     server.addEventListener("message", ({ data }) => server.send(data));
     server.addEventListener("close", ({ code }) => { closed++; codes.push(code); server.close(); });
@@ -196,6 +208,38 @@ fn a_worker_echoes_and_closes() {
     }
     wait_until("both are closed", || counts(&server).1 == 2);
     assert_eq!(counts(&server), (2, 2, "1001".to_owned()));
+}
+
+#[test]
+fn what_is_sent_at_once_and_what_is_sent_later_keep_their_order() {
+    let backend = Backend::start();
+    let server = serve(&backend);
+    let mut clients: Vec<Peer> = (0..16).map(|_| upgraded(server.port(), "/order")).collect();
+    let mut heard = vec![0; clients.len()];
+    for round in 0..60 {
+        for client in &mut clients {
+            client.send(masked(TEXT, b"one").repeat(1 + round % 3));
+        }
+        for (client, heard) in clients.iter_mut().zip(&mut heard) {
+            *heard += 1;
+            let (_, text) = client.frame();
+            assert!(text.starts_with(format!("{heard} ").as_bytes()), "{heard}: {}", String::from_utf8_lossy(&text));
+        }
+    }
+    for (mut client, mut heard) in clients.into_iter().zip(heard) {
+        client.send(masked(TEXT, b"end"));
+        let mut last = Vec::new();
+        loop {
+            let (kind, text) = client.frame();
+            if kind == CLOSE {
+                break;
+            }
+            heard += 1;
+            assert!(text.starts_with(format!("{heard} ").as_bytes()), "{heard}: {}", String::from_utf8_lossy(&text));
+            last = text;
+        }
+        assert!(last.ends_with(b"last") && heard > 240, "{heard}: {}", String::from_utf8_lossy(&last));
+    }
 }
 
 #[test]

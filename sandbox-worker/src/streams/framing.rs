@@ -2,10 +2,13 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     pin::pin,
     rc::Rc,
+    task::Poll,
 };
 
+use bulkhead_ipc::source::MAX_BACK;
 use bulkhead_websocket::{Close, Event, Receiver, Sender, Violation, close};
 use bytes::Bytes;
 use futures::future::{Either, LocalBoxFuture, select};
@@ -19,6 +22,9 @@ use crate::io::{Bell, IoContext, IoContextHandle};
 
 /// The part of the memory that a process may have which what WebSockets have not sent yet may take.
 const UNSENT_SHARE: usize = 4;
+
+/// How often those who take what has come are let run before more is asked for.
+const TURNS: usize = 4;
 
 /// What of a connection both directions know.
 struct Coupled {
@@ -38,10 +44,14 @@ struct Coupled {
     /// Nobody pulls any more.
     dropped: Cell<bool>,
     stop: Bell,
+    /// Bytes that a pull of what goes out waits for.
+    asked: Cell<usize>,
+    /// What of it went with pulls of what comes is taken.
+    taken: Cell<bool>,
 }
 
-/// Couples an end to a connection from which `from` comes. Gives what goes to it; when that is dropped, the connection is gone. The event
-/// goes on until the other end has been told how the connection ended (`open`).
+/// Couples an end to a connection from which `from` comes. Gives what goes to it; when that is dropped, the connection is gone. Of one that
+/// an event is answered with, the event goes on until the other end has been told how the connection ended (`open`).
 pub(crate) fn couple(
     context: &Rc<IoContext>,
     end: End,
@@ -51,6 +61,7 @@ pub(crate) fn couple(
 ) -> Rc<dyn Source> {
     let process = usize::try_from(context.isolate().limits().memory_bytes).unwrap_or(usize::MAX);
     end.set_outside(if process == 0 { usize::MAX } else { process / UNSENT_SHARE });
+    let goes_back = open.is_some();
     if let Some(open) = open {
         end.hold_until_taken(open);
     }
@@ -64,27 +75,38 @@ pub(crate) fn couple(
         received_all: Cell::new(false),
         dropped: Cell::new(false),
         stop: Bell::new(context),
+        asked: Cell::new(0),
+        taken: Cell::new(false),
     });
-    context.spawn(receive(context.handle(), coupled.clone(), from, receiver));
+    context.spawn(receive(context.handle(), coupled.clone(), (from, goes_back), receiver));
     Rc::new(Frames(coupled))
 }
 
 /// Reads from the connection, until nobody writes to it any more. What comes after a close is read and dropped: a source that is let go of
 /// before its end takes the connection with it.
-async fn receive(context: IoContextHandle, coupled: Rc<Coupled>, from: Rc<dyn Source>, mut receiver: Receiver) {
+///
+/// `goes_back`: what goes out may be sent with the pulls.
+async fn receive(
+    context: IoContextHandle,
+    coupled: Rc<Coupled>,
+    (from, goes_back): (Rc<dyn Source>, bool),
+    mut receiver: Receiver,
+) {
     let waits = || context.get().map(|context| context.waits());
     loop {
         let waiting = waits();
         let stopped = pin!(coupled.stop.wait(|| coupled.dropped.get().then_some(())));
         let Either::Right(_) = select(stopped, pin!(coupled.end.room())).await else { return };
         drop(waiting);
+        let back = if goes_back { coupled.gather().await } else { Bytes::new() };
         // Whoever is outside will answer, unless nothing is expected any more.
         let waiting = if from.is_outside() && !coupled.received_all.get() { None } else { waits() };
         let stopped = pin!(coupled.stop.wait(|| coupled.dropped.get().then_some(())));
-        let Either::Right((pulled, _)) = select(stopped, from.pull(MAX_PULL_BYTES)).await else { return };
+        let Either::Right((pulled, _)) = select(stopped, from.pull_with(MAX_PULL_BYTES, back)).await else { return };
         drop(waiting);
         let is_last = match &pulled {
             Ok(pulled) => {
+                coupled.taken.set(coupled.taken.get() || pulled.taken);
                 coupled.receive(&mut receiver, &pulled.bytes);
                 pulled.done
             }
@@ -130,7 +152,7 @@ impl Coupled {
     }
 
     /// Makes bytes of what is to be sent, of as many messages as `wanted` bytes need.
-    fn send(&self, mut item: Option<Item>, wanted: usize) -> Result<(), Broken> {
+    fn send(&self, wanted: usize) -> Result<(), Broken> {
         let mut out = Vec::new();
         let mut sender = self.sender.borrow_mut();
         loop {
@@ -143,7 +165,7 @@ impl Coupled {
             } else if let Some(payload) = self.pong.take() {
                 sender.pong(&mut out, &payload);
             }
-            match item.take().or_else(|| self.end.try_take()) {
+            match self.end.try_take() {
                 None => break,
                 Some(_) if self.sent_close.get() => {}
                 Some(Item::Message(kind, payload)) => sender.message(&mut out, kind, &payload),
@@ -163,8 +185,47 @@ impl Coupled {
         Ok(())
     }
 
+    /// How many bytes may be sent with a pull of what comes.
+    fn room_back(&self) -> usize {
+        let is_usual = !self.received_all.get() && !self.sent_close.get() && self.violation.get().is_none();
+        if self.taken.get() && is_usual && self.out.borrow().is_empty() { self.asked.get().min(MAX_BACK) } else { 0 }
+    }
+
+    /// What is to be sent with the next pull of what comes: what those send at once who take what has come. Whatever is not just messages, or
+    /// long, is left to who pulls it.
+    async fn gather(&self) -> Bytes {
+        if self.room_back() == 0 {
+            return Bytes::new();
+        }
+        let _hush = self.end.hush();
+        let mut turns = 0;
+        poll_fn(|cx| {
+            if turns == TURNS || !self.end.is_being_taken() {
+                return Poll::Ready(());
+            }
+            turns += 1;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        let room = self.room_back();
+        if room == 0 || self.end.is_abandoned() || !self.end.has_only_messages(room) || self.send(room).is_err() {
+            return Bytes::new();
+        }
+        let mut out = self.out.borrow_mut();
+        let length = room.min(out.len());
+        let back = out.split_to(length);
+        if !back.is_empty() {
+            self.taken.set(false);
+        }
+        if !out.is_empty() {
+            self.end.look_again();
+        }
+        back
+    }
+
     /// The next bytes to go out, if there are some, or the end is there.
-    fn next(&self, item: Option<Item>, max_bytes: usize) -> Option<Result<Pulled, Broken>> {
+    fn next(&self, max_bytes: usize) -> Option<Result<Pulled, Broken>> {
         if self.end.is_abandoned() {
             return Some(Err(Broken::failed("more waits for the peer than may wait")));
         }
@@ -174,7 +235,7 @@ impl Coupled {
         if is_empty && is_gone {
             return Some(Ok(Pulled::new(Bytes::new(), true)));
         }
-        if is_empty && let Err(broken) = self.send(item, max_bytes) {
+        if is_empty && let Err(broken) = self.send(max_bytes) {
             return Some(Err(broken));
         }
         let mut out = self.out.borrow_mut();
@@ -193,13 +254,26 @@ impl Source for Frames {
     fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
         let coupled = &*self.0;
         Box::pin(async move {
-            if !coupled.out.borrow().is_empty()
-                && let Some(pulled) = coupled.next(None, max_bytes)
-            {
-                return pulled;
-            }
-            coupled.end.take_or(|item| coupled.next(item, max_bytes)).await
+            let _asked = Asked::new(coupled, max_bytes);
+            coupled.end.told(|| coupled.next(max_bytes)).await
         })
+    }
+}
+
+/// A pull that waits. All that went before is taken.
+struct Asked<'a>(&'a Coupled);
+
+impl<'a> Asked<'a> {
+    fn new(coupled: &'a Coupled, max_bytes: usize) -> Self {
+        coupled.asked.set(max_bytes);
+        coupled.taken.set(true);
+        Asked(coupled)
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.asked.set(0);
     }
 }
 

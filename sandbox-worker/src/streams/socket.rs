@@ -109,6 +109,8 @@ pub(crate) struct Lane {
     back: RefCell<Weak<Lane>>,
     /// Rings for who takes.
     put: Bell,
+    /// Whoever takes is told later of what is put.
+    quiet: Cell<bool>,
     /// Rings for who waits for room, or for the end of who takes.
     taken: Bell,
     /// The event goes on until what ends it was taken.
@@ -131,6 +133,7 @@ impl Lane {
             counted: Cell::new(None),
             back: RefCell::default(),
             put: Bell::new(context),
+            quiet: Cell::new(false),
             taken: Bell::new(context),
             open: RefCell::default(),
         })
@@ -154,7 +157,9 @@ impl Lane {
             items.push_back(item);
         });
         self.queue();
-        self.put.ring();
+        if !self.quiet.get() {
+            self.put.ring();
+        }
     }
 
     /// Has who takes wait for its turn, if there is something to take.
@@ -330,14 +335,31 @@ impl End {
         self.goes.lost.get()
     }
 
-    /// Ready when something was sent to it; `look` is asked too, whenever [`Self::look_again`] is called.
-    pub(super) async fn take_or<T>(&self, mut look: impl FnMut(Option<Item>) -> Option<T>) -> T {
-        self.comes.put.wait(|| look(self.comes.take())).await
+    /// Waits until `look` gives something. It is asked at once, whenever something was sent to it, and when [`Self::look_again`] is called.
+    pub(super) async fn told<T>(&self, look: impl FnMut() -> Option<T>) -> T {
+        self.comes.put.wait(look).await
     }
 
-    /// See [`Self::take_or`].
+    /// See [`Self::told`].
     pub(super) fn look_again(&self) {
         self.comes.put.ring();
+    }
+
+    /// Whether the other end takes what was sent to it, and has not taken all.
+    pub(super) fn is_being_taken(&self) -> bool {
+        self.goes.listening.get() && !self.goes.items.borrow().is_empty()
+    }
+
+    /// Whether what has come is nothing but messages, of about so many bytes.
+    pub(super) fn has_only_messages(&self, most: usize) -> bool {
+        let items = self.comes.items.borrow();
+        self.comes.waits() <= most && items.iter().all(|item| matches!(item, Item::Message(..)))
+    }
+
+    /// Has who waits in [`Self::told`] be told only when the result is dropped of what comes until then.
+    pub(super) fn hush(&self) -> Hush<'_> {
+        self.comes.quiet.set(true);
+        Hush(&self.comes)
     }
 
     /// Waits until the other end has taken most of what was sent to it.
@@ -379,6 +401,18 @@ impl End {
     /// Nobody takes anything at this end, and nothing follows from it.
     pub(crate) fn abandon(&self) {
         abandon(&self.comes, &self.goes);
+    }
+}
+
+/// See [`End::hush`].
+pub(super) struct Hush<'a>(&'a Lane);
+
+impl Drop for Hush<'_> {
+    fn drop(&mut self) {
+        self.0.quiet.set(false);
+        if !self.0.items.borrow().is_empty() || self.0.abandoned.get() {
+            self.0.put.ring();
+        }
     }
 }
 

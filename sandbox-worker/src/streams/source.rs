@@ -19,6 +19,12 @@ pub(crate) trait Source {
     /// There will be no more.
     fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>>;
 
+    /// As [`Self::pull`] of what comes by a connection that an event was answered with, and sends `back` by it: see `ByteSource.pull`.
+    fn pull_with(&self, max_bytes: usize, back: Bytes) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
+        assert!(back.is_empty(), "nothing goes back here");
+        self.pull(max_bytes)
+    }
+
     /// Whether a pull waits for somebody outside of the isolate, so that it comes to an end whatever script does.
     fn is_outside(&self) -> bool {
         false
@@ -107,12 +113,14 @@ pub(crate) struct Pulled {
     pub(crate) rest: Option<Rc<WireSource>>,
     /// Until the next pull is answered, what comes by this goes to whoever pulls by itself.
     pub(crate) meanwhile: Option<Rc<WireSource>>,
+    /// What went back with earlier pulls is taken, and more may be sent so.
+    pub(crate) taken: bool,
 }
 
 impl Pulled {
     /// Bytes for which no room was asked.
     pub(crate) fn new(bytes: Bytes, done: bool) -> Self {
-        Pulled { bytes, done, room: None, rest: None, meanwhile: None }
+        Pulled { bytes, done, room: None, rest: None, meanwhile: None, taken: false }
     }
 }
 

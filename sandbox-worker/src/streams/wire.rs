@@ -15,6 +15,7 @@ use bulkhead_ipc::{
         byte_source::{self, CancelParams, CancelResults, PullParams, PullResults, Server, pull_results},
     },
 };
+use bytes::Bytes;
 use capnp::capability::{Promise, Response};
 use futures::future::{Either, LocalBoxFuture, Shared, select};
 use tokio::sync::Notify;
@@ -26,6 +27,11 @@ use crate::io::{Outlet, Revoke, UnderWay};
 /// pull is answered and `source` is dropped.
 pub(crate) fn offer(source: Rc<dyn Source>) -> byte_source::Client {
     capnp_rpc::new_client(Offered::new(source))
+}
+
+/// As [`offer`], of what is sent by a connection from which `from` comes.
+pub(crate) fn offer_beside(source: Rc<dyn Source>, from: &WireSource) -> byte_source::Client {
+    capnp_rpc::new_client(Offered { before: from.back.clone(), ..Offered::new(source) })
 }
 
 /// As [`offer`]; the second half takes it back.
@@ -44,8 +50,9 @@ pub(crate) struct WireSource {
     /// The connection that it comes by.
     connection: Outlet,
     kept: Option<Kept>,
-    /// Bytes that pulls have brought.
+    /// Bytes that pulls have brought, and that went back with them.
     had: Rc<Cell<u64>>,
+    back: Rc<Cell<u64>>,
 }
 
 /// What goes with the body of a response to a request of the worker's own.
@@ -61,7 +68,14 @@ pub(crate) struct Kept {
 
 impl WireSource {
     pub(crate) fn new(client: byte_source::Client, length: Option<u64>, connection: &Outlet) -> Self {
-        WireSource { client, length, connection: connection.clone(), kept: None, had: Rc::default() }
+        WireSource {
+            client,
+            length,
+            connection: connection.clone(),
+            kept: None,
+            had: Rc::default(),
+            back: Rc::default(),
+        }
     }
 
     /// The body of a response to a request of the worker's own.
@@ -127,9 +141,15 @@ impl WireSource {
 
 impl Source for WireSource {
     fn pull(&self, max_bytes: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
+        self.pull_with(max_bytes, Bytes::new())
+    }
+
+    fn pull_with(&self, max_bytes: usize, mut back: Bytes) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
         Box::pin(async move {
             loop {
-                let pulled = pull(&self.client, max_bytes);
+                let back = std::mem::take(&mut back);
+                self.back.set(self.back.get() + back.len() as u64);
+                let pulled = pull(&self.client, max_bytes, back);
                 let response = match self.kept.as_ref().and_then(|kept| kept.broken.clone()) {
                     None => pulled.await,
                     Some(broken) => match select(pin!(pulled), broken).await {
@@ -142,7 +162,8 @@ impl Source for WireSource {
                 let bytes = results.get_bytes().map_err(Broken::Wire)?;
                 if !bytes.is_empty() || results.get_done() {
                     self.had.set(self.had.get() + bytes.len() as u64);
-                    return Ok(Pulled::new(self.connection.keep(bytes), results.get_done()));
+                    let pulled = Pulled::new(self.connection.keep(bytes), results.get_done());
+                    return Ok(Pulled { taken: results.get_taken(), ..pulled });
                 }
             }
         })
@@ -159,9 +180,16 @@ impl Source for WireSource {
 }
 
 /// One pull; when the future is dropped before the answer has come, the source is cancelled.
-async fn pull(source: &byte_source::Client, max_bytes: usize) -> Result<Response<pull_results::Owned>, capnp::Error> {
+async fn pull(
+    source: &byte_source::Client,
+    max_bytes: usize,
+    back: Bytes,
+) -> Result<Response<pull_results::Owned>, capnp::Error> {
     let mut request = source.pull_request();
     request.get().set_max_bytes(u32::try_from(max_bytes).unwrap_or(u32::MAX));
+    if !back.is_empty() {
+        request.get().set_back(&back);
+    }
     Call::new(request.send().promise, None, (), cancel(source.clone())).await
 }
 
@@ -177,11 +205,14 @@ struct Offered {
     source: RefCell<Option<Rc<dyn Source>>>,
     pulling: Cell<bool>,
     cancelled: Notify,
+    /// Bytes that went another way before.
+    before: Rc<Cell<u64>>,
 }
 
 impl Offered {
     fn new(source: Rc<dyn Source>) -> Self {
-        Offered { source: RefCell::new(Some(source)), pulling: Cell::new(false), cancelled: Notify::new() }
+        let (source, before) = (RefCell::new(Some(source)), Rc::default());
+        Offered { source, pulling: Cell::new(false), cancelled: Notify::new(), before }
     }
 }
 
@@ -221,6 +252,7 @@ impl Server for Offered {
         };
         results.get().set_bytes(&pulled.bytes);
         results.get().set_done(pulled.done);
+        results.get().set_before(self.before.get());
         if let Some(rest) = &pulled.rest {
             results.get().set_rest(rest.client());
         }

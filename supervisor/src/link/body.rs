@@ -27,6 +27,7 @@ use tokio::{
 
 use super::{
     Link, Place, Ticket, Work,
+    back::{Back, Taker},
     busy::Busy,
     channels::Subrequest,
     shortcut::{Past, Shortcut},
@@ -176,6 +177,8 @@ pub struct BodySource {
     /// Where the event goes when the worker has sent the last of what it sends before TLS.
     inside: RefCell<Weak<Inherited>>,
     past: Past,
+    /// What comes back with pulls.
+    back: Rc<Back>,
 }
 
 /// An event that goes on with another body than it began with, once it does.
@@ -334,7 +337,7 @@ impl BodySource {
         let (connection, work) = (link.connection.clone(), link.work().clone());
         let (begun, handed) = (Cell::new(false), Cell::new(0));
         let (kept, alive) = (Cell::new(false), RefCell::new(None));
-        let (renewed, inside, past) = (None, RefCell::default(), Past::default());
+        let (renewed, inside, past, back) = (None, RefCell::default(), Past::default(), Rc::default());
         Self {
             state,
             busy,
@@ -351,6 +354,7 @@ impl BodySource {
             renewed,
             inside,
             past,
+            back,
         }
     }
 
@@ -489,6 +493,16 @@ impl BodySource {
         self.state.borrow_mut().waiting.take()
     }
 
+    /// Takes what comes with a pull of what is sent the other way.
+    fn take_back(&self, params: byte_source::PullParams) -> Result<(), &'static str> {
+        let bytes = params.get().and_then(|params| params.get_back()).map_err(|_| "a pull cannot be read")?;
+        if !bytes.is_empty() && self.back.put(bytes)? {
+            // They were asked for, as those of an answer are.
+            self.connection.allow(0, bytes.len() as u64);
+        }
+        Ok(())
+    }
+
     /// What of it goes past its worker.
     pub(super) fn past(&self) -> &Past {
         &self.past
@@ -570,13 +584,13 @@ impl byte_source::Server for BodySource {
         mut reply: byte_source::PullResults,
     ) -> Result<(), capnp::Error> {
         let limit = params.get()?.get_max_bytes().min(MAX_CHUNK) as usize;
-        drop(params);
         let busy = (limit != 0).then(|| self.busy.enter()).flatten();
-        let Some(_busy) = busy else {
-            let what = "it pulled nothing, or twice at once";
+        let begun = busy.ok_or("it pulled nothing, or twice at once");
+        let begun = begun.and_then(|busy| self.take_back(params).map(|()| busy));
+        let _busy = begun.map_err(|what| {
             self.connection.violation(what);
-            return Err(capnp::Error::failed(what.to_owned()));
-        };
+            capnp::Error::failed(what.to_owned())
+        })?;
         self.begun.set(true);
         let _tells = Tells(&self);
         // Bytes that the worker does not read must not pile up here, and bytes that do not come keep no room from others.
@@ -631,6 +645,7 @@ impl byte_source::Server for BodySource {
             rest = after;
         }
         results.set_done(is_end);
+        results.set_taken(self.back.is_taken());
         // It is queued as soon as nobody writes to it any more, and only then there is room for the next.
         drop(reply);
         Ok(())
@@ -774,6 +789,8 @@ impl Drop for CancelOnDrop {
     }
 }
 
+type Response = capnp::capability::Response<byte_source::pull_results::Owned>;
+
 type PullCall = Call<byte_source::pull_results::Owned, Box<dyn FnMut() -> Promise<(), capnp::Error>>, Option<Kept>>;
 
 /// A body that is pulled from a worker: that of a response, or of a request of its own.
@@ -805,6 +822,9 @@ pub(crate) struct RemoteBody {
     may_refer: bool,
     /// Where bytes come from while the worker is asked for some.
     shortcut: Option<Shortcut>,
+    /// What comes with pulls of the other direction, and an answer that has to wait for it.
+    back: Option<Taker>,
+    answer: Option<Response>,
 }
 
 /// Where a body is that a worker sends.
@@ -865,6 +885,8 @@ impl RemoteBody {
             is_exchange: false,
             may_refer: false,
             shortcut: None,
+            back: None,
+            answer: None,
         }
     }
 
@@ -877,8 +899,9 @@ impl RemoteBody {
     /// What a worker sends in place of HTTP: for as long as it likes, and as much. `request` is what it is sent, and may go on after this.
     pub(crate) fn exchange(source: byte_source::Client, mut ticket: Ticket, request: Option<CancelOnDrop>) -> Self {
         ticket.goes_on();
+        let back = request.as_ref().map(|request| Taker::new(&request.0.back));
         let body = Self::new(source, None, ticket, request);
-        Self { left: u64::MAX, deadline: None, is_exchange: true, ..body }
+        Self { left: u64::MAX, deadline: None, is_exchange: true, back, ..body }
     }
 
     /// The body of a request of the worker's own. It has the time, and the length, that its addressee gives it.
@@ -908,6 +931,8 @@ impl RemoteBody {
             is_exchange: false,
             may_refer,
             shortcut: None,
+            back: None,
+            answer: None,
         }
     }
 
@@ -935,6 +960,8 @@ impl RemoteBody {
             is_exchange: true,
             may_refer: false,
             shortcut: None,
+            back: None,
+            answer: None,
         }
     }
 
@@ -954,6 +981,7 @@ impl RemoteBody {
         self.inherited = None;
         self.kept = None;
         self.deadline = None;
+        (self.back, self.answer) = (None, None);
         if let Some(request) = self.request.take()
             && sent
         {
@@ -964,10 +992,7 @@ impl RemoteBody {
         }
     }
 
-    fn take(
-        &mut self,
-        response: &capnp::capability::Response<byte_source::pull_results::Owned>,
-    ) -> Result<Option<Bytes>, BodyError> {
+    fn take(&mut self, response: &Response) -> Result<Option<Bytes>, BodyError> {
         let reply = response.get().map_err(|error| self.violation(&error.to_string()))?;
         let bytes = reply.get_bytes().map_err(|error| self.violation(&error.to_string()))?;
         if reply.has_rest() {
@@ -1044,13 +1069,19 @@ impl RemoteBody {
         Ok(())
     }
 
-    /// What the worker's process answers to a call. `None` before the end: it is to be had elsewhere.
+    /// What the worker's process answers to a call, or sends before that. `None` before the end: it is to be had elsewhere.
     fn poll_there(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if let Some(bytes) = self.back.as_ref().and_then(|back| back.take(cx)) {
+            return Poll::Ready(Some(self.count(bytes.len()).map(|()| bytes)));
+        }
         let Source::There(source) = &self.source else { return Poll::Ready(None) };
         let call = self.call.get_or_insert_with(|| {
             let mut request = source.pull_request();
             self.asked = self.chunk;
             request.get().set_max_bytes(self.asked);
+            if let Some(back) = &self.back {
+                back.ask(self.asked as usize);
+            }
             let source = source.clone();
             let cancel = Box::new(move || {
                 let source = source.clone();
@@ -1059,7 +1090,19 @@ impl RemoteBody {
             let kept = self.kept.clone();
             Call::new(request.send().promise, Some(self.link.connection.clone()), kept, cancel as Box<_>)
         });
-        let response = std::task::ready!(Pin::new(call).poll(cx));
+        let response = match self.answer.take() {
+            Some(response) => Ok(response),
+            None => std::task::ready!(Pin::new(call).poll(cx)),
+        };
+        if let Some(back) = &self.back {
+            let before = response.as_ref().map_or(0, |response| response.get().map_or(0, |reply| reply.get_before()));
+            if before > back.had() {
+                // It is on its way to the one that takes it.
+                self.answer = response.ok();
+                return Poll::Pending;
+            }
+            back.ask(0);
+        }
         // What goes past the worker was there before its answer.
         (self.call, self.shortcut) = (None, None);
         Poll::Ready(match response {

@@ -5,6 +5,7 @@
 //! process. Nothing that a peer controls grows without a bound.
 
 mod allowances;
+mod back;
 pub mod body;
 mod busy;
 mod channels;

@@ -36,7 +36,7 @@ use crate::{
         reader::ReaderSource,
         reading::Reading,
         source::{Broken, Given, Passed, Passing, Pulled, Source, Terms, Whole},
-        wire::{WireSource, offer},
+        wire::{WireSource, offer, offer_beside},
     },
 };
 
@@ -347,9 +347,9 @@ fn upgraded<'s>(
             let deflate = agreed.map(|(deflate, _)| deflate);
             let receiver = Receiver::new(Role::Server, web_socket::max_message(scope), deflate.as_ref());
             let ends = (receiver, Sender::server(deflate.as_ref()));
-            let frames = couple(event.context(), end, from, ends, Some(streaming.open()));
+            let frames = couple(event.context(), end, from.clone(), ends, Some(streaming.open()));
             let reading = Rc::new(Reading::new(frames));
-            offer(Rc::new(Answer::new(event, reading, streaming.open(), u64::MAX)))
+            offer_beside(Rc::new(Answer::new(event, reading, streaming.open(), u64::MAX)), &from)
         }
         web_socket::Given::Connection(connection) => {
             // The two connections become one, of which nothing comes here.

@@ -7,7 +7,7 @@ use bulkhead_websocket::{Kind, Role, extension::Deflate};
 use super::*;
 use crate::{
     io::{Bell, IoContext},
-    streams::socket::pair,
+    streams::{StreamingBody, socket::pair},
     testing::with_isolate,
 };
 
@@ -18,18 +18,27 @@ struct Sent {
     end: Cell<Option<bool>>,
     more: Bell,
     pulls: Cell<usize>,
+    /// What came with the pulls.
+    back: RefCell<Vec<Bytes>>,
+    /// Whether the next answer says that it is taken.
+    taken: Cell<bool>,
 }
 
 impl Source for Rc<Sent> {
     fn pull(&self, _: usize) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
         self.pulls.set(self.pulls.get() + 1);
         let next = || match (self.pieces.borrow_mut().pop_front(), self.end.get()) {
-            (Some(bytes), _) => Some(Ok(Pulled::new(bytes, false))),
+            (Some(bytes), _) => Some(Ok(Pulled { taken: self.taken.take(), ..Pulled::new(bytes, false) })),
             (None, Some(true)) => Some(Ok(Pulled::new(Bytes::new(), true))),
             (None, Some(false)) => Some(Err(Broken::failed("gone"))),
             (None, None) => None,
         };
         Box::pin(self.more.wait(next))
+    }
+
+    fn pull_with(&self, max_bytes: usize, back: Bytes) -> LocalBoxFuture<'_, Result<Pulled, Broken>> {
+        self.back.borrow_mut().extend((!back.is_empty()).then_some(back));
+        self.pull(max_bytes)
     }
 
     fn is_outside(&self) -> bool {
@@ -60,15 +69,17 @@ fn ends(role: Role, deflate: Option<&Deflate>) -> (Receiver, Sender) {
 }
 
 impl Rig {
-    fn new(context: Rc<IoContext>, role: Role, deflate: Option<Deflate>) -> Self {
+    fn new(context: Rc<IoContext>, role: Role, deflate: Option<Deflate>, open: Option<OpenBody>) -> Self {
         let sent = Rc::new(Sent {
             pieces: RefCell::default(),
             end: Cell::default(),
             more: Bell::new(&context),
             pulls: Cell::default(),
+            back: RefCell::default(),
+            taken: Cell::default(),
         });
         let [end, framed] = pair(&context);
-        let frames = couple(&context, framed, Rc::new(sent.clone()), ends(role, deflate.as_ref()), None);
+        let frames = couple(&context, framed, Rc::new(sent.clone()), ends(role, deflate.as_ref()), open);
         end.listen();
         let (receiver, sender) = ends(role.peer(), deflate.as_ref());
         let (sender, receiver) = (RefCell::new(sender), RefCell::new(receiver));
@@ -94,7 +105,7 @@ impl Rig {
     /// Waits for something, with the owner's tasks running.
     async fn run<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             let _ = self.context.poll_tasks(cx);
             future.as_mut().poll(cx)
         })
@@ -116,11 +127,33 @@ impl Rig {
             assert!(pulled.done);
             return None;
         }
-        let (mut bytes, mut events) = (&pulled.bytes[..], Vec::new());
+        Some(Ok(self.events(&pulled.bytes)))
+    }
+
+    fn events(&self, mut bytes: &[u8]) -> Vec<Event> {
+        let mut events = Vec::new();
         while let Some(event) = self.receiver.borrow_mut().receive(&mut bytes).expect("it is well-formed") {
             events.push(event);
         }
-        Some(Ok(events))
+        events
+    }
+
+    /// Has the peer send a message of one letter, in one piece, and answers it when it comes.
+    async fn echo(&self, letter: &str) {
+        self.send(|sender, out| sender.message(out, Kind::Text, letter.as_bytes()));
+        self.run(async {
+            let item = self.end.take().await;
+            self.end.send(item);
+        })
+        .await;
+        for _ in 0..10 {
+            self.run(tokio::task::yield_now()).await;
+        }
+    }
+
+    /// What went with the pulls of what comes since this was last asked.
+    fn back(&self) -> Vec<Event> {
+        self.events(&self.sent.back.take().concat())
     }
 }
 
@@ -137,7 +170,7 @@ fn both(test: impl AsyncFn(Rig)) {
     with_isolate(async |isolate| {
         for role in [Role::Server, Role::Client] {
             for deflate in [None, Some(Deflate::default())] {
-                test(Rig::new(IoContext::new(isolate.clone()), role, deflate)).await;
+                test(Rig::new(IoContext::new(isolate.clone()), role, deflate, None)).await;
             }
         }
     });
@@ -153,6 +186,38 @@ fn messages_go_both_ways() {
         assert_eq!(rig.end.buffered(), 0);
         rig.send(|sender, out| sender.fragments(out, Kind::Text, b"to you", 2));
         assert!(matches!(rig.take().await, Item::Message(Kind::Text, payload) if payload == b"to you"));
+    });
+}
+
+#[test]
+fn what_is_sent_at_once_goes_with_the_next_pull_while_another_is_open() {
+    with_isolate(async |isolate| {
+        let open = StreamingBody::default().open();
+        let rig = Rig::new(IoContext::new(isolate.clone()), Role::Server, None, Some(open));
+        rig.echo("a").await;
+        assert_eq!(rig.back(), [], "nobody has asked for it");
+        assert_eq!(rig.received().await, Some(Ok(vec![text("a")])));
+
+        let frames = rig.frames.borrow().clone().expect("it is not dropped");
+        let mut pull = frames.pull(1 << 20);
+        assert!(futures::poll!(pull.as_mut()).is_pending());
+        rig.echo("b").await;
+        assert_eq!(rig.back(), [text("b")]);
+        assert!(futures::poll!(pull.as_mut()).is_pending(), "it went");
+        rig.sent.taken.set(true);
+        rig.echo("c").await;
+        assert_eq!(rig.back(), [text("c")], "the one before it was taken");
+        rig.echo("d").await;
+        assert_eq!(rig.back(), [], "the one before it was not");
+        let pulled = rig.run(pull).await.expect("an answer");
+        assert_eq!(rig.events(&pulled.bytes), [text("d")]);
+
+        let mut pull = frames.pull(1 << 20);
+        assert!(futures::poll!(pull.as_mut()).is_pending());
+        rig.end.send(Item::Message(Kind::Text, b"unasked".into()));
+        let pulled = rig.run(pull).await.expect("an answer");
+        assert_eq!(rig.events(&pulled.bytes), [text("unasked")], "nothing is waited for");
+        assert_eq!(rig.back(), []);
     });
 }
 
