@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bulkhead_ipc::worker_capnp::Limit;
 use futures::stream::{self, StreamExt as _};
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::sync::oneshot;
@@ -37,7 +38,7 @@ use super::{
 };
 use crate::{
     config::{BindingValue, Config, Designator, Service, ServiceId, ServiceKind, policy::WorkerPolicy},
-    fleet::{Entrypoint, FleetConfig, FleetHandle, StartError, Testing, decide::RestartPolicy},
+    fleet::{Entrypoint, FleetConfig, FleetHandle, StartError, Testing, counters::Counter, decide::RestartPolicy},
     log::{Entry, Log, Stream, Watch},
     service::{
         Event, Outcome, ServiceError,
@@ -395,6 +396,8 @@ impl Run<'_> {
     /// Has an event run, and gives what it reports, or why it has failed, for the user.
     async fn call(&self, service: &ServiceId, entrypoint: &str, event: Event) -> Result<Option<String>, String> {
         let mut ends = self.fleet.ends(service);
+        let replaced = || self.fleet.counters(service).get(Counter::Retired);
+        let before = replaced();
         let (reply, outcome) = oneshot::channel();
         let name = (!entrypoint.is_empty()).then(|| entrypoint.to_owned());
         let to = Designator { service: service.clone(), entrypoint: name, props_json: None };
@@ -404,6 +407,15 @@ impl Run<'_> {
             Ok(Ok(Outcome { failure: Some(error), .. })) | Ok(Err(error)) => error,
             Err(_) => ServiceError::Unavailable("the supervisor is about to end".to_owned()),
         };
+        if matches!(failure, ServiceError::Exceeded(Limit::Memory)) {
+            // Its process is about to be replaced, of which the fleet hears by another way than we: the next test is not for this one.
+            let gone = async {
+                while replaced() == before && !ends.has_changed().unwrap_or(true) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let _ = tokio::time::timeout(END, gone).await;
+        }
         Err(match failure {
             // Why, is known when the process has ended.
             error @ ServiceError::Unavailable(_) => {
