@@ -8,6 +8,7 @@
 //! - [`blob`]: values that may be too long for a message.
 //! - [`failure`]: what both sides say of events that failed.
 //! - [`head`]: request and response heads, written and read with bounds.
+//! - [`last_words`]: what a process that dies had no time to send.
 //! - [`limit`]: what is said when a worker exceeds a limit.
 //! - [`modules`]: questions for modules that a worker does not have.
 //! - [`scheduled`]: the parameters of scheduled runs, with bounds.
@@ -21,6 +22,7 @@ pub mod calls;
 pub mod compatibility;
 pub mod failure;
 pub mod head;
+pub mod last_words;
 pub mod limit;
 pub mod modules;
 pub mod policy;

@@ -7,6 +7,7 @@
 //! | 3 | control connection: the process serves `WorkerControl` |
 //! | 4 … 3 + shards | one event connection for each supervisor shard: the process serves `EventPort` |
 //! | 4 + shards | only with `--modules`: where the process asks for modules ([`modules`](crate::modules)); it blocks |
+//! | the next | only with `--last-words`: where each line of its log goes at once ([`last_words`](crate::last_words)); it blocks |
 //! | the next | only with `--storage`: the directory of an actor |
 
 use std::ffi::OsString;
@@ -41,6 +42,8 @@ pub struct WorkerArgs {
     pub jitless: bool,
     /// Whether it was handed a descriptor to ask for modules by, after the event connections.
     pub modules: bool,
+    /// Whether it was handed a descriptor for the lines of its log, after those.
+    pub last_words: bool,
     /// The longest file, in bytes, of a process that was handed the directory of an actor, as the last descriptor;
     /// `None` for a process without storage. The supervisor starts none with storage yet.
     pub storage: Option<u64>,
@@ -86,6 +89,9 @@ impl WorkerArgs {
         if self.modules {
             argv.push("--modules".into());
         }
+        if self.last_words {
+            argv.push("--last-words".into());
+        }
         if let Some(bytes) = self.storage {
             argv.push(format!("--storage={bytes}").into());
         }
@@ -109,6 +115,7 @@ impl WorkerArgs {
         let mut threads = 0;
         let mut jitless = false;
         let mut modules = false;
+        let mut last_words = false;
         let mut storage = None;
         let mut seccomp_log = false;
         for argument in argv {
@@ -128,6 +135,8 @@ impl WorkerArgs {
                 jitless = true;
             } else if text == "--modules" {
                 modules = true;
+            } else if text == "--last-words" {
+                last_words = true;
             } else if let Some(number) = text.strip_prefix("--storage=") {
                 storage = Some(number.parse().map_err(|_| ArgsError::Unknown(argument.clone()))?);
             } else if text == "--seccomp=log" {
@@ -147,6 +156,7 @@ impl WorkerArgs {
             threads,
             jitless,
             modules,
+            last_words,
             storage,
             seccomp_log,
             v8_flags,
@@ -161,8 +171,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, jitless: bool, heap_bytes: u64, memory_bytes: u64, threads: u32, modules: bool, storage: Option<u64>, seccomp_log: bool, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
-            let args = WorkerArgs { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, modules, storage, seccomp_log, v8_flags };
+        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, jitless: bool, heap_bytes: u64, memory_bytes: u64, threads: u32, modules: bool, last_words: bool, storage: Option<u64>, seccomp_log: bool, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
+            let args = WorkerArgs { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, modules, last_words, storage, seccomp_log, v8_flags };
             prop_assert_eq!(WorkerArgs::parse(args.to_argv()), Ok(args));
         }
     }

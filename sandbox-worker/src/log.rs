@@ -2,11 +2,15 @@
 
 use std::{
     cell::{Cell, RefCell},
+    os::unix::net::UnixDatagram,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
 
-use bulkhead_ipc::worker_capnp::{host, log_entry};
+use bulkhead_ipc::{
+    last_words,
+    worker_capnp::{host, log_entry},
+};
 pub use log_entry::{Level, Source};
 use tokio::sync::Notify;
 
@@ -39,6 +43,8 @@ pub struct Logger {
     written: Cell<u64>,
     taken: Cell<u64>,
     was_taken: Notify,
+    /// Where each entry goes at once, for the case that this process dies before it is sent.
+    last_words: RefCell<Option<UnixDatagram>>,
 }
 
 impl std::fmt::Debug for Logger {
@@ -58,6 +64,7 @@ impl Default for Logger {
             written: Cell::new(0),
             taken: Cell::new(0),
             was_taken: Notify::new(),
+            last_words: RefCell::default(),
         }
     }
 }
@@ -70,6 +77,11 @@ impl Logger {
         }
     }
 
+    /// Has each entry go there too, at once.
+    pub fn set_last_words(&self, to: Option<UnixDatagram>) {
+        self.last_words.replace(to);
+    }
+
     /// Adds an entry.
     pub fn write(&self, level: Level, source: Source, message: &str) {
         let cut = message.len() > MAX_MESSAGE;
@@ -77,6 +89,10 @@ impl Logger {
             if cut { message[..message.floor_char_boundary(MAX_MESSAGE)].to_owned() } else { message.to_owned() };
         if cut {
             message.push_str(" [truncated]");
+        }
+        if let Some(to) = &*self.last_words.borrow() {
+            // It fails only when the supervisor is gone, and this process goes with it.
+            let _ = to.send(&last_words::write(self.written.get() + 1, level, source, &message));
         }
         if self.buffered.get() + message.len() > self.limit.get() {
             self.dropped.set(self.dropped.get() + 1);

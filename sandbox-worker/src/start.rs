@@ -1,6 +1,10 @@
 //! The life of the process: shut the sandbox, connect, serve.
 
-use std::{os::unix::net::UnixStream as StdUnixStream, process::ExitCode, rc::Rc};
+use std::{
+    os::unix::net::{UnixDatagram as StdUnixDatagram, UnixStream as StdUnixStream},
+    process::ExitCode,
+    rc::Rc,
+};
 
 use bulkhead_ipc::{
     process::WorkerArgs,
@@ -73,7 +77,7 @@ fn run(snapshot: &'static [u8], code_caches: &'static [u8]) -> Result<(), StartE
         limits.threads = args.threads.into();
     }
     let mut options = enter::Options {
-        fds: 1 + args.shards as usize + usize::from(args.modules),
+        fds: 1 + args.shards as usize + usize::from(args.modules) + usize::from(args.last_words),
         mode: if args.best_effort { Mode::BestEffort } else { Mode::Required },
         limits,
         storage: args.storage.map(|file_bytes| enter::Storage { file_bytes }),
@@ -101,10 +105,11 @@ fn run(snapshot: &'static [u8], code_caches: &'static [u8]) -> Result<(), StartE
     let mut sealed = prepared.seal(Profile::of(args.storage.is_some(), args.jitless), refusal)?;
     // Kept open for as long as the process lives. Durable objects, which will use it, do not exist yet.
     let directory = sealed.take_directory();
-    let mut streams = sealed.take_descriptors().into_iter().map(StdUnixStream::from);
-    let control = streams.next().ok_or(StartError::NoControl)?;
-    let events: Vec<_> = streams.by_ref().take(args.shards as usize).collect();
-    process.modules.replace(streams.next());
+    let mut handed = sealed.take_descriptors().into_iter();
+    let control = handed.next().map(StdUnixStream::from).ok_or(StartError::NoControl)?;
+    let events: Vec<_> = handed.by_ref().take(args.shards as usize).map(StdUnixStream::from).collect();
+    process.modules.replace(handed.by_ref().take(args.modules.into()).next().map(StdUnixStream::from));
+    process.logger.set_last_words(handed.next().map(StdUnixDatagram::from));
     hidden.run(&isolate, directory.as_ref());
     drop(isolate);
 

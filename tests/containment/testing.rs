@@ -114,7 +114,12 @@ fn a_test_that_makes_a_forbidden_call_fails_alone() {
     let source = "export const aFine = { test() {} };
 export const bCalls = { async test() { console.log('about to call'); await scheduler.wait(1); sandboxProbe(); } };
 export const cFine = { test() {} };
-export const dCalls = { async test(controller, env, ctx) { ctx.waitUntil(scheduler.wait(1).then(sandboxProbe)); } };";
+export const dCalls = { async test(controller, env, ctx) { ctx.waitUntil(scheduler.wait(1).then(sandboxProbe)); } };
+export const eCalls = { test() {
+  for (let i = 0; i < 100; i++) console.log('line', i);
+  console.warn('to the other stream');
+  sandboxProbe();
+} };";
     let report = tempfile::NamedTempFile::new().expect("a file");
     let config = r#"using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (services = [
@@ -132,6 +137,7 @@ const config :Workerd.Config = (services = [
             ("FAIL", "bad:bCalls"),
             ("PASS", "bad:cFine"),
             ("FAIL", "bad:dCalls"),
+            ("FAIL", "bad:eCalls"),
             ("PASS", "other"),
         ],
         "{}",
@@ -139,14 +145,20 @@ const config :Workerd.Config = (services = [
     );
     assert_eq!(exit.code, Some(1));
     let reason = "worker \"bad\": its process was killed by a forbidden system call 258 (mkdirat)";
-    assert_eq!(exit.stderr.matches(reason).count(), 2, "{}", exit.stderr);
+    assert_eq!(exit.stderr.matches(reason).count(), 3, "{}", exit.stderr);
     let xml = std::fs::read_to_string(report.path()).expect("a report");
-    assert!(xml.contains("tests=\"5\" failures=\"2\"") && xml.contains("(mkdirat)"), "{xml}");
+    assert!(xml.contains("tests=\"6\" failures=\"3\"") && xml.contains("(mkdirat)"), "{xml}");
     assert!(xml.contains("<system-out>about to call</system-out>"), "{xml}");
     let records = exit.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
     let failed: Vec<_> = records.filter(|record| record["result"] == "fail").collect();
-    assert_eq!(failed.len(), 2, "{}", exit.stdout);
+    assert_eq!(failed.len(), 3, "{}", exit.stdout);
     assert_eq!(failed[0]["log"], serde_json::json!(["about to call"]));
+    // Also of what it wrote in the turn in which it has died the last lines are there.
+    let last = failed[2]["log"].as_array().expect("lines");
+    let of_line = |line: &serde_json::Value| line.as_str().expect("text").to_owned();
+    let last: Vec<String> = last.iter().map(of_line).collect();
+    assert_eq!(last[last.len() - 3..], ["line 98", "line 99", "to the other stream"], "{}", exit.stdout);
+    assert_eq!(exit.stderr.matches("line 99\n").count(), 1, "{}", exit.stderr);
 }
 
 #[test]
@@ -192,14 +204,18 @@ fn a_run_of_many_services_keeps_few_processes_and_leaves_none() {
     let setup = many(count).argument("--jobs=2").argument("--shuffle=7").environment("TMPDIR", path);
     let server = bulkhead_test_support::supervisor!().test(setup);
     let supervisor = server.pid();
-    let (mut most, mut descriptors) = (0, 0);
+    let (mut most, mut descriptors, mut memory) = (0, 0, 0);
     while process::is_alive(supervisor) {
         most = most.max(process::workers(supervisor).len());
         descriptors = descriptors.max(process::descriptors(supervisor).len());
+        memory = memory.max(process::peak_resident(supervisor).unwrap_or_default());
         thread::sleep(Duration::from_millis(5));
     }
     let exit = server.wait();
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    println!("{most} processes, {descriptors} descriptors, {memory} bytes");
+    // What is kept for each service is little.
+    assert!(memory < (48 << 20) + count as u64 * (16 << 10), "{memory} bytes");
     assert_eq!(results(&exit).iter().filter(|(word, _)| *word == "PASS").count(), 2 * count);
     assert!(most <= 24, "{most} processes at once");
     assert!(descriptors <= 512, "{descriptors} descriptors at once");

@@ -20,7 +20,11 @@ use super::{
     manager::{Attached, Bound, Manager},
     process::{GRACE, Label, Live},
 };
-use crate::{config::model::ServiceId, link::host::Host, text::quote};
+use crate::{
+    config::model::ServiceId,
+    link::host::{Host, Voice},
+    text::quote,
+};
 
 /// The longest start-up error that is passed on, in characters.
 const MAX_ERROR: usize = 8192;
@@ -216,7 +220,6 @@ impl Manager {
         let worker = &self.member(id).worker;
         let name = id.as_str();
         let lines = self.services[id].borrow().lines.clone();
-        *live.label.borrow_mut() = Label { name: format!("worker {name:?}"), lines };
         let prefix = self.fleet.names_lines.then(|| format!("[{}] ", quote(name)));
         let for_host = Rc::new(OnceCell::new());
         let _ = for_host.set(live.connection.clone());
@@ -228,10 +231,10 @@ impl Manager {
                 manager.exceeded(&member, &live, limit);
             }
         };
-        let log = self.reporter.log.clone();
+        let voice = Rc::new(Voice::new(self.reporter.log.clone(), name, prefix));
+        *live.label.borrow_mut() = Label { name: format!("worker {name:?}"), lines, voice: Some(voice.clone()) };
         let rate = worker.policy.log_bytes_per_second;
-        let host: host::Client =
-            capnp_rpc::new_client(Host::new(log, name, prefix, rate, for_host, Box::new(exceeded)));
+        let host: host::Client = capnp_rpc::new_client(Host::new(voice, rate, for_host, Box::new(exceeded)));
         let mut patience = self.fleet.bind_timeout;
         if let (Some(server), Some(asked)) = (&worker.module_fallback, live.modules.take()) {
             let log = self.reporter.log.clone();

@@ -121,6 +121,8 @@ pub(super) fn run(
         threads: 0,
         jitless: false,
         modules: false,
+        // Where a process dies often, and somebody wants to know why.
+        last_words: fleet.testing.running_clock,
         storage: None,
         seccomp_log: fleet.seccomp_log,
         v8_flags: reporter.config.v8_flags.clone(),

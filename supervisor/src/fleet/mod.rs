@@ -19,6 +19,7 @@ pub mod decide;
 mod diagnostics;
 pub mod fallback;
 mod keeper;
+mod last_words;
 mod manager;
 mod pool;
 mod process;

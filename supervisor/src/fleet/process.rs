@@ -21,11 +21,12 @@ use super::{
     Entrypoint,
     counters::Counter,
     diagnostics::{Diagnostics, LineBudget},
+    last_words::LastWords,
     manager::Manager,
     reason,
     spawner::{Meter, Process, Spawned},
 };
-use crate::link::Work;
+use crate::link::{Work, host::Voice};
 
 /// Longest time for reading what a process had to say after its event connection ended without a reason.
 pub(super) const GRACE: Duration = Duration::from_millis(200);
@@ -70,6 +71,8 @@ pub(super) struct Live {
 pub(super) struct Label {
     pub(super) name: String,
     pub(super) lines: Rc<RefCell<LineBudget>>,
+    /// What writes them, once it is known whose they are.
+    pub(super) voice: Option<Rc<Voice>>,
 }
 
 /// The end of a process, if the supervisor wants it. The first reason counts, and none that comes after the end.
@@ -107,15 +110,15 @@ impl Live {
 impl Manager {
     /// Begins to watch a process: its end, its diagnostics, its control connection.
     pub(super) fn watch(self: &Rc<Self>, spawned: Spawned) -> std::io::Result<Rc<Live>> {
-        let Spawned { process, control, events, modules, diagnostics, meter } = spawned;
+        let Spawned { process, control, events, modules, last_words, diagnostics, meter } = spawned;
         let (control, connection, driver) = transport::client::<worker_control::Client>(
             UnixStream::from_std(control)?,
             control_limits(self.fleet.connection),
         );
-        let diagnostics = Diagnostics::new(diagnostics)?;
+        let (diagnostics, last_words) = (Diagnostics::new(diagnostics)?, LastWords::new(last_words)?);
         let (sender, ended) = watch::channel(None);
         let kill = Rc::new(Kill::default());
-        let label = Label { name: BLANK.to_owned(), lines: self.blank_lines.clone() };
+        let label = Label { name: BLANK.to_owned(), lines: self.blank_lines.clone(), voice: None };
         let label = Rc::new(RefCell::new(label));
         self.started.set(self.started.get() + 1);
         let live = Rc::new(Live {
@@ -150,9 +153,13 @@ impl Manager {
         });
         let manager = self.clone();
         tokio::task::spawn_local(async move {
-            let words = manager.attend(process, diagnostics, &kill, &label).await;
+            let (words, last_words) = manager.attend(process, diagnostics, last_words, &kill, &label).await;
             // Whatever a dead process left in the socket is not read any more.
             connection.close();
+            let voice = label.borrow().voice.clone();
+            if let Some(voice) = voice {
+                voice.write_last(last_words.finish(voice.taken())).await;
+            }
             let _ = sender.send(Some(words));
             let mut processes = manager.processes.borrow_mut();
             processes.remove(&generation);
@@ -168,9 +175,10 @@ impl Manager {
         &self,
         mut process: Box<dyn Process>,
         mut diagnostics: Diagnostics,
+        mut last_words: LastWords,
         kill: &Kill,
         label: &RefCell<Label>,
-    ) -> String {
+    ) -> (String, LastWords) {
         let pid = process.pid();
         let log = |line: &str| {
             let label = label.borrow();
@@ -182,6 +190,7 @@ impl Manager {
             tokio::select! {
                 exit = process.wait() => break exit,
                 () = diagnostics.drain(log) => {}
+                () = last_words.drain() => {}
                 () = kill.asked.notified() => process.kill(),
             }
         };
@@ -190,6 +199,7 @@ impl Manager {
         }
         kill.ended.set(true);
         let lines = diagnostics.finish(log);
-        reason::describe(exit, kill.why.borrow().as_ref().map(|(_, why)| why.as_str()), &lines)
+        let words = reason::describe(exit, kill.why.borrow().as_ref().map(|(_, why)| why.as_str()), &lines);
+        (words, last_words)
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     cell::OnceCell,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::net::{UnixDatagram, UnixStream},
+    },
     rc::Rc,
     sync::Arc,
 };
@@ -28,6 +31,8 @@ pub struct Spawned {
     pub events: Vec<UnixStream>,
     /// Where the process asks for modules, if it was started to.
     pub modules: Option<UnixStream>,
+    /// Where the lines of its log come at once, if it was started to send them.
+    pub last_words: Option<UnixDatagram>,
     /// Read end of the diagnostic pipe.
     pub diagnostics: OwnedFd,
     /// Says what the process has used; after its end, what it had used until then.
@@ -129,6 +134,14 @@ impl Spawner for ProcessSpawner {
         } else {
             None
         };
+        let last_words = if args.last_words {
+            let (ours, theirs) = UnixDatagram::pair().map_err(|e| format!("making a socketpair failed: {e}"))?;
+            ours.set_nonblocking(true).map_err(|e| format!("making a socket non-blocking failed: {e}"))?;
+            fds.push(theirs.into());
+            Some(ours)
+        } else {
+            None
+        };
         let (diagnostics, their_diagnostics) =
             std::io::pipe().map_err(|e| format!("making the diagnostic pipe failed: {e}"))?;
         let mut command = WorkerCommand::new(self.program.clone(), their_diagnostics.into());
@@ -154,7 +167,7 @@ impl Spawner for ProcessSpawner {
         let program = self.program.memory_bytes();
         let meter: Meter = Box::new(move || last.get().cloned().unwrap_or_else(|| usage::read(pid, program)));
         let process = Box::new(Watched { process, cgroup, program, at_end });
-        Ok(Spawned { process, control, events, modules, diagnostics: diagnostics.into(), meter })
+        Ok(Spawned { process, control, events, modules, last_words, diagnostics: diagnostics.into(), meter })
     }
 }
 

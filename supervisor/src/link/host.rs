@@ -1,13 +1,14 @@
 //! The `Host` capability: what a bound worker process may ask of the supervisor.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
 use bulkhead_ipc::{
+    last_words::Line,
     transport::{Bucket, Handle, MESSAGES_FOR_A_CALL},
     worker_capnp::{Limit, host, log_entry},
 };
@@ -33,14 +34,66 @@ const LOG_BURST_SECONDS: u64 = 16;
 /// What an entry costs beyond its text, in bytes: also an empty line is one.
 const ENTRY_BYTES: u64 = 16;
 
-/// What is offered to one process. Its identity is the connection, so that no call carries a name.
-pub struct Host {
+/// What writes the lines of one process into the log.
+pub struct Voice {
     log: Log,
     /// Of the worker, fit for a log line.
     name: String,
     worker: Arc<str>,
     /// Printed before each line, to tell workers apart; `None` prints like the reference.
     prefix: Option<String>,
+    /// Entries that were written.
+    taken: Cell<u64>,
+}
+
+impl Voice {
+    /// That of a process of the worker called `name`.
+    pub fn new(log: Log, name: &str, prefix: Option<String>) -> Self {
+        Self { log, name: quote(name), worker: name.into(), prefix, taken: Cell::new(0) }
+    }
+
+    /// How many entries the process was heard to write.
+    pub fn taken(&self) -> u64 {
+        self.taken.get()
+    }
+
+    /// Writes what a process said before it died, and was not heard.
+    pub async fn write_last(&self, lines: Vec<Line>) {
+        for line in lines {
+            self.log.write(self.entry(line.level, line.source, &line.text)).await;
+        }
+    }
+
+    fn entry(&self, level: log_entry::Level, source: log_entry::Source, text: &str) -> Entry {
+        let is_console = source == log_entry::Source::Console;
+        let stream = match level {
+            log_entry::Level::Debug | log_entry::Level::Info | log_entry::Level::Log if is_console => Stream::Out,
+            _ => Stream::Err,
+        };
+        let prefix = self.prefix.as_deref();
+        let mut entry = if is_console && self.log.is_structured() {
+            let level = match level {
+                log_entry::Level::Debug => Level::Debug,
+                log_entry::Level::Info => Level::Info,
+                log_entry::Level::Log => Level::Log,
+                log_entry::Level::Warn => Level::Warn,
+                log_entry::Level::Error => Level::Error,
+            };
+            Entry::console_record(level, text, SystemTime::now())
+        } else if is_console {
+            Entry::console(stream, text, prefix, self.log.colors())
+        } else {
+            // The runtime speaks about this worker, or the worker in its place.
+            Entry::runtime(&self.name, text, prefix)
+        };
+        entry.worker = Some(self.worker.clone());
+        entry
+    }
+}
+
+/// What is offered to one process. Its identity is the connection, so that no call carries a name.
+pub struct Host {
+    voice: Rc<Voice>,
     busy: Busy,
     rate: Option<RefCell<Bucket>>,
     exceeding: Busy,
@@ -49,12 +102,10 @@ pub struct Host {
 }
 
 impl Host {
-    /// Offers `log` to the worker called `name`, at so many bytes for each second, or without a limit for zero. What the
+    /// Offers the log to a worker, at so many bytes for each second, or without a limit for zero. What the
     /// worker says that it exceeded goes to `on_exceeded`. `connection` is filled in once the connection exists.
     pub fn new(
-        log: Log,
-        name: &str,
-        prefix: Option<String>,
+        voice: Rc<Voice>,
         bytes_per_second: u32,
         connection: Rc<std::cell::OnceCell<Handle>>,
         on_exceeded: Box<dyn Fn(Limit)>,
@@ -62,7 +113,7 @@ impl Host {
         let per_second = u64::from(bytes_per_second);
         let rate = (per_second != 0).then(|| RefCell::new(Bucket::new(per_second * LOG_BURST_SECONDS, per_second)));
         let (busy, exceeding) = (Busy::default(), Busy::default());
-        Self { log, name: quote(name), worker: name.into(), prefix, busy, rate, exceeding, on_exceeded, connection }
+        Self { voice, busy, rate, exceeding, on_exceeded, connection }
     }
 
     fn violation(&self, what: &str) -> capnp::Error {
@@ -88,29 +139,7 @@ impl Host {
             let text = text.to_str().map_err(|_| "it logged text that is not UTF-8".to_owned())?;
             let level = entry.get_level().map_err(|_| "it logged with an unknown level".to_owned())?;
             let source = entry.get_source().map_err(|_| "it logged with an unknown source".to_owned())?;
-            let is_console = source == log_entry::Source::Console;
-            let stream = match level {
-                log_entry::Level::Debug | log_entry::Level::Info | log_entry::Level::Log if is_console => Stream::Out,
-                _ => Stream::Err,
-            };
-            let prefix = self.prefix.as_deref();
-            let mut entry = if is_console && self.log.is_structured() {
-                let level = match level {
-                    log_entry::Level::Debug => Level::Debug,
-                    log_entry::Level::Info => Level::Info,
-                    log_entry::Level::Log => Level::Log,
-                    log_entry::Level::Warn => Level::Warn,
-                    log_entry::Level::Error => Level::Error,
-                };
-                Entry::console_record(level, text, SystemTime::now())
-            } else if is_console {
-                Entry::console(stream, text, prefix, self.log.colors())
-            } else {
-                // The runtime speaks about this worker, or the worker in its place.
-                Entry::runtime(&self.name, text, prefix)
-            };
-            entry.worker = Some(self.worker.clone());
-            entries.push(entry);
+            entries.push(self.voice.entry(level, source, text));
         }
         Ok(entries)
     }
@@ -126,7 +155,8 @@ impl host::Server for Host {
         drop(params);
         let bytes: u64 = entries.iter().map(|entry| entry.text.len() as u64 + ENTRY_BYTES).sum();
         for entry in entries {
-            self.log.write(entry).await;
+            self.voice.log.write(entry).await;
+            self.voice.taken.set(self.voice.taken.get() + 1);
         }
         // What is too much for this second delays the next call. The worker keeps little meanwhile, and drops the rest.
         if let Some(rate) = &self.rate {

@@ -170,6 +170,7 @@ where
             control,
             events,
             modules: None,
+            last_words: None,
             diagnostics: diagnostics.into(),
             meter,
         })
