@@ -5,6 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use bytes::Bytes;
 
 use crate::{
+    copy::copy,
     transport::MAX_CHUNK,
     worker_capnp::{blob, byte_source},
 };
@@ -50,7 +51,7 @@ impl byte_source::Server for Source {
         let length = limit.min(rest.len());
         let part = rest.split_to(length);
         let mut results = reply.get();
-        results.set_bytes(&part);
+        copy(results.reborrow().init_bytes(part.len() as u32), &part);
         results.set_done(rest.is_empty());
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! - [`workerd_capnp`] and [`policy_capnp`]: the schemas of configuration files, generated in the same way.
 //! - [`transport`]: Cap'n Proto RPC over a Unix stream socket, batched and bounded.
 //! - [`blob`]: values that may be too long for a message.
+//! - [`copy`]: long bytes on their way into a message.
 //! - [`failure`]: what both sides say of events that failed.
 //! - [`head`]: request and response heads, written and read with bounds.
 //! - [`last_words`]: what a process that dies had no time to send.
@@ -20,6 +21,7 @@ pub mod bench;
 pub mod blob;
 pub mod calls;
 pub mod compatibility;
+pub mod copy;
 pub mod failure;
 pub mod head;
 pub mod last_words;

@@ -10,6 +10,7 @@ use std::{
 
 use bulkhead_ipc::{
     calls::Call,
+    copy::copy,
     worker_capnp::{
         BodyEnd,
         byte_source::{self, CancelParams, CancelResults, PullParams, PullResults, Server, pull_results},
@@ -250,7 +251,7 @@ impl Server for Offered {
             Either::Left((pulled, _)) => pulled.map_err(Broken::into_wire)?,
             Either::Right(_) => return Err(cancelled()),
         };
-        results.get().set_bytes(&pulled.bytes);
+        copy(results.get().init_bytes(pulled.bytes.len() as u32), &pulled.bytes);
         results.get().set_done(pulled.done);
         results.get().set_before(self.before.get());
         if let Some(rest) = &pulled.rest {

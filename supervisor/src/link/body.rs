@@ -13,6 +13,7 @@ use std::{
 
 use bulkhead_ipc::{
     calls::Call,
+    copy::copy,
     limit,
     source::RESPONSE_SENT,
     transport::{Handle, MESSAGES_FOR_A_CALL},
@@ -641,7 +642,7 @@ impl byte_source::Server for BodySource {
         let mut rest = results.reborrow().init_bytes(length as u32);
         for part in parts {
             let (to, after) = rest.split_at_mut(part.len());
-            to.copy_from_slice(&part);
+            copy(to, &part);
             rest = after;
         }
         results.set_done(is_end);

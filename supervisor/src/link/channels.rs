@@ -11,6 +11,7 @@ use std::{
 };
 
 use bulkhead_ipc::{
+    copy::copy,
     failure::{LOST, TOO_DEEP, Thrown},
     head::{self, MAX_OWN_PROPS, body_length, is_hop_by_hop, to_body_length},
     limit,
@@ -418,7 +419,7 @@ impl Answer {
         let mut to = to.init_body();
         let source = match content {
             Content::None => return to.set_none(()),
-            Content::Whole(bytes) => return to.set_bytes(&bytes),
+            Content::Whole(bytes) => return copy(to.init_bytes(bytes.len() as u32), &bytes),
             Content::Begun(_, body) if is_exchange => BodySource::exchange_response(body, link, permit, event),
             Content::Begun(bytes, body) => BodySource::response(bytes, Some(body), link, permit),
             Content::Broken(bytes) => BodySource::response(bytes, None, link, permit),

@@ -7,6 +7,7 @@ use std::{pin::pin, rc::Rc};
 
 use bulkhead_ipc::{
     compatibility::Flag,
+    copy::copy,
     failure::{LOST, Thrown},
     head::{SWITCHING_PROTOCOLS, body_length, known_upgrade, read_response, to_body_length, write_request},
     policy::INLINE_BODY_BYTES,
@@ -260,7 +261,7 @@ impl Outbound {
             to.set_upgrade(self.upgrade);
             match body {
                 Sent::None => to.init_body().set_none(()),
-                Sent::Bytes(bytes) => to.init_body().set_bytes(&bytes),
+                Sent::Bytes(bytes) => copy(to.init_body().init_bytes(bytes.len() as u32), &bytes),
                 Sent::Stream(client, length) => {
                     to.set_body_length(to_body_length(length));
                     to.init_body().set_stream(client);

@@ -4,6 +4,7 @@ use std::{cell::OnceCell, rc::Rc};
 
 use bulkhead_ipc::{
     compatibility::Flag,
+    copy::copy,
     head::{
         HeadError, HeadLimits, MAX_STATUS_TEXT, MIN_SENT_BACK, body_length, read_request, to_body_length,
         write_response,
@@ -207,10 +208,10 @@ fn inline(memory: Memory, coding: Option<Coding>, mut to: http_response::body::B
     match coding {
         Some(coding) => {
             let encoded = coding.encode(memory.bytes).map_err(|error| Error::type_error(error.to_string()))?;
-            to.set_bytes(&encoded);
+            copy(to.init_bytes(encoded.len() as u32), &encoded);
         }
         None if memory.of_request => to.set_request(()),
-        None => to.set_bytes(&memory.bytes),
+        None => copy(to.init_bytes(memory.bytes.len() as u32), &memory.bytes),
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use bulkhead_ipc::{
+    copy::copy,
     head::{MIN_SENT_BACK, SWITCHING_PROTOCOLS, to_body_length},
     worker_capnp::{Limit, event_dispatcher, event_failure, fetch_outcome, http_request, http_response},
 };
@@ -194,7 +195,7 @@ impl Outgoing {
     fn write(self, link: &Link, mut to: http_request::Builder<'_>) -> Option<CancelOnDrop> {
         match self {
             Outgoing::None => to.init_body().set_none(()),
-            Outgoing::Whole(bytes) => to.init_body().set_bytes(&bytes),
+            Outgoing::Whole(bytes) => copy(to.init_body().init_bytes(bytes.len() as u32), &bytes),
             Outgoing::Stream(source, length) => {
                 to.set_body_length(to_body_length(length));
                 to.init_body().set_stream(link.offer_body(source.clone()));
