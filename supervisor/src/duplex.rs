@@ -9,7 +9,6 @@
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
-    mem::MaybeUninit,
     os::fd::AsFd,
     pin::{Pin, pin},
     rc::Rc,
@@ -17,22 +16,25 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use futures::future::LocalBoxFuture;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     sync::oneshot,
 };
 
 use crate::body::{Body, BodyError, PullSource, StartTls};
 
-/// Bytes that are read at once.
-pub const READ_BYTES: usize = 64 << 10;
+/// Bytes that are read at once: a message of 64 KiB comes in one piece with its head.
+pub const READ_BYTES: usize = 68 << 10;
+
+/// So many bytes stay where they were read: at least half of that memory, of which no more is kept for them.
+const KEPT_BYTES: usize = READ_BYTES / 2;
 
 thread_local! {
     /// What all connections of a thread read into: most of them have nothing to read most of the time.
-    static SCRATCH: RefCell<Box<[MaybeUninit<u8>]>> = RefCell::new(vec![MaybeUninit::uninit(); READ_BYTES].into());
+    static SCRATCH: RefCell<BytesMut> = RefCell::default();
 }
 
 /// How long such a connection lies silent before the kernel asks whether the other side still knows it: nothing else says that it does not
@@ -170,21 +172,27 @@ impl<S: AsyncRead + Unpin> PullSource for Receiver<S> {
             return Poll::Ready(None);
         }
         SCRATCH.with_borrow_mut(|bytes| {
-            let mut bytes = ReadBuf::uninit(bytes);
+            // The same memory again, unless somebody still has what was read last.
+            bytes.reserve(READ_BYTES);
             let read = match &mut *self.shared.stream.borrow_mut() {
                 None => return Poll::Ready(Some(Err(BodyError(BROKEN.to_owned())))),
-                Some(stream) => Pin::new(stream).poll_read(cx, &mut bytes),
+                Some(stream) => pin!(stream.read_buf(bytes)).poll(cx),
             };
             Poll::Ready(match read {
                 Poll::Pending => {
                     note(&self.shared.receiving, cx);
                     return Poll::Pending;
                 }
-                Poll::Ready(Ok(())) if bytes.filled().is_empty() => {
+                Poll::Ready(Ok(0)) => {
                     self.end();
                     None
                 }
-                Poll::Ready(Ok(())) => Some(Ok(Bytes::copy_from_slice(bytes.filled()))),
+                Poll::Ready(Ok(KEPT_BYTES..)) => Some(Ok(bytes.split().freeze())),
+                Poll::Ready(Ok(_)) => {
+                    let copy = Bytes::copy_from_slice(bytes);
+                    bytes.clear();
+                    Some(Ok(copy))
+                }
                 Poll::Ready(Err(error)) => {
                     self.shared.stream.borrow_mut().take();
                     wake(&self.shared.sending);
@@ -461,6 +469,34 @@ mod tests {
             peer.shutdown().await.expect("it lives");
             assert_eq!(next(&mut received).await, None);
             assert!(sending.await.expect("no panic").is_ok());
+        });
+    }
+
+    #[test]
+    fn what_was_read_stays_as_it_is() {
+        local(async {
+            let (ours, mut peer) = duplex(READ_BYTES);
+            let (receiver, _sender) = split(ours, Bytes::new());
+            let mut received = Body::Pull(Box::pin(receiver));
+            let mut kept = Vec::new();
+            for (letter, length) in (b'a'..).zip([KEPT_BYTES, 5, KEPT_BYTES - 1, READ_BYTES, KEPT_BYTES + 1, 1]) {
+                peer.write_all(&vec![letter; length]).await.expect("there is room");
+                let piece = next_chunk(&mut received).await.expect("it goes on").expect("it lives");
+                kept.push((letter, length, piece));
+            }
+            for (letter, length, piece) in kept {
+                assert!(piece == vec![letter; length], "{length} bytes of {letter}: {} now", piece.len());
+            }
+            let memory = || {
+                SCRATCH.with_borrow_mut(|bytes| {
+                    bytes.reserve(READ_BYTES);
+                    bytes.as_ptr()
+                })
+            };
+            let before = memory();
+            peer.write_all(&vec![0; KEPT_BYTES]).await.expect("there is room");
+            drop(next_chunk(&mut received).await);
+            assert_eq!(memory(), before, "what nobody has any more is used again");
         });
     }
 
