@@ -19,7 +19,7 @@ mod violation;
 
 pub use close::Close;
 pub use receive::{Event, Receiver};
-pub use send::{Keys, Sender};
+pub use send::{HEAD_ROOM, Keys, Sender};
 pub use violation::Violation;
 
 /// The side that a state machine is on (RFC 6455, section 1.3): a client masks what it sends, a server does not.

@@ -11,6 +11,10 @@ use crate::{
 /// Gives a key for each frame, which nobody can foretell (RFC 6455, section 10.3).
 pub type Keys = Box<dyn FnMut() -> [u8; 4]>;
 
+/// What a frame may have before its payload, in bytes: as much as its head, and so much that some processors are not slower to copy
+/// what lies there (`mask`).
+pub const HEAD_ROOM: usize = 16;
+
 /// Makes bytes of what is sent.
 pub struct Sender {
     /// A client has them.
@@ -44,6 +48,28 @@ impl Sender {
             Some(deflater) => deflater.compressed(payload, |payload| append(out, opcode, true, true, key, payload)),
             None => append(out, opcode, true, false, key, payload),
         }
+    }
+
+    /// As [`Self::message`], where the payload is, which `bytes` has after [`HEAD_ROOM`] bytes. Gives where among these the frame begins,
+    /// or `None` where a message is compressed, and nothing was changed.
+    ///
+    /// # Panics
+    /// If there are not so many bytes.
+    pub fn message_in_place(&mut self, kind: Kind, bytes: &mut [u8]) -> Option<usize> {
+        if self.deflater.is_some() {
+            return None;
+        }
+        let key = self.key();
+        let (room, payload) = bytes.split_at_mut(HEAD_ROOM);
+        let mut head = [0; MAX_HEAD];
+        let opcode = Opcode::Message(kind);
+        let length = Head { opcode, last: true, compressed: false, length: payload.len() as u64, key }.write(&mut head);
+        let begin = HEAD_ROOM - length;
+        room[begin..].copy_from_slice(&head[..length]);
+        if let Some(key) = key {
+            mask::apply(payload, key, 0);
+        }
+        Some(begin)
     }
 
     /// As [`Self::message`], in frames of at most `max_frame` bytes of payload, which is not 0 (RFC 6455, section 5.4).
@@ -118,6 +144,6 @@ fn append(out: &mut Vec<u8>, opcode: Opcode, last: bool, compressed: bool, key: 
     out.extend_from_slice(&head[..length]);
     match key {
         Some(key) => mask::append(out, payload, key, 0),
-        None => out.extend_from_slice(payload),
+        None => mask::copy(out, payload, |_| {}),
     }
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use bulkhead_websocket::{
-    Event, Kind, Receiver, Role, Violation, close,
+    Event, HEAD_ROOM, Kind, Receiver, Role, Sender, Violation, close,
     extension::{Deflate, accept},
 };
 use support::{Frame, Seen, binary, broken, bytes, closed, closing, frame, ping, pong, seen, text};
@@ -584,4 +584,23 @@ fn a_bomb_ends_at_the_limit() {
     assert_eq!(outcome, Err(Violation::TooLargeInflated(1 << 20)));
     // The rest was never looked at.
     assert!(taken < 2000, "{taken} of {} bytes", packed.len());
+}
+
+#[test]
+fn a_frame_in_place_is_the_frame() {
+    for length in [0, 1, 125, 126, 4_000, 65_535, 65_536, 70_001] {
+        let payload: Vec<u8> = (0..length).map(|at| (at * 31) as u8).collect();
+        let ways: [fn(Option<&Deflate>) -> Sender; 2] =
+            [Sender::server, |deflate| Sender::client(deflate, Box::new(|| [0x37, 0xfa, 0x21, 0x3d]))];
+        for make in ways {
+            let mut expected = Vec::new();
+            make(None).message(&mut expected, Kind::Binary, &payload);
+            let mut bytes = [&[0; HEAD_ROOM][..], &payload].concat();
+            let begin = make(None).message_in_place(Kind::Binary, &mut bytes).expect("it is not compressed");
+            assert!(bytes[begin..] == expected, "{length} bytes");
+            let before = bytes.clone();
+            assert_eq!(make(Some(&Deflate::default())).message_in_place(Kind::Binary, &mut bytes), None);
+            assert!(bytes == before, "nothing was changed");
+        }
+    }
 }

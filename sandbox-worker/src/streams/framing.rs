@@ -128,7 +128,7 @@ impl Coupled {
             match receiver.receive(&mut bytes) {
                 Ok(Some(Event::Message(kind, payload))) => {
                     jsg::allocated(payload.len());
-                    self.end.send(Item::Message(kind, payload));
+                    self.end.send(Item::Message(kind, payload.into()));
                 }
                 Ok(Some(Event::Ping(payload))) => {
                     *self.pong.borrow_mut() = Some(payload);
@@ -168,7 +168,18 @@ impl Coupled {
             match self.end.try_take() {
                 None => break,
                 Some(_) if self.sent_close.get() => {}
-                Some(Item::Message(kind, payload)) => sender.message(&mut out, kind, &payload),
+                Some(Item::Message(kind, mut payload)) => {
+                    // One that goes by itself is a frame where it is.
+                    if out.is_empty()
+                        && !self.end.has_more()
+                        && let Some(bytes) = payload.room()
+                        && let Some(begin) = sender.message_in_place(kind, bytes)
+                    {
+                        *self.out.borrow_mut() = Bytes::from(std::mem::take(bytes)).slice(begin..);
+                        return Ok(());
+                    }
+                    sender.message(&mut out, kind, &payload);
+                }
                 Some(Item::Close(close)) => {
                     // The code that stands for none is none.
                     let close = close.filter(|close| close.code != close::NO_STATUS);

@@ -6,10 +6,11 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
+    ops::Deref,
     rc::{Rc, Weak},
 };
 
-use bulkhead_websocket::{Close, Kind, Violation};
+use bulkhead_websocket::{Close, HEAD_ROOM, Kind, Violation};
 
 use super::OpenBody;
 use crate::io::{Bell, IoContext};
@@ -24,11 +25,57 @@ const MESSAGE_BYTES: usize = 64;
 #[derive(Debug)]
 pub(crate) enum Item {
     /// A text is UTF-8.
-    Message(Kind, Vec<u8>),
+    Message(Kind, Payload),
     /// Nothing follows, as the other end has said.
     Close(Option<Close>),
     /// Nothing follows.
     Lost(Loss),
+}
+
+/// What a message has. There may be room before it for what a frame has there.
+pub(crate) struct Payload {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Payload {
+    /// So many bytes, which `fill` appends, after [`HEAD_ROOM`] bytes of room.
+    pub(crate) fn with_room(length: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut bytes = Vec::with_capacity(HEAD_ROOM + length);
+        bytes.resize(HEAD_ROOM, 0);
+        fill(&mut bytes);
+        Payload { bytes, start: HEAD_ROOM }
+    }
+
+    pub(crate) fn into_vec(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.start);
+        self.bytes
+    }
+
+    /// The room, if there is any, and the bytes behind it.
+    pub(super) fn room(&mut self) -> Option<&mut Vec<u8>> {
+        (self.start == HEAD_ROOM).then_some(&mut self.bytes)
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Payload { bytes, start: 0 }
+    }
+}
+
+impl Deref for Payload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+impl std::fmt::Debug for Payload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (**self).fmt(f)
+    }
 }
 
 impl Item {
@@ -372,6 +419,11 @@ impl End {
     pub(super) fn set_outside(&self, most: usize) {
         self.goes.outside.set(true);
         self.comes.count(most);
+    }
+
+    /// Whether what is sent here goes out of the isolate.
+    pub(crate) fn goes_outside(&self) -> bool {
+        self.goes.counted.get().is_some()
     }
 
     /// Whether nobody takes anything at this end.

@@ -25,7 +25,7 @@ use crate::{
     isolate::{describe, flags, script},
     streams::{
         framing::{Next, Slot, couple},
-        socket::{End, Item, Loss, pair},
+        socket::{End, Item, Loss, Payload, pair},
         wire::WireSource,
     },
 };
@@ -210,7 +210,8 @@ impl SocketEnd {
         Ok(socket)
     }
 
-    fn send(&self, scope: &v8::PinScope<'_, '_>, kind: Kind, payload: impl FnOnce() -> Vec<u8>) -> Result<()> {
+    /// `payload` is told whether it goes out of the isolate.
+    fn send(&self, scope: &v8::PinScope<'_, '_>, kind: Kind, payload: impl FnOnce(bool) -> Payload) -> Result<()> {
         let socket = self.accepted(scope)?;
         if socket.lost.get() {
             return Ok(());
@@ -218,7 +219,7 @@ impl SocketEnd {
         if socket.sent_close.get() {
             return Err(Error::type_error("Can't call WebSocket send() after close()."));
         }
-        let payload = payload();
+        let payload = payload(socket.goes_outside());
         jsg::allocated(payload.len());
         socket.send(Item::Message(kind, payload));
         Ok(())
@@ -340,12 +341,15 @@ impl SocketEnd {
 
     #[method]
     fn send_text(&self, scope: &mut v8::PinScope<'_, '_>, text: String) -> Result<()> {
-        self.send(scope, Kind::Text, || text.into_bytes())
+        self.send(scope, Kind::Text, |_| text.into_bytes().into())
     }
 
     #[method]
     fn send_bytes(&self, scope: &mut v8::PinScope<'_, '_>, bytes: jsg::BufferSource<'_>) -> Result<()> {
-        self.send(scope, Kind::Binary, || bytes.to_vec())
+        self.send(scope, Kind::Binary, |goes_outside| match goes_outside {
+            true => Payload::with_room(bytes.byte_length(), |out| bytes.append_to(out)),
+            false => bytes.to_vec().into(),
+        })
     }
 
     #[method]
@@ -473,6 +477,10 @@ impl Socket {
         }
     }
 
+    fn goes_outside(&self) -> bool {
+        matches!(&*self.peer.borrow(), Peer::End(end) if end.goes_outside())
+    }
+
     /// The end that sends and takes messages.
     fn open(&self, context: &Rc<IoContext>, max_message: usize) -> Result<Rc<End>> {
         let end = match self.peer.replace(Peer::Given) {
@@ -568,12 +576,12 @@ fn dispatch_message<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     object: Value<'s>,
     kind: Kind,
-    payload: Vec<u8>,
+    payload: Payload,
 ) -> Result<()> {
     let data = match kind {
         // It is UTF-8.
         Kind::Text => jsg::string(scope, std::str::from_utf8(&payload).unwrap_or_default()).into(),
-        Kind::Binary => jsg::ArrayBufferBytes(payload).to_js(scope)?,
+        Kind::Binary => jsg::ArrayBufferBytes(payload.into_vec()).to_js(scope)?,
     };
     script::call(scope, |script| &script.dispatch_message, &[object, data]).map(drop)
 }

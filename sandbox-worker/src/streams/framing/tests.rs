@@ -7,7 +7,10 @@ use bulkhead_websocket::{Kind, Role, extension::Deflate};
 use super::*;
 use crate::{
     io::{Bell, IoContext},
-    streams::{StreamingBody, socket::pair},
+    streams::{
+        StreamingBody,
+        socket::{Payload, pair},
+    },
     testing::with_isolate,
 };
 
@@ -179,13 +182,40 @@ fn both(test: impl AsyncFn(Rig)) {
 #[test]
 fn messages_go_both_ways() {
     both(async |rig| {
-        rig.end.send(Item::Message(Kind::Text, b"one".into()));
-        rig.end.send(Item::Message(Kind::Binary, vec![0, 255]));
+        rig.end.send(Item::Message(Kind::Text, b"one".to_vec().into()));
+        rig.end.send(Item::Message(Kind::Binary, vec![0, 255].into()));
         let expected = vec![text("one"), Event::Message(Kind::Binary, vec![0, 255])];
         assert_eq!(rig.received().await, Some(Ok(expected)), "messages that are there go out together");
         assert_eq!(rig.end.buffered(), 0);
         rig.send(|sender, out| sender.fragments(out, Kind::Text, b"to you", 2));
-        assert!(matches!(rig.take().await, Item::Message(Kind::Text, payload) if payload == b"to you"));
+        assert!(matches!(rig.take().await, Item::Message(Kind::Text, payload) if *payload == *b"to you"));
+    });
+}
+
+#[test]
+fn what_has_room_for_a_head_is_the_same_message() {
+    both(async |rig| {
+        let with_room =
+            |bytes: &[u8]| Item::Message(Kind::Binary, Payload::with_room(bytes.len(), |to| to.extend(bytes)));
+        let is = |bytes: &[u8]| Event::Message(Kind::Binary, bytes.to_vec());
+        let long: Vec<u8> = (0..70_000).map(|at| (at % 251) as u8).collect();
+        for bytes in [&b""[..], b"short", &long[..126], &long] {
+            rig.end.send(with_room(bytes));
+            assert_eq!(rig.received().await, Some(Ok(vec![is(bytes)])), "alone, {}", bytes.len());
+        }
+        rig.end.send(with_room(&long));
+        rig.end.send(with_room(b"next"));
+        assert_eq!(
+            rig.received().await,
+            Some(Ok(vec![is(&long), is(b"next")])),
+            "messages that are there go out together"
+        );
+        rig.send(|sender, out| sender.ping(out, b"one"));
+        rig.run(tokio::task::yield_now()).await;
+        rig.end.send(with_room(&long));
+        let expected = vec![Event::Pong(b"one".into()), is(&long)];
+        assert_eq!(rig.received().await, Some(Ok(expected)), "a pong goes first");
+        assert_eq!(Payload::with_room(5, |to| to.extend(b"bytes")).into_vec(), b"bytes");
     });
 }
 
@@ -214,7 +244,7 @@ fn what_is_sent_at_once_goes_with_the_next_pull_while_another_is_open() {
 
         let mut pull = frames.pull(1 << 20);
         assert!(futures::poll!(pull.as_mut()).is_pending());
-        rig.end.send(Item::Message(Kind::Text, b"unasked".into()));
+        rig.end.send(Item::Message(Kind::Text, b"unasked".to_vec().into()));
         let pulled = rig.run(pull).await.expect("an answer");
         assert_eq!(rig.events(&pulled.bytes), [text("unasked")], "nothing is waited for");
         assert_eq!(rig.back(), []);
@@ -240,9 +270,9 @@ fn the_peer_closes() {
     both(async |rig| {
         rig.send(|sender, out| sender.close(out, Some(&closing(4000, "why"))));
         assert!(matches!(rig.take().await, Item::Close(Some(close)) if close == closing(4000, "why")));
-        rig.end.send(Item::Message(Kind::Text, b"last".into()));
+        rig.end.send(Item::Message(Kind::Text, b"last".to_vec().into()));
         rig.end.send(Item::Close(Some(closing(4000, "why"))));
-        rig.end.send(Item::Message(Kind::Text, b"late".into()));
+        rig.end.send(Item::Message(Kind::Text, b"late".to_vec().into()));
         let expected = vec![text("last"), Event::Close(Some(closing(4000, "why")))];
         assert_eq!(rig.received().await, Some(Ok(expected)));
         assert_eq!(rig.received().await, None, "both have closed");
@@ -301,7 +331,7 @@ fn an_end_that_is_dropped_breaks_the_connection() {
 #[test]
 fn a_connection_that_is_dropped_is_lost() {
     both(async |rig| {
-        rig.end.send(Item::Message(Kind::Text, b"x".into()));
+        rig.end.send(Item::Message(Kind::Text, b"x".to_vec().into()));
         rig.frames.take();
         assert!(matches!(rig.take().await, Item::Lost(Loss::Unread)));
     });
@@ -325,7 +355,7 @@ fn what_nobody_takes_is_not_read() {
         }
         assert!(rig.sent.pulls.get() < pieces / 2 || pieces < 1000, "{pulls:?} of {pieces} pieces were read");
         for _ in 0..20 {
-            assert!(matches!(rig.take().await, Item::Message(_, payload) if payload == message));
+            assert!(matches!(rig.take().await, Item::Message(_, payload) if *payload == *message));
         }
     });
 }
