@@ -129,6 +129,11 @@ fn stand_ins() {
     beside_the_reference("node:child_process and others", include_str!("node_stubs.js"), 450);
 }
 
+#[test]
+fn streams_of_node() {
+    beside_the_reference("node:stream", include_str!("node_stream.js"), 1100);
+}
+
 /// The larger modules: what each exports, and what there is of those that are there in part.
 #[test]
 fn larger_modules() {
