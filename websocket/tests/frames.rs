@@ -566,7 +566,7 @@ fn a_bomb_ends_at_the_limit() {
     let (deflate, _) = accept("permessage-deflate", None).expect("an offer");
     let zeros = vec![0; 64 << 20];
     let mut packed = Vec::new();
-    bulkhead_websocket::Sender::server(Some(&deflate)).message(&mut packed, Kind::Binary, &zeros);
+    Sender::server(Some(&deflate)).message(&mut packed, Kind::Binary, &zeros);
     drop(zeros);
     assert!(packed.len() < 100 << 10, "{} bytes", packed.len());
     let mut receiver = Receiver::new(Role::Client, 1 << 20, Some(&deflate));
