@@ -385,6 +385,7 @@ struct ActorClass {
 
 struct ExtensionModule {
   name @0 :Text;
+  # As the configuration has it: what it means depends on the worker's registry of modules.
   internal @1 :Bool;
   # Only modules of extensions can import it.
   esModule @2 :Blob;
@@ -410,13 +411,15 @@ struct ModuleQuestion {
   # What a process whose worker has a module fallback asks for when an import means no module: see `modules.rs`.
 
   specifier @0 :Text;
-  # What it means: a path that begins with `/`, or a name with a scheme.
+  # What it means: a path that begins with `/`, or a name with a scheme; in the second registry of modules a URL.
   rawSpecifier @1 :Text;
   # As it is written.
   referrer @2 :Text;
   # The module that imports, as `specifier` is written.
   required @3 :Bool;
   # Whether by `require()`.
+  type @4 :Text;
+  # The attribute `type` of the import, if it has one: in the second registry.
 }
 
 struct ModuleAnswer {

@@ -497,7 +497,7 @@ static TABLE: [Row; 205] = [
     flag("fetch_standard_url", Implemented).off("fetch_legacy_url").since(2024, 6, 3),
     flag("nodejs_compat_v2", Later("the larger `node:` modules")).off("no_nodejs_compat_v2").since(2026, 8, 4).implied(&["nodejs_compat"], 2024, 9, 23),
     flag("global_fetch_strictly_public", NoEffect("for Cloudflare's network; the program itself never asks")).off("global_fetch_private_origin"),
-    flag("new_module_registry", Missing("the second module registry")).off("legacy_module_registry").since(2026, 11, 17),
+    flag("new_module_registry", Implemented).off("legacy_module_registry").since(2026, 11, 17),
     flag("cache_option_enabled", Implemented).off("cache_option_disabled").since(2024, 11, 11),
     flag("kv_direct_binding", Missing("KV bindings")).experimental(),
     flag("allow_custom_ports", NoEffect("for Cloudflare's network; the program itself never asks")).off("ignore_custom_ports").since(2024, 9, 2),

@@ -181,7 +181,6 @@ fn flags_that_are_missing_are_refused_by_name() {
     for (flag, what) in [
         ("allow_irrevocable_stub_storage", "RPC"),
         ("python_workers", "Python workers"),
-        ("new_module_registry", "the second module registry"),
         ("url_original", "the URL parser of before the URL Standard"),
     ] {
         let text = format!(
@@ -225,7 +224,7 @@ fn what_will_fail_when_it_is_used_is_a_warning() {
     assert!(second.starts_with("/config.capnp:6:33: warning: Durable Objects are not there yet"), "{second}");
     assert!(loaded.config.structured_logging);
     let names: Vec<_> = loaded.config.extensions.iter().map(|module| (module.name.as_str(), module.internal)).collect();
-    assert_eq!(names, [("x:y", false), ("x:y", true)]);
+    assert_eq!(names, [("x:y", false), ("./x:y", true)]);
     let worker = loaded.config.services[0].kind.worker().expect("a worker");
     let classes: Vec<_> = worker.actor_classes.iter().map(|class| (&*class.name, class.ephemeral)).collect();
     assert_eq!(classes, [("C", false), ("L", true)]);

@@ -1,7 +1,7 @@
 //! Modules that come from a server, beside the reference: what is asked for, and what each answer comes to.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
@@ -31,31 +31,43 @@ impl Modules {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (stream, seen, answer) = (stream.expect("a connection"), seen.clone(), answer.clone());
-                thread::spawn(move || serve(&stream, &seen, &*answer));
+                thread::spawn(move || serve(stream, &seen, &*answer));
             }
         });
         Self { port, asked }
     }
 }
 
-fn serve(stream: &TcpStream, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Answer) -> Option<()> {
-    let mut lines = BufReader::new(stream).lines();
+fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Answer) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    let next = |stream: &mut BufReader<_>| {
+        let mut line = String::new();
+        let bytes = stream.read_line(&mut line).ok()?;
+        (bytes > 0).then(|| line.trim_end().to_owned())
+    };
     loop {
-        let line = lines.next()?.ok()?;
+        let line = next(&mut stream)?;
         let mut headers = Vec::new();
         loop {
-            let header = lines.next()?.ok()?;
+            let header = next(&mut stream)?;
             if header.is_empty() {
                 break;
             }
             headers.push(header.to_lowercase());
         }
         headers.sort();
-        let specifier = line.split(['=', '&']).nth(1)?.replace("%2F", "/").replace("%3A", ":");
-        seen.lock().expect("no panic").push(format!("{line} [{}]", headers.join("; ")));
+        let length = headers.iter().find_map(|header| header.strip_prefix("content-length: ")?.parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        stream.read_exact(&mut body).ok()?;
+        let body = String::from_utf8(body).ok()?;
+        let specifier = match serde_json::from_str::<serde_json::Value>(&body) {
+            Ok(question) => question["specifier"].as_str()?.to_owned(),
+            Err(_) => line.split(['=', '&']).nth(1)?.replace("%2F", "/").replace("%3A", ":"),
+        };
+        seen.lock().expect("no panic").push(format!("{line} [{}] {body}", headers.join("; ")));
         let (status, header, body) = answer(&specifier)?;
         let length = body.len();
-        write!(&mut &*stream, "HTTP/1.1 {status} X\r\n{header}Content-Length: {length}\r\n\r\n{body}").ok()?;
+        write!(stream.get_mut(), "HTTP/1.1 {status} X\r\n{header}Content-Length: {length}\r\n\r\n{body}").ok()?;
     }
 }
 
@@ -117,7 +129,43 @@ fn answer(specifier: &str) -> Answer {
     }
 }
 
+/// Likewise in the second registry of modules, where they are below `file:///bundle/`.
+fn answer_by_url(specifier: &str) -> Answer {
+    let Some(path) = specifier.strip_prefix("file:///bundle") else {
+        return match specifier {
+            "http://h/there" => module(r#"{"esModule":"import z from './z'; export default [import.meta.url, z];"}"#),
+            "http://h/z" => module(r#"{"text":"z"}"#),
+            "data:text/plain,x" => module(r#"{"text":"data"}"#),
+            "cloudflare:made-up" => module(r#"{"esModule":"export default import.meta.url"}"#),
+            "workerd:made-up" => module(r#"{"text":"workerd"}"#),
+            "file:///outside" => module(r#"{"esModule":"export default import.meta.filename"}"#),
+            other => answer(other),
+        };
+    };
+    match path {
+        "/lib/deep" => module(
+            r#"{"esModule":"import up from '../dep'; import by from './by'; import root from '/bundle/dep'; export default up + by + root"}"#,
+        ),
+        "/url" => module(r#"{"esModule":"export default [import.meta.url, import.meta.filename, import.meta.main]"}"#),
+        "/full-name" => module(r#"{"name":"file:///bundle/full-name","text":"full"}"#),
+        "/otherwise-written" => module(r#"{"name":"FILE:///bundle/otherwise-written","text":"x"}"#),
+        "/with-query" => module(r#"{"name":"file:///bundle/with-query?q","text":"x"}"#),
+        "/lib/moved" => redirect("./url"),
+        "/lib/moved-to-path" => redirect("/bundle/url"),
+        "/moved-to-http" => redirect("http://h/there"),
+        "/moved-to-no-url" => redirect("http://["),
+        "/asks" => module(r#"{"esModule":"export default await import('./not-there?2').catch(String)"}"#),
+        path => answer(path)
+            .map(|(status, header, body)| (status, header.replace("Location: /", "Location: file:///bundle/"), body)),
+    }
+}
+
 fn setup(port: u16, script: &str) -> Setup {
+    setup_with(port, script, "")
+}
+
+/// With one flag more.
+fn setup_with(port: u16, script: &str, flag: &str) -> Setup {
     Setup::config(&format!(
         "using Workerd = import \"/workerd/workerd.capnp\";
          const config :Workerd.Config = (
@@ -127,7 +175,7 @@ fn setup(port: u16, script: &str) -> Setup {
            modules = [(name = \"main.js\", esModule = embed \"main.js\"),
              (name = \"bundled.js\", esModule = \"export default 'bundled'\"),
              (name = \"lib/requires.cjs\", commonJsModule = \"module.exports = (specifier) => require(specifier)\")],
-           compatibilityDate = \"2026-07-01\", compatibilityFlags = [\"nodejs_compat\"],
+           compatibilityDate = \"2026-07-01\", compatibilityFlags = [\"nodejs_compat\"{flag}],
            moduleFallback = \"127.0.0.1:{port}\");"
     ))
     .file("main.js", script)
@@ -147,7 +195,7 @@ const SCRIPT: &str = "
       './faulty', './throws', './lib/deep', './target', './moved', './moved-twice', './moved-relative', './moved-to-builtin', './moved-to-bundle',
       './moved-to-nothing', './moved-to-named', './moved-otherwise', './moved-nowhere', './fails', './created', './closes', './missing', './missing',
       'bare', 'node:made-up', 'node:nope', 'cloudflare:nope', 'workerd:nope', 'https://h/y.js', './dep?x=1', './dep#h', './\\u00e9 x', \"./!~*'()$,;@&=+%20\\\\\", '../../up',
-      'bundled.js', 'node:buffer'];
+      'bundled.js', 'node:buffer', MORE];
     export default { async fetch() {
       if (seen.length > 1) {
         await see('again, what is there', async () => (await import('./dep')).default);
@@ -164,15 +212,31 @@ const SCRIPT: &str = "
       }
       for (const specifier of ['./by', 'by', '../dep', '../json', '../requires', '../moved', '../missing', '../text', 'node:made-up', '../fails', '../throws'])
         await see(`require ${specifier}`, () => requires(specifier));
-      await see('with attributes', async () => (await import('./json', { with: { type: 'json' } })).default);
+      for (const [specifier, attributes] of [['./json', { type: 'json' }], ['./text', { type: 'json' }], ['./gone1', { type: 'json' }], ['./gone2', { type: 'text' }], ['./gone3', { type: 'css' }]])
+        await see(`with attributes ${specifier}`, async () => (await import(specifier, { with: attributes })).default);
       return Response.json(seen);
     } };";
 
+/// Specifiers that mean something else in the second registry.
+const MORE: &str = "'./url', './url?q', './url#h', './%75rl', './full-name', './otherwise-written', './with-query', './lib/moved', './lib/moved-to-path', '/outside',
+    './moved-to-http', 'http://h/there', './moved-to-no-url', 'data:text/plain,x', 'cloudflare:made-up', 'workerd:made-up', './missing?q', './asks', './asks?q',
+    'bundled.js?q', './moved?q', 'http://['";
+
 #[test]
 fn modules_are_asked_for_and_taken_as_in_the_reference() {
+    compare("module_fallback", answer, "", "");
+}
+
+#[test]
+fn modules_are_asked_for_and_taken_by_url() {
+    compare("module_fallback by URL", answer_by_url, ", \"new_module_registry\"", MORE);
+}
+
+/// What both runtimes have seen of what `answer` answers, and what they have asked for.
+fn compare(area: &str, answer: fn(&str) -> Answer, flag: &str, more: &str) {
     let run = |runtime: Runtime| {
         let modules = Modules::start(answer);
-        let server = runtime.serve(setup(modules.port, SCRIPT));
+        let server = runtime.serve(setup_with(modules.port, &SCRIPT.replace("MORE", more), flag));
         let mut seen = Vec::new();
         for _ in 0..2 {
             let text = http::get(server.port(), "/").expect("a response").text();
@@ -191,17 +255,17 @@ fn modules_are_asked_for_and_taken_as_in_the_reference() {
         .enumerate()
         .map(|(index, ((name, reference), (again, ours)))| {
             assert_eq!(name, again);
-            Observation { key: format!("module_fallback/{index} {name}"), reference, ours }
+            Observation { key: format!("{area}/{index} {name}"), reference, ours }
         })
         .collect();
     // What is asked for, each time that it is.
     let text = |asked: Vec<String>| asked.join("\n");
     observations.push(Observation {
-        key: "module_fallback/asked".into(),
+        key: format!("{area}/asked"),
         reference: text(reference_asked),
         ours: text(ours_asked),
     });
-    check("module_fallback", &observations);
+    check(area, &observations);
 }
 
 /// What ends the reference, or is without end there.

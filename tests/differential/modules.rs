@@ -1,5 +1,7 @@
 //! How modules find each other, and what comes of one that throws: both runtimes on the same bundle.
 
+mod by_url;
+
 use bulkhead_test_support::{Runtime, Setup, http};
 
 use bulkhead_test_support::expectations::{Observation, check};

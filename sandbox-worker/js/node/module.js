@@ -6,7 +6,6 @@ import scripts from "native:scripts";
 const { StringConstructor, defineProperty, isObject, uncurryThis } = scripts.primordials;
 const { freeze } = Object;
 const { URL } = globalThis;
-const slice = uncurryThis(String.prototype.slice);
 const startsWith = uncurryThis(String.prototype.startsWith);
 
 const missing = (name, shown = `module.${name}`) => {
@@ -42,7 +41,7 @@ function createRequire(path) {
   else if (given[0] !== "/") {
     throw invalidArgValue("path", given, "The argument must be a file URL object, a file URL string, or an absolute path string.");
   }
-  const load = requireFrom(slice(location, 1));
+  const load = requireFrom(location);
   return (() => (...args) => load(StringConstructor(args[0])))();
 }
 

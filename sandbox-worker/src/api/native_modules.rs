@@ -126,7 +126,7 @@ impl ProgramModule {
         builtin_module(scope, &name).map(OrUndefined)
     }
 
-    /// `require` of a module at a path that begins at the root, whether or not there is one.
+    /// `require` of a file whose name begins with `/`, whether or not there is one.
     #[static_method]
     fn create_require<'s>(scope: &mut v8::PinScope<'s, '_>, path: String) -> Result<v8::Local<'s, v8::Function>> {
         require_from(scope, &path)

@@ -164,6 +164,7 @@ impl Isolate {
         v8.set_promise_reject_callback(exceptions::promise_rejected);
         v8.set_host_import_module_dynamically_callback(modules::import_dynamically);
         v8.set_host_import_module_with_phase_dynamically_callback(modules::import_phase_dynamically);
+        v8.set_host_initialize_import_meta_object_callback(modules::describe_import_meta);
         Registry::install(&mut v8);
         eval::install(&mut v8);
         let (context, continuations) = {

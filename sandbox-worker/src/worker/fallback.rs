@@ -15,7 +15,7 @@ pub(super) struct Supervisor(pub(super) UnixStream);
 
 impl Fallback for Supervisor {
     fn ask(&self, question: Question<'_>) -> Answer {
-        let Question { specifier, raw_specifier, referrer, required } = question;
+        let Question { specifier, raw_specifier, referrer, required, kind } = question;
         if [specifier, raw_specifier, referrer].iter().any(|text| text.len() > MAX_SPECIFIER) {
             return Answer::Missing;
         }
@@ -25,6 +25,7 @@ impl Fallback for Supervisor {
         to.set_raw_specifier(raw_specifier);
         to.set_referrer(referrer);
         to.set_required(required);
+        to.set_type(kind.unwrap_or_default());
         // Without an answer there is no module: who knows why has said so.
         modules::ask(&self.0, &message).ok().and_then(|answer| read(&answer).ok()).unwrap_or(Answer::Missing)
     }

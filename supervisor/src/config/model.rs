@@ -27,7 +27,7 @@ pub struct Config {
     pub sockets: Vec<Socket>,
     /// Flags for V8 itself, such as `--expose-gc`, handed to every worker process as they are.
     pub v8_flags: Vec<String>,
-    /// Modules that workers can import beside their own. Their names are unique among those of a kind, and in the shortest form.
+    /// Modules that workers can import beside their own. Their names are unique among those of a kind, however they are written.
     /// All workers share them.
     pub extensions: Arc<[ExtensionModule]>,
     /// Whether lines of the log are JSON objects.
@@ -37,7 +37,7 @@ pub struct Config {
 /// A module of an extension, which is an ECMAScript module.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExtensionModule {
-    /// What it is imported by: a path without parts that are empty, `.` or `..`.
+    /// What it is imported by: a path that does not lead out of the root, or a URL.
     pub name: String,
     /// Whether only modules of extensions can import it, and not workers.
     pub internal: bool,

@@ -238,7 +238,8 @@ impl Manager {
         let mut patience = self.fleet.bind_timeout;
         if let (Some(server), Some(asked)) = (&worker.module_fallback, live.modules.take()) {
             let log = self.reporter.log.clone();
-            fallback::start(asked, name, server, log, live.awaits_module.clone())
+            let protocol = fallback::Protocol::of(&worker.compatibility);
+            fallback::start(asked, name, (server, protocol), log, live.awaits_module.clone())
                 .map_err(|error| StartError::Process(error.to_string()))?;
             patience += fallback::PATIENCE;
         }

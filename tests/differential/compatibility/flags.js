@@ -112,5 +112,6 @@ export default {
   websocket_close_reason_byte_limit: () => { const [a] = sockets(); return [thrown(() => a.close(1000, "é".repeat(62)) ?? "closed")]; },
   websocket_standard_binary_type: () => sockets()[0].binaryType,
   web_socket_auto_reply_to_close: async () => { const [a, b] = sockets(); const got = new Promise((done) => { a.addEventListener("close", (e) => done(e.code)); setTimeout(() => done("no answer"), 20); }); a.close(4000); return [await got, a.readyState]; },
+  new_module_registry: async () => [import.meta.url, Object.keys(import.meta), await outcome(() => import("nope"))],
   nonclass_entrypoint_reuses_ctx_across_invocations: (request, env, ctx) => { const same = lastCtx === undefined ? undefined : lastCtx === ctx; lastCtx = ctx; return same; },
 };

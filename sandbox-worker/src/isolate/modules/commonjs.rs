@@ -6,9 +6,10 @@ use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, Result};
 
 use super::{
-    CommonJs, Entry, Kind,
+    CommonJs, Entry, Kind, Owner,
     import::link,
-    resolve::{Missing, Referrer, directory_of, find, find_by_module},
+    naming::{By, Names},
+    resolve::{Referrer, Wanted, find, find_by_module},
 };
 use crate::isolate::Isolate;
 
@@ -50,7 +51,7 @@ pub(super) fn evaluate_synthetic<'s>(
 fn exports_of<'s>(scope: &mut v8::PinScope<'s, '_>, entry: &Rc<Entry>) -> Result<v8::Local<'s, v8::Value>> {
     let (code, state) = match &entry.kind {
         Kind::CommonJs { code, state, .. } => (code, state),
-        Kind::Value(value) | Kind::Native(value, _) => return Ok(v8::Local::new(scope, value)),
+        Kind::Value(value) | Kind::Json(value) | Kind::Native(value, _) => return Ok(v8::Local::new(scope, value)),
         Kind::Es => return Err(Error::error("An ES module has no exports of its own")),
     };
     let exports_key = jsg::string(scope, "exports");
@@ -67,9 +68,9 @@ fn exports_of<'s>(scope: &mut v8::PinScope<'s, '_>, entry: &Rc<Entry>) -> Result
     let exports = v8::Object::new(scope);
     object.set(scope, exports_key.into(), exports.into());
     let code = v8::Local::new(scope, code);
-    let file_name = jsg::string(scope, &format!("/{}", entry.path));
-    let directory = jsg::string(scope, &format!("/{}", directory_of(&entry.path)));
-    let require = require_from(scope, &entry.path)?;
+    let (file_name, directory) = Names::of(&Isolate::of(scope)).file(&entry.location);
+    let (file_name, directory) = (jsg::string(scope, &file_name), jsg::string(scope, &directory));
+    let require = require_at(scope, &entry.location)?;
     let receiver = v8::undefined(scope).into();
     let arguments = [require.into(), object.into(), exports.into(), file_name.into(), directory.into()];
     *state.borrow_mut() = CommonJs::Begun(v8::Global::new(scope, object));
@@ -88,15 +89,22 @@ fn exports_of<'s>(scope: &mut v8::PinScope<'s, '_>, entry: &Rc<Entry>) -> Result
     object.get(scope, exports_key.into()).ok_or(Error::Pending)
 }
 
-/// The function `require` of a module with this path.
+/// The function `require` of a file, whose name begins with `/`, whether or not there is one.
 ///
 /// # Errors
 ///
-/// Script is interrupted.
-pub fn require_from<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Result<v8::Local<'s, v8::Function>> {
-    let path = jsg::string(scope, path);
+/// The name is none, or script is interrupted.
+pub fn require_from<'s>(scope: &mut v8::PinScope<'s, '_>, file: &str) -> Result<v8::Local<'s, v8::Function>> {
+    let location = Names::of(&Isolate::of(scope)).of_file(file);
+    let location = location.ok_or_else(|| Error::type_error(format!("Invalid module specifier: {file}")))?;
+    require_at(scope, &location)
+}
+
+/// The function `require` of the module at this location.
+fn require_at<'s>(scope: &mut v8::PinScope<'s, '_>, location: &str) -> Result<v8::Local<'s, v8::Function>> {
+    let location = jsg::string(scope, location);
     let function = v8::Function::builder(require)
-        .data(path.into())
+        .data(location.into())
         .constructor_behavior(v8::ConstructorBehavior::Throw)
         .build(scope)
         .ok_or(Error::Pending)?;
@@ -104,7 +112,7 @@ pub fn require_from<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Result<
     Ok(function)
 }
 
-/// `require` of a CommonJS module, whose path is the function's data.
+/// `require` of a CommonJS module, whose location is the function's data.
 fn require<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     arguments: v8::FunctionCallbackArguments<'s>,
@@ -114,41 +122,92 @@ fn require<'s>(
         let referrer = arguments.data().to_rust_string_lossy(scope);
         let specifier = arguments.get(0).to_string(scope).ok_or(Error::Pending)?.to_rust_string_lossy(scope);
         let isolate = Isolate::of(scope);
-        let entry = find(scope, &isolate, Referrer::Tenant(&referrer), &specifier, true).map_err(Missing::required)?;
-        let (required, commonjs) = (isolate.flags().is_on(REQUIRE_DEFAULT), isolate.flags().is_on(COMMONJS_DEFAULT));
-        // Before both flags what is required is always the namespace.
-        if !matches!(entry.kind, Kind::Es) && (required || commonjs) {
-            return exports_of(scope, &entry);
+        let names = Names::of(&isolate);
+        let entry = find(scope, &isolate, Referrer::Tenant(&referrer), Wanted::require(&specifier))
+            .map_err(|missing| missing.said(names, By::Require(&specifier)))?;
+        match names {
+            Names::Paths => by_path(scope, &isolate, &entry),
+            Names::Urls => by_url(scope, &isolate, &entry),
         }
-        let module = v8::Local::new(scope, &entry.module);
-        link(scope, module)?;
-        match module.get_status() {
-            v8::ModuleStatus::Errored => {
-                let reason = module.get_exception();
-                return Err(Error::value(scope, reason));
-            }
-            // In a cycle it is shown as far as it has come.
-            v8::ModuleStatus::Evaluating => {}
-            status => {
-                let may_await = !isolate.flags().is_on(NO_AWAIT_IN_REQUIRE);
-                if status == v8::ModuleStatus::Instantiated {
-                    evaluate_for_require(scope, &isolate, module, may_await)?;
-                }
-                if module.is_graph_async() && !may_await {
-                    return Err(Error::error("Top-level await in module is not permitted at this time."));
-                }
-            }
-        }
-        let namespace = module.get_module_namespace();
-        let Ok(object) = v8::Local::<v8::Object>::try_from(namespace) else { return Ok(namespace) };
-        let key = jsg::string(scope, "default");
-        let is_default = commonjs || required && object.has_own_property(scope, key.into()) == Some(true);
-        if is_default { object.get(scope, key.into()).ok_or(Error::Pending) } else { Ok(namespace) }
     })();
     match result {
         Ok(value) => rv.set(value),
         Err(error) => error.throw(scope),
     }
+}
+
+/// What `require()` gives for a module in the first registry, where flags decide.
+fn by_path<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    isolate: &Isolate,
+    entry: &Rc<Entry>,
+) -> Result<v8::Local<'s, v8::Value>> {
+    let (required, commonjs) = (isolate.flags().is_on(REQUIRE_DEFAULT), isolate.flags().is_on(COMMONJS_DEFAULT));
+    // Before both flags what is required is always the namespace.
+    if !matches!(entry.kind, Kind::Es) && (required || commonjs) {
+        return exports_of(scope, entry);
+    }
+    let module = v8::Local::new(scope, &entry.module);
+    link(scope, module)?;
+    match module.get_status() {
+        v8::ModuleStatus::Errored => {
+            let reason = module.get_exception();
+            return Err(Error::value(scope, reason));
+        }
+        // In a cycle it is shown as far as it has come.
+        v8::ModuleStatus::Evaluating => {}
+        status => {
+            let may_await = !isolate.flags().is_on(NO_AWAIT_IN_REQUIRE);
+            if status == v8::ModuleStatus::Instantiated {
+                evaluate_for_require(scope, isolate, module, may_await)?;
+            }
+            if module.is_graph_async() && !may_await {
+                return Err(Error::error("Top-level await in module is not permitted at this time."));
+            }
+        }
+    }
+    let namespace = module.get_module_namespace();
+    let Ok(object) = v8::Local::<v8::Object>::try_from(namespace) else { return Ok(namespace) };
+    let key = jsg::string(scope, "default");
+    let is_default = commonjs || required && object.has_own_property(scope, key.into()) == Some(true);
+    if is_default { object.get(scope, key.into()).ok_or(Error::Pending) } else { Ok(namespace) }
+}
+
+/// What `require()` gives for a module in the second registry: of an ES module the namespace, unless it exports `module.exports`, or is
+/// not the worker's and has a default export.
+fn by_url<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    isolate: &Isolate,
+    entry: &Rc<Entry>,
+) -> Result<v8::Local<'s, v8::Value>> {
+    if !matches!(entry.kind, Kind::Es) {
+        return exports_of(scope, entry);
+    }
+    let module = v8::Local::new(scope, &entry.module);
+    let in_a_cycle = || Error::error(format!("Circular dependency when resolving module: {}", entry.location));
+    if module.get_status() == v8::ModuleStatus::Instantiating {
+        return Err(in_a_cycle());
+    }
+    link(scope, module)?;
+    match module.get_status() {
+        v8::ModuleStatus::Errored => {
+            let reason = module.get_exception();
+            return Err(Error::value(scope, reason));
+        }
+        v8::ModuleStatus::Evaluating => return Err(in_a_cycle()),
+        _ if module.is_graph_async() => {
+            let text = format!("Top-level await is not supported in this context for module: {}", entry.location);
+            return Err(Error::error(text));
+        }
+        v8::ModuleStatus::Instantiated => evaluate_for_require(scope, isolate, module, false)?,
+        _ => {}
+    }
+    let namespace = module.get_module_namespace();
+    let Ok(object) = v8::Local::<v8::Object>::try_from(namespace) else { return Ok(namespace) };
+    let export = if entry.owner == Owner::Tenant { "module.exports" } else { "default" };
+    let key = jsg::string(scope, export);
+    let has_it = object.has_own_property(scope, key.into()) == Some(true);
+    if has_it { object.get(scope, key.into()).ok_or(Error::Pending) } else { Ok(namespace) }
 }
 
 /// Evaluates a module that is required, which is linked. One that awaits, if it may, has until the end of the microtasks that are due.

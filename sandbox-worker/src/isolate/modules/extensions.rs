@@ -4,13 +4,13 @@ use std::{collections::HashMap, rc::Rc};
 
 use jsg::{Error, Result};
 
-use super::{Entry, Kind, Owner, StartupError, origin_with, register, registry::Builtin};
+use super::{Entry, Kind, Owner, StartupError, naming::Names, origin_with, register, registry::Builtin};
 use crate::isolate::Isolate;
 
 /// A module of an extension, as the configuration gives it: an ECMAScript module.
 #[derive(Debug, Clone)]
 pub struct ExtensionModule {
-    /// Its name, in the shortest form.
+    /// Its name, as the configuration has it.
     pub name: String,
     /// Whether only modules of extensions can import it.
     pub internal: bool,
@@ -48,8 +48,10 @@ pub fn extend(
     modules: Vec<ExtensionModule>,
 ) -> std::result::Result<(), StartupError> {
     let isolate = Isolate::of(scope);
+    let names = Names::of(&isolate);
     let mut known = isolate.modules.borrow_mut();
     for ExtensionModule { name, internal, source } in modules {
+        let name = names.extension(&name).map_err(StartupError::new)?;
         if !internal && Builtin::find(&name, isolate.flags(), Owner::Tenant).is_some() {
             let text = format!("Uncaught Error: Module \"{name}\" of an extension has the name of a built-in module");
             return Err(StartupError::new(text));
@@ -59,7 +61,7 @@ pub fn extend(
     Ok(())
 }
 
-/// The module of this path that workers, or extensions (`internal`), import. It is compiled when it is first imported.
+/// The module at this location that workers, or extensions (`internal`), import. It is compiled when it is first imported.
 ///
 /// # Errors
 ///
@@ -67,23 +69,23 @@ pub fn extend(
 pub(super) fn find(
     scope: &mut v8::PinScope<'_, '_>,
     isolate: &Isolate,
-    path: &str,
+    location: &str,
     internal: bool,
 ) -> Result<Option<Rc<Entry>>> {
-    let source = match isolate.modules.borrow_mut().extensions.of(internal).get(path) {
+    let source = match isolate.modules.borrow_mut().extensions.of(internal).get(location) {
         None => return Ok(None),
         Some(Module::Compiled(entry)) => return Ok(Some(entry.clone())),
         Some(Module::Text(source)) => jsg::string(scope, source),
     };
     let mark = mark(scope, isolate);
-    let origin = origin_with(scope, path, true, Some(mark.into()));
+    let origin = origin_with(scope, location, true, Some(mark.into()));
     let mut source = v8::script_compiler::Source::new(source, Some(&origin));
     let module = v8::script_compiler::compile_module(scope, &mut source).ok_or(Error::Pending)?;
     let module = v8::Global::new(scope, module);
-    let entry = Entry { path: path.to_owned(), module, kind: Kind::Es, owner: Owner::Extension };
+    let entry = Entry { location: location.to_owned(), module, kind: Kind::Es, owner: Owner::Extension };
     let entry = register(scope, isolate, entry);
     // The text is V8's now.
-    isolate.modules.borrow_mut().extensions.of(internal).insert(path.to_owned(), Module::Compiled(entry.clone()));
+    isolate.modules.borrow_mut().extensions.of(internal).insert(location.to_owned(), Module::Compiled(entry.clone()));
     Ok(Some(entry))
 }
 

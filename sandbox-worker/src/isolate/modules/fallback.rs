@@ -2,9 +2,12 @@
 
 use std::rc::Rc;
 
+use jsg::Result;
+
 use super::{
-    Entry, ModuleSource, compile, register,
-    resolve::{Missing, Referrer, find_here, has_scheme, join},
+    Entry, ModuleSource, instance,
+    naming::{Missing, Names},
+    resolve::{Referrer, Wanted, find_here},
 };
 use crate::isolate::Isolate;
 
@@ -14,7 +17,7 @@ const MAX_REDIRECTS: usize = 16;
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// What the import means: a path that begins with `/`, or a name with a scheme.
+    /// What the import means: a path that begins with `/`, or a name with a scheme; in the second registry a URL.
     pub specifier: &'a str,
     /// As it is written.
     pub raw_specifier: &'a str,
@@ -22,6 +25,8 @@ pub struct Question<'a> {
     pub referrer: &'a str,
     /// Whether by `require()`.
     pub required: bool,
+    /// The attribute `type` of the import; in the first registry none.
+    pub kind: Option<&'a str>,
 }
 
 /// What comes of it.
@@ -41,53 +46,76 @@ pub trait Fallback {
     fn ask(&self, question: Question<'_>) -> Answer;
 }
 
-/// A path as it is said outside.
-fn outside(path: &str) -> String {
-    if has_scheme(path) { path.to_owned() } else { format!("/{path}") }
-}
-
-/// The module of the path `path`, for which nobody here has one. What is found is found here from then on; what is not may be there the
-/// next time.
+/// The module at `location`, for which nobody here has one. What is found is found here from then on; what is not may be there the next
+/// time.
 pub(super) fn find(
     scope: &mut v8::PinScope<'_, '_>,
     isolate: &Isolate,
-    (referrer, raw_specifier): (&str, &str),
-    path: String,
-    required: bool,
-) -> Result<Rc<Entry>, Missing> {
+    referrer: &str,
+    wanted: Wanted<'_>,
+    location: String,
+) -> std::result::Result<Rc<Entry>, Missing> {
     let fallback = isolate.modules.borrow().fallback.clone();
-    let Some(fallback) = fallback else { return Err(Missing::Unknown(path)) };
-    let referrer = outside(referrer);
-    let mut at = path.clone();
+    let Some(fallback) = fallback else { return Err(Missing::Unknown(location)) };
+    let names = Names::of(isolate);
+    let Wanted { specifier: raw_specifier, required, kind } = wanted;
+    let referrer = names.outside(referrer);
+    let mut at = names.definition(&location).to_owned();
     for _ in 0..=MAX_REDIRECTS {
-        let question = Question { specifier: &outside(&at), raw_specifier, referrer: &referrer, required };
-        let entry = match fallback.ask(question) {
-            Answer::Missing => break,
+        let specifier = &names.outside(&at);
+        let question = Question { specifier, raw_specifier, referrer: &referrer, required, kind };
+        match fallback.ask(question) {
             Answer::Module(source) if source.name.is_empty() || source.name == at => {
                 let source = ModuleSource { name: at.clone(), ..source };
-                let entry = compile(scope, source, at.clone()).map_err(Missing::Failed)?;
-                register(scope, isolate, entry)
+                return define(scope, isolate, source, at, location).map_err(Missing::Failed);
             }
-            Answer::Module(_) => break,
+            Answer::Missing | Answer::Module(_) => break,
             Answer::Redirect(to) => {
-                let to = if has_scheme(&to) { Some(to) } else { join("", &to) };
-                let Some(to) = to else { break };
+                let Some(to) = names.redirected(&to) else { break };
+                let defined = isolate.modules.borrow().definitions.get(&to).cloned();
+                if let Some(source) = defined {
+                    return define_as(scope, isolate, source, location).map_err(Missing::Failed);
+                }
                 match find_here(scope, isolate, Referrer::Tenant(&referrer), to) {
-                    Ok(entry) => entry,
-                    Err(Missing::Unknown(to)) => {
-                        at = to;
-                        continue;
+                    Ok(entry) => {
+                        isolate.modules.borrow_mut().instances.insert(location, entry.clone());
+                        return Ok(entry);
                     }
+                    Err(Missing::Unknown(to)) => at = to,
                     Err(missing) => return Err(missing),
                 }
             }
-        };
-        let mut modules = isolate.modules.borrow_mut();
-        if at != path {
-            modules.by_path.entry(at).or_insert_with(|| entry.clone());
         }
-        modules.by_path.insert(path, entry.clone());
-        return Ok(entry);
     }
-    Err(Missing::Unknown(path))
+    Err(Missing::Unknown(location))
+}
+
+/// The instance at `location` of a module that is found at `at` too, for those who were sent on to it.
+fn define(
+    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &Isolate,
+    source: ModuleSource,
+    at: String,
+    location: String,
+) -> Result<Rc<Entry>> {
+    if Names::of(isolate) == Names::Urls {
+        let source = Rc::new(source);
+        isolate.modules.borrow_mut().definitions.insert(at, source.clone());
+        return define_as(scope, isolate, source, location);
+    }
+    let entry = instance(scope, isolate, &source, at)?;
+    isolate.modules.borrow_mut().instances.insert(location, entry.clone());
+    Ok(entry)
+}
+
+/// The instance at `location` of a module that has, with other queries and fragments, more there.
+fn define_as(
+    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &Isolate,
+    source: Rc<ModuleSource>,
+    location: String,
+) -> Result<Rc<Entry>> {
+    let name = Names::of(isolate).definition(&location).to_owned();
+    isolate.modules.borrow_mut().definitions.insert(name, source.clone());
+    instance(scope, isolate, &source, location)
 }

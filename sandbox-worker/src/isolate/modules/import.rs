@@ -8,7 +8,8 @@ use jsg::{Error, Result};
 use super::{
     Entry, Kind, Owner,
     extensions::is_marked,
-    resolve::{Missing, Referrer, find, find_by_module, join, shown},
+    naming::{By, Names, shown},
+    resolve::{Referrer, Wanted, find, find_by_module},
 };
 use crate::isolate::Isolate;
 
@@ -50,10 +51,11 @@ fn resolve_source<'s>(
             {
                 return Some(module.into());
             }
-            let text = format!(
-                "Source phase import not available for module: {}.\n  imported from \"{referrer}\"",
-                shown(&entry.path)
-            );
+            let text = match Names::of(&isolate) {
+                Names::Paths => format!("{}.\n  imported from \"{referrer}\"", shown(&entry.location)),
+                Names::Urls => specifier.to_rust_string_lossy(scope),
+            };
+            let text = format!("Source phase import not available for module: {text}");
             let text = jsg::string(scope, &text);
             let error = v8::Exception::syntax_error(scope, text);
             Error::value(scope, error)
@@ -64,7 +66,7 @@ fn resolve_source<'s>(
     None
 }
 
-/// The module that a declaration in `referrer` means, and the path of `referrer`.
+/// The module that a declaration in `referrer` means, and the location of `referrer`.
 fn imported(
     scope: &mut v8::PinScope<'_, '_>,
     isolate: &Isolate,
@@ -72,25 +74,65 @@ fn imported(
     attributes: v8::Local<'_, v8::FixedArray>,
     referrer: v8::Local<'_, v8::Module>,
 ) -> Result<(Rc<Entry>, String)> {
-    refuse_attributes(isolate, attributes)?;
+    let names = Names::of(isolate);
+    // Each has its place in the text too.
+    let kind = read_type(scope, isolate, names, attributes, 3)?;
     let importer = find_by_module(isolate, referrer);
-    let path = importer.as_ref().map_or_else(String::new, |entry| entry.path.clone());
+    let location = importer.as_ref().map_or_else(String::new, |entry| entry.location.clone());
     let referrer = match importer.as_ref().map(|entry| entry.owner) {
         Some(Owner::Program) => Referrer::Builtin,
-        Some(Owner::Extension) => Referrer::Extension,
-        Some(Owner::Tenant) | None => Referrer::Tenant(&path),
+        Some(Owner::Extension) => Referrer::Extension(&location),
+        Some(Owner::Tenant) | None => Referrer::Tenant(&location),
     };
     let specifier = specifier.to_rust_string_lossy(scope);
-    let entry = find(scope, isolate, referrer, &specifier, false).map_err(|missing| missing.imported(&path))?;
-    Ok((entry, path))
+    let wanted = Wanted { kind: kind.as_deref(), ..Wanted::import(&specifier) };
+    let entry =
+        find(scope, isolate, referrer, wanted).map_err(|missing| missing.said(names, By::Declaration(&location)))?;
+    check_type(&entry, wanted)?;
+    Ok((entry, location))
 }
 
-/// No attribute of an import means anything; since a date that is said.
-fn refuse_attributes(isolate: &Isolate, attributes: v8::Local<'_, v8::FixedArray>) -> Result<()> {
-    if attributes.length() > 0 && isolate.flags().is_on(NO_ATTRIBUTES) {
-        return Err(Error::error("Unrecognized import attributes specified"));
+/// The attribute `type` of an import, the only one that there is in the second registry. In the first one none means anything; since a
+/// date that is said. In `attributes` a name and a value take `stride` places.
+fn read_type(
+    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &Isolate,
+    names: Names,
+    attributes: v8::Local<'_, v8::FixedArray>,
+    stride: usize,
+) -> Result<Option<String>> {
+    if names == Names::Paths {
+        return if attributes.length() > 0 && isolate.flags().is_on(NO_ATTRIBUTES) {
+            Err(Error::error("Unrecognized import attributes specified"))
+        } else {
+            Ok(None)
+        };
     }
-    Ok(())
+    let mut kind = None;
+    for index in (0..attributes.length()).step_by(stride) {
+        let [name, value] = [index, index + 1].map(|index| {
+            let text = attributes.get(scope, index).and_then(|text| v8::Local::<v8::String>::try_from(text).ok());
+            text.map(|text| text.to_rust_string_lossy(scope)).unwrap_or_default()
+        });
+        if name != "type" {
+            return Err(Error::type_error(format!("Unsupported import attribute: \"{name}\"")));
+        }
+        if !["json", "text", "bytes"].contains(&value.as_str()) {
+            return Err(Error::type_error(format!("Unsupported import attribute type: \"{value}\"")));
+        }
+        kind = Some(value);
+    }
+    Ok(kind)
+}
+
+/// Refuses a module that is not of the type which the import says.
+fn check_type(entry: &Entry, Wanted { specifier, kind, .. }: Wanted<'_>) -> Result<()> {
+    match kind {
+        None => Ok(()),
+        Some("json") if matches!(entry.kind, Kind::Json(_)) => Ok(()),
+        Some("json") => Err(Error::type_error(format!("Module \"{specifier}\" is not of type \"json\""))),
+        Some(other) => Err(Error::type_error(format!("Import attribute type \"{other}\" is not yet supported"))),
+    }
 }
 
 /// Links a module, and what it imports, unless that has been done.
@@ -168,12 +210,21 @@ fn import<'s>(
     attributes: v8::Local<'s, v8::FixedArray>,
 ) -> Result<(v8::Local<'s, v8::Value>, v8::Local<'s, v8::Promise>)> {
     let isolate = Isolate::of(scope);
-    refuse_attributes(&isolate, attributes)?;
-    let referrer = join("", &referrer.to_rust_string_lossy(scope)).unwrap_or_default();
+    let names = Names::of(&isolate);
+    let kind = read_type(scope, &isolate, names, attributes, 2)?;
+    let referrer = names.of_script(&referrer.to_rust_string_lossy(scope));
     let specifier = specifier.to_rust_string_lossy(scope);
+    let is_extension = is_marked(scope, &isolate, options);
+    let is_module =
+        names == Names::Paths || is_extension || isolate.modules.borrow().definitions.contains_key(&referrer);
+    if !is_module && names.resolve(&referrer, &specifier).is_some() {
+        return Err(Error::type_error(format!("Referring module not found in the registry: {referrer}")));
+    }
     // Also in a built-in module, for all that is known there is a name, which a tenant's module can have too.
-    let referrer = if is_marked(scope, &isolate, options) { Referrer::Extension } else { Referrer::Tenant(&referrer) };
-    let entry = find(scope, &isolate, referrer, &specifier, false).map_err(Missing::dynamic)?;
+    let referrer = if is_extension { Referrer::Extension(&referrer) } else { Referrer::Tenant(&referrer) };
+    let wanted = Wanted { kind: kind.as_deref(), ..Wanted::import(&specifier) };
+    let entry = find(scope, &isolate, referrer, wanted).map_err(|missing| missing.said(names, By::Call))?;
+    check_type(&entry, wanted)?;
     let module = v8::Local::new(scope, &entry.module);
     link(scope, module)?;
     // V8 evaluates nothing that is being evaluated. As in the reference, who imports a module from within its own

@@ -1,15 +1,18 @@
 //! The worker's modules: ES modules, CommonJS, JSON, text, data and WebAssembly, and service-worker scripts; and the built-in
 //! modules and those of extensions that they import.
 //!
-//! Names are paths: `./a//b/../c` is the module `a/c`. A specifier is resolved against the directory of the module that
-//! imports it, whether it starts with `./` or not, as the reference does. A module of the worker hides the built-in one of its name,
-//! and an extension's. Extensions' modules see neither the worker's nor those that workers import, but what is internal.
+//! There are two registries of modules, of which a worker's flags choose one: `naming.rs` has what their names are, and most of the
+//! differences between them. In the first, all modules of a bundle are compiled when the worker starts; in the second, one is when it is
+//! first imported. A module of the worker hides the built-in one of its name, and an extension's. Extensions' modules do not see the
+//! worker's.
 
 mod code_cache;
 mod commonjs;
 mod extensions;
 mod fallback;
 mod import;
+mod meta;
+mod naming;
 mod native;
 pub(super) mod registry;
 mod resolve;
@@ -23,9 +26,11 @@ pub use fallback::{Answer, Fallback, Question};
 use import::link;
 pub(super) use import::{import_dynamically, import_phase_dynamically};
 use jsg::{Error, Result};
+pub(super) use meta::describe as describe_import_meta;
+use naming::{By, Names, shown};
 #[cfg(test)]
 pub(crate) use registry::texts as builtin_texts;
-use resolve::{Missing, Referrer, find, find_for_tenant, join, shown};
+use resolve::{Referrer, Wanted, find, find_for_tenant, find_here};
 
 use super::{Isolate, exceptions};
 
@@ -75,7 +80,12 @@ impl StartupError {
 /// The modules of an isolate.
 #[derive(Default)]
 pub(crate) struct Modules {
-    by_path: HashMap<String, Rc<Entry>>,
+    /// What the worker's modules are compiled from, by their locations: those that may have another instance. None among paths.
+    definitions: HashMap<String, Rc<ModuleSource>>,
+    /// The worker's modules that are compiled, and what others they import from a server, by their locations.
+    instances: HashMap<String, Rc<Entry>>,
+    /// Where the main module is defined.
+    main: Option<String>,
     /// Those of the program that were imported so far, by specifier.
     builtins: HashMap<String, Rc<Entry>>,
     /// V8 knows a module by an identity hash that need not be unique.
@@ -89,7 +99,7 @@ pub(crate) struct Modules {
 
 struct Entry {
     /// What its name comes to: how it is found, and what specifiers in it are relative to.
-    path: String,
+    location: String,
     module: v8::Global<v8::Module>,
     kind: Kind,
     owner: Owner,
@@ -114,6 +124,8 @@ enum Kind {
     },
     /// A synthetic module with this default export.
     Value(v8::Global<v8::Value>),
+    /// Likewise, of what a JSON text says.
+    Json(v8::Global<v8::Value>),
     /// A synthetic module of the program, with these properties of an object for exports, and the object for the default one.
     Native(v8::Global<v8::Value>, Vec<String>),
 }
@@ -153,28 +165,32 @@ pub fn evaluate_modules<'s>(
         return Err(StartupError::new("Uncaught TypeError: Main module must be an ES module."));
     }
     let isolate = Isolate::of(scope);
+    let names = Names::of(&isolate);
     isolate.modules.borrow_mut().env = Some(v8::Global::new(scope, env));
     for source in sources {
         v8::tc_scope!(let scope, scope);
-        let Some(path) = join("", &source.name) else {
-            let text = format!("Uncaught TypeError: Module name \"{}\" leads out of the bundle's root", source.name);
-            return Err(StartupError::new(text));
-        };
-        if isolate.modules.borrow().by_path.contains_key(&path) {
-            let text = format!("Uncaught Error: Module \"{}\" already added to bundle", shown(&path));
+        let location = names.bundled(&source.name).map_err(StartupError::new)?;
+        let modules = isolate.modules.borrow();
+        if modules.definitions.contains_key(&location) || modules.instances.contains_key(&location) {
+            let text = format!("Uncaught Error: Module \"{}\" already added to bundle", shown(&location));
             return Err(StartupError::new(text));
         }
-        match compile(scope, source, path) {
-            Ok(entry) => {
-                let entry = register(scope, &isolate, entry);
-                isolate.modules.borrow_mut().by_path.insert(entry.path.clone(), entry);
+        drop(modules);
+        match names {
+            Names::Urls => drop(isolate.modules.borrow_mut().definitions.insert(location, Rc::new(source))),
+            Names::Paths => {
+                instance(scope, &isolate, &source, location).map_err(|error| startup_error(scope, &error))?;
             }
-            Err(error) => return Err(startup_error(scope, &error)),
         }
     }
-    let main = join("", &main).and_then(|path| isolate.modules.borrow().by_path.get(&path).cloned());
-    let entry = main.ok_or_else(|| StartupError::new("Uncaught Error: the main module is missing"))?;
     v8::tc_scope!(let scope, scope);
+    let main = names.main(&main);
+    isolate.modules.borrow_mut().main = Some(names.definition(&main).to_owned());
+    let entry = find_here(scope, &isolate, Referrer::Tenant(&main), main.clone());
+    let entry = match entry.map_err(|missing| missing.said(names, By::Call)) {
+        Ok(entry) => entry,
+        Err(error) => return Err(startup_error(scope, &error)),
+    };
     let module = v8::Local::new(scope, &entry.module);
     if link(scope, module).is_err() {
         return Err(startup_error(scope, &Error::Pending));
@@ -187,7 +203,7 @@ pub fn evaluate_modules<'s>(
         match promise.state() {
             v8::PromiseState::Fulfilled => {}
             v8::PromiseState::Pending => {
-                return Err(StartupError::new("Uncaught Error: Top-level await in module is unsettled."));
+                return Err(StartupError::new(format!("Uncaught Error: {}", names.unsettled(&main))));
             }
             v8::PromiseState::Rejected => {
                 promise.mark_as_handled();
@@ -253,7 +269,7 @@ pub fn internal_export<'s>(
     specifier: &str,
     name: &str,
 ) -> Result<v8::Local<'s, v8::Value>> {
-    let namespace = import_now(scope, Referrer::Extension, specifier)?;
+    let namespace = import_now(scope, Referrer::Extension(""), specifier)?;
     let key = jsg::string(scope, name);
     namespace.get(scope, key.into()).ok_or(Error::Pending)
 }
@@ -274,7 +290,8 @@ fn import_now<'s>(
     specifier: &str,
 ) -> Result<v8::Local<'s, v8::Object>> {
     let isolate = Isolate::of(scope);
-    let entry = find(scope, &isolate, by, specifier, false).map_err(Missing::dynamic)?;
+    let entry = find(scope, &isolate, by, Wanted::import(specifier));
+    let entry = entry.map_err(|missing| missing.said(Names::of(&isolate), By::Call))?;
     namespace(scope, &isolate, &entry)
 }
 
@@ -299,7 +316,8 @@ fn namespace<'s>(
 /// The module is one that is not there yet, or it cannot be evaluated.
 pub fn builtin_module<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Result<Option<v8::Local<'s, v8::Value>>> {
     let isolate = Isolate::of(scope);
-    let Some(entry) = find_for_tenant(scope, &isolate, name).map_err(Missing::dynamic)? else { return Ok(None) };
+    let found = find_for_tenant(scope, &isolate, name);
+    let Some(entry) = found.map_err(|missing| missing.said(Names::of(&isolate), By::Call))? else { return Ok(None) };
     let namespace = namespace(scope, &isolate, &entry)?;
     let key = jsg::string(scope, "default");
     if namespace.has_own_property(scope, key.into()) != Some(true) {
@@ -353,20 +371,33 @@ fn register(scope: &mut v8::PinScope<'_, '_>, isolate: &Isolate, entry: Entry) -
     entry
 }
 
-fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String) -> Result<Entry> {
-    let name = source.name;
-    let value = match source.content {
+/// Compiles a module of the worker, which is found at `location` from then on.
+fn instance(
+    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &Isolate,
+    source: &ModuleSource,
+    location: String,
+) -> Result<Rc<Entry>> {
+    let entry = compile(scope, Names::of(isolate), source, location)?;
+    let entry = register(scope, isolate, entry);
+    isolate.modules.borrow_mut().instances.insert(entry.location.clone(), entry.clone());
+    Ok(entry)
+}
+
+fn compile(scope: &mut v8::PinScope<'_, '_>, names: Names, source: &ModuleSource, location: String) -> Result<Entry> {
+    let name = names.script(&source.name, &location);
+    let value = match &source.content {
         Content::Es(code) => {
             let origin = origin(scope, &name, true);
-            let code = jsg::string(scope, &code);
+            let code = jsg::string(scope, code);
             let mut source = v8::script_compiler::Source::new(code, Some(&origin));
             let module = v8::script_compiler::compile_module(scope, &mut source).ok_or(Error::Pending)?;
             let module = v8::Global::new(scope, module);
-            return Ok(Entry { path, module, kind: Kind::Es, owner: Owner::Tenant });
+            return Ok(Entry { location, module, kind: Kind::Es, owner: Owner::Tenant });
         }
-        Content::CommonJs(code, names) => {
+        Content::CommonJs(code, exports) => {
             let origin = origin(scope, &name, false);
-            let code = jsg::string(scope, &code);
+            let code = jsg::string(scope, code);
             let mut source = v8::script_compiler::Source::new(code, Some(&origin));
             let parameters = ["require", "module", "exports", "__filename", "__dirname"]
                 .map(|parameter| jsg::string(scope, parameter));
@@ -379,23 +410,24 @@ fn compile(scope: &mut v8::PinScope<'_, '_>, source: ModuleSource, path: String)
                 v8::script_compiler::NoCacheReason::NoReason,
             )
             .ok_or(Error::Pending)?;
-            let module = synthetic(scope, &name, &names);
+            let module = synthetic(scope, &name, exports);
             let code = v8::Global::new(scope, function);
-            let kind = Kind::CommonJs { code, names, state: RefCell::new(CommonJs::Fresh) };
-            return Ok(Entry { path, module, kind, owner: Owner::Tenant });
+            let kind = Kind::CommonJs { code, names: exports.clone(), state: RefCell::new(CommonJs::Fresh) };
+            return Ok(Entry { location, module, kind, owner: Owner::Tenant });
         }
-        Content::Text(text) => jsg::string(scope, &text).into(),
-        Content::Data(bytes) => jsg::ToJs::to_js(jsg::ArrayBufferBytes(bytes), scope)?,
-        Content::Wasm(bytes) => v8::WasmModuleObject::compile(scope, &bytes).ok_or(Error::Pending)?.into(),
+        Content::Text(text) => jsg::string(scope, text).into(),
+        Content::Data(bytes) => jsg::ToJs::to_js(jsg::ArrayBufferBytes(bytes.clone()), scope)?,
+        Content::Wasm(bytes) => v8::WasmModuleObject::compile(scope, bytes).ok_or(Error::Pending)?.into(),
         Content::Json(text) => {
-            let text = jsg::string(scope, &text);
+            let text = jsg::string(scope, text);
             v8::json::parse(scope, text).ok_or(Error::Pending)?
         }
-        Content::Python => return Err(Error::error(no_python(&name))),
+        Content::Python => return Err(Error::error(no_python(&source.name))),
     };
     let module = synthetic(scope, &name, &[]);
     let value = v8::Global::new(scope, value);
-    Ok(Entry { path, module, kind: Kind::Value(value), owner: Owner::Tenant })
+    let kind = if matches!(source.content, Content::Json(_)) { Kind::Json(value) } else { Kind::Value(value) };
+    Ok(Entry { location, module, kind, owner: Owner::Tenant })
 }
 
 /// What is said of a module that is written in Python.

@@ -24,7 +24,7 @@ pub(super) fn module(scope: &mut v8::PinScope<'_, '_>, isolate: &Isolate, specif
     };
     let module = synthetic(scope, specifier, &names);
     let default = v8::Global::new(scope, default);
-    Some(Entry { path: specifier.to_owned(), module, kind: Kind::Native(default, names), owner: Owner::Program })
+    Some(Entry { location: specifier.to_owned(), module, kind: Kind::Native(default, names), owner: Owner::Program })
 }
 
 /// V8's own functions for what it carries along with continuations: calls of them are compiled to a load and a store.

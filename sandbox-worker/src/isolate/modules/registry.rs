@@ -255,7 +255,7 @@ impl Builtin {
         let code = code_cache::find(Isolate::of(scope).code_caches, self.0, PLACES[self.0].hash);
         let (module, _) = self.compile_with(scope, code, CompileOptions::NoCompileOptions)?;
         let module = v8::Global::new(scope, module);
-        Ok(Entry { path: self.specifier().to_owned(), module, kind: Kind::Es, owner: Owner::Program })
+        Ok(Entry { location: self.specifier().to_owned(), module, kind: Kind::Es, owner: Owner::Program })
     }
 
     /// Compiles it from code that was compiled before, where there is any and V8 takes it, and else with `options`. Says whether V8
@@ -316,7 +316,7 @@ mod tests {
     use crate::{
         isolate::{
             Isolate,
-            modules::{Content, ModuleSource, evaluate_modules, resolve::Referrer, resolve::find},
+            modules::{Content, ModuleSource, evaluate_modules, resolve::Referrer, resolve::Wanted, resolve::find},
         },
         testing::with_isolate,
     };
@@ -343,9 +343,12 @@ mod tests {
                 }
                 assert!(refused.is_err_and(|message| message.contains("No such module")), "{name}");
                 // A built-in module does find it.
-                isolate.enter(|scope| assert!(find(scope, &isolate, Referrer::Builtin, name, false).is_ok(), "{name}"));
+                isolate.enter(|scope| {
+                    assert!(find(scope, &isolate, Referrer::Builtin, Wanted::import(name)).is_ok(), "{name}")
+                });
                 // An extension's finds what is for it.
-                let is_found = isolate.enter(|scope| find(scope, &isolate, Referrer::Extension, name, false).is_ok());
+                let is_found =
+                    isolate.enter(|scope| find(scope, &isolate, Referrer::Extension(""), Wanted::import(name)).is_ok());
                 assert_eq!(is_found, name.starts_with(FOR_EXTENSIONS), "{name}");
             });
         }

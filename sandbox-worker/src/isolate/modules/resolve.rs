@@ -1,12 +1,13 @@
-//! What a specifier means: paths, and the module that has one.
+//! The module that a specifier means.
 
 use std::rc::Rc;
 
 use bulkhead_ipc::compatibility::Flag;
-use jsg::Error;
 
 use super::{
-    Entry, Owner, extensions, fallback, native, register,
+    Entry, Owner, extensions, fallback, instance,
+    naming::{Missing, Names, has_scheme},
+    native, register,
     registry::{self, Builtin},
 };
 use crate::isolate::Isolate;
@@ -24,165 +25,133 @@ const BARE: &str = "_http_agent _http_client _http_common _http_incoming _http_o
 /// Who imports.
 #[derive(Clone, Copy)]
 pub(super) enum Referrer<'a> {
-    /// A module of the worker, by its path.
+    /// A module of the worker, by its location.
     Tenant(&'a str),
-    /// One of an extension.
-    Extension,
+    /// One of an extension, by its location; nothing for native code.
+    Extension(&'a str),
     /// One of the program.
     Builtin,
 }
 
-/// Why there is no module for a specifier.
-#[derive(Debug)]
-pub(super) enum Missing {
-    /// No module has this path.
-    Unknown(String),
-    /// The specifier leads out of the root.
-    Outside(String),
-    /// The module could not be compiled.
-    Failed(Error),
-    /// The reference has a module of this name, and this program has none yet.
-    NotYet(String),
+/// What is imported.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) specifier: &'a str,
+    /// Whether by `require()`.
+    pub(super) required: bool,
+    /// The attribute `type` of the import, in the second registry.
+    pub(super) kind: Option<&'a str>,
 }
 
-/// What is said of a module that is not there yet.
-fn not_yet(specifier: &str) -> String {
-    format!("The module \"{specifier}\" is not implemented yet.")
-}
-
-impl Missing {
-    /// As an `import` declaration in the module `referrer`, and so a start-up error, says it.
-    pub(super) fn imported(self, referrer: &str) -> Error {
-        match self {
-            Missing::Unknown(path) => {
-                Error::error(format!("No such module \"{}\".\n  imported from \"{referrer}\"", shown(&path)))
-            }
-            Missing::Outside(specifier) => {
-                Error::type_error(format!("Invalid module specifier \"{specifier}\".\n  imported from \"{referrer}\"."))
-            }
-            Missing::NotYet(specifier) => {
-                Error::error(format!("{}\n  imported from \"{referrer}\"", not_yet(&specifier)))
-            }
-            Missing::Failed(error) => error,
-        }
+impl<'a> Wanted<'a> {
+    pub(super) fn import(specifier: &'a str) -> Self {
+        Self { specifier, required: false, kind: None }
     }
 
-    /// As `import()` says it.
-    pub(super) fn dynamic(self) -> Error {
-        match self {
-            Missing::Unknown(path) => Error::error(format!("No such module \"{}\".", shown(&path))),
-            Missing::Outside(specifier) => Error::error(format!("No such module \"{specifier}\"")),
-            Missing::NotYet(specifier) => Error::error(not_yet(&specifier)),
-            Missing::Failed(error) => error,
-        }
-    }
-
-    /// As `require()` says it.
-    pub(super) fn required(self) -> Error {
-        match self {
-            Missing::Outside(specifier) => Error::type_error(format!("Invalid module specifier \"{specifier}\".")),
-            other => other.dynamic(),
-        }
+    pub(super) fn require(specifier: &'a str) -> Self {
+        Self { required: true, ..Self::import(specifier) }
     }
 }
 
-/// A path as messages show it: the root is a dot.
-pub(super) fn shown(path: &str) -> &str {
-    if path.is_empty() { "." } else { path }
-}
-
-/// The path that `specifier` means in the directory `directory`; `None` if that leads out of the root.
-pub(super) fn join(directory: &str, specifier: &str) -> Option<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    let relative = if specifier.starts_with('/') { "" } else { directory };
-    for part in relative.split('/').chain(specifier.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
-}
-
-/// What is before the last part of a path.
-pub(super) fn directory_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(directory, _)| directory)
-}
-
-/// Specifiers with one of these schemes are names as they stand, and relative to nothing.
-pub(super) fn has_scheme(specifier: &str) -> bool {
-    ["cloudflare:", "node:", "workerd:"].iter().any(|scheme| specifier.starts_with(scheme))
-}
-
-/// The module that `specifier` means to `referrer`, in an import or, if `required`, a `require()`. A built-in one is compiled when it is
-/// first imported; for one that is not here, somebody else is asked who has been named for that.
+/// The module that is imported by `referrer`. A built-in one is compiled when it is first imported; for one that is not here, somebody
+/// else is asked who has been named for that.
 pub(super) fn find(
     scope: &mut v8::PinScope<'_, '_>,
     isolate: &Isolate,
     referrer: Referrer<'_>,
-    specifier: &str,
-    required: bool,
+    wanted: Wanted<'_>,
 ) -> Result<Rc<Entry>, Missing> {
-    let path = path_of(isolate, referrer, specifier)?;
-    match (find_here(scope, isolate, referrer, path), referrer) {
-        (Err(Missing::Unknown(path)), Referrer::Tenant(importer)) => {
-            fallback::find(scope, isolate, (importer, specifier), path, required)
+    let location = location_of(isolate, referrer, wanted.specifier)?;
+    match (find_here(scope, isolate, referrer, location), referrer) {
+        (Err(Missing::Unknown(location)), Referrer::Tenant(importer)) => {
+            fallback::find(scope, isolate, importer, wanted, location)
         }
         (found, _) => found,
     }
 }
 
 /// What `specifier` comes to.
-fn path_of(isolate: &Isolate, referrer: Referrer<'_>, specifier: &str) -> Result<String, Missing> {
-    Ok(match referrer {
-        Referrer::Builtin => specifier.to_owned(),
-        Referrer::Extension => join("", specifier).ok_or_else(|| Missing::Outside(specifier.to_owned()))?,
-        Referrer::Tenant(_) if has_scheme(specifier) => specifier.to_owned(),
-        Referrer::Tenant(_)
-            if isolate.flags().is_on(NODE_NAMES) && BARE.split_ascii_whitespace().any(|name| name == specifier) =>
-        {
-            format!("node:{specifier}")
-        }
-        Referrer::Tenant(path) => {
-            join(directory_of(path), specifier).ok_or_else(|| Missing::Outside(specifier.to_owned()))?
-        }
-    })
+fn location_of(isolate: &Isolate, referrer: Referrer<'_>, specifier: &str) -> Result<String, Missing> {
+    let names = Names::of(isolate);
+    let location = match referrer {
+        Referrer::Builtin => Some(specifier.to_owned()),
+        // Relative to the root, and a scheme means nothing.
+        Referrer::Extension(_) if names == Names::Paths => names.extension(specifier).ok(),
+        Referrer::Extension(by) => names.resolve(by, specifier),
+        Referrer::Tenant(by) => node_name(isolate, specifier).or_else(|| names.resolve(by, specifier)),
+    };
+    location.ok_or_else(|| Missing::Nowhere(specifier.to_owned()))
 }
 
-/// The module of a path, as far as there is one here that a module like `referrer` can import.
+/// The module `node:…` that a specifier without a scheme means, whether there is one or not.
+pub(super) fn node_name(isolate: &Isolate, specifier: &str) -> Option<String> {
+    if !isolate.flags().is_on(NODE_NAMES) {
+        return None;
+    }
+    match specifier {
+        "sys" | "node:sys" if Names::of(isolate) == Names::Urls => Some("node:util".to_owned()),
+        _ if BARE.split_ascii_whitespace().any(|name| name == specifier) => Some(format!("node:{specifier}")),
+        _ => None,
+    }
+}
+
+/// The module at a location, as far as there is one here that a module like `referrer` can import.
 pub(super) fn find_here(
     scope: &mut v8::PinScope<'_, '_>,
     isolate: &Isolate,
     referrer: Referrer<'_>,
-    path: String,
+    location: String,
 ) -> Result<Rc<Entry>, Missing> {
-    match referrer {
-        Referrer::Builtin => return find_builtin(scope, isolate, path, Owner::Program),
-        // Internal modules, of extensions and of the program.
-        Referrer::Extension => {
-            if let Some(entry) = extensions::find(scope, isolate, &path, true).map_err(Missing::Failed)? {
-                return Ok(entry);
+    let names = Names::of(isolate);
+    // What is not the worker's has no instances.
+    let name = names.definition(&location).to_owned();
+    let found = match referrer {
+        Referrer::Builtin => return find_builtin(scope, isolate, name, Owner::Program),
+        Referrer::Extension(_) => find_for_extension(scope, isolate, names, name),
+        Referrer::Tenant(_) => {
+            let modules = isolate.modules.borrow();
+            if let Some(entry) = modules.instances.get(&location) {
+                return Ok(entry.clone());
             }
-            return find_builtin(scope, isolate, path, Owner::Extension);
+            // As in the reference, a service-worker script can import nothing.
+            if modules.instances.is_empty() && modules.definitions.is_empty() {
+                return Err(Missing::Unknown(location));
+            }
+            let source = modules.definitions.get(&name).cloned();
+            drop(modules);
+            if let Some(source) = source {
+                return instance(scope, isolate, &source, location).map_err(Missing::Failed);
+            }
+            match extensions::find(scope, isolate, &name, false).map_err(Missing::Failed)? {
+                Some(entry) => Ok(entry),
+                None => find_builtin(scope, isolate, name, Owner::Tenant),
+            }
         }
-        Referrer::Tenant(_) => {}
-    }
-    let modules = isolate.modules.borrow();
-    if let Some(entry) = modules.by_path.get(&path) {
-        return Ok(entry.clone());
-    }
-    // As in the reference, a service-worker script can import nothing.
-    if modules.by_path.is_empty() {
-        return Err(Missing::Unknown(path));
-    }
-    drop(modules);
-    if let Some(entry) = extensions::find(scope, isolate, &path, false).map_err(Missing::Failed)? {
+    };
+    found.map_err(|missing| if let Missing::Unknown(_) = missing { Missing::Unknown(location) } else { missing })
+}
+
+/// The module of this name that modules of extensions import: an internal one, of extensions or of the program. Among URLs those that
+/// workers import come after these.
+fn find_for_extension(
+    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &Isolate,
+    names: Names,
+    name: String,
+) -> Result<Rc<Entry>, Missing> {
+    if let Some(entry) = extensions::find(scope, isolate, &name, true).map_err(Missing::Failed)? {
         return Ok(entry);
     }
-    find_builtin(scope, isolate, path, Owner::Tenant)
+    let found = find_builtin(scope, isolate, name, Owner::Extension);
+    match found {
+        Err(Missing::Unknown(name)) if names == Names::Urls => {
+            match extensions::find(scope, isolate, &name, false).map_err(Missing::Failed)? {
+                Some(entry) => Ok(entry),
+                None => find_builtin(scope, isolate, name, Owner::Tenant),
+            }
+        }
+        found => found,
+    }
 }
 
 /// The built-in module that a name means in an import of the worker's, whatever the worker has for it; with or without `node:`, and
@@ -236,33 +205,4 @@ pub(super) fn find_by_module(isolate: &Isolate, module: v8::Local<'_, v8::Module
     let modules = isolate.modules.borrow();
     let candidates = modules.by_hash.get(&module.get_identity_hash().get())?;
     candidates.iter().find(|entry| entry.module == module).cloned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn specifiers_are_resolved_against_the_directory() {
-        let resolve = |referrer: &str, specifier| {
-            let referrer = join("", referrer).expect("a name within the root");
-            join(directory_of(&referrer), specifier)
-        };
-        let path = |path: &str| Some(path.to_owned());
-        assert_eq!(resolve("lib/a.js", "b"), path("lib/b"));
-        assert_eq!(resolve("lib/a.js", "./b"), path("lib/b"));
-        assert_eq!(resolve("lib/a.js", "../b"), path("b"));
-        assert_eq!(resolve("lib/a.js", "../../b"), None);
-        assert_eq!(resolve("lib/a.js", "/b"), path("b"));
-        assert_eq!(resolve("lib/a.js", "/../b"), None);
-        assert_eq!(resolve("a", "./x//y/./z"), path("x/y/z"));
-        assert_eq!(resolve("a", "x/../y?z#w%20"), path("y?z#w%20"));
-        // The name of the module that imports may be written in as many ways.
-        for referrer in ["./lib/a.js", "lib//a.js", "lib/x/../a.js", "x/../lib/./a.js", "/lib/a.js"] {
-            assert_eq!(resolve(referrer, "./b"), path("lib/b"), "{referrer}");
-            assert_eq!(resolve(referrer, "../b"), path("b"), "{referrer}");
-        }
-        assert_eq!(join("", "../up.js"), None);
-        assert_eq!(resolve("lib/", "./b"), path("b"));
-    }
 }

@@ -48,7 +48,7 @@ impl Validator<'_> {
             self.error(&name_at, format!("the name \"{name}\" leads out of what names of modules are relative to"));
             return None;
         };
-        if !names.insert((module.get_internal(), path.clone())) {
+        if !names.insert((module.get_internal(), path)) {
             self.error(&name_at, format!("Module \"{name}\" is in the extensions already"));
         }
         if !module.has_es_module() && !at.is_incomplete() {
@@ -56,7 +56,7 @@ impl Validator<'_> {
             return None;
         }
         let source = self.string(module.get_es_module(), &at.field("esModule"))?;
-        Some(ExtensionModule { name: path, internal: module.get_internal(), source })
+        Some(ExtensionModule { name, internal: module.get_internal(), source })
     }
 }
 

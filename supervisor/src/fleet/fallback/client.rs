@@ -2,15 +2,20 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use bulkhead_ipc::modules::{MAX_MODULE, MAX_SPECIFIER};
+use bulkhead_ipc::{
+    compatibility::{CompatibilityFlags, Flag},
+    modules::{MAX_MODULE, MAX_SPECIFIER},
+};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{Definition, DefinitionError, Question};
+
+const NEW_REGISTRY: Flag = Flag::named("new_module_registry");
 
 /// How long connecting may take, and how long an answer, of which a development tool may have to make the module first.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -48,17 +53,34 @@ pub(super) enum AskError {
     Definition(#[from] DefinitionError),
 }
 
-type Sender = http1::SendRequest<Empty<Bytes>>;
+/// How a server is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::fleet) enum Protocol {
+    /// What is asked for is in the target of the request: in the first registry of modules.
+    Get,
+    /// It is the request's body, in JSON: in the second.
+    Post,
+}
+
+impl Protocol {
+    /// The one for a worker with these flags.
+    pub(in crate::fleet) fn of(flags: &CompatibilityFlags) -> Self {
+        if flags.is_on(NEW_REGISTRY) { Self::Post } else { Self::Get }
+    }
+}
+
+type Sender = http1::SendRequest<Full<Bytes>>;
 
 /// A client of one server.
 pub(super) struct Client {
     server: String,
+    protocol: Protocol,
     connection: Option<Sender>,
 }
 
 impl Client {
-    pub(super) fn new(server: &str) -> Self {
-        Self { server: server.to_owned(), connection: None }
+    pub(super) fn new(server: &str, protocol: Protocol) -> Self {
+        Self { server: server.to_owned(), protocol, connection: None }
     }
 
     /// # Errors
@@ -97,7 +119,12 @@ impl Client {
     }
 
     async fn send(&mut self, question: &Question) -> Result<Response<Incoming>, AskError> {
-        let request = request(question).ok_or(AskError::TooLong)?;
+        let request = match self.protocol {
+            Protocol::Get => get(question),
+            Protocol::Post => post(question),
+        };
+        let mut request = request.ok_or(AskError::TooLong)?;
+        request.headers_mut().insert(header::HOST, header::HeaderValue::from_static("localhost"));
         // One that was closed meanwhile is none any more.
         let kept = match self.connection.take() {
             Some(mut sender) => sender.ready().await.ok().map(|()| sender),
@@ -123,8 +150,22 @@ impl Client {
     }
 }
 
-/// The request for a module, in the reference's order; `None` if it would be too long.
-fn request(question: &Question) -> Option<Request<Empty<Bytes>>> {
+/// The request for a module in the second protocol, in the reference's order.
+fn post(question: &Question) -> Option<Request<Full<Bytes>>> {
+    let mut body = serde_json::json!({
+        "type": if question.required { "require" } else { "import" },
+        "specifier": question.specifier,
+        "rawSpecifier": question.raw_specifier,
+        "referrer": question.referrer,
+    });
+    if !question.kind.is_empty() {
+        body["attributes"] = serde_json::json!([{ "name": "type", "value": question.kind }]);
+    }
+    Request::post("/").body(Full::from(body.to_string())).ok()
+}
+
+/// The request for a module in the first protocol, in the reference's order; `None` if it would be too long.
+fn get(question: &Question) -> Option<Request<Full<Bytes>>> {
     let mut target = "/".to_owned();
     let parameters = [
         ("?specifier=", &question.specifier),
@@ -142,12 +183,10 @@ fn request(question: &Question) -> Option<Request<Empty<Bytes>>> {
             }
         }
     }
-    let mut request = Request::new(Empty::new());
+    let mut request = Request::new(Full::default());
     *request.uri_mut() = target.parse().ok()?;
-    let headers = request.headers_mut();
-    headers.insert(header::HOST, header::HeaderValue::from_static("localhost"));
     let method = if question.required { "require" } else { "import" };
-    headers.insert("x-resolve-method", header::HeaderValue::from_static(method));
+    request.headers_mut().insert("x-resolve-method", header::HeaderValue::from_static(method));
     Some(request)
 }
 
@@ -162,17 +201,46 @@ mod tests {
             raw_specifier: "./dep".into(),
             referrer: "/main.js".into(),
             required: true,
+            kind: String::new(),
         };
-        let asked = request(&question).expect("it is short");
+        let asked = get(&question).expect("it is short");
         assert_eq!(
             asked.uri(),
             "/?specifier=%2Flib%2F%C3%A9+x%3Fy%23z%26a%3Db&referrer=%2Fmain.js&rawSpecifier=.%2Fdep"
         );
-        assert_eq!(asked.headers()["host"], "localhost");
         assert_eq!(asked.headers()["x-resolve-method"], "require");
         let long = "é".repeat(MAX_SPECIFIER / 2);
-        let question =
-            Question { specifier: long.clone(), raw_specifier: long.clone(), referrer: long, required: false };
-        assert!(request(&question).is_none());
+        let question = Question {
+            specifier: long.clone(),
+            raw_specifier: long.clone(),
+            referrer: long,
+            required: false,
+            kind: String::new(),
+        };
+        assert!(get(&question).is_none());
+        assert!(post(&question).is_some());
+    }
+
+    #[test]
+    fn a_question_in_the_second_protocol_is_a_body() {
+        let body = |question: &Question| {
+            let asked = post(question).expect("a request");
+            assert_eq!((asked.method().as_str(), asked.uri().path()), ("POST", "/"));
+            let bytes = futures::FutureExt::now_or_never(asked.into_body().collect());
+            let bytes = bytes.expect("it is there").expect("it is there").to_bytes();
+            String::from_utf8(bytes.to_vec()).expect("JSON")
+        };
+        let mut question = Question {
+            specifier: "file:///bundle/a".into(),
+            raw_specifier: "./\"a\"".into(),
+            referrer: "file:///bundle/main.js".into(),
+            required: true,
+            kind: String::new(),
+        };
+        let rest = r#""specifier":"file:///bundle/a","rawSpecifier":"./\"a\"","referrer":"file:///bundle/main.js""#;
+        assert_eq!(body(&question), format!("{{\"type\":\"require\",{rest}}}"));
+        (question.required, question.kind) = (false, "json".into());
+        let attributes = r#""attributes":[{"name":"type","value":"json"}]"#;
+        assert_eq!(body(&question), format!("{{\"type\":\"import\",{rest},{attributes}}}"));
     }
 }

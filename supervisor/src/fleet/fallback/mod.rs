@@ -4,6 +4,8 @@
 //! nobody else waiting. What the process asks with and what the server answers with are both read with bounds. Where a question goes is the
 //! operator's to say: the process says which module, and nothing about the server.
 //!
+//! How the server is asked depends on the worker's registry of modules, of which there are two ([`Protocol`]).
+//!
 //! This room knows no module that a worker has, and does not look into what it hands on.
 
 mod client;
@@ -29,6 +31,7 @@ use tokio::{
     net::UnixStream,
 };
 
+pub(super) use self::client::Protocol;
 use self::client::{Client, Found};
 pub use self::definition::{Definition, DefinitionError, Kind};
 use super::diagnostics::LineBudget;
@@ -47,6 +50,8 @@ struct Question {
     raw_specifier: String,
     referrer: String,
     required: bool,
+    /// The attribute `type` of the import; empty if it has none.
+    kind: String,
 }
 
 impl Question {
@@ -66,6 +71,7 @@ impl Question {
             raw_specifier: text(question.get_raw_specifier())?,
             referrer: text(question.get_referrer())?,
             required: question.get_required(),
+            kind: text(question.get_type())?,
         })
     }
 }
@@ -75,9 +81,15 @@ impl Question {
 ///
 /// # Errors
 /// There is no thread for it, or the descriptor is none to be used.
-pub(super) fn start(stream: StdStream, name: &str, server: &str, log: Log, waits: Arc<AtomicBool>) -> io::Result<()> {
+pub(super) fn start(
+    stream: StdStream,
+    name: &str,
+    (server, protocol): (&str, Protocol),
+    log: Log,
+    waits: Arc<AtomicBool>,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let (name, client) = (name.to_owned(), Client::new(server));
+    let (name, client) = (name.to_owned(), Client::new(server, protocol));
     let run = move || {
         // How it ends is of no interest: the process has ended, or has written what no process writes, and gets no answer.
         let _ = runtime.block_on(answer(stream, &name, client, &log, &waits, MAX_QUESTIONS));
@@ -169,6 +181,7 @@ mod tests {
             question.set_raw_specifier("./dep");
             question.set_referrer("/main.js");
             question.set_required(true);
+            question.set_type("json");
             to_bytes(&message, MAX_QUESTION).expect("it is short")[4..].to_vec()
         };
         let expected = Question {
@@ -176,6 +189,7 @@ mod tests {
             raw_specifier: "./dep".into(),
             referrer: "/main.js".into(),
             required: true,
+            kind: "json".into(),
         };
         assert_eq!(Question::read(&written("/dep")).expect("a question"), expected);
         assert!(Question::read(&written(&"x".repeat(MAX_SPECIFIER + 1))).is_err());
@@ -196,7 +210,9 @@ mod tests {
             (0..30).filter(|_| bulkhead_ipc::modules::ask(&theirs, &question).is_ok()).count()
         });
         let (log, _entries) = Log::to_channel(64);
-        let ended = answer(ours, "main", Client::new(&server.to_string()), &log, &AtomicBool::new(false), 3).await;
+        let ended =
+            answer(ours, "main", Client::new(&server.to_string(), Protocol::Get), &log, &AtomicBool::new(false), 3)
+                .await;
         assert!(ended.is_ok());
         assert_eq!(process.await.expect("no panic"), 3);
     }
