@@ -134,6 +134,11 @@ fn streams_of_node() {
     beside_the_reference("node:stream", include_str!("node_stream.js"), 1100);
 }
 
+#[test]
+fn hashes_of_node() {
+    beside_the_reference("node:crypto (hashes)", include_str!("node_hashes.js"), 130);
+}
+
 /// The larger modules: what each exports, and what there is of those that are there in part.
 #[test]
 fn larger_modules() {

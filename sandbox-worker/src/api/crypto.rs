@@ -273,7 +273,7 @@ fn equal(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && std::hint::black_box(difference) == 0
 }
 
-/// The native half of a `DigestStream`.
+/// The native half of a `DigestStream`, and of the hashes of `node:crypto`.
 #[derive(jsg::Trace)]
 pub(super) struct DigestState {
     /// Boxed: wrapped objects have the alignment of a pointer, hash states may want more.
@@ -312,6 +312,13 @@ impl DigestState {
     #[method]
     fn finish(&self) -> Option<jsg::ArrayBufferBytes> {
         self.hasher.take().map(|hasher| jsg::ArrayBufferBytes(hasher.finish()))
+    }
+
+    /// Another one, which goes on from here.
+    #[method]
+    fn copy<'s>(&self, scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>> {
+        let hasher = self.hasher.borrow().clone();
+        jsg::instantiate(scope, DigestState { hasher: RefCell::new(hasher), written: self.written.clone() })
     }
 
     #[getter]

@@ -194,7 +194,7 @@ const HOOKS: &[(&str, &str, Hook)] = &[
     ("eventsOf(response)", "`{ status, type, origin, body }`, of which `type` is undefined if there is none, and empty if it is that of a stream of events; `body` is a stream or null", Hook::Function(EventStreams::info)),
     ("checkAddress(address, parse)", "throws the reference's exceptions if it is no address to connect to; `parse`: as it was given, and not made of a host and a port", Hook::Function(SocketConnection::info)),
     ("openSocket(to, address, transport)", "the native end of a connection that is asked for, by way of a `Fetcher` or of what the global `fetch` goes to. It has `opened()` and `ended()`, which give promises, `readable()`, a stream, `writable()`, an end as `newPipe` gives it, `close()`, and `inside()`, another such end, which it goes on as after `startTls(inside, host)`", Hook::Function(SocketConnection::info)),
-    ("DigestState", "class with `update(chunk)`, `finish()`, `bytesWritten`", Hook::Class(DigestState::info)),
+    ("DigestState", "class with `update(chunk)`, `finish()`, `copy()`, `bytesWritten`", Hook::Class(DigestState::info)),
     ("algorithmName(given, algorithm)", "the name in what a script gave for a digest's algorithm", Hook::Function(DigestHelper::info)),
     ("native.getPromiseDetails(p)", "`{ state: 0 pending, 1 fulfilled, 2 rejected, result }`", Hook::Function(Native::info)),
     ("native.getProxyDetails(v)", "`{ target, handler }` (null when revoked), undefined for anything but a proxy", Hook::Function(Native::info)),
