@@ -363,7 +363,8 @@ struct WorkerBundle {
   inlineBodyBytes @8 :UInt32;
   # A response body that is complete and at most this long travels in the reply.
   extensions @9 :List(ExtensionModule);
-  # What modules can import beside each other; none for a script, which imports nothing.
+  # What modules can import beside each other, in the file that all workers share (`process.rs`); none for a worker that imports nothing
+  # of it.
   hasCache @10 :Bool;
   # Whether something stands behind the Cache API.
   actorClasses @11 :List(ActorClass);
@@ -388,7 +389,9 @@ struct ExtensionModule {
   # As the configuration has it: what it means depends on the worker's registry of modules.
   internal @1 :Bool;
   # Only modules of extensions can import it.
-  esModule @2 :Blob;
+  offset @2 :UInt64;
+  length @3 :UInt64;
+  # Where in the file its text is, in bytes.
 }
 
 struct Module {

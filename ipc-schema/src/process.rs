@@ -8,6 +8,7 @@
 //! | 4 … 3 + shards | one event connection for each supervisor shard: the process serves `EventPort` |
 //! | 4 + shards | only with `--modules`: where the process asks for modules ([`modules`](crate::modules)); it blocks |
 //! | the next | only with `--last-words`: where each line of its log goes at once ([`last_words`](crate::last_words)); it blocks |
+//! | the next | only with `--extensions`: the texts of the extensions' modules, in a sealed file in memory that all workers read |
 //! | the next | only with `--storage`: the directory of an actor |
 
 use std::ffi::OsString;
@@ -44,6 +45,8 @@ pub struct WorkerArgs {
     pub modules: bool,
     /// Whether it was handed a descriptor for the lines of its log, after those.
     pub last_words: bool,
+    /// Whether it was handed the file with the extensions' modules, after those.
+    pub extensions: bool,
     /// The longest file, in bytes, of a process that was handed the directory of an actor, as the last descriptor;
     /// `None` for a process without storage. The supervisor starts none with storage yet.
     pub storage: Option<u64>,
@@ -92,6 +95,9 @@ impl WorkerArgs {
         if self.last_words {
             argv.push("--last-words".into());
         }
+        if self.extensions {
+            argv.push("--extensions".into());
+        }
         if let Some(bytes) = self.storage {
             argv.push(format!("--storage={bytes}").into());
         }
@@ -116,6 +122,7 @@ impl WorkerArgs {
         let mut jitless = false;
         let mut modules = false;
         let mut last_words = false;
+        let mut extensions = false;
         let mut storage = None;
         let mut seccomp_log = false;
         for argument in argv {
@@ -137,6 +144,8 @@ impl WorkerArgs {
                 modules = true;
             } else if text == "--last-words" {
                 last_words = true;
+            } else if text == "--extensions" {
+                extensions = true;
             } else if let Some(number) = text.strip_prefix("--storage=") {
                 storage = Some(number.parse().map_err(|_| ArgsError::Unknown(argument.clone()))?);
             } else if text == "--seccomp=log" {
@@ -157,6 +166,7 @@ impl WorkerArgs {
             jitless,
             modules,
             last_words,
+            extensions,
             storage,
             seccomp_log,
             v8_flags,
@@ -171,8 +181,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, jitless: bool, heap_bytes: u64, memory_bytes: u64, threads: u32, modules: bool, last_words: bool, storage: Option<u64>, seccomp_log: bool, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
-            let args = WorkerArgs { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, modules, last_words, storage, seccomp_log, v8_flags };
+        fn arguments_survive_the_trip(shards in 1..=MAX_SHARDS, best_effort: bool, jitless: bool, heap_bytes: u64, memory_bytes: u64, threads: u32, modules: bool, last_words: bool, extensions: bool, storage: Option<u64>, seccomp_log: bool, v8_flags in proptest::collection::vec("--[a-z=0-9-]{0,20}", 0..5)) {
+            let args = WorkerArgs { shards, best_effort, heap_bytes, memory_bytes, threads, jitless, modules, last_words, extensions, storage, seccomp_log, v8_flags };
             prop_assert_eq!(WorkerArgs::parse(args.to_argv()), Ok(args));
         }
     }

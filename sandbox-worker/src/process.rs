@@ -2,12 +2,12 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    os::unix::net::UnixStream,
     rc::Rc,
 };
 
 use tokio::sync::Notify;
 
+pub(crate) use crate::worker::Handed;
 use crate::{isolate::Isolate, log::Logger, worker::Worker};
 
 /// The process, as its connections see it.
@@ -15,8 +15,8 @@ pub struct Process {
     /// The isolate that waits for a bundle.
     pub(crate) blank: RefCell<Option<Rc<Isolate>>>,
     pub(crate) logger: Rc<Logger>,
-    /// Where the supervisor is asked for modules, until there is a worker.
-    pub(crate) modules: RefCell<Option<UnixStream>>,
+    /// What the process was handed for the worker, until there is one.
+    pub(crate) handed: RefCell<Handed>,
     pub(crate) worker: OnceCell<Rc<Worker>>,
     /// Told when `worker` is set or will never be.
     pub(crate) bound: Notify,
@@ -39,7 +39,7 @@ impl Process {
         Rc::new(Process {
             blank: RefCell::new(Some(isolate)),
             logger,
-            modules: RefCell::default(),
+            handed: RefCell::default(),
             worker: OnceCell::new(),
             bound: Notify::new(),
             failed: Cell::new(false),

@@ -45,7 +45,7 @@ impl wire::worker_control::Server for Control {
         tokio::task::spawn_local(find_hung(isolate.clone()));
         let mut outcome = results.get().init_outcome();
         let started = match Parts::read(bundle).await {
-            Ok(parts) => Worker::start(isolate, bundle, parts, process.modules.take()),
+            Ok(parts) => Worker::start(isolate, bundle, parts, process.handed.take()),
             Err(error) => Err(Err(error)),
         };
         if bundle.get_testing().get_running_clock() {

@@ -1,6 +1,7 @@
 //! The life of the process: shut the sandbox, connect, serve.
 
 use std::{
+    fs::File,
     os::unix::net::{UnixDatagram as StdUnixDatagram, UnixStream as StdUnixStream},
     process::ExitCode,
     rc::Rc,
@@ -24,7 +25,7 @@ use crate::{
         snapshot::{Snapshot, SnapshotError},
     },
     log::Logger,
-    process::Process,
+    process::{Handed, Process},
     rpc,
 };
 
@@ -77,7 +78,11 @@ fn run(snapshot: &'static [u8], code_caches: &'static [u8]) -> Result<(), StartE
         limits.threads = args.threads.into();
     }
     let mut options = enter::Options {
-        fds: 1 + args.shards as usize + usize::from(args.modules) + usize::from(args.last_words),
+        fds: 1
+            + args.shards as usize
+            + usize::from(args.modules)
+            + usize::from(args.last_words)
+            + usize::from(args.extensions),
         mode: if args.best_effort { Mode::BestEffort } else { Mode::Required },
         limits,
         storage: args.storage.map(|file_bytes| enter::Storage { file_bytes }),
@@ -108,8 +113,10 @@ fn run(snapshot: &'static [u8], code_caches: &'static [u8]) -> Result<(), StartE
     let mut handed = sealed.take_descriptors().into_iter();
     let control = handed.next().map(StdUnixStream::from).ok_or(StartError::NoControl)?;
     let events: Vec<_> = handed.by_ref().take(args.shards as usize).map(StdUnixStream::from).collect();
-    process.modules.replace(handed.by_ref().take(args.modules.into()).next().map(StdUnixStream::from));
-    process.logger.set_last_words(handed.next().map(StdUnixDatagram::from));
+    let mut next_if = |is_there: bool| if is_there { handed.next() } else { None };
+    let fallback = next_if(args.modules).map(StdUnixStream::from);
+    process.logger.set_last_words(next_if(args.last_words).map(StdUnixDatagram::from));
+    process.handed.replace(Handed { fallback, extensions: next_if(args.extensions).map(File::from) });
     hidden.run(&isolate, directory.as_ref());
     drop(isolate);
 

@@ -60,6 +60,51 @@ fn workers_hold_the_expected_descriptors_and_nothing_else() {
     }
 }
 
+/// All read one file, each at a position of its own. A script imports nothing, and has it no more.
+#[test]
+fn who_imports_extensions_reads_their_file_alone() {
+    let config = r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "one", worker = .one), (name = "two", worker = .two), (name = "script", worker = .script)],
+  sockets = [(name = "one", address = "127.0.0.1:0", http = (), service = "one"),
+    (name = "two", address = "127.0.0.1:0", http = (), service = "two"),
+    (name = "script", address = "127.0.0.1:0", http = (), service = "script")],
+  extensions = [(modules = [(name = "ext:a", esModule = "export default 'a'"), (name = "ext:b", esModule = "export default 'b'")])],
+);
+const one :Workerd.Worker = (compatibilityDate = "2026-08-01", modules = [(name = "worker", esModule =
+  "import a from 'ext:a'; export default { fetch() { return new Response(a); } };")]);
+const two :Workerd.Worker = (compatibilityDate = "2026-08-01", modules = [(name = "worker", esModule =
+  "import b from 'ext:b'; export default { fetch() { return new Response(b); } };")]);
+const script :Workerd.Worker = (compatibilityDate = "2026-08-01", serviceWorkerScript =
+  "addEventListener('fetch', (event) => event.respondWith(new Response('no')));");"#;
+    let server = bulkhead_test_support::supervisor!().serve(Setup::config(config).sockets(3).argument("--verbose"));
+    let mut pids = Vec::new();
+    for (name, expected) in [("one", "a"), ("two", "b"), ("script", "no")] {
+        assert_eq!(http::get(server.port_of(name), "/").expect("a response").text(), expected, "{name}");
+        let ready = format!("worker \"{name}\" (pid ");
+        server.wait_for_stderr(|said| said.contains(&ready));
+        let said = server.stderr();
+        let pid = said.split_once(&ready).and_then(|(_, rest)| rest.split_once(')')).expect("a number").0;
+        pids.push(pid.parse::<u32>().expect("a number"));
+    }
+    let files = pids.iter().map(|pid| {
+        let is_theirs =
+            |(_, target): &(_, std::path::PathBuf)| target.to_string_lossy().starts_with("/memfd:extensions");
+        let numbers: Vec<_> = process::descriptors(*pid).into_iter().filter(is_theirs).collect();
+        let about = |(number, _): &(u32, _)| std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}"));
+        numbers.iter().map(|file| about(file).expect("the worker lives")).collect::<Vec<_>>()
+    });
+    let [one, two, script] = &files.collect::<Vec<_>>()[..] else { panic!("three workers") };
+    assert_eq!(script.len(), 0);
+    for (files, position) in [(one, "18"), (two, "36")] {
+        let [about] = &files[..] else { panic!("{files:?}") };
+        let field =
+            |name: &str| about.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).unwrap_or_default();
+        let flags = u32::from_str_radix(field("flags:"), 8).expect("a number");
+        assert_eq!((flags & 3, field("pos:")), (0, position), "{about}");
+    }
+}
+
 #[test]
 fn workers_see_nothing_of_the_machine() {
     let server = served();

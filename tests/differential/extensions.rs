@@ -3,7 +3,7 @@
 use bulkhead_test_support::{
     Runtime, Setup,
     expectations::{Observation, check},
-    http,
+    http, process,
 };
 
 /// The fields of a module of an extension.
@@ -162,4 +162,36 @@ fn scripts_find_no_extensions() {
         http::get(runtime.serve(setup.file("main.js", script)).port(), "/").expect("a response").text()
     });
     assert_eq!(ours, reference);
+}
+
+/// However much there is of them, and although the name of what is imported is known late.
+#[test]
+fn a_worker_has_of_extensions_what_it_imports() {
+    const LENGTH: usize = 24 << 20;
+    let extensions = [
+        module("ext:first", false, "export default 'the first';"),
+        "(name = \"ext:long\", esModule = embed \"long.js\")".to_owned(),
+        module("ext:last", true, "export default 'the last, héhé';"),
+        module("ext:by-way", false, "import last from 'ext:last'; export default last;"),
+    ];
+    let script = "import first from 'ext:first';
+        export default { async fetch(request) {
+            const name = new URL(request.url).searchParams.get('name');
+            return new Response(name === null ? first : String((await import('ext:' + name)).default));
+        } }";
+    let long = format!("/*{}*/ export default 'the long one';", "x".repeat(LENGTH));
+    let setup = setup(&extensions, "modules = [(name = \"main.js\", esModule = embed \"main.js\")]");
+    let server = bulkhead_test_support::supervisor!().serve(setup.file("main.js", script).file("long.js", &long));
+    let get = |path: &str| http::get(server.port(), path).expect("a response").text();
+    let own = || {
+        let kilobytes = |worker: &u32| {
+            let field = process::status_field(*worker, None, "RssAnon").expect("the worker lives");
+            field.trim_end_matches(" kB").trim().parse::<usize>().expect("a number")
+        };
+        process::workers(server.pid()).iter().map(kilobytes).max().expect("there are workers") << 10
+    };
+    assert_eq!(get("/"), "the first");
+    assert_eq!(get("/?name=by-way"), "the last, héhé");
+    assert!(own() < LENGTH, "{}", own());
+    assert_eq!(get("/?name=long"), "the long one");
 }

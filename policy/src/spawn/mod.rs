@@ -23,6 +23,7 @@
 mod child;
 mod process;
 mod program;
+mod shared;
 
 use std::{
     ffi::OsString,
@@ -41,6 +42,7 @@ use self::{
 pub use self::{
     process::{Exit, WorkerProcess},
     program::{InMemory, Program},
+    shared::SharedBytes,
 };
 
 /// The exit code that stands for `SIGABRT` in a worker that is the init of its pid namespace: 128 + 6, as a shell shows it.

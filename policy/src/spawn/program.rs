@@ -120,7 +120,7 @@ fn create(flags: MFdFlags) -> io::Result<OwnedFd> {
 }
 
 /// From now on nobody can change the file.
-fn seal(file: impl AsFd) -> io::Result<()> {
+pub(super) fn seal(file: impl AsFd) -> io::Result<()> {
     let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SEAL;
     fcntl(file, FcntlArg::F_ADD_SEALS(seals))?;
     Ok(())

@@ -348,7 +348,7 @@ pub const ROWS: &[Row] = &[
         &["lseek"],
         &[int(2, "whence", one_of(named![SEEK_SET, SEEK_CUR, SEEK_END]))],
         Component::Std,
-        "The position in an open file. A socket has none.",
+        "The position in an open file: that of the extensions, or of an actor. A socket has none.",
     ),
     allow(
         &["fcntl"],

@@ -1,6 +1,6 @@
 //! From a bundle to a worker that can be called: flags, limits, modules.
 
-use std::{ops::RangeFrom, os::unix::net::UnixStream, rc::Rc};
+use std::{fs::File, ops::RangeFrom, os::unix::net::UnixStream, rc::Rc};
 
 use bulkhead_ipc::{
     blob,
@@ -33,6 +33,15 @@ pub(crate) struct Parts {
     source: Source,
     extensions: Vec<ExtensionModule>,
     bindings: Vec<Binding>,
+}
+
+/// What a process was handed for its worker, beside connections.
+#[derive(Default)]
+pub(crate) struct Handed {
+    /// Where the supervisor is asked for modules that the worker does not have.
+    pub(crate) fallback: Option<UnixStream>,
+    /// The texts of the extensions' modules.
+    pub(crate) extensions: Option<File>,
 }
 
 enum Source {
@@ -73,8 +82,12 @@ impl Parts {
         };
         let mut extensions = Vec::new();
         for module in bundle.get_extensions()? {
-            let (name, internal) = (module.get_name()?.to_string()?, module.get_internal());
-            extensions.push(ExtensionModule { name, internal, source: budget.text(module.get_es_module()).await? });
+            extensions.push(ExtensionModule {
+                name: module.get_name()?.to_string()?,
+                internal: module.get_internal(),
+                offset: module.get_offset(),
+                length: module.get_length(),
+            });
         }
         let mut bindings = Vec::new();
         // The first position is what the global `fetch()` goes to.
@@ -87,7 +100,7 @@ impl Parts {
 }
 
 impl Worker {
-    /// Runs the bundle's code, of which `parts` were read before. What it does not have it asks for on `fallback`, if there is that.
+    /// Runs the bundle's code, of which `parts` were read before.
     ///
     /// # Errors
     ///
@@ -96,7 +109,7 @@ impl Worker {
         isolate: Rc<Isolate>,
         bundle: wire::worker_bundle::Reader<'_>,
         parts: Parts,
-        fallback: Option<UnixStream>,
+        handed: Handed,
     ) -> Result<Worker, Result<StartupError, capnp::Error>> {
         let malformed = |error: capnp::Error| Err(error);
         let flags = compatibility_flags(bundle)?;
@@ -109,6 +122,7 @@ impl Worker {
             jsg::set_buffer_limit(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         isolate.logger().set_limit(limits.log_buffer_bytes as usize);
+        let texts = texts(handed.extensions, &parts.extensions).map_err(malformed)?;
         let actor_classes = actor_classes(bundle).map_err(malformed)?;
         let service = bundle.get_service().map_err(malformed)?.to_string().map_err(|error| malformed(error.into()))?;
         let (started, breach) = isolate.clone().start_up(|scope| {
@@ -122,8 +136,10 @@ impl Worker {
             let first_own = after + u32::from(cache.is_some());
             let started = match parts.source {
                 Source::Modules(sources) => {
-                    modules::extend(scope, parts.extensions).map_err(Ok)?;
-                    if let Some(stream) = fallback {
+                    if let Some(texts) = texts {
+                        modules::extend(scope, texts, parts.extensions).map_err(Ok)?;
+                    }
+                    if let Some(stream) = handed.fallback {
                         modules::fall_back(scope, Rc::new(Supervisor(stream)));
                     }
                     // In the reference too, what makes bindings cannot yet make code.
@@ -177,6 +193,14 @@ impl Worker {
         let inline = bundle.get_inline_body_bytes() as usize;
         let inline_body_bytes = if inline == 0 { DEFAULT_INLINE_BODY } else { inline };
         Ok(Worker { isolate, entrypoints, env, inline_body_bytes })
+    }
+}
+
+/// The file with the texts of these modules. Where there are none it is closed, before the worker's code runs.
+fn texts(file: Option<File>, modules: &[ExtensionModule]) -> Result<Option<File>, capnp::Error> {
+    match file {
+        None if !modules.is_empty() => Err(capnp::Error::failed("extensions without the file that they are in".into())),
+        file => Ok(file.filter(|_| !modules.is_empty())),
     }
 }
 

@@ -8,7 +8,7 @@ mod entrypoints;
 mod fallback;
 mod handler;
 
-pub(crate) use bundle::Parts;
+pub(crate) use bundle::{Handed, Parts};
 
 use std::{cell::Cell, rc::Rc};
 

@@ -61,15 +61,6 @@ fn found<'a>(bindings: &'a [Binding], path: &[usize]) -> Option<&'a BindingValue
     }
 }
 
-/// The text of a module of the extensions, which all workers share.
-struct ExtensionText(Arc<[ExtensionModule]>, usize);
-
-impl AsRef<[u8]> for ExtensionText {
-    fn as_ref(&self) -> &[u8] {
-        self.0[self.1].source.as_bytes()
-    }
-}
-
 /// Writes everything that the worker `name` is, and what of `extensions` it can import.
 ///
 /// # Errors
@@ -78,7 +69,7 @@ pub(super) fn write(
     mut bundle: worker_bundle::Builder<'_>,
     name: &str,
     worker: &Arc<Worker>,
-    extensions: &Arc<[ExtensionModule]>,
+    extensions: &[ExtensionModule],
     experimental: bool,
     testing: Testing,
 ) -> capnp::Result<()> {
@@ -142,12 +133,14 @@ pub(super) fn write(
         && (extensions.iter().any(is_public) || worker.bindings.iter().any(is_wrapped));
     let count = if imports { extensions.len() } else { 0 };
     let mut list = bundle.reborrow().init_extensions(count as u32);
+    let mut offset = 0;
     for (index, module) in extensions[..count].iter().enumerate() {
         let mut to = list.reborrow().get(index as u32);
         to.set_name(&module.name);
         to.set_internal(module.internal);
-        let text = ExtensionText(extensions.clone(), index);
-        values.write(to.init_es_module(), module.source.as_bytes(), || Bytes::from_owner(text));
+        to.set_offset(offset);
+        to.set_length(module.source.len() as u64);
+        offset += module.source.len() as u64;
     }
     let mut to = bundle.reborrow().init_testing();
     to.set_running_clock(testing.running_clock);

@@ -123,6 +123,7 @@ pub(super) fn run(
         modules: false,
         // Where a process dies often, and somebody wants to know why.
         last_words: fleet.testing.running_clock,
+        extensions: !reporter.config.extensions.is_empty(),
         storage: None,
         seccomp_log: fleet.seccomp_log,
         v8_flags: reporter.config.v8_flags.clone(),

@@ -37,7 +37,10 @@ use std::{
 };
 
 use bulkhead_ipc::transport::{Limits, MAX_EVENTS, MAX_EXCHANGES};
-use bulkhead_policy::{cgroup::Delegation, spawn::Program};
+use bulkhead_policy::{
+    cgroup::Delegation,
+    spawn::{Program, SharedBytes},
+};
 use tokio::sync::{
     mpsc, oneshot,
     watch::{Receiver, Sender},
@@ -195,7 +198,12 @@ impl Fleet {
     /// # Errors
     /// The threads cannot be made. That a process cannot be started shows in [`FleetHandle::start_check`] and in the log.
     pub fn start(fleet: FleetConfig, config: Arc<Config>, log: Log) -> Result<FleetHandle, FleetError> {
-        let spawner = ProcessSpawner { program: fleet.program.clone(), cgroups: fleet.cgroups.clone() };
+        let texts = config.extensions.iter().map(|module| module.source.as_bytes());
+        let extensions = (!config.extensions.is_empty())
+            .then(|| SharedBytes::new(texts))
+            .transpose()
+            .map_err(|error| FleetError::Start("extensions", error))?;
+        let spawner = ProcessSpawner { program: fleet.program.clone(), cgroups: fleet.cgroups.clone(), extensions };
         Self::start_with(fleet, config, log, Box::new(spawner))
     }
 

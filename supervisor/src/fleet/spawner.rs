@@ -13,7 +13,7 @@ use std::{
 use bulkhead_ipc::{process::WorkerArgs, transport::MAX_CHUNK};
 use bulkhead_policy::{
     cgroup::{CgroupLimits, Delegation, WorkerCgroup},
-    spawn::{Exit, Program, WorkerCommand, WorkerProcess},
+    spawn::{Exit, Program, SharedBytes, WorkerCommand, WorkerProcess},
 };
 use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
@@ -86,6 +86,8 @@ pub struct ProcessSpawner {
     pub program: Program,
     /// Where each process gets a cgroup of its own, if the machine lets it.
     pub cgroups: Option<Arc<Delegation>>,
+    /// What processes are handed that are started with `extensions`.
+    pub extensions: Option<SharedBytes>,
 }
 
 /// What a cgroup may have beyond the limit on the worker's own memory: the program, page tables, socket buffers, what V8
@@ -142,6 +144,10 @@ impl Spawner for ProcessSpawner {
         } else {
             None
         };
+        if args.extensions {
+            let shared = self.extensions.as_ref().ok_or("there are no extensions")?;
+            fds.push(shared.open().map_err(|e| format!("opening the extensions failed: {e}"))?);
+        }
         let (diagnostics, their_diagnostics) =
             std::io::pipe().map_err(|e| format!("making the diagnostic pipe failed: {e}"))?;
         let mut command = WorkerCommand::new(self.program.clone(), their_diagnostics.into());

@@ -1,21 +1,28 @@
-//! Modules of the configuration's extensions. They are texts until somebody imports them.
+//! Modules of the configuration's extensions. They stay where they are until somebody imports them.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    rc::Rc,
+};
 
 use jsg::{Error, Result};
 
 use super::{Entry, Kind, Owner, StartupError, naming::Names, origin_with, register, registry::Builtin};
 use crate::isolate::Isolate;
 
-/// A module of an extension, as the configuration gives it: an ECMAScript module.
+/// A module of an extension: an ECMAScript module, by where its text is.
 #[derive(Debug, Clone)]
 pub struct ExtensionModule {
     /// Its name, as the configuration has it.
     pub name: String,
     /// Whether only modules of extensions can import it.
     pub internal: bool,
-    /// Its text.
-    pub source: String,
+    /// Where it begins in the file of all of them.
+    pub offset: u64,
+    /// How many bytes it has there.
+    pub length: u64,
 }
 
 /// Those of an isolate: one table for what workers import, and one for what extensions do.
@@ -23,12 +30,15 @@ pub struct ExtensionModule {
 pub(super) struct Extensions {
     public: HashMap<String, Module>,
     internal: HashMap<String, Module>,
+    /// The file with their texts; `None` if there is no module.
+    texts: Option<File>,
     /// Made with the first module that is compiled.
     mark: Option<v8::Global<v8::PrimitiveArray>>,
 }
 
 enum Module {
-    Text(String),
+    /// The text begins at so many bytes, and has so many.
+    Text(u64, u64),
     Compiled(Rc<Entry>),
 }
 
@@ -36,27 +46,38 @@ impl Extensions {
     fn of(&mut self, internal: bool) -> &mut HashMap<String, Module> {
         if internal { &mut self.internal } else { &mut self.public }
     }
+
+    fn read(&self, offset: u64, length: u64) -> io::Result<String> {
+        let mut texts = self.texts.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        // The system call that does both at once is not among those that a worker may make.
+        texts.seek(SeekFrom::Start(offset))?;
+        let mut text = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        texts.read_exact(&mut text)?;
+        String::from_utf8(text).map_err(io::Error::other)
+    }
 }
 
-/// Has the worker's modules find those of extensions.
+/// Has the worker's modules find those of extensions, whose texts are in the file `texts`.
 ///
 /// # Errors
 ///
 /// One that workers import has the name of a module which the program has for them.
 pub fn extend(
     scope: &mut v8::PinScope<'_, '_>,
+    texts: File,
     modules: Vec<ExtensionModule>,
 ) -> std::result::Result<(), StartupError> {
     let isolate = Isolate::of(scope);
     let names = Names::of(&isolate);
     let mut known = isolate.modules.borrow_mut();
-    for ExtensionModule { name, internal, source } in modules {
+    known.extensions.texts = Some(texts);
+    for ExtensionModule { name, internal, offset, length } in modules {
         let name = names.extension(&name).map_err(StartupError::new)?;
         if !internal && Builtin::find(&name, isolate.flags(), Owner::Tenant).is_some() {
             let text = format!("Uncaught Error: Module \"{name}\" of an extension has the name of a built-in module");
             return Err(StartupError::new(text));
         }
-        known.extensions.of(internal).insert(name, Module::Text(source));
+        known.extensions.of(internal).insert(name, Module::Text(offset, length));
     }
     Ok(())
 }
@@ -65,18 +86,22 @@ pub fn extend(
 ///
 /// # Errors
 ///
-/// It does not parse.
+/// It cannot be read, or does not parse.
 pub(super) fn find(
     scope: &mut v8::PinScope<'_, '_>,
     isolate: &Isolate,
     location: &str,
     internal: bool,
 ) -> Result<Option<Rc<Entry>>> {
-    let source = match isolate.modules.borrow_mut().extensions.of(internal).get(location) {
+    let (offset, length) = match isolate.modules.borrow_mut().extensions.of(internal).get(location) {
         None => return Ok(None),
         Some(Module::Compiled(entry)) => return Ok(Some(entry.clone())),
-        Some(Module::Text(source)) => jsg::string(scope, source),
+        Some(Module::Text(offset, length)) => (*offset, *length),
     };
+    let text = isolate.modules.borrow().extensions.read(offset, length);
+    let text = text.map_err(|error| Error::error(format!("The module \"{location}\" cannot be read: {error}")))?;
+    let source = jsg::string(scope, &text);
+    drop(text);
     let mark = mark(scope, isolate);
     let origin = origin_with(scope, location, true, Some(mark.into()));
     let mut source = v8::script_compiler::Source::new(source, Some(&origin));
@@ -84,7 +109,6 @@ pub(super) fn find(
     let module = v8::Global::new(scope, module);
     let entry = Entry { location: location.to_owned(), module, kind: Kind::Es, owner: Owner::Extension };
     let entry = register(scope, isolate, entry);
-    // The text is V8's now.
     isolate.modules.borrow_mut().extensions.of(internal).insert(location.to_owned(), Module::Compiled(entry.clone()));
     Ok(Some(entry))
 }
