@@ -517,7 +517,7 @@ static TABLE: [Row; 205] = [
     flag("cache_no_cache_enabled", Implemented).off("cache_no_cache_disabled").implied(&["cache_option_enabled"], 2025, 8, 7),
     flag("python_workers_20250116", Missing("Python workers")).off("no_python_workers_20250116").implied(&["python_workers"], 2025, 9, 29),
     flag("request_cf_overrides_cache_rules", NoEffect("for Cloudflare's network; the program itself never asks")).off("no_request_cf_overrides_cache_rules").since(2025, 4, 2),
-    flag("memory_cache_delete", Missing("experimental APIs")).experimental(),
+    flag("memory_cache_delete", Implemented).experimental(),
     flag("unique_ctx_per_invocation", NoEffect("each event has a `ctx` of its own on every date, also in the reference")).since(2025, 3, 10),
     flag("queue_consumer_no_wait_for_wait_until", Missing("queues")).off("queue_consumer_wait_for_wait_until"),
     flag("nodejs_compat_populate_process_env", Implemented).off("nodejs_compat_do_not_populate_process_env").implied(&["nodejs_compat"], 2025, 4, 1),

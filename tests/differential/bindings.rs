@@ -232,6 +232,14 @@ fn a_memory_cache() {
     });
 }
 
+#[test]
+fn a_memory_cache_that_forgets() {
+    let bindings = format!("{CACHE}], compatibilityFlags = [\"memory_cache_delete\"");
+    pairs("bindings memoryCache delete", 15, |runtime| {
+        runtime.serve(setup(&bindings, include_str!("bindings_memory_cache_delete.js")).argument("--experimental"))
+    });
+}
+
 /// Three workers, with a socket each, of which two share a cache; `more` are further fields of the configuration's file.
 fn sharing(scripts: [&str; 3], more: &str) -> Setup {
     let limits = "limits = (maxKeys = 100, maxValueSize = 1000, maxTotalValueSize = 10000)";

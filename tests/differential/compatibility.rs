@@ -171,6 +171,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cache_option_preserves_cache_control", "channels::what_workers_send_and_are_sent"),
     ("request_signal_passthrough", "request_signal::what_is_fetched_while_the_client_leaves"),
     ("increase_websocket_message_size", "web_sockets::longer_messages"),
+    ("memory_cache_delete", "bindings::a_memory_cache_that_forgets"),
     ("connect_handler_starttls", "outgoing/sockets: mail_over_tls_that_begins_later"),
     ("web_socket_compression", "web_sockets::compression_that_is_switched_off"),
     ("nodejs_compat_populate_process_env", "node::processes"),

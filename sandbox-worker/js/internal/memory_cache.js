@@ -1,4 +1,4 @@
-// Reading a memory cache, which the supervisor has, over a channel to it: see there (`service/memory_cache`) for the requests.
+// Reading a memory cache, and having it forget, which the supervisor has, over a channel to it: see there (`service/memory_cache`) for the requests.
 import { deserialize, fetch, serialize } from "native:channels";
 import scripts from "native:scripts";
 
@@ -18,6 +18,8 @@ const bodyOf = attribute(Response, "body");
 const bytesOf = uncurryThis(Response.prototype.arrayBuffer);
 const getHeader = uncurryThis(globalThis.Headers.prototype.get);
 const cancel = uncurryThis(globalThis.ReadableStream.prototype.cancel);
+
+const urlOf = (key) => `http://cache/?${encode(toUSVString(key))}`;
 
 const FOUND = 200;
 const YOURS = 202;
@@ -46,7 +48,7 @@ const produced = async (fallback, key) => {
 
 /** The value of a key, or what `fallback` gives where there is none: of those that ask at the same time, one does. */
 export const read = async (position, key, fallback) => {
-  const url = `http://cache/?${encode(toUSVString(key))}`;
+  const url = urlOf(key);
   const asked = fallback === undefined ? {} : { __proto__: null, fallback: "1" };
   const response = await fetch(position, url, { __proto__: null, headers: asked });
   const status = statusOf(response);
@@ -65,4 +67,9 @@ export const read = async (position, key, fallback) => {
   } finally {
     if (ticket !== null) cancel(bodyOf(response)).catch(() => {});
   }
+};
+
+/** Has the cache forget the value of a key. */
+export const forget = async (position, key) => {
+  await fetch(position, urlOf(key), { __proto__: null, method: "DELETE" });
 };

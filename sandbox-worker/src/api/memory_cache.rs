@@ -3,12 +3,15 @@
 
 use std::borrow::Cow;
 
+use bulkhead_ipc::compatibility::Flag;
 use jsg::{Error, FromJs, Place, Result};
 
 use crate::{
     io::Event,
     isolate::modules::{builtin_export, import_builtin},
 };
+
+const DELETE: Flag = Flag::named("memory_cache_delete");
 
 /// The module that reads.
 const MODULE: &str = "internal:memory_cache";
@@ -36,6 +39,12 @@ impl<'s> FromJs<'s> for Key<'s> {
     }
 }
 
+impl Key<'_> {
+    fn check(&self, scope: &v8::Isolate) -> Result<()> {
+        if self.0.utf8_length(scope) > MAX_KEY { Err(Error::range_error("Key too large.")) } else { Ok(()) }
+    }
+}
+
 /// A function, or undefined.
 struct Fallback<'s>(v8::Local<'s, v8::Value>);
 
@@ -59,6 +68,23 @@ impl MemoryCache {
         import_builtin(scope, MODULE)?;
         jsg::instantiate(scope, MemoryCache { position }).map(Into::into)
     }
+
+    /// Calls what the module exports as `name` with a key, and what else it takes.
+    fn call<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        name: &str,
+        key: &Key<'s>,
+        more: v8::Local<'s, v8::Value>,
+    ) -> Result<v8::Local<'s, v8::Promise>> {
+        let function =
+            builtin_export(scope, MODULE, name).and_then(|export| v8::Local::<v8::Function>::try_from(export).ok());
+        let function = function.ok_or_else(|| Error::error("the module is not there"))?;
+        let position = v8::Integer::new_from_unsigned(scope, self.position);
+        let receiver = v8::undefined(scope).into();
+        let promise = function.call(scope, receiver, &[position.into(), key.0.into(), more]).ok_or(Error::Pending)?;
+        v8::Local::<v8::Promise>::try_from(promise).map_err(|_| Error::error("the module gave no promise"))
+    }
 }
 
 #[jsg::class]
@@ -72,16 +98,19 @@ impl MemoryCache {
         fallback: Option<Fallback<'s>>,
     ) -> Result<v8::Local<'s, v8::Promise>> {
         Event::require(scope)?;
-        if key.0.utf8_length(scope) > MAX_KEY {
-            return Err(Error::range_error("Key too large."));
-        }
-        let read =
-            builtin_export(scope, MODULE, "read").and_then(|read| v8::Local::<v8::Function>::try_from(read).ok());
-        let read = read.ok_or_else(|| Error::error("the module is not there"))?;
-        let position = v8::Integer::new_from_unsigned(scope, self.position);
         let fallback = fallback.map_or_else(|| v8::undefined(scope).into(), |fallback| fallback.0);
-        let receiver = v8::undefined(scope).into();
-        let promise = read.call(scope, receiver, &[position.into(), key.0.into(), fallback]).ok_or(Error::Pending)?;
-        v8::Local::<v8::Promise>::try_from(promise).map_err(|_| Error::error("the module gave no promise"))
+        key.check(scope)?;
+        self.call(scope, "read", &key, fallback)
+    }
+
+    /// Has the cache forget the value of a key. Nobody waits for it: what is asked after it finds none.
+    #[method(flag = DELETE)]
+    fn delete<'s>(&self, scope: &mut v8::PinScope<'s, '_>, key: Key<'s>) -> Result<()> {
+        key.check(scope)?;
+        let event = Event::require(scope)?;
+        let nothing = v8::undefined(scope).into();
+        let forgotten = self.call(scope, "forget", &key, nothing)?;
+        event.wait_until(scope, forgotten);
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@
 //! | `GET ?key` | 200 with the value, or 404 |
 //! | the same with a header `fallback` | 200 with the value; waits while another one is finding it. 202, with a `ticket`, to the one that is to find it: its turn lasts for as long as it holds the body of that answer, in which nothing comes. After a minute of waiting 202 without a `ticket`: whoever waited finds the value for itself |
 //! | `PUT ?key` with that `ticket` and maybe `expires` | 204: those that wait have the value, and the cache if it fits; 409 if the turn was over, 413 if the value is too long to be handed on |
+//! | `DELETE ?key` | 204: the value is gone, if there was one. Who is finding it goes on |
 //!
 //! `?key` is the whole query, as it stands. A value is bytes, which are not looked into. What a process does that does not follow
 //! these rules harms nobody but those that it shares the cache with, who take from it whatever it says is a value.
@@ -119,6 +120,10 @@ impl MemoryCacheService {
                 },
             },
             Method::GET => self.cache.get(key, now()).map_or_else(|| status(StatusCode::NOT_FOUND), found),
+            Method::DELETE => {
+                self.cache.remove(key);
+                status(StatusCode::NO_CONTENT)
+            }
             Method::PUT => status(self.put(key, &head.headers, body).await),
             _ => status(StatusCode::METHOD_NOT_ALLOWED),
         }

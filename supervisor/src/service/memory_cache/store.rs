@@ -116,6 +116,11 @@ impl MemoryCache {
         self.store().get(key, now)
     }
 
+    /// Forgets the value of a key, and nobody that waits for one or finds it.
+    pub fn remove(&self, key: &str) {
+        self.store().remove(key);
+    }
+
     /// The value of a key, or who finds it.
     pub fn find(self: &Arc<Self>, key: &str, now: f64) -> Found {
         let mut store = self.store();
