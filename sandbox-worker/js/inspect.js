@@ -769,6 +769,8 @@
         const Class = internal.globals[names[i]];
         noteInterface(names[i], Class);
       }
+      const { unnamedClasses } = internal;
+      for (let i = 0; i < unnamedClasses.length; i++) noteInterface("", unnamedClasses[i]);
     }
     return interfaces;
   };

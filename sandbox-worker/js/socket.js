@@ -332,6 +332,8 @@
   };
 
   return {
+    /** Classes that no global names, of which `console` shows what their objects are like. */
+    unnamedClasses: [Socket],
     /** Has connections to an address go to another one by way of `to`, a `Fetcher`, if they are not made by way of anything else. */
     routeAddress(address, to, shown) {
       routes[address] = { __proto__: null, to, shown };

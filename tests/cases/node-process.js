@@ -69,3 +69,19 @@ export const builtInModulesAreGiven = {
     strictEqual(process.getBuiltinModule('no-such'), undefined);
   },
 };
+
+export const whatIsNoFunctionIsNotCalledNext = {
+  async test() {
+    const seen = [];
+    const listen = (event) => {
+      seen.push(String(event.error));
+      event.preventDefault();
+    };
+    addEventListener('error', listen);
+    nextTick('text');
+    strictEqual(seen.length, 0);
+    await scheduler.wait(5);
+    removeEventListener('error', listen);
+    deepStrictEqual(seen, ['TypeError: cb is not a function']);
+  },
+};

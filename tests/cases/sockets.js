@@ -1,4 +1,5 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from 'node:assert';
+import { inspect } from 'node:util';
 import { connect } from 'cloudflare:sockets';
 
 const encode = (text) => new TextEncoder().encode(text);
@@ -100,5 +101,18 @@ export const startTlsNeedsToBeAskedFor = {
 export const optionsAreChecked = {
   test(controller, { peer }) {
     throws(() => peer.connect('peer:7', { secureTransport: 'maybe' }), TypeError);
+  },
+};
+
+export const aSocketIsShownWithWhatItHas = {
+  async test(controller, { peer }) {
+    const socket = peer.connect('peer:7');
+    await socket.opened;
+    strictEqual(
+      inspect(socket, { depth: 0, breakLength: Infinity }),
+      "Socket { readable: [ReadableStream], writable: [WritableStream], closed: [Promise], opened: [Promise], " +
+        "upgraded: false, secureTransport: 'off' }",
+    );
+    await socket.close();
   },
 };

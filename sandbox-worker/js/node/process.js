@@ -88,7 +88,11 @@ const platform = "linux";
 
 /** Calls `callback` as soon as what runs has ended. */
 function nextTick(callback, ...args) {
-  microtask(() => ReflectApply(callback, undefined, args));
+  microtask(() => {
+    // In the reference's words.
+    if (typeof callback !== "function") throw new BaseTypeError("cb is not a function");
+    ReflectApply(callback, undefined, args);
+  });
 }
 
 /** A built-in module's default export, or undefined if there is none of that name. */
