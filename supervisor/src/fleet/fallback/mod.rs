@@ -4,7 +4,7 @@
 //! nobody else waiting. What the process asks with and what the server answers with are both read with bounds. Where a question goes is the
 //! operator's to say: the process says which module, and nothing about the server.
 //!
-//! How the server is asked depends on the worker's registry of modules, of which there are two ([`Protocol`]).
+//! How the server is asked depends on the worker's registry of modules, of which there are two (`Protocol`).
 //!
 //! This room knows no module that a worker has, and does not look into what it hands on.
 
